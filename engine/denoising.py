@@ -1,0 +1,72 @@
+"""Denoising a window: the loop that every evaluator, and training, shares.
+
+A window is denoised together with a halo: every step consumes the denoiser's reach on each side,
+so a state that starts halo_px wider than the window ends as the window exactly, and each of its
+pixels is what the denoising of the unbounded picture would have put there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from engine.schedule import Schedule
+
+Noise = Callable[[int, int], Tensor]
+"""(step, margin_px) -> unit noise (B, C, h, w) on the window dilated by margin_px; step 0 is the
+first state, step k+1 the noise that step k adds."""
+
+
+class Denoiser(Protocol):
+    """A local denoiser: (state, sigma, features of the condition) to x0."""
+
+    @property
+    def channels(self) -> int:
+        """Channels of a state."""
+    @property
+    def cell_px(self) -> int:
+        """Windows are aligned to this many state pixels."""
+    @property
+    def encode_reach_px(self) -> int:
+        """State pixels that `encode` trims from every side."""
+    @property
+    def reach_px(self) -> int:
+        """State pixels that `denoise` trims from every side."""
+    def encode(self, condition: Tensor, /) -> Tensor:
+        """Features of a condition (B, C, 2H, 2W)."""
+    def denoise(self, state: Tensor, sigma: Tensor, features: Tensor, /) -> Tensor:
+        """x0 (B, C, h, w) of a state that is reach_px wider on every side."""
+
+
+def state_halo_px(denoiser: Denoiser, steps: int) -> int:
+    """How much wider than the window the first state is, on every side."""
+    return steps * denoiser.reach_px
+
+
+def halo_px(denoiser: Denoiser, steps: int) -> int:
+    """How much wider than the window its condition must be, in state pixels on every side."""
+    return state_halo_px(denoiser, steps) + denoiser.encode_reach_px
+
+
+def denoise(denoiser: Denoiser, condition: Tensor, schedule: Schedule, noise: Noise) -> Tensor:
+    """Joint denoising of one window, (B, C, h, w).
+
+    condition covers the window dilated by halo_px, at two pixels a state pixel.
+    """
+    table = schedule.table()
+    features = denoiser.encode(condition)
+    margin_px = state_halo_px(denoiser, schedule.steps)
+    state = noise(0, margin_px) * table[0].sigma
+    for step in table:
+        margin_px -= denoiser.reach_px
+        sigma = torch.full((state.shape[0],), step.sigma, device=state.device)
+        clean = denoiser.denoise(state, sigma, features)
+        if step.noise == 0.0:
+            return clean
+        trim = denoiser.reach_px
+        mean = clean + (state[..., trim:-trim, trim:-trim] - clean) * step.keep
+        state = mean + noise(step.index + 1, margin_px) * step.noise
+    raise AssertionError("a schedule's last step adds no noise")

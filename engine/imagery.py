@@ -1,0 +1,90 @@
+"""The one seam between pictures: anything that can be read by a window of absolute pixels.
+
+A source, an interpolation and a super-resolution all meet it, so zooms stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.window import Window
+
+Pixels = NDArray[np.float32]
+"""(C, H, W); 0 to 1 is the range of the source's values."""
+BlockMemo = MutableMapping[tuple[int, int], Pixels]
+"""Blocks by their row and column; it may forget anything at any time."""
+
+
+class Imagery(Protocol):
+    """An unbounded picture at one zoom."""
+
+    def read(self, window: Window) -> Pixels:
+        """The pixels of a window, equal for every window that holds them."""
+
+
+class BlockedImagery:
+    """Imagery whose aligned blocks are kept in a memo that the caller supplies and bounds.
+
+    canonical: the inner imagery is only ever read by whole blocks, which makes the picture a
+    function of the block grid even where the inner reads depend on their window. Otherwise a
+    window that is not wholly in the memo is read as it is, and its whole blocks are kept.
+    """
+
+    def __init__(
+        self, inner: Imagery, block_px: int, memo: BlockMemo, *, canonical: bool = False
+    ) -> None:
+        if block_px < 1:
+            raise ValueError(f"a block has at least one pixel, not {block_px}")
+        self.inner, self.block_px, self.memo, self.canonical = inner, block_px, memo, canonical
+
+    def read(self, window: Window) -> Pixels:
+        outer = window.aligned(self.block_px)
+        blocks: dict[Window, Pixels] = {}
+        for block in self._blocks(outer):
+            pixels = self.memo.get(self._index(block))
+            if pixels is None and self.canonical:
+                pixels = self._keep(block, self.inner.read(block))
+            if pixels is None:
+                return self._read_through(window)
+            blocks[block] = pixels
+        return _assembled(window, blocks)
+
+    def _read_through(self, window: Window) -> Pixels:
+        pixels = self.inner.read(window)
+        for block in self._blocks(window.aligned(self.block_px)):
+            if window.contains(block):
+                rows, cols = window.slices(block)
+                self._keep(block, np.ascontiguousarray(pixels[:, rows, cols]))
+        return pixels
+
+    def _keep(self, block: Window, pixels: Pixels) -> Pixels:
+        pixels.setflags(write=False)
+        self.memo[self._index(block)] = pixels
+        return pixels
+
+    def _index(self, block: Window) -> tuple[int, int]:
+        return block.row // self.block_px, block.col // self.block_px
+
+    def _blocks(self, outer: Window) -> list[Window]:
+        size = self.block_px
+        return [
+            Window(row, col, size, size)
+            for row in range(outer.row, outer.bottom, size)
+            for col in range(outer.col, outer.right, size)
+        ]
+
+
+def _assembled(window: Window, blocks: dict[Window, Pixels]) -> Pixels:
+    channels = next(iter(blocks.values())).shape[0]
+    pixels = np.empty((channels, window.height, window.width), dtype=np.float32)
+    for block, values in blocks.items():
+        part = block.intersection(window)
+        if part is not None:
+            to_rows, to_cols = window.slices(part)
+            rows, cols = block.slices(part)
+            pixels[:, to_rows, to_cols] = values[:, rows, cols]
+    return pixels

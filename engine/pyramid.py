@@ -1,0 +1,61 @@
+"""The zooms past native: each is one x2 super-resolution of the one above.
+
+    native + 1   condition: the source read on this zoom's own grid
+    native       the 2x2 means of that same read, so that both zooms agree exactly
+    native + k   condition: the cubic doubling of the picture at native + k - 1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.checkpoint import Checkpoint
+from engine.imagery import BlockedImagery, BlockMemo, Imagery
+from engine.resolver import Doubled, Halved, SuperResolved
+from engine.sampler import SamplerSettings
+
+BLOCK_PX = 256
+"""Pictures that deeper zooms start from are remembered by blocks the size of a tile."""
+
+
+class Pyramid:
+    """All pictures of one source, native and deeper, by zoom."""
+
+    def __init__(
+        self,
+        source: Imagery,
+        channels: int,
+        native_zoom: int,
+        max_zoom: int,
+        checkpoint: Checkpoint,
+        settings: SamplerSettings,
+        memo: Callable[[int], BlockMemo],
+        device: str = "cpu",
+    ) -> None:
+        """source is read on the grid of native_zoom + 1; memo supplies a bounded memo a zoom."""
+        if max_zoom < native_zoom:
+            raise ValueError(f"max_zoom {max_zoom} lies above the native zoom {native_zoom}")
+        self.native_zoom, self.max_zoom = native_zoom, max_zoom
+        self.settings, self.checkpoint = settings, checkpoint
+        self._pictures: dict[int, Imagery] = {native_zoom: Halved(source)}
+        self._interpolated: dict[int, Imagery] = {native_zoom: self._pictures[native_zoom]}
+        condition: Imagery = source
+        for zoom in range(native_zoom + 1, max_zoom + 1):
+            picture = SuperResolved(condition, channels, checkpoint, settings, zoom, device)
+            self._pictures[zoom] = BlockedImagery(picture, BLOCK_PX, memo(zoom))
+            condition = Doubled(self._pictures[zoom])
+            above = self._interpolated[zoom - 1]
+            self._interpolated[zoom] = source if zoom == native_zoom + 1 else Doubled(above)
+
+    def picture(self, zoom: int) -> Imagery:
+        """The super-resolved picture of a zoom; at the native zoom, the data."""
+        return self._at(self._pictures, zoom)
+
+    def interpolated(self, zoom: int) -> Imagery:
+        """The cubic interpolation of a zoom, with the same 2x2 means as the data."""
+        return self._at(self._interpolated, zoom)
+
+    def _at(self, pictures: dict[int, Imagery], zoom: int) -> Imagery:
+        if zoom not in pictures:
+            raise ValueError(f"zoom {zoom} is outside {self.native_zoom} to {self.max_zoom}")
+        return pictures[zoom]

@@ -1,0 +1,1 @@
+"""Training the denoiser: imagery -> crops -> degraded conditions -> loss -> checkpoint."""

@@ -1,0 +1,284 @@
+"""The training loop: a generator of progress that can be stopped and taken up at any batch.
+
+Batch k is a function of (noise_seed, k), so a run that was killed goes on with the batches it
+would have seen. Everything that must survive lies in one state file, replaced atomically.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field
+from math import cos, pi
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.checkpoint import save_checkpoint
+from engine.denoising import denoise
+from engine.doubling import doubled_whole
+from engine.errors import TrainingError
+from engine.network import LocalDenoiser, NetworkConfig
+from engine.perceptual import PerceptualDistance
+from engine.projection import from_bands, into_range, pool, to_bands
+from engine.schedule import Schedule
+from engine.training.degradation import degraded
+from engine.training.imagery import Collection, prepared, random_crop
+from engine.training.loss import Pair, batch_loss, residual
+
+SIGMA_DATA_BATCHES = 8
+"""Batches from which the residual's standard deviation is measured before training."""
+PREFETCHED = 4
+"""Batches prepared ahead by worker threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """Everything that a run is defined by, its imagery apart."""
+
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    iterations: int = 20_000
+    minutes: float | None = None
+    """Run for this long instead of a number of iterations; the cosine follows the clock."""
+    batch_size: int = 12
+    draws: int = 2
+    """Noise levels a crop, for one encoding of its condition."""
+    crop_px: int = 192
+    learning_rate: float = 6e-4
+    warmup_iterations: int = 200
+    ema_halflife_iterations: int = 300
+    perceptual_weight: float = 10.0
+    perceptual_share: float = 0.17
+    """Share of a batch that the perceptual term looks at: it costs as much as the network."""
+    perceptual_start: float = 0.2
+    """Progress (0 to 1) from which the perceptual term counts."""
+    own_output_share: float = 0.25
+    """Share of batches whose condition is the model's own picture of the zoom above."""
+    own_output_start: float = 0.3
+    noise_seed: int = 0
+    device: str = "cpu"
+    bfloat16: bool = False
+    """Mixed precision: convolutions in bfloat16, everything that adds up in float32."""
+    save_every_seconds: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One batch done."""
+
+    iteration: int
+    fraction: float
+    squared: float
+    perceptual: float
+    images_per_second: float
+    samples: Tensor | None = None
+    """Where the state was saved: condition, x0 and truth side by side, (3, H, W) in [0, 1]."""
+
+
+def train(
+    collections: Sequence[Collection], settings: TrainingSettings, run: Path, card: dict[str, Any]
+) -> Iterator[Progress]:
+    """Train, saving run/state.pt and run/checkpoint.safetensors; goes on where run left off."""
+    trainer = _Trainer(prepared(collections, settings.crop_px), settings, run, card)
+    yield from trainer.batches()
+
+
+class _Trainer:
+    def __init__(
+        self,
+        collections: list[Collection],
+        settings: TrainingSettings,
+        run: Path,
+        card: dict[str, Any],
+    ) -> None:
+        self.collections, self.settings, self.run, self.card = collections, settings, run, card
+        torch.manual_seed(settings.noise_seed)  # initial parameters; torch has no other way in
+        network = LocalDenoiser(settings.network).to(settings.device)
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.ema = deepcopy(self.network).requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99)
+        )
+        self.metric = None
+        if settings.perceptual_weight > 0:
+            self.metric = PerceptualDistance("alex").requires_grad_(False).to(settings.device)
+        self.iteration, self.seconds, self.sigma_data = 0, 0.0, 0.0
+        self._restore()
+
+    @property
+    def fraction(self) -> float:
+        """How much of the run is done, 0 to 1."""
+        if self.settings.minutes is not None:
+            return min(1.0, self.seconds / (60 * self.settings.minutes))
+        return min(1.0, self.iteration / self.settings.iterations)
+
+    def batches(self) -> Iterator[Progress]:
+        settings = self.settings
+        if self.sigma_data == 0.0:
+            sample = [residual(self._pair(-1 - k)) for k in range(SIGMA_DATA_BATCHES)]
+            self.sigma_data = float(torch.cat(sample).std())
+        saved = time.monotonic()
+        with ThreadPoolExecutor(1 if settings.device == "cpu" else 8) as workers:
+            ahead: list[Future[Pair]] = [
+                workers.submit(self._pair, self.iteration + k) for k in range(PREFETCHED)
+            ]
+            while self.fraction < 1.0:
+                began = time.monotonic()
+                ahead.append(workers.submit(self._pair, self.iteration + PREFETCHED))
+                squared, perceptual = self._step(ahead.pop(0).result())
+                elapsed = time.monotonic() - began
+                self.seconds += elapsed
+                self.iteration += 1
+                samples = None
+                due = time.monotonic() - saved > settings.save_every_seconds
+                if due or self.fraction >= 1.0:
+                    saved = time.monotonic()
+                    samples = self._save()
+                yield Progress(
+                    self.iteration,
+                    self.fraction,
+                    squared,
+                    perceptual,
+                    settings.batch_size / elapsed,
+                    samples,
+                )
+            for future in ahead:
+                future.cancel()
+
+    def _pair(self, index: int) -> Pair:
+        """Batch number index; negative numbers are batches that training never sees."""
+        generator = np.random.default_rng(
+            [self.settings.noise_seed, index if index >= 0 else 2**40 - index]
+        )
+        conditions, truths = [], []
+        for _ in range(self.settings.batch_size):
+            truth = random_crop(self.collections, self.settings.crop_px, generator)
+            conditions.append(degraded(truth, generator))
+            truths.append(torch.from_numpy(truth))
+        return Pair(torch.stack(conditions), torch.stack(truths))
+
+    def _step(self, pair: Pair) -> tuple[float, float]:
+        settings, fraction = self.settings, self.fraction
+        generator = torch.Generator().manual_seed(settings.noise_seed * 2**32 + self.iteration)
+        pair = Pair(pair.condition.to(settings.device), pair.truth.to(settings.device))
+        own = torch.rand(1, generator=generator).item() < settings.own_output_share
+        if own and fraction >= settings.own_output_start:
+            pair = Pair(self._own_output(pair.truth, generator), pair.truth)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+        with torch.autocast(settings.device, torch.bfloat16, enabled=settings.bfloat16):
+            losses = batch_loss(
+                self.network,
+                pair,
+                self.sigma_data,
+                settings.draws,
+                self.metric if fraction >= settings.perceptual_start else None,
+                settings.perceptual_weight,
+                settings.perceptual_share,
+                generator,
+            )
+        if not bool(torch.isfinite(losses.total)):
+            raise TrainingError(f"the loss is no longer finite at iteration {self.iteration}")
+        self.optimizer.zero_grad(set_to_none=True)
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        self._average()
+        return losses.squared, losses.perceptual
+
+    def _learning_rate(self) -> float:
+        warm = min(1.0, (self.iteration + 1) / self.settings.warmup_iterations)
+        return self.settings.learning_rate * warm * (0.5 + 0.5 * cos(pi * self.fraction))
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        halflife = min(self.settings.ema_halflife_iterations, 1 + self.iteration / 4)
+        rate = 1 - 0.5 ** (1 / halflife)
+        for mean, value in zip(self.ema.parameters(), self.network.parameters(), strict=True):
+            mean.lerp_(value, rate)
+
+    @torch.no_grad()
+    def _own_output(self, truth: Tensor, generator: torch.Generator) -> Tensor:
+        """Conditions doubled from the averaged model's own picture of the zoom above."""
+        return doubled_whole(self._drawn(doubled_whole(pool(pool(truth))), 2, generator))
+
+    @torch.no_grad()
+    def _drawn(self, condition: Tensor, steps: int, generator: torch.Generator) -> Tensor:
+        """The averaged model's picture of whole conditions (B, C, H, W), borders reflected."""
+        network, device = self.ema, condition.device
+        height, width = (side // 2 for side in condition.shape[-2:])
+        margin_px = 2 * (steps * network.reach_px + network.encode_reach_px)
+        padded = _mirrored(condition, margin_px)
+
+        def noise(_step: int, margin: int) -> Tensor:
+            shape = (len(condition), network.channels, height + 2 * margin, width + 2 * margin)
+            return torch.randn(shape, generator=generator).to(device)
+
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.settings.bfloat16):
+            bands = denoise(network, padded, Schedule(steps=steps), noise).float()
+        parent = pool(condition)
+        picture = from_bands(parent, to_bands(condition) + bands * self.sigma_data)
+        return into_range(picture, parent)
+
+    def _save(self) -> Tensor:
+        self.run.mkdir(parents=True, exist_ok=True)
+        state = {
+            "network": self.network.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "iteration": self.iteration,
+            "seconds": self.seconds,
+            "sigma_data": self.sigma_data,
+        }
+        partial = self.run / "state.partial"
+        torch.save(state, partial)
+        partial.replace(self.run / "state.pt")
+        training = {
+            **asdict(self.settings),
+            "iterations_done": self.iteration,
+            "seconds": round(self.seconds),
+            "collections": {c.name: c.weight for c in self.collections},
+        }
+        card = {**self.card, "training": training}
+        save_checkpoint(self.run / "checkpoint.safetensors", self.ema, self.sigma_data, card)
+        return self._samples()
+
+    def _samples(self) -> Tensor:
+        """Condition, one sample in four steps and truth of held batches, rows of three."""
+        pair = self._pair(-100)
+        generator = torch.Generator().manual_seed(0)
+        count = min(4, self.settings.batch_size)
+        condition = pair.condition[:count].to(self.settings.device)
+        drawn = self._drawn(condition, 4, generator).cpu()
+        rows = torch.cat((pair.condition[:count], drawn, pair.truth[:count]), dim=-1)
+        return torch.cat(tuple(rows), dim=-2).clamp(0, 1)
+
+    def _restore(self) -> None:
+        path = self.run / "state.pt"
+        if not path.exists():
+            return
+        try:
+            state = torch.load(path, map_location=self.settings.device, weights_only=True)
+            self.network.load_state_dict(state["network"])
+            self.ema.load_state_dict(state["ema"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise TrainingError(
+                f"{path} does not belong to a run with these settings: choose another folder"
+            ) from error
+        self.iteration, self.seconds = state["iteration"], state["seconds"]
+        self.sigma_data = state["sigma_data"]
+
+
+def _mirrored(image: Tensor, margin_px: int) -> Tensor:
+    """The image reflected at its borders by a margin that may be wider than the image."""
+    while margin_px > 0:
+        step = min(margin_px, image.shape[-1] - 1, image.shape[-2] - 1)
+        image = torch.nn.functional.pad(image, (step,) * 4, mode="reflect")
+        margin_px -= step
+    return image
