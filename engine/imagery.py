@@ -26,6 +26,25 @@ class Imagery(Protocol):
         """The pixels of a window, equal for every window that holds them."""
 
 
+class ArrayImagery:
+    """An array (C, H, W) as unbounded imagery, mirrored at its borders."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        self.pixels = pixels
+
+    def read(self, window: Window) -> Pixels:
+        rows = _mirrored(window.row, window.height, self.pixels.shape[1])
+        cols = _mirrored(window.col, window.width, self.pixels.shape[2])
+        values: Pixels = self.pixels[:, rows[:, None], cols]
+        return values
+
+
+def _mirrored(start: int, count: int, size: int) -> NDArray[np.int64]:
+    """Indices into an axis of so many pixels, the first and the last repeated at the mirror."""
+    place = np.arange(start, start + count) % (2 * size)
+    return np.minimum(place, 2 * size - 1 - place)
+
+
 class BlockedImagery:
     """Imagery whose aligned blocks are kept in a memo that the caller supplies and bounds.
 

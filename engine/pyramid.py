@@ -31,8 +31,13 @@ class Pyramid:
         settings: SamplerSettings,
         memo: Callable[[int], BlockMemo],
         device: str = "cpu",
+        *,
+        canonical: bool = False,
     ) -> None:
-        """source is read on the grid of native_zoom + 1; memo supplies a bounded memo a zoom."""
+        """source is read on the grid of native_zoom + 1; memo supplies a bounded memo a zoom.
+
+        canonical: draw whole blocks only, for devices whose windows differ (engine.probe).
+        """
         if max_zoom < native_zoom:
             raise ValueError(f"max_zoom {max_zoom} lies above the native zoom {native_zoom}")
         self.native_zoom, self.max_zoom = native_zoom, max_zoom
@@ -42,7 +47,9 @@ class Pyramid:
         condition: Imagery = source
         for zoom in range(native_zoom + 1, max_zoom + 1):
             picture = SuperResolved(condition, channels, checkpoint, settings, zoom, device)
-            self._pictures[zoom] = BlockedImagery(picture, BLOCK_PX, memo(zoom))
+            self._pictures[zoom] = BlockedImagery(
+                picture, BLOCK_PX, memo(zoom), canonical=canonical
+            )
             condition = Doubled(self._pictures[zoom])
             above = self._interpolated[zoom - 1]
             self._interpolated[zoom] = source if zoom == native_zoom + 1 else Doubled(above)

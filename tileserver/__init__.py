@@ -1,0 +1,13 @@
+"""The tile server: requests in, tiles out; the only package that knows engine and cache.
+
+    route (factory)     path -> source, grid, tile, format, mode; 404 and 422 here
+    key (renderer)      fingerprint + z/x/y + format -> strong ETag; If-None-Match ends here
+    store (cache)       memory -> disk; a hit ends here
+    single flight       one computation a key
+    scheduler           bounded queue, newest first, neighbours merged into one window
+    pyramid (engine)    native: 2x2 means of the source; deeper: window evaluation
+    encoding            PNG, JPEG, WebP; provenance in headers
+
+settings, catalogue, raster, grid, source, filling: what is served and how it is read.
+reader: rio-tiler's reader for titiler's own routes. app, cli: assembly and command line.
+"""

@@ -1,0 +1,6 @@
+"""`python -m tileserver`, the same as the command `overzoom`."""
+
+from tileserver.cli import main
+
+if __name__ == "__main__":
+    main()

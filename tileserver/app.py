@@ -1,0 +1,159 @@
+"""The application: settings in, ASGI out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import morecantile
+import torch
+from fastapi import FastAPI
+from fastapi import Path as PathParam
+from morecantile.defaults import TileMatrixSets
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from cache import DiskStore, MemoryStore, Store, Tiered
+from engine.checkpoint import load_checkpoint
+from engine.errors import CheckpointError
+from engine.window import Window
+from tileserver.catalogue import Catalogue, Source
+from tileserver.errors import StartupError, add_error_handlers
+from tileserver.factory import WEB_MERCATOR, OverzoomFactory
+from tileserver.renderer import Renderer
+from tileserver.scheduler import Scheduler
+from tileserver.settings import CacheSettings, Settings
+
+logger = logging.getLogger(__name__)
+
+WARM_PX = 64
+VIEWER = Path(__file__).parent / "viewer"
+PROVENANCE = ["ETag", "Server-Timing", "X-Overzoom", "X-Overzoom-Scale"]
+PROVENANCE += ["X-Overzoom-Checkpoint", "X-Overzoom-Steps", "X-Overzoom-Noise-Seed"]
+
+
+def make_app(settings: Settings) -> FastAPI:
+    """The server of these settings; raises StartupError where it cannot start."""
+    catalogue = open_catalogue(settings)
+    store = open_store(settings.cache)
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    renderer = Renderer(
+        catalogue, store, Scheduler(settings.queue_tiles, settings.merged_tiles)
+    )
+    health = _Health(catalogue)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        warming = asyncio.create_task(asyncio.to_thread(health.warm_up))
+        yield
+        await warming
+        renderer.close()
+
+    app = FastAPI(title="Overzoom", lifespan=lifespan, docs_url="/api.html", redoc_url=None)
+    app.add_middleware(CORSMiddleware, allow_origins=["*"], expose_headers=PROVENANCE)
+    add_error_handlers(app)
+    _add_viewer(app, catalogue)
+    _add_health(app, health)
+    app.include_router(_tiles(renderer, settings).router, prefix="/{source}")
+    app.state.renderer = renderer
+    return app
+
+
+def open_catalogue(settings: Settings) -> Catalogue:
+    """Checkpoint and sources; raises StartupError in one line."""
+    try:
+        checkpoint = load_checkpoint(settings.checkpoint, settings.device)
+    except CheckpointError as error:
+        raise StartupError(str(error)) from error
+    return Catalogue(settings, checkpoint, morecantile.tms)
+
+
+def open_store(settings: CacheSettings) -> Tiered:
+    """The tiers of the cache; without a disk tier where its folder cannot be had."""
+    tiers: list[Store] = [MemoryStore(settings.memory_bytes)]
+    if settings.disk_bytes > 0:
+        folder = settings.disk_folder()
+        try:
+            tiers.append(DiskStore(folder, settings.disk_bytes))
+        except OSError as error:
+            logger.warning("no disk cache: %s", error)
+    return Tiered(tiers)
+
+
+def _tiles(renderer: Renderer, settings: Settings) -> OverzoomFactory:
+    catalogue = renderer.catalogue
+
+    def source_of(
+        source: Annotated[str, PathParam(max_length=64, description="Id of a source.")],
+    ) -> Source:
+        return catalogue[source]
+
+    grids = TileMatrixSets({name: grid.tms for name, grid in catalogue.grids.items()})
+    return OverzoomFactory(
+        renderer=renderer,
+        path_dependency=source_of,
+        supported_tms=grids,
+        router_prefix="/{source}",
+        max_age_seconds=settings.cache.max_age_seconds,
+        name="overzoom",
+    )
+
+
+def _add_viewer(app: FastAPI, catalogue: Catalogue) -> None:
+    app.mount("/viewer", StaticFiles(directory=VIEWER), name="viewer")
+
+    @app.get("/", include_in_schema=False)
+    async def viewer() -> Response:
+        return FileResponse(VIEWER / "index.html")
+
+    @app.get("/sources.json")
+    async def sources() -> list[dict[str, Any]]:
+        """The sources, in the order of the configuration."""
+        return [
+            {
+                "id": source.id,
+                "attribution": source.settings.attribution,
+                "reference": source.settings.reference,
+            }
+            for source in catalogue.sources()
+        ]
+
+
+class _Health:
+    """Whether the server has drawn a block, found out at start-up beside the first requests."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.ready = False
+
+    def warm_up(self) -> None:
+        """Draw one block of the first source: opens its file and the libraries' lazy parts."""
+        for source in self.catalogue.sources()[:1]:
+            layer = source.layer(WEB_MERCATOR)
+            middle = layer.extent.parent(2)
+            block = Window(
+                middle.row + middle.height // 2, middle.col + middle.width // 2, WARM_PX, WARM_PX
+            )
+            layer.pyramid.picture(layer.native_zoom).read(block)
+            layer.pyramid.picture(min(layer.native_zoom + 1, layer.max_zoom)).read(block.children())
+        self.ready = True
+
+
+def _add_health(app: FastAPI, health: _Health) -> None:
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    async def readyz() -> Response:
+        """The checkpoint is loaded and has drawn a block."""
+        if health.ready:
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "warming up"}, 503, {"Retry-After": "1"})

@@ -1,0 +1,152 @@
+"""The command `overzoom`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.errors import EngineError
+from tileserver.errors import OverzoomError, StartupError
+
+LIBRARY_ENVIRONMENT = {
+    "GDAL_CACHEMAX": "200",  # MB; GDAL's own default is 5 % of the machine
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no listing of folders beside a raster
+    "MALLOC_ARENA_MAX": "2",  # glibc keeps an arena a thread otherwise, and memory creeps up
+}
+
+
+class _Group(click.Group):
+    """Turns errors raised on purpose into one line and exit status 1."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except (OverzoomError, EngineError) as error:
+            click.echo(f"overzoom: {error}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=_Group)
+@click.version_option(package_name="overzoom")
+def main() -> None:
+    """Web map tiles that go on where the imagery ends."""
+    for name, value in LIBRARY_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+@main.command()
+@click.argument("sources", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--config", type=click.Path(path_type=Path), help="Configuration in YAML.")
+@click.option("--host", help="Address to listen on.  [127.0.0.1]")
+@click.option("--port", type=int, help="Port to listen on.  [8000]")
+@click.option("--cache-dir", type=click.Path(path_type=Path), help="Folder of the disk cache.")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="The denoiser to use.")
+@click.option("--device", help="Where the denoiser runs: cpu, cuda, ...  [cpu]")
+@click.option("--threads", type=int, help="Threads of the denoiser.  [one a core]")
+def serve(
+    sources: tuple[Path, ...],
+    config: Path | None,
+    cache_dir: Path | None,
+    **options: Any,
+) -> None:
+    """Serve rasters, or all rasters of a folder, as tiles."""
+    import uvicorn
+
+    from tileserver.app import make_app
+    from tileserver.settings import read_settings
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    overrides = {name: value for name, value in options.items() if value is not None}
+    if sources:
+        overrides["sources"] = {id: {"path": str(path)} for id, path in _named(sources)}
+    if cache_dir is not None:
+        overrides["cache"] = {"folder": str(cache_dir)}
+    settings = read_settings(config, overrides)
+    if not settings.sources:
+        raise StartupError("nothing to serve: name a raster, a folder or a configuration")
+    app = make_app(settings)
+    click.echo(f"Overzoom: open http://{settings.host}:{settings.port}/ in a browser")
+    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning")
+
+
+@main.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="The denoiser to use.")
+def info(source: Path, checkpoint: Path | None) -> None:
+    """Print what would be served of a raster, as JSON."""
+    from tileserver.app import open_catalogue
+    from tileserver.description import describe
+    from tileserver.settings import read_settings
+
+    overrides: dict[str, Any] = {"sources": {id: {"path": str(p)} for id, p in _named((source,))}}
+    if checkpoint is not None:
+        overrides["checkpoint"] = str(checkpoint)
+    catalogue = open_catalogue(read_settings(None, overrides))
+    for opened in catalogue.sources():
+        click.echo(json.dumps(describe(catalogue, opened), indent=2))
+
+
+@main.command()
+@click.option(
+    "--data",
+    multiple=True,
+    required=True,
+    help="Folder or raster to train on; FOLDER=3 draws from it three times as often.",
+)
+@click.option("--run", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
+@click.option("--iterations", type=int, help="Batches to train for.")
+@click.option("--minutes", type=float, help="Train for this long instead.")
+@click.option("--batch-size", type=int)
+@click.option("--crop-px", type=int)
+@click.option("--width", type=int, help="Channels of the network.")
+@click.option("--encoder-blocks", type=int)
+@click.option("--denoiser-blocks", type=int)
+@click.option("--learning-rate", type=float)
+@click.option("--perceptual-weight", type=float, help="0 trains without the perceptual term.")
+@click.option("--noise-seed", type=int)
+@click.option("--device", help="cpu, cuda, ...")
+@click.option(
+    "--bfloat16/--float32",
+    default=None,
+    help="Mixed precision; pays on a GPU and on processors with AVX-512 BF16.",
+)
+def train(data: tuple[str, ...], run: Path, **options: Any) -> None:
+    """Train the x2 denoiser; the same command goes on where it was stopped."""
+    from tileserver.training import train_with_progress
+
+    train_with_progress(data, run, {k: v for k, v in options.items() if v is not None})
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="The denoiser to judge.")
+@click.option("--steps", type=int, default=4, show_default=True)
+@click.option("--noise-seed", type=int, default=0, show_default=True)
+@click.option("--limit", type=int, help="Judge on the first so many pictures.")
+def evaluate(
+    folder: Path, checkpoint: Path | None, steps: int, noise_seed: int, limit: int | None
+) -> None:
+    """Score x2 super-resolution of 2x2 means of pictures, beside bicubic's."""
+    from tileserver.judging import evaluate_folder
+
+    evaluate_folder(folder, checkpoint, steps, noise_seed, limit)
+
+
+def _named(paths: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:
+    """Every raster by the id it gets: its file's stem. Folders give the rasters in them."""
+    from tileserver.pictures import picture_files
+
+    seen: dict[str, Path] = {}
+    for path in paths:
+        for file in picture_files(path):
+            if file.stem in seen:
+                raise StartupError(f"{file}: has the same id as {seen[file.stem]}: {file.stem}")
+            seen[file.stem] = file
+            yield file.stem, file

@@ -1,0 +1,32 @@
+"""What the network sees where the source has no data: the valid ground, mirrored at its edge.
+
+A pixel without data is given the value that lies as far inside the valid area as it lies
+outside, and where that is not valid either, the nearest valid pixel's. So scene borders and holes
+of any shape are treated alike, and no false edge appears in the data beside them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+
+
+def mirrored(pixels: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """pixels (C, H, W) with every pixel that is not valid (H, W) filled; zero where none is."""
+    if valid.all():
+        return pixels
+    if not valid.any():
+        return np.zeros_like(pixels)
+    nearest: NDArray[np.intp] = distance_transform_edt(
+        ~valid, return_distances=False, return_indices=True
+    )
+    place = np.indices(valid.shape)
+    mirror = 2 * nearest - place
+    limits = np.array(valid.shape)[:, None, None]
+    inside = ((mirror >= 0) & (mirror < limits)).all(axis=0)
+    rows, cols = np.clip(mirror, 0, limits - 1)
+    usable = inside & valid[rows, cols]
+    rows, cols = np.where(usable, rows, nearest[0]), np.where(usable, cols, nearest[1])
+    filled: NDArray[np.float32] = pixels[:, rows, cols]
+    return filled

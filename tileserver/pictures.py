@@ -1,0 +1,43 @@
+"""Pictures and rasters from files, as arrays for training and evaluation."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+from tileserver.errors import StartupError
+
+SUFFIXES = {".tif", ".tiff", ".jp2", ".png", ".jpg", ".jpeg", ".webp"}
+
+
+def picture_files(place: Path) -> list[Path]:
+    """A raster itself, or every raster below a folder, sorted; raises StartupError."""
+    if not place.exists():
+        raise StartupError(f"{place}: no such file or folder")
+    if place.is_file():
+        return [place]
+    files = sorted(f for f in place.rglob("*") if f.suffix.lower() in SUFFIXES)
+    if not files:
+        raise StartupError(f"{place}: holds no picture")
+    return files
+
+
+def read_pictures(place: Path) -> Iterator[tuple[Path, NDArray[np.uint8]]]:
+    """Every picture below a place as 8-bit colours (H, W, 3); grey is repeated."""
+    for file in picture_files(place):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+                with rasterio.open(file) as dataset:
+                    if dataset.dtypes[0] != "uint8":
+                        raise StartupError(f"{file}: has {dataset.dtypes[0]} values, not uint8")
+                    indexes = [1, 2, 3] if dataset.count >= 3 else [1, 1, 1]
+                    yield file, np.ascontiguousarray(dataset.read(indexes).transpose(1, 2, 0))
+        except RasterioError as error:
+            raise StartupError(f"{file}: not a picture that GDAL reads") from error

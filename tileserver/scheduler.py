@@ -1,0 +1,152 @@
+"""The queue before the denoiser: bounded, newest first, neighbours drawn as one window.
+
+One thread draws, because one evaluation uses the whole device. It takes the newest window that
+waits, grows it by whole rows and columns of waiting neighbours (a shared halo is drawn once), and
+cuts the result apart. A window's pixels do not depend on its company: pictures are equal for
+every window that holds them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+
+from engine.imagery import Imagery, Pixels
+from engine.window import Window
+from tileserver.errors import Overloaded
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A window's pixels (C, H, W) and what they cost."""
+
+    pixels: Pixels
+    waited_seconds: float
+    drawn_seconds: float
+    merged: int
+    """Windows that were drawn together."""
+
+
+@dataclass(eq=False, slots=True)
+class _Job:
+    picture: Imagery
+    window: Window
+    future: asyncio.Future[Drawn]
+    loop: asyncio.AbstractEventLoop
+    asked: float = field(default_factory=time.perf_counter)
+
+    def answer(self, drawn: Drawn | Exception) -> None:
+        self.loop.call_soon_threadsafe(self._set, drawn)
+
+    def _set(self, drawn: Drawn | Exception) -> None:
+        if self.future.done():
+            return
+        if isinstance(drawn, Exception):
+            self.future.set_exception(drawn)
+        else:
+            self.future.set_result(drawn)
+
+
+class Scheduler:
+    """Draws windows of pictures on one device. All windows are of one size, on its multiples."""
+
+    def __init__(self, queue_tiles: int, merged_tiles: int) -> None:
+        self.queue_tiles, self.merged_tiles = queue_tiles, merged_tiles
+        self._waiting: list[_Job] = []
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="denoiser", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Windows in the queue."""
+        return len(self._waiting)
+
+    async def draw(self, picture: Imagery, window: Window) -> Drawn:
+        """A window's pixels, when its turn has come; raises Overloaded where the queue is full."""
+        loop = asyncio.get_running_loop()
+        job = _Job(picture, window, loop.create_future(), loop)
+        with self._changed:
+            if self._closed or len(self._waiting) >= self.queue_tiles:
+                raise Overloaded
+            self._waiting.append(job)
+            self._changed.notify()
+        return await job.future
+
+    def close(self) -> None:
+        """Stop drawing; whoever still waits is told to come again."""
+        with self._changed:
+            self._closed = True
+            left, self._waiting = self._waiting, []
+            self._changed.notify()
+        for job in left:
+            job.answer(Overloaded())
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (jobs := self._take()) is not None:
+            started = time.perf_counter()
+            outer = jobs[0].window
+            for job in jobs[1:]:
+                outer = outer.union(job.window)
+            try:
+                pixels = jobs[0].picture.read(outer)
+            except Exception as error:  # outermost: whatever failed is its waiters' answer
+                logger.exception("drawing failed")
+                for job in jobs:
+                    job.answer(error)
+                continue
+            seconds = time.perf_counter() - started
+            for job in jobs:
+                rows, cols = outer.slices(job.window)
+                part = pixels[:, rows, cols]
+                job.answer(Drawn(part, started - job.asked, seconds, len(jobs)))
+
+    def _take(self) -> list[_Job] | None:
+        """The newest job with its waiting neighbours, taken off the queue; None at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            if self._closed:
+                return None
+            newest = self._waiting[-1]
+            same = {
+                job.window: job for job in self._waiting if job.picture is newest.picture
+            }
+            jobs = [same[w] for w in rectangle(newest.window, set(same), self.merged_tiles)]
+            taken = set(jobs)
+            self._waiting = [job for job in self._waiting if job not in taken]
+            return jobs
+
+
+def rectangle(start: Window, waiting: set[Window], limit: int) -> list[Window]:
+    """The windows of a full rectangle around start, grown side by side while all are waiting."""
+    height, width = start.height, start.width
+    outer = start
+    grown = True
+    while grown:
+        grown = False
+        for wider in (
+            Window(outer.row, outer.col, outer.height, outer.width + width),
+            Window(outer.row, outer.col, outer.height + height, outer.width),
+            Window(outer.row, outer.col - width, outer.height, outer.width + width),
+            Window(outer.row - height, outer.col, outer.height + height, outer.width),
+        ):
+            cells = _cells(wider, height, width)
+            if len(cells) <= limit and waiting.issuperset(cells):
+                outer, grown = wider, True
+                break
+    return _cells(outer, height, width)
+
+
+def _cells(outer: Window, height: int, width: int) -> list[Window]:
+    return [
+        Window(row, col, height, width)
+        for row in range(outer.row, outer.bottom, height)
+        for col in range(outer.col, outer.right, width)
+    ]

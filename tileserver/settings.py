@@ -1,0 +1,159 @@
+"""All settings, in one frozen object: built once at start-up, from the command line and YAML."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from engine.fusion import Fusion
+from engine.lattice import Lattice
+from engine.sampler import SamplerSettings
+from engine.schedule import Schedule
+from tileserver.errors import StartupError
+
+SOURCE_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+BUNDLED_CHECKPOINT = Path(__file__).parent.parent / "engine" / "checkpoints" / "compact.safetensors"
+MEBIBYTE = 2**20
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SourceSettings(_Frozen):
+    """One raster to serve."""
+
+    path: Path = Field(description="A raster that GDAL reads; relative to the configuration file.")
+    range: tuple[float, float] | None = Field(
+        None,
+        description="Values shown as black and white; default: the file's declared range, or "
+        "its type's.",
+    )
+    attribution: str | None = Field(None, description="Shown on maps, in TileJSON and in /info.")
+    reference: str | None = Field(
+        None, description="Id of a source with the true detail, to compare with in the viewer."
+    )
+
+
+class CacheSettings(_Frozen):
+    """Where finished tiles are kept."""
+
+    folder: Path | None = Field(
+        None, description="Disk tier; default: overzoom/ in the user's cache folder (XDG)."
+    )
+    memory_bytes: Annotated[int, Field(ge=0)] = Field(
+        256 * MEBIBYTE, description="Encoded tiles kept in memory."
+    )
+    disk_bytes: Annotated[int, Field(ge=0)] = Field(
+        4096 * MEBIBYTE, description="Encoded tiles kept on disk; 0 keeps none."
+    )
+    max_age_seconds: Annotated[int, Field(ge=0)] = Field(
+        3600, description="How long clients may use a tile without asking again (Cache-Control)."
+    )
+
+    def disk_folder(self) -> Path:
+        """The disk tier's folder."""
+        if self.folder is not None:
+            return self.folder
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+        return Path(base) / "overzoom"
+
+
+class Settings(_Frozen):
+    """Everything that a server is defined by."""
+
+    sources: dict[Annotated[str, Field(pattern=SOURCE_ID)], SourceSettings] = Field(
+        default_factory=dict, description="Sources by id: the first path element of their URLs."
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on.")
+    checkpoint: Path = Field(BUNDLED_CHECKPOINT, description="The denoiser, a safetensors file.")
+    device: str = Field("cpu", description="Where the denoiser runs: cpu, cuda, cuda:1, ...")
+    threads: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Threads of the denoiser on a CPU; default: one a core."
+    )
+    extra_zooms: Annotated[int, Field(ge=0, le=6)] = Field(
+        3, description="Zooms served past a source's native one, each x2."
+    )
+    steps: Annotated[int, Field(ge=1, le=2000)] = Field(4, description="Denoising steps a zoom.")
+    noise_seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] = Field(
+        0, description="Which sample of the detail is shown."
+    )
+    fusion: Literal["sdvc", "independent"] = Field(
+        "sdvc",
+        description="How tiles meet: sdvc joins them; independent (for comparison) shows seams.",
+    )
+    patch_px: Annotated[int, Field(ge=16)] = Field(
+        256, description="Side of a patch of the noise lattice, in parent pixels."
+    )
+    stride_px: Annotated[int, Field(ge=16)] = Field(
+        224, description="Distance of neighbouring patches, in parent pixels."
+    )
+    queue_tiles: Annotated[int, Field(ge=1)] = Field(
+        256, description="Tiles that may wait for the denoiser; more are answered 503."
+    )
+    merged_tiles: Annotated[int, Field(ge=1)] = Field(
+        16, description="Neighbouring tiles evaluated as one window at most."
+    )
+    block_memory_bytes: Annotated[int, Field(ge=0)] = Field(
+        256 * MEBIBYTE, description="Source blocks and pictures kept for deeper zooms, in memory."
+    )
+    cache: CacheSettings = Field(default_factory=CacheSettings)
+
+    def sampler(self) -> SamplerSettings:
+        """The part that decides a sample; raises ValueError where numbers do not fit."""
+        return SamplerSettings(
+            Schedule(steps=self.steps),
+            Lattice(self.patch_px, self.stride_px),
+            self.noise_seed,
+            Fusion(self.fusion),
+        )
+
+
+def read_settings(config: Path | None, overrides: dict[str, Any]) -> Settings:
+    """Settings from a YAML file (if any) and overrides; raises StartupError in one line."""
+    values: dict[str, Any] = {}
+    where = "options"
+    if config is not None:
+        values, where = _from_yaml(config), str(config)
+    try:
+        settings = Settings.model_validate(_merged(values, overrides))
+        settings.sampler()
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise StartupError(f"{where}: {place}: {first['msg']}") from error
+    except ValueError as error:
+        raise StartupError(f"{where}: {error}") from error
+    return settings
+
+
+def _from_yaml(config: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(config.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise StartupError(f"{config}: not a readable configuration ({reason})") from error
+    if not isinstance(values, dict):
+        raise StartupError(f"{config}: not a mapping of settings")
+    folder = config.parent
+    sources = values.get("sources")
+    for source in sources.values() if isinstance(sources, dict) else ():
+        if isinstance(source, dict) and isinstance(source.get("path"), str):
+            source["path"] = str(folder / source["path"])
+    if isinstance(values.get("checkpoint"), str):
+        values["checkpoint"] = str(folder / values["checkpoint"])
+    return values
+
+
+def _merged(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(values)
+    for name, value in overrides.items():
+        inner = merged.get(name)
+        both = isinstance(value, dict) and isinstance(inner, dict)
+        merged[name] = _merged(inner or {}, value) if both else value
+    return merged

@@ -1,0 +1,104 @@
+"""A raster as imagery on one zoom's pixel grid, unbounded, equal for every window.
+
+GDAL's warped reads depend slightly on their window. So one `WarpedVRT` lies fixed on the grid,
+is read only by canonical blocks, each always as the same window, and everything else is cropped
+from these (FIELD: anything else shows as seams). Blocks at the border are read with a margin,
+filled (tileserver.filling) and cut, so that the filling is canonical too.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.enums import Resampling
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window as RasterWindow
+
+from engine.imagery import BlockedImagery, BlockMemo, Pixels
+from engine.window import Window
+from tileserver.filling import mirrored
+from tileserver.grid import Grid
+from tileserver.raster import Raster, open_raster
+
+BLOCK_PX = 512
+MARGIN_PX = 128
+"""How far outside the data filled pixels reach: more than any halo (76 px for 4 steps)."""
+
+
+class GridSource:
+    """The canonical blocks of a raster on the grid of one zoom: bands, then validity.
+
+    `read` takes aligned blocks only and gives (C + 1, H, W): values scaled to [0, 1] with the
+    pixels that have no data filled, and 1 where there is data.
+    """
+
+    def __init__(self, raster: Raster, grid: Grid, zoom: int) -> None:
+        self.raster, self.grid, self.zoom = raster, grid, zoom
+        bounds = grid.bounds_of(raster.crs, raster.bounds)
+        self.extent = grid.window_of_bounds(bounds, zoom)
+        """The pixels that the raster touches."""
+        self._local = threading.local()
+
+    def read(self, block: Window) -> Pixels:
+        if block.intersection(self.extent.dilated(MARGIN_PX)) is None:
+            return np.zeros((len(self.raster.indexes) + 1, block.height, block.width), np.float32)
+        values, valid = self._warped(block)
+        if not valid.all():
+            outer = block.dilated(MARGIN_PX)
+            values, valid = self._warped(outer)
+            rows, cols = outer.slices(block)
+            values, valid = mirrored(values, valid)[:, rows, cols], valid[rows, cols]
+        return np.concatenate((values, valid[None].astype(np.float32)))
+
+    def _warped(self, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
+        vrt, frame = self._vrt()
+        part = RasterWindow(
+            window.col - frame.col, window.row - frame.row, window.width, window.height
+        )
+        pixels = vrt.read(indexes=(*self.raster.indexes, vrt.count), window=part)
+        low, high = self.raster.range
+        values = (pixels[:-1].astype(np.float32) - np.float32(low)) / np.float32(high - low)
+        return values, pixels[-1] > _opaque(pixels.dtype) / 2
+
+    def _vrt(self) -> tuple[WarpedVRT, Window]:
+        """This thread's warped view, and the window of the grid that it covers."""
+        if not hasattr(self._local, "vrt"):
+            frame = self.extent.dilated(MARGIN_PX).aligned(BLOCK_PX).dilated(MARGIN_PX)
+            dataset = open_raster(self.raster)
+            self._local.dataset = dataset
+            self._local.vrt = WarpedVRT(
+                dataset,
+                crs=self.grid.crs,
+                transform=self.grid.transform(self.zoom, frame),
+                width=frame.width,
+                height=frame.height,
+                resampling=Resampling.cubic,
+                add_alpha=not self.raster.has_alpha,
+                dtype=self.raster.dtype,
+            )
+            self._local.frame = frame
+        return self._local.vrt, self._local.frame
+
+
+class Bands:
+    """The picture of a grid source: its bands, filled where there is no data."""
+
+    def __init__(self, source: GridSource, memo: BlockMemo) -> None:
+        self.blocks = BlockedImagery(source, BLOCK_PX, memo, canonical=True)
+
+    def read(self, window: Window) -> Pixels:
+        return self.blocks.read(window)[:-1]
+
+    def valid(self, window: Window) -> NDArray[np.bool_]:
+        """Where there is data, (H, W)."""
+        return self.blocks.read(window)[-1] > 0
+
+
+
+
+def _opaque(dtype: np.dtype[Any]) -> float:
+    """The alpha that GDAL's warper gives to pixels wholly covered by data."""
+    return {"uint16": 65535.0, "int16": 32767.0}.get(dtype.name, 255.0)

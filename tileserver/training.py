@@ -1,0 +1,65 @@
+"""`overzoom train`: files in, progress bar and sample sheet out."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from engine.network import NetworkConfig
+from engine.training.imagery import Collection
+from engine.training.loop import TrainingSettings, train
+from tileserver.errors import StartupError
+from tileserver.pictures import read_pictures
+
+
+def train_with_progress(data: tuple[str, ...], run: Path, options: dict[str, Any]) -> None:
+    """Train on FOLDER[=WEIGHT] entries; run/ holds state, checkpoint and samples.png."""
+    settings = training_settings(options)
+    collections = [_collection(entry) for entry in tqdm(data, desc="reading", unit="folder")]
+    bar = tqdm(total=100.0, desc="training", unit="%", bar_format=_BAR)
+    for progress in train(collections, settings, run, {}):
+        bar.n = round(100 * progress.fraction, 1)
+        bar.set_postfix_str(
+            f"batch {progress.iteration}, squared {progress.squared:.3f}, "
+            f"perceptual {progress.perceptual:.3f}, {progress.images_per_second:.1f} images/s"
+        )
+        if progress.samples is not None:
+            _save_samples(progress.samples, run / "samples.png")
+    bar.close()
+    click.echo(f"{run / 'checkpoint.safetensors'}")
+
+
+_BAR = "{desc}: {n:.1f}%|{bar}| {elapsed} {postfix}"
+
+
+def training_settings(options: dict[str, Any]) -> TrainingSettings:
+    """Settings from command line options; those of the network are told apart by name."""
+    shape = {f.name for f in fields(NetworkConfig)}
+    network = NetworkConfig(**{k: v for k, v in options.items() if k in shape})
+    rest = {k: v for k, v in options.items() if k not in shape}
+    try:
+        return TrainingSettings(network=network, **rest)
+    except ValueError as error:
+        raise StartupError(str(error)) from error
+
+
+def _collection(entry: str) -> Collection:
+    place, _, weight = entry.partition("=")
+    try:
+        share = float(weight) if weight else 1.0
+    except ValueError:
+        raise StartupError(f"--data {entry}: {weight!r} is not a number") from None
+    folder = Path(place)
+    return Collection(folder.name, share, tuple(p for _, p in read_pictures(folder)))
+
+
+def _save_samples(samples: torch.Tensor, path: Path) -> None:
+    """Condition, sample and truth side by side, a row a crop."""
+    levels = (samples * 255).round().byte().permute(1, 2, 0).numpy()
+    Image.fromarray(levels).save(path)
