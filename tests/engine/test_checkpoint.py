@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from engine.checkpoint import METADATA_KEY, Checkpoint, load_checkpoint, save_checkpoint
+from engine.errors import CheckpointError
+from engine.network import NetworkConfig
+
+
+@pytest.fixture
+def path(tmp_path: Path, small: Checkpoint) -> Path:
+    path = tmp_path / "tiny.safetensors"
+    save_checkpoint(path, small.denoiser, small.sigma_data, {"note": "for tests"})
+    return path
+
+
+def test_a_saved_checkpoint_loads_as_it_was(path: Path, small: Checkpoint) -> None:
+    loaded = load_checkpoint(path)
+    assert loaded.name == "tiny"
+    assert loaded.card == {"note": "for tests"}
+    assert loaded.sigma_data == small.sigma_data
+    for name, value in small.denoiser.state_dict().items():
+        assert torch.equal(loaded.denoiser.state_dict()[name], value)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_fingerprint_follows_parameters_and_not_remarks(path: Path, small: Checkpoint) -> None:
+    first = load_checkpoint(path).fingerprint
+    save_checkpoint(path, small.denoiser, small.sigma_data, {"note": "another"})
+    assert load_checkpoint(path).fingerprint == first
+    save_checkpoint(path, small.denoiser, small.sigma_data * 2, {})
+    assert load_checkpoint(path).fingerprint != first
+
+
+def test_the_bundled_checkpoint_is_small_and_says_where_it_comes_from(bundled: Checkpoint) -> None:
+    assert bundled.card["training"]["iterations_done"] > 1000
+    assert sum(p.numel() for p in bundled.denoiser.parameters()) * 4 < 20e6
+
+
+def _rewritten(path: Path, metadata: dict[str, str]) -> None:
+    save_file({"x": torch.zeros(1)}, path, metadata)
+
+
+def test_unusable_files_give_one_error_that_names_the_file(path: Path, tmp_path: Path) -> None:
+    content = path.read_bytes()
+    bad = tmp_path / "bad.safetensors"
+
+    def refused(reason: str) -> None:
+        with pytest.raises(CheckpointError, match=reason) as caught:
+            load_checkpoint(bad)
+        assert str(bad) in str(caught.value)
+
+    refused("not a readable")  # missing
+    bad.write_bytes(content[: len(content) // 2])
+    refused("not a readable")
+    bad.write_bytes(b"no such format")
+    refused("not a readable")
+    _rewritten(bad, {})
+    refused("not an Overzoom checkpoint")
+    header = {"format": "overzoom-x2-haar-1", "network": {"width": 24}, "sigma_data": 0.05}
+    _rewritten(bad, {METADATA_KEY: json.dumps(header)})
+    refused("do not fit")
+    _rewritten(bad, {METADATA_KEY: json.dumps({**header, "format": "another"})})
+    refused("format 'another'")
+    _rewritten(bad, {METADATA_KEY: json.dumps({**header, "network": {"width": -1}})})
+    refused("not an Overzoom checkpoint")
+
+
+def test_numbers_that_are_not_finite_are_refused(path: Path, small: Checkpoint) -> None:
+    broken = load_checkpoint(path).denoiser
+    with torch.no_grad():
+        next(broken.parameters()).fill_(float("nan"))
+    save_checkpoint(path, broken, small.sigma_data, {})
+    with pytest.raises(CheckpointError, match="not finite"):
+        load_checkpoint(path)
+
+
+def test_a_network_of_no_width_is_refused() -> None:
+    with pytest.raises(ValueError, match="width"):
+        NetworkConfig(width=0)

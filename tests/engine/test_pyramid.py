@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.checkpoint import Checkpoint
+from engine.imagery import ArrayImagery, BlockedImagery
+from engine.probe import Waves
+from engine.pyramid import Pyramid
+from engine.sampler import SamplerSettings
+from engine.schedule import Schedule
+from engine.window import Window
+
+WINDOW = Window(-16, 32, 24, 40)
+
+
+@pytest.fixture
+def pyramid(small: Checkpoint) -> Pyramid:
+    settings = SamplerSettings(Schedule(steps=2))
+    return Pyramid(Waves(), 3, 10, 13, small, settings, lambda _zoom: {})
+
+
+@pytest.mark.parametrize("zoom", [10, 11, 12])
+@pytest.mark.parametrize("kind", ["picture", "interpolated"])
+def test_children_average_to_their_parent(pyramid: Pyramid, zoom: int, kind: str) -> None:
+    parent = getattr(pyramid, kind)(zoom).read(WINDOW)
+    child = getattr(pyramid, kind)(zoom + 1).read(WINDOW.children())
+    means = child.reshape(3, WINDOW.height, 2, WINDOW.width, 2).mean(axis=(2, 4))
+    np.testing.assert_allclose(means, parent, atol=1e-6)
+
+
+def test_a_zoom_that_is_not_there_is_refused(pyramid: Pyramid) -> None:
+    for zoom in (9, 14):
+        with pytest.raises(ValueError, match="outside 10 to 13"):
+            pyramid.picture(zoom)
+
+
+def test_whole_blocks_and_windows_give_the_same_pixels(small: Checkpoint) -> None:
+    settings = SamplerSettings(Schedule(steps=2))
+    by_window = Pyramid(Waves(), 3, 10, 12, small, settings, lambda _: {})
+    by_block = Pyramid(Waves(), 3, 10, 12, small, settings, lambda _: {}, canonical=True)
+    assert np.array_equal(by_window.picture(12).read(WINDOW), by_block.picture(12).read(WINDOW))
+
+
+def test_remembered_blocks_give_the_pixels_of_the_imagery() -> None:
+    memo: dict[tuple[int, int], np.ndarray] = {}
+    blocked = BlockedImagery(Waves(), 16, memo)
+    whole = Window(-20, -40, 70, 80)
+    expected = Waves().read(whole)
+    for window in (whole, Window(-16, -32, 32, 48), Window(-15, -30, 8, 9), whole):
+        rows, cols = whole.slices(window)
+        assert np.array_equal(blocked.read(window), expected[:, rows, cols])
+        if memo:
+            memo.popitem()
+    assert all(not pixels.flags.writeable for pixels in memo.values())
+
+
+def test_an_array_is_mirrored_at_its_borders() -> None:
+    pixels = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
+    read = ArrayImagery(pixels).read(Window(-1, -2, 4, 8))[0]
+    assert read[1].tolist() == [1, 0, 0, 1, 2, 2, 1, 0]
+    assert read[:, 2].tolist() == [0, 0, 3, 3]

@@ -1,0 +1,102 @@
+"""Training on real pictures made small: it learns, it stops, it goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine.checkpoint import load_checkpoint
+from engine.errors import TrainingError
+from engine.network import NetworkConfig
+from engine.training.degradation import degraded
+from engine.training.imagery import Collection, prepared, random_crop
+from engine.training.loop import TrainingSettings, train
+from tileserver.pictures import read_pictures
+
+TRUTH = Path(__file__).parents[2] / "deploy" / "demo" / "yellowstone_10cm_truth.tif"
+SETTINGS = TrainingSettings(
+    network=NetworkConfig(width=16, encoder_blocks=1),
+    iterations=6,
+    batch_size=2,
+    crop_px=96,
+    perceptual_weight=0.0,
+    own_output_share=1.0,
+    own_output_start=0.5,
+    save_every_seconds=0.0,
+)
+
+
+@pytest.fixture(scope="module")
+def collections() -> list[Collection]:
+    ((_, picture),) = read_pictures(TRUTH)
+    return [Collection("meadow", 1.0, (picture[:512, :512],))]
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_parameters(
+    collections: list[Collection], tmp_path: Path
+) -> None:
+    through, halting = tmp_path / "through", tmp_path / "halting"
+    reports = list(train(collections, SETTINGS, through, {}))
+    assert [r.iteration for r in reports] == [1, 2, 3, 4, 5, 6]
+    assert reports[-1].samples is not None
+    assert reports[-1].samples.shape == (3, 192, 288)
+    for report in train(collections, SETTINGS, halting, {}):
+        if report.iteration == 3:
+            break
+    assert [r.iteration for r in train(collections, SETTINGS, halting, {})] == [4, 5, 6]
+    one, other = (load_checkpoint(run / "checkpoint.safetensors") for run in (through, halting))
+    for name, value in one.denoiser.state_dict().items():
+        torch.testing.assert_close(value, other.denoiser.state_dict()[name], atol=1e-5, rtol=1e-3)
+
+
+def test_training_lowers_the_loss(collections: list[Collection], tmp_path: Path) -> None:
+    settings = replace(
+        SETTINGS,
+        iterations=150,
+        batch_size=4,
+        own_output_share=0.0,
+        warmup_iterations=5,
+        save_every_seconds=1e9,
+        learning_rate=2e-3,
+    )
+    one_crop = [Collection("crop", 1.0, (collections[0].pictures[0][:96, :96],))]
+    losses = [r.squared for r in train(one_crop, settings, tmp_path, {})]
+    assert np.mean(losses[-30:]) < 0.9 * np.mean(losses[:30])
+
+
+def test_a_run_with_another_network_is_not_continued(
+    collections: list[Collection], tmp_path: Path
+) -> None:
+    next(iter(train(collections, replace(SETTINGS, iterations=1), tmp_path, {})))
+    other = replace(SETTINGS, network=NetworkConfig(width=24))
+    with pytest.raises(TrainingError, match="another folder"):
+        next(iter(train(collections, other, tmp_path, {})))
+
+
+def test_pictures_too_small_for_a_crop_are_an_error() -> None:
+    tiny = Collection("tiny", 1.0, (np.zeros((64, 64, 3), np.uint8),))
+    with pytest.raises(TrainingError, match="at least 96 px"):
+        prepared([tiny], 96)
+
+
+def test_soft_pictures_are_reduced_until_they_carry_detail(collections: list[Collection]) -> None:
+    (sharp,) = collections[0].pictures
+    soft = sharp.repeat(2, axis=0).repeat(2, axis=1)
+    (kept,) = prepared([Collection("soft", 1.0, (soft,))], 96)
+    assert kept.pictures[0].shape == sharp.shape
+
+
+def test_conditions_stay_near_their_truth_and_lose_its_detail(
+    collections: list[Collection],
+) -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(20):
+        truth = random_crop(collections, 96, generator)
+        condition = degraded(truth, generator).numpy()
+        assert condition.shape == truth.shape
+        assert np.abs(condition - truth).mean() < 0.12
+        assert np.abs(np.diff(condition)).mean() < np.abs(np.diff(truth)).mean()
