@@ -16,4 +16,4 @@ from cache.single_flight import SingleFlight
 from cache.store import Store
 from cache.tiered import Tiered
 
-__all__ = ["DiskStore", "MemoryStore", "SingleFlight", "Store", "TileKey", "Tiered"]
+__all__ = ["DiskStore", "MemoryStore", "SingleFlight", "Store", "Tiered", "TileKey"]

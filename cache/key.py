@@ -22,9 +22,7 @@ class TileKey:
     @property
     def digest(self) -> str:
         """The key as 40 hexadecimal digits: a cache key and a file name."""
-        address = (
-            f"{self.fingerprint}/{self.grid}/{self.zoom}/{self.col}/{self.row}.{self.format}"
-        )
+        address = f"{self.fingerprint}/{self.grid}/{self.zoom}/{self.col}/{self.row}.{self.format}"
         return hashlib.sha256(address.encode()).hexdigest()[:40]
 
     @property

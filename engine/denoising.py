@@ -26,17 +26,22 @@ class Denoiser(Protocol):
     @property
     def channels(self) -> int:
         """Channels of a state."""
+
     @property
     def cell_px(self) -> int:
         """Windows are aligned to this many state pixels."""
+
     @property
     def encode_reach_px(self) -> int:
         """State pixels that `encode` trims from every side."""
+
     @property
     def reach_px(self) -> int:
         """State pixels that `denoise` trims from every side."""
+
     def encode(self, condition: Tensor, /) -> Tensor:
         """Features of a condition (B, C, 2H, 2W)."""
+
     def denoise(self, state: Tensor, sigma: Tensor, features: Tensor, /) -> Tensor:
         """x0 (B, C, h, w) of a state that is reach_px wider on every side."""
 

@@ -75,8 +75,8 @@ class ResidualBlock(nn.Module):
             hidden = hidden * scale
             hidden = hidden + shift
         hidden = self.second(_rectified(hidden))
-        skip: Tensor = crop_to(features, hidden.shape[-2], hidden.shape[-1])
-        return skip + hidden
+        out: Tensor = crop_to(features, hidden.shape[-2], hidden.shape[-1]) + hidden
+        return out
 
 
 class LocalDenoiser(nn.Module):

@@ -59,7 +59,9 @@ class PerceptualDistance(nn.Module):
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         both = torch.cat((first, second)) * 2.0 - 1.0
-        features = (both - self.scaling_layer_shift) / self.scaling_layer_scale
+        features = (both - self.get_buffer("scaling_layer_shift")) / self.get_buffer(
+            "scaling_layer_scale"
+        )
         total = first.new_zeros(first.shape[0])
         for number, stage in enumerate(self.stages):
             for kind, name, size in stage:

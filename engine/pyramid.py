@@ -1,8 +1,8 @@
 """The zooms past native: each is one x2 super-resolution of the one above.
 
-    native + 1   condition: the source read on this zoom's own grid
-    native       the 2x2 means of that same read, so that both zooms agree exactly
-    native + k   condition: the cubic doubling of the picture at native + k - 1
+native + 1   condition: the source read on this zoom's own grid
+native       the 2x2 means of that same read, so that both zooms agree exactly
+native + k   condition: the cubic doubling of the picture at native + k - 1
 """
 
 from __future__ import annotations

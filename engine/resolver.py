@@ -103,7 +103,9 @@ class SuperResolved:
         """Bands by group (G, 3 x colours, h, w) -> bands of the imagery (3C, h, w)."""
         height, width = bands.shape[-2:]
         by_channel: list[Tensor] = []
-        for group, values in zip(self.groups, bands.unflatten(1, (3, -1)), strict=True):
+        for group, values in zip(
+            self.groups, bands.reshape(len(bands), 3, -1, height, width), strict=True
+        ):
             if len(set(group)) > 1:
                 by_channel.extend(values.unbind(1))
             else:

@@ -73,9 +73,7 @@ class Sampler:
             return noise(step, window.dilated(margin_px))
 
         schedule = self.settings.schedule
-        return denoise(
-            self.denoiser, condition(window.dilated(self.halo_px)), schedule, margins
-        )
+        return denoise(self.denoiser, condition(window.dilated(self.halo_px)), schedule, margins)
 
     def _pasted(self, window: Window, condition: ReadCondition) -> Tensor:
         """Every patch denoised alone, with noise of its own, and its owned pixels pasted."""
@@ -123,9 +121,7 @@ class Sampler:
             root[to_rows, to_cols] = self._map(np.multiply.outer(*blend.root))
         return torch.stack([fused(rule, group, total, root) for group in summed])
 
-    def _contribution(
-        self, step: int, patch: Patch, features: _Features, memo: Memo
-    ) -> Tensor:
+    def _contribution(self, step: int, patch: Patch, features: _Features, memo: Memo) -> Tensor:
         """What a patch gives to the state before a step, from the state before the last one."""
         kept = memo.get((step, patch))
         if kept is not None:
@@ -166,7 +162,7 @@ class Sampler:
             [f.patch(step, patch, window, channels, self.device) for f in self.fields]
         )
 
-    def _map(self, values: np.ndarray) -> Tensor:  # type: ignore[type-arg]
+    def _map(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(values).to(self.device, torch.float32)
 
 

@@ -9,6 +9,7 @@ Levels are in units of the residual's standard deviation (the denoiser's sigma_d
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import sqrt
 
 MAX_STEPS = 2000
@@ -60,5 +61,5 @@ class Schedule:
         levels = (*self.sigmas(), 0.0)
         return tuple(
             Step(index, sigma, (after / sigma) ** 2, after * sqrt(1 - (after / sigma) ** 2))
-            for index, (sigma, after) in enumerate(zip(levels[:-1], levels[1:], strict=True))
+            for index, (sigma, after) in enumerate(pairwise(levels))
         )

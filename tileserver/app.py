@@ -43,9 +43,7 @@ def make_app(settings: Settings) -> FastAPI:
     store = open_store(settings.cache)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    renderer = Renderer(
-        catalogue, store, Scheduler(settings.queue_tiles, settings.merged_tiles)
-    )
+    renderer = Renderer(catalogue, store, Scheduler(settings.queue_tiles, settings.merged_tiles))
     health = _Health(catalogue)
 
     @asynccontextmanager

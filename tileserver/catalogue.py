@@ -80,9 +80,7 @@ class Source:
 class Catalogue:
     """All sources of a server."""
 
-    def __init__(
-        self, settings: Settings, checkpoint: Checkpoint, grids: TileMatrixSets
-    ) -> None:
+    def __init__(self, settings: Settings, checkpoint: Checkpoint, grids: TileMatrixSets) -> None:
         """Opens every source; raises StartupError for the first that cannot be served."""
         self.settings, self.checkpoint = settings, checkpoint
         self.grids = doubling_grids(grids)

@@ -63,6 +63,7 @@ def serve(
     from tileserver.settings import read_settings
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("rasterio").setLevel(logging.WARNING)  # its errors come as exceptions too
     overrides = {name: value for name, value in options.items() if value is not None}
     if sources:
         overrides["sources"] = {id: {"path": str(path)} for id, path in _named(sources)}

@@ -12,7 +12,7 @@ from tileserver.reader import CatalogueReader
 def describe(catalogue: Catalogue, source: Source) -> dict[str, Any]:
     """Bounds (west, south, east, north in degrees), bands, zooms and fingerprints."""
     raster, layer = source.raster, source.layer(WEB_MERCATOR)
-    with CatalogueReader(source, tms=layer.grid.tms) as reader:
+    with CatalogueReader.of(source, layer.grid) as reader:
         bounds = reader.get_geographic_bounds(layer.grid.tms.rasterio_geographic_crs)
         overviews = reader.dataset.overviews(1)
     return {

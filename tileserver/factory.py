@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from titiler.core.dependencies import DefaultDependency
 from titiler.core.factory import TilerFactory
-from titiler.extensions import wmtsExtension
+from titiler.extensions.wmts import wmtsExtension
 
 from tileserver.catalogue import Source
 from tileserver.encoding import ImageFormat
@@ -38,7 +38,7 @@ def wmts() -> wmtsExtension:
 
 
 @define(kw_only=True)
-class OverzoomFactory(TilerFactory):  # type: ignore[misc]  # titiler is not typed strictly
+class OverzoomFactory(TilerFactory):
     """Routes under /{source}: titiler's, with tiles and TileJSON that go past native."""
 
     renderer: Renderer
@@ -164,7 +164,7 @@ def tilejson_document(
     layer, catalogue = source.layer(grid_id), renderer.catalogue
     if mode is not Mode.super_resolved:
         url += f"?mode={mode}"
-    with CatalogueReader(source, tms=layer.grid.tms) as reader:
+    with CatalogueReader.of(source, layer.grid) as reader:
         west, south, east, north = reader.get_geographic_bounds(
             layer.grid.tms.rasterio_geographic_crs
         )

@@ -18,7 +18,7 @@ def mirrored(pixels: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[n
         return pixels
     if not valid.any():
         return np.zeros_like(pixels)
-    nearest: NDArray[np.intp] = distance_transform_edt(
+    nearest: NDArray[np.int32] = distance_transform_edt(
         ~valid, return_distances=False, return_indices=True
     )
     place = np.indices(valid.shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from affine import Affine
 from morecantile import Tile, TileMatrixSet
@@ -96,6 +97,4 @@ def doubles(tms: TileMatrixSet) -> bool:
 
 
 def _ratios(sizes: Iterable[float]) -> Iterable[float]:
-    listed = list(sizes)
-    return (a / b for a, b in zip(listed, listed[1:], strict=False))
-
+    return (larger / smaller for larger, smaller in pairwise(sizes))

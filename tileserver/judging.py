@@ -48,11 +48,10 @@ def evaluate_folder(
         click.echo(line)
 
 
-def even(levels: np.ndarray) -> Pixels:  # type: ignore[type-arg]
+def even(levels: np.ndarray) -> Pixels:
     """Levels (C, H, W) as values, an odd last row or column left out."""
     height, width = levels.shape[1] // 2 * 2, levels.shape[2] // 2 * 2
-    values: Pixels = levels[:, :height, :width].astype(np.float32) / 255
-    return values
+    return levels[:, :height, :width].astype(np.float32) / np.float32(255)
 
 
 def table(scores: dict[str, list[Score]]) -> Iterable[str]:

@@ -120,4 +120,3 @@ def _fingerprint(path: Path) -> str:
 def open_raster(raster: Raster) -> rasterio.DatasetReader:
     """A new handle, opened with the driver found at start-up and no other."""
     return rasterio.open(raster.path, driver=raster.driver)
-

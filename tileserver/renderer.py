@@ -156,7 +156,8 @@ def valid_pixels(layer: Layer, zoom: int, window: Window) -> Mask:
     depth = zoom - layer.native_zoom - 1
     if depth < 0:
         children = layer.bands.valid(window.children())
-        valid: Mask = children.reshape(window.height, 2, window.width, 2).any(axis=(1, 3))
+        corners = children.reshape(window.height, 2, window.width, 2)
+        valid: Mask = np.logical_or.reduce(corners, axis=(1, 3))
         return valid
     scale: int = 2**depth
     parents = window.parent(scale)
@@ -168,7 +169,7 @@ def valid_pixels(layer: Layer, zoom: int, window: Window) -> Mask:
 def _overview(request: TileRequest) -> tuple[Levels, Mask]:
     """A tile above the native zoom, as titiler renders it."""
     tile, raster = request.tile, request.source.raster
-    with CatalogueReader(request.source, tms=request.layer.grid.tms) as reader:
+    with CatalogueReader.of(request.source, request.layer.grid) as reader:
         # Averages, as the native zoom's are, so that nothing pops on the way in.
         image = reader.tile(
             tile.x,

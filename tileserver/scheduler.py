@@ -115,9 +115,7 @@ class Scheduler:
             if self._closed:
                 return None
             newest = self._waiting[-1]
-            same = {
-                job.window: job for job in self._waiting if job.picture is newest.picture
-            }
+            same = {job.window: job for job in self._waiting if job.picture is newest.picture}
             jobs = [same[w] for w in rectangle(newest.window, set(same), self.merged_tiles)]
             taken = set(jobs)
             self._waiting = [job for job in self._waiting if job not in taken]

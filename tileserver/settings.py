@@ -124,9 +124,8 @@ def read_settings(config: Path | None, overrides: dict[str, Any]) -> Settings:
         settings = Settings.model_validate(_merged(values, overrides))
         settings.sampler()
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise StartupError(f"{where}: {place}: {first['msg']}") from error
+        reasons = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise StartupError(f"{where}: {'; '.join(reasons)}") from error
     except ValueError as error:
         raise StartupError(f"{where}: {error}") from error
     return settings

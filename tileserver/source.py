@@ -94,9 +94,8 @@ class Bands:
 
     def valid(self, window: Window) -> NDArray[np.bool_]:
         """Where there is data, (H, W)."""
-        return self.blocks.read(window)[-1] > 0
-
-
+        valid: NDArray[np.bool_] = self.blocks.read(window)[-1] > 0
+        return valid
 
 
 def _opaque(dtype: np.dtype[Any]) -> float:

@@ -15,13 +15,17 @@ from engine.network import NetworkConfig
 from engine.training.imagery import Collection
 from engine.training.loop import TrainingSettings, train
 from tileserver.errors import StartupError
-from tileserver.pictures import read_pictures
+from tileserver.pictures import picture_files, read_pictures
 
 
 def train_with_progress(data: tuple[str, ...], run: Path, options: dict[str, Any]) -> None:
     """Train on FOLDER[=WEIGHT] entries; run/ holds state, checkpoint and samples.png."""
     settings = training_settings(options)
-    collections = [_collection(entry) for entry in tqdm(data, desc="reading", unit="folder")]
+    folders = [_folder(entry) for entry in data]
+    collections = [
+        Collection(folder.name, weight, tuple(picture for _, picture in read_pictures(folder)))
+        for folder, weight in tqdm(folders, desc="reading", unit="folder")
+    ]
     bar = tqdm(total=100.0, desc="training", unit="%", bar_format=_BAR)
     for progress in train(collections, settings, run, {}):
         bar.n = round(100 * progress.fraction, 1)
@@ -49,14 +53,15 @@ def training_settings(options: dict[str, Any]) -> TrainingSettings:
         raise StartupError(str(error)) from error
 
 
-def _collection(entry: str) -> Collection:
+def _folder(entry: str) -> tuple[Path, float]:
+    """A place with pictures, and its weight, from FOLDER[=WEIGHT]."""
     place, _, weight = entry.partition("=")
     try:
         share = float(weight) if weight else 1.0
     except ValueError:
         raise StartupError(f"--data {entry}: {weight!r} is not a number") from None
-    folder = Path(place)
-    return Collection(folder.name, share, tuple(p for _, p in read_pictures(folder)))
+    picture_files(Path(place))
+    return Path(place), share
 
 
 def _save_samples(samples: torch.Tensor, path: Path) -> None:

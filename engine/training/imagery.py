@@ -79,7 +79,7 @@ def random_crop(
     crop = picture[row : row + size, col : col + size]
     if size != crop_px:
         crop = halved(crop)
-    crop = np.rot90(crop, generator.integers(4))
+    crop = np.rot90(crop, int(generator.integers(4)))
     if generator.random() < 0.5:
         crop = crop[:, ::-1]
     return np.ascontiguousarray(crop.transpose(2, 0, 1), dtype=np.float32) / 255.0

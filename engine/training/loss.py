@@ -92,7 +92,5 @@ def _evenness(condition: Tensor, sigma_data: float) -> Tensor:
 
 def _picture(condition: Tensor, bands: Tensor, trimmed_px: int) -> Tensor:
     """The picture that residual bands make of a condition, trimmed like the bands."""
-    inner = condition[
-        ..., 2 * trimmed_px : -2 * trimmed_px, 2 * trimmed_px : -2 * trimmed_px
-    ]
+    inner = condition[..., 2 * trimmed_px : -2 * trimmed_px, 2 * trimmed_px : -2 * trimmed_px]
     return from_bands(pool(inner), to_bands(inner) + bands)

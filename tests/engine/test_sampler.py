@@ -52,9 +52,7 @@ def test_the_probe_finds_this_device_exact(bundled: Checkpoint) -> None:
 
 
 @pytest.mark.parametrize("which", ["small", "bundled"])
-def test_window_and_lattice_evaluation_agree(
-    which: str, request: pytest.FixtureRequest
-) -> None:
+def test_window_and_lattice_evaluation_agree(which: str, request: pytest.FixtureRequest) -> None:
     drawn = picture(request.getfixturevalue(which))
     window = Window(-30, 50, 70, 90)
     by_lattice = drawn.read_lattice(window, {})
@@ -90,7 +88,9 @@ def test_independent_patches_are_windows_with_noise_of_their_own(small: Checkpoi
     drawn = picture(small, Fusion.INDEPENDENT, lattice)
     both = drawn.read(Window(0, 0, 128, 256))
     assert np.array_equal(both[:, :, 128:], drawn.read(Window(0, 128, 128, 128)))
-    assert not np.array_equal(both, picture(small, Fusion.SDVC, lattice).read(Window(0, 0, 128, 256)))
+    assert not np.array_equal(
+        both, picture(small, Fusion.SDVC, lattice).read(Window(0, 0, 128, 256))
+    )
 
 
 def test_rules_without_a_window_evaluation_say_so(small: Checkpoint) -> None:

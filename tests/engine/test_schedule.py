@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from engine.schedule import Schedule
@@ -11,7 +13,7 @@ def test_levels_fall_from_max_to_min_and_the_last_step_adds_no_noise(steps: int)
     sigmas, table = schedule.sigmas(), schedule.table()
     assert sigmas[0] == pytest.approx(schedule.sigma_max)
     assert steps == 1 or sigmas[-1] == pytest.approx(schedule.sigma_min)
-    assert all(a > b for a, b in zip(sigmas, sigmas[1:], strict=False))
+    assert all(a > b for a, b in pairwise(sigmas))
     assert table[-1].noise == 0
     assert table[-1].keep == 0
 

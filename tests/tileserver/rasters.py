@@ -1,0 +1,53 @@
+"""Small rasters of every kind, cut from the demo scene."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import rasterio
+
+SCENE = Path(__file__).parents[2] / "deploy" / "demo" / "yellowstone_20cm.tif"
+SIDE = 300
+
+
+def cut(path: Path, kind: str) -> Path:
+    """Write the scene's corner as rgb, rgba, grey, nodata, mask, uint16 or four."""
+    with rasterio.open(SCENE) as scene:
+        colours = scene.read(window=((200, 200 + SIDE), (300, 300 + SIDE)))
+        transform = scene.window_transform(((200, 200 + SIDE), (300, 300 + SIDE)))
+        profile = {"driver": "GTiff", "height": SIDE, "width": SIDE, "crs": scene.crs}
+    hole = np.zeros((SIDE, SIDE), bool)
+    hole[100:180, 120:200] = True
+    bands, options, mask = colours, {}, None
+    if kind == "rgba":
+        bands = np.concatenate((colours, np.where(hole, 0, 255).astype(np.uint8)[None]))
+        options = {"photometric": "RGB", "alpha": "YES"}
+    elif kind == "grey":
+        bands = colours[:1]
+    elif kind == "nodata":
+        bands, options = np.where(hole, 0, np.maximum(colours, 1)), {"nodata": 0}
+    elif kind == "mask":
+        mask = np.where(hole, 0, 255).astype(np.uint8)
+    elif kind == "uint16":
+        bands = colours.astype(np.uint16) * 40
+    elif kind == "four":
+        bands, options = np.concatenate((colours, colours[:1])), {"photometric": "RGB"}
+    elif kind != "rgb":
+        raise ValueError(kind)
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(
+            path,
+            "w",
+            count=len(bands),
+            dtype=bands.dtype,
+            transform=transform,
+            **profile,
+            **options,
+        ) as out,
+    ):
+        out.write(bands)
+        if mask is not None:
+            out.write_mask(mask)
+    return path

@@ -1,0 +1,142 @@
+"""The command line, as a user calls it: processes, exit codes, one line of reason."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import rasterio
+
+from tests.tileserver.conftest import WEB_MERCATOR, decoded, running
+from tests.tileserver.rasters import SCENE, cut
+from tileserver.errors import StartupError
+from tileserver.settings import Settings, read_settings
+
+
+def overzoom(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tileserver", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_info_prints_what_would_be_served() -> None:
+    done = overzoom("info", SCENE)
+    assert done.returncode == 0, done.stderr
+    described = json.loads(done.stdout)
+    assert described["id"] == "yellowstone_20cm"
+    assert described["bands"] == 3
+    assert described["native_zoom"] == 19
+    assert described["served_zooms"] == [0, 22]
+    assert len(described["fingerprint"]) == 16
+    west, south, east, north = described["bounds"]
+    assert -111 < west < east < -110
+    assert 44 < south < north < 45
+
+
+def test_a_folder_is_served_by_its_stems(tmp_path: Path) -> None:
+    folder = tmp_path / "rasters"
+    folder.mkdir()
+    cut(folder / "meadow.tif", "rgb")
+    cut(folder / "grey meadow.tif", "grey").rename(folder / "grey.tif")
+    (folder / "notes.txt").write_text("not a raster, not served")
+    with running(folder, cache=tmp_path / "cache") as server:
+        assert [s["id"] for s in server.get("/sources.json").json()] == ["grey", "meadow"]
+        centre = server.get("/grey/tilejson.json").json()["center"]
+        tile = WEB_MERCATOR.tile(centre[0], centre[1], 20)
+        answer = server.get(f"/grey/20/{tile.x}/{tile.y}.png")
+        assert answer.headers["x-overzoom"] == "super-resolved"
+        assert decoded(answer.content).ndim == 2, "grey stays grey"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["serve"], "nothing to serve"),
+        (["serve", "missing.tif"], "missing.tif: no such file"),
+        (["serve", "empty"], "empty: holds no picture"),
+        (["serve", "text.tif"], "text.tif: not a raster"),
+        (["serve", "placeless.tif"], "placeless.tif: has no coordinate reference system"),
+        (["serve", "a/same.tif", "b/same.tif"], "has the same id"),
+        (["serve", "--config", "broken.yaml"], "broken.yaml: not a readable configuration"),
+        (["serve", "--config", "wrong.yaml"], "sources.one.pathh: Extra inputs are not permitted"),
+        (["serve", "good.tif", "--checkpoint", "text.tif"], "text.tif: not a readable safetensors"),
+        (["info", "text.tif"], "text.tif: not a raster"),
+        (["train", "--data", "empty", "--run", "run"], "empty: holds no picture"),
+    ],
+)
+def test_what_cannot_start_says_which_and_why_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], reason: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.tif").write_text("no raster")
+    good = cut(tmp_path / "good.tif", "rgb")
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(good, tmp_path / folder / "same.tif")
+    with rasterio.open(good) as scene:
+        profile = {**scene.profile, "crs": None}
+        with rasterio.open(tmp_path / "placeless.tif", "w", **profile) as out:
+            out.write(scene.read())
+    (tmp_path / "broken.yaml").write_text("sources: [")
+    (tmp_path / "wrong.yaml").write_text("sources: {one: {pathh: good.tif}}")
+    done = overzoom(*arguments)
+    assert done.returncode == 1
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("overzoom: ")
+    assert reason in lines[0]
+
+
+def test_training_writes_a_checkpoint_that_the_server_takes(tmp_path: Path, demo: Path) -> None:
+    truth, run = demo / "yellowstone_10cm_truth.tif", tmp_path / "run"
+    options = "--iterations 3 --batch-size 2 --crop-px 96 --width 16 --encoder-blocks 1"
+    options += " --perceptual-weight 0"
+    done = overzoom("train", "--data", f"{truth}=2", "--run", run, *options.split())
+    assert done.returncode == 0, done.stderr
+    assert "images/s" in done.stderr
+    assert (run / "samples.png").exists()
+    done = overzoom("info", SCENE, "--checkpoint", run / "checkpoint.safetensors")
+    assert json.loads(done.stdout)["checkpoint"] == "checkpoint"
+
+
+def test_settings_come_from_the_file_and_then_from_the_command_line(tmp_path: Path) -> None:
+    config = tmp_path / "overzoom.yaml"
+    config.write_text(
+        "steps: 2\ncache: {memory_bytes: 5}\nsources: {one: {path: scene.tif, range: [0, 10]}}"
+    )
+    settings = read_settings(config, {"port": 9, "cache": {"folder": "elsewhere"}})
+    assert (settings.steps, settings.port) == (2, 9)
+    assert settings.cache.memory_bytes == 5
+    assert settings.cache.disk_folder() == Path("elsewhere")
+    assert settings.sources["one"].path == tmp_path / "scene.tif"
+    assert settings.sources["one"].range == (0, 10)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"port": 70000},
+        {"steps": 0},
+        {"sources": {"a/b": {"path": "x"}}},
+        {"patch_px": 32, "stride_px": 64},
+        {"fusion": "average"},
+        {"unknown": 1},
+    ],
+)
+def test_settings_out_of_range_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(StartupError, match="options: "):
+        read_settings(None, wrong)
+
+
+def test_the_disk_cache_lies_in_the_users_cache_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert Settings().cache.disk_folder() == tmp_path / "overzoom"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Settings().cache.disk_folder() == tmp_path / ".cache" / "overzoom"

@@ -1,0 +1,262 @@
+"""What a client sees: routes, headers, errors."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from morecantile import Tile
+from starlette.testclient import TestClient
+
+from tests.tileserver.conftest import Server, decoded, path_of
+from tileserver.app import make_app
+from tileserver.settings import Settings
+
+NATIVE = 19
+MakeSettings = Callable[..., Settings]
+
+
+@pytest.mark.parametrize("format", ["png", "jpg", "jpeg", "webp"])
+@pytest.mark.parametrize("zoom", [NATIVE - 2, NATIVE, NATIVE + 1])
+def test_tiles_come_in_every_format_and_say_what_they_are(
+    server: Server, middle_tile: Callable[[int], Tile], format: str, zoom: int
+) -> None:
+    answer = server.get(path_of(middle_tile(zoom), format=format))
+    assert answer.status_code == 200
+    subtype = "jpeg" if format.startswith("jp") else format
+    assert answer.headers["content-type"] == f"image/{subtype}"
+    assert decoded(answer.content).shape[:2] == (256, 256)
+    made = zoom > NATIVE
+    assert answer.headers["x-overzoom"] == ("super-resolved" if made else "native")
+    assert ("x-overzoom-checkpoint" in answer.headers) == made
+    assert "max-age=" in answer.headers["cache-control"]
+    assert "cache;desc=" in answer.headers["server-timing"]
+
+
+def test_both_kinds_of_address_give_the_same_tile(
+    server: Server, middle_tile: Callable[[int], Tile]
+) -> None:
+    tile = middle_tile(NATIVE + 1)
+    plain = server.get(path_of(tile))
+    by_grid = server.get(f"/yellowstone/tiles/WebMercatorQuad/{tile.z}/{tile.x}/{tile.y}.png")
+    assert plain.content == by_grid.content
+    assert plain.headers["etag"] == by_grid.headers["etag"]
+    assert plain.headers["x-overzoom-scale"] == "2"
+    assert plain.headers["x-overzoom-steps"] == "4"
+    assert plain.headers["x-overzoom-noise-seed"] == "0"
+
+
+def test_a_client_that_has_the_tile_is_told_so_before_any_work(
+    app_settings: MakeSettings, middle_tile: Callable[[int], Tile]
+) -> None:
+    app = make_app(app_settings())
+    path = path_of(middle_tile(NATIVE + 1))
+    with TestClient(app) as client:
+        etag = client.get(path).headers["etag"]
+        assert etag.startswith('"')
+
+        async def refuse(*_: object) -> None:
+            raise AssertionError("a 304 needs no lookup and no drawing")
+
+        app.state.renderer.render = refuse
+        for header in (etag, f'"other", W/{etag}', "*"):
+            answer = client.get(path, headers={"If-None-Match": header})
+            assert answer.status_code == 304
+            assert answer.headers["etag"] == etag
+            assert answer.content == b""
+
+
+def test_etags_follow_everything_that_changes_pixels(
+    app_settings: MakeSettings, middle_tile: Callable[[int], Tile]
+) -> None:
+    deep, native = path_of(middle_tile(NATIVE + 1)), path_of(middle_tile(NATIVE - 1))
+    tags = []
+    for overrides in ({}, {"noise_seed": 1}, {"steps": 3}, {"stride_px": 200}):
+        with TestClient(make_app(app_settings(**overrides))) as client:
+            tags.append([client.get(path).headers["etag"] for path in (deep, native)])
+    assert len({deep_tag for deep_tag, _ in tags}) == 4
+    assert len({native_tag for _, native_tag in tags}) == 1
+
+
+def test_interpolated_tiles_are_other_tiles(
+    server: Server, middle_tile: Callable[[int], Tile]
+) -> None:
+    path = path_of(middle_tile(NATIVE + 1))
+    made, plain = server.get(path), server.get(f"{path}?mode=interpolated")
+    assert plain.headers["x-overzoom"] == "interpolated"
+    assert plain.headers["etag"] != made.headers["etag"]
+    sharp, soft = (
+        np.abs(np.diff(decoded(a.content).astype(float), axis=1)).mean() for a in (made, plain)
+    )
+    assert sharp > 1.1 * soft
+
+
+def test_tilejson_says_what_is_native_and_what_is_served(server: Server) -> None:
+    for path in ("/yellowstone/tilejson.json", "/yellowstone/WebMercatorQuad/tilejson.json"):
+        document = server.get(path).json()
+        assert document["maxzoom"] == NATIVE + 3
+        assert document["overzoom"]["native_maxzoom"] == NATIVE
+        assert document["overzoom"]["steps"] == 4
+        assert document["overzoom"]["noise_seed"] == 0
+        assert document["overzoom"]["checkpoint"] == "compact"
+        assert document["overzoom"]["reference"] == "truth"
+        west, south, east, north = document["bounds"]
+        tile = Tile(0, 0, 0)
+        url = document["tiles"][0].format(z=tile.z, x=tile.x, y=tile.y)
+        assert west < east
+        assert south < north
+        assert server.client.get(url).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/yellowstone/info", "application/json"),
+        ("/yellowstone/statistics", "application/json"),
+        ("/yellowstone/point/-110.6435,44.956", "application/json"),
+        ("/yellowstone/preview.png", "image/png"),
+        ("/yellowstone/tiles", "application/json"),
+        ("/yellowstone/tiles/WebMercatorQuad", "application/json"),
+        ("/yellowstone/WebMercatorQuad/map.html", "text/html; charset=utf-8"),
+        ("/api.html", "text/html; charset=utf-8"),
+        ("/openapi.json", "application/json"),
+        ("/sources.json", "application/json"),
+        ("/healthz", "application/json"),
+    ],
+)
+def test_the_rest_of_titilers_routes_is_there(server: Server, path: str, kind: str) -> None:
+    answer = server.get(path)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == kind
+    assert "overzoom/deploy" not in answer.text
+
+
+def test_wmts_capabilities_reach_past_native(server: Server) -> None:
+    document = ET.fromstring(server.get("/yellowstone/WMTSCapabilities.xml").text)
+    names = {"w": "http://www.opengis.net/wmts/1.0"}
+    matrices = [
+        limit.text
+        for link in document.iterfind(".//w:TileMatrixSetLink", names)
+        if link.findtext("w:TileMatrixSet", namespaces=names) == "WebMercatorQuad"
+        for limit in link.iterfind(".//w:TileMatrixLimits/w:TileMatrix", names)
+    ]
+    assert str(NATIVE + 3) in matrices
+    assert str(NATIVE + 4) not in matrices
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "text"),
+    [
+        ("/nowhere/3/1/1.png", 404, "no such source"),
+        ("/nowhere/info", 404, "no such source"),
+        ("/yellowstone/19/5/5.png", 404, "tile lies outside the source"),
+        ("/yellowstone/3/900/5.png", 404, "tile lies outside the source"),
+        ("/yellowstone/23/0/0.png", 422, "zoom, tile or parameter out of range"),
+        ("/yellowstone/5000/0/0.png", 422, "zoom, tile or parameter out of range"),
+        ("/yellowstone/-1/0/0.png", 422, "zoom, tile or parameter out of range"),
+        ("/yellowstone/3/1/1.gif", 422, "zoom, tile or parameter out of range"),
+        ("/yellowstone/3/x/1.png", 422, "zoom, tile or parameter out of range"),
+        ("/yellowstone/0/0/0.png?mode=magic", 422, "zoom, tile or parameter out of range"),
+        ("/yellowstone/0/0/0.png?tilesize=4096", 422, "zoom, tile or parameter out of range"),
+        (
+            "/yellowstone/tiles/GNOSISGlobalGrid/1/0/0.png",
+            400,
+            "tile matrix set does not double from zoom to zoom",
+        ),
+        ("/yellowstone/point/0,0", 404, "point lies outside the source"),
+        ("/nothing/of/this/kind/at/all", 404, "not found"),
+    ],
+)
+def test_bad_requests_get_a_fixed_short_text(
+    server: Server, path: str, status: int, text: str
+) -> None:
+    answer = server.get(path, Origin="http://elsewhere.example")
+    assert (answer.status_code, answer.json()) == (status, {"detail": text})
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers.get("cache-control") in ("no-store", None)
+
+
+def test_no_url_of_a_request_is_ever_opened(server: Server) -> None:
+    for path in ("/yellowstone/info?url=/etc/passwd", "/yellowstone/0/0/0.png?url=file:///etc"):
+        answer = server.get(path)
+        assert answer.status_code == 200
+        assert "root:" not in answer.text
+
+
+def test_ground_without_data_is_a_transparent_tile(
+    server: Server, middle_tile: Callable[[int], Tile]
+) -> None:
+    edge = middle_tile(NATIVE)
+    answer = None
+    while (found := server.get(path_of(edge))).status_code == 200:
+        answer, edge = found, Tile(edge.x - 1, edge.y, edge.z)
+    assert answer is not None
+    assert found.status_code == 404
+    levels = decoded(answer.content)
+    assert levels.shape[2] == 4
+    assert 0 < (levels[..., 3] == 255).mean() < 1
+    assert not levels[levels[..., 3] == 0].any()
+
+
+def test_a_tile_asked_for_by_many_is_drawn_once(
+    app_settings: MakeSettings, middle_tile: Callable[[int], Tile]
+) -> None:
+    app = make_app(app_settings())
+    scheduler = app.state.renderer.scheduler
+    asked = []
+    draw = scheduler.draw
+
+    async def counted(picture: object, window: object) -> object:
+        asked.append(window)
+        return await draw(picture, window)
+
+    scheduler.draw = counted
+    with TestClient(app) as client, ThreadPoolExecutor(12) as pool:
+        path = path_of(middle_tile(NATIVE + 1))
+        answers = list(pool.map(lambda _: client.get(path).content, range(12)))
+    assert len(set(answers)) == 1
+    assert len(asked) == 1
+
+
+def test_a_tile_is_drawn_again_after_nothing_but_a_lost_cache(
+    app_settings: MakeSettings, middle_tile: Callable[[int], Tile], tmp_path: Path
+) -> None:
+    path = path_of(middle_tile(NATIVE + 1))
+    timings, contents = [], []
+    for _ in range(2):
+        with TestClient(make_app(app_settings())) as client:
+            for _ in range(2):
+                answer = client.get(path)
+                timings.append(answer.headers["server-timing"].split(",")[0])
+                contents.append(answer.content)
+    assert timings == [f'cache;desc="{tier}"' for tier in ("miss", "memory", "disk", "memory")]
+    for file in (tmp_path / "cache").rglob("*"):
+        if file.is_file():
+            file.write_bytes(file.read_bytes()[:-7])
+    with TestClient(make_app(app_settings())) as client:
+        answer = client.get(path)
+        assert 'desc="miss"' in answer.headers["server-timing"]
+        contents.append(answer.content)
+    assert len(set(contents)) == 1
+
+
+def test_a_full_queue_answers_503_and_health_stays_quick(
+    app_settings: MakeSettings, middle_tile: Callable[[int], Tile]
+) -> None:
+    app = make_app(app_settings(queue_tiles=1, merged_tiles=1))
+    middle = middle_tile(NATIVE + 2)
+    paths = [path_of(Tile(middle.x + i, middle.y, middle.z)) for i in range(8)]
+    with TestClient(app) as client, ThreadPoolExecutor(9) as pool:
+        waiting = [pool.submit(client.get, path) for path in paths]
+        health = client.get("/healthz")
+        answers = [future.result() for future in waiting]
+    assert health.elapsed.total_seconds() < 2
+    refused = [answer for answer in answers if answer.status_code == 503]
+    assert refused
+    assert {answer.status_code for answer in answers} == {200, 503}
+    assert {answer.headers["retry-after"] for answer in refused} == {"2"}
+    assert {answer.headers["cache-control"] for answer in refused} == {"no-store"}

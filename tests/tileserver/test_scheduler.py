@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import numpy as np
+import pytest
+
+from engine.imagery import Pixels
+from engine.probe import Waves
+from engine.window import Window
+from tileserver.errors import Overloaded
+from tileserver.scheduler import Drawn, Scheduler, rectangle
+
+
+def cell(row: int, col: int) -> Window:
+    return Window(row * 8, col * 8, 8, 8)
+
+
+class Gated:
+    """Imagery that notes every window read, and lets the first read wait."""
+
+    def __init__(self) -> None:
+        self.reads: list[Window] = []
+        self.entered, self.gate = threading.Event(), threading.Event()
+
+    def read(self, window: Window) -> Pixels:
+        self.reads.append(window)
+        self.entered.set()
+        assert self.gate.wait(10)
+        return Waves().read(window)
+
+
+def drawn(scheduler: Scheduler, picture: Gated, wanted: list[Window]) -> list[Drawn]:
+    """Draws the windows, all but the first asked for while the first is being drawn."""
+
+    async def scenario() -> list[Drawn]:
+        tasks = [asyncio.create_task(scheduler.draw(picture, wanted[0]))]
+        await asyncio.to_thread(picture.entered.wait, 10)
+        for window in wanted[1:]:
+            tasks.append(asyncio.create_task(scheduler.draw(picture, window)))
+            await asyncio.sleep(0)
+        picture.gate.set()
+        return await asyncio.gather(*tasks)
+
+    try:
+        return asyncio.run(scenario())
+    finally:
+        scheduler.close()
+
+
+def test_neighbours_that_wait_together_are_drawn_as_one_window() -> None:
+    picture, wanted = Gated(), [cell(9, 9), cell(0, 0), cell(0, 1), cell(1, 0), cell(1, 1)]
+    results = drawn(Scheduler(99, 16), picture, wanted)
+    assert picture.reads == [cell(9, 9), Window(0, 0, 16, 16)]
+    assert [result.merged for result in results] == [1, 4, 4, 4, 4]
+    for window, result in zip(wanted, results, strict=True):
+        assert np.array_equal(result.pixels, Waves().read(window))
+
+
+def test_the_newest_window_is_drawn_first() -> None:
+    picture = Gated()
+    drawn(Scheduler(99, 16), picture, [cell(9, 9), cell(0, 0), cell(3, 3), cell(6, 6)])
+    assert picture.reads == [cell(9, 9), cell(6, 6), cell(3, 3), cell(0, 0)]
+
+
+def test_merging_stops_at_its_limit() -> None:
+    picture = Gated()
+    drawn(Scheduler(99, 2), picture, [cell(9, 9), cell(0, 0), cell(0, 1), cell(0, 2)])
+    assert sorted(window.width for window in picture.reads) == [8, 8, 16]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "expected"),
+    [
+        ([(0, 0)], [(0, 0)]),
+        ([(0, 0), (0, 1), (1, 0)], [(0, 0), (0, 1)]),
+        ([(0, 0), (2, 2), (-1, 0)], [(-1, 0), (0, 0)]),
+        ([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)], None),
+    ],
+)
+def test_rectangles_hold_waiting_windows_only(
+    waiting: list[tuple[int, int]], expected: list[tuple[int, int]] | None
+) -> None:
+    cells = {cell(row, col) for row, col in waiting}
+    grown = rectangle(cell(0, 0), cells, 16)
+    assert set(grown) == ({cell(*place) for place in expected} if expected else cells)
+
+
+def test_a_full_queue_refuses() -> None:
+    picture, scheduler = Gated(), Scheduler(1, 1)
+
+    async def scenario() -> None:
+        first = asyncio.create_task(scheduler.draw(picture, cell(0, 0)))
+        await asyncio.to_thread(picture.entered.wait, 10)
+        second = asyncio.create_task(scheduler.draw(picture, cell(5, 5)))
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await scheduler.draw(picture, cell(7, 7))
+        picture.gate.set()
+        await asyncio.gather(first, second)
+
+    asyncio.run(scenario())
+    scheduler.close()
+
+
+def test_a_failure_is_answered_and_the_next_window_drawn(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Broken:
+        def read(self, window: Window) -> Pixels:
+            raise OSError("the disk is gone")
+
+    scheduler = Scheduler(9, 9)
+
+    async def scenario() -> None:
+        with pytest.raises(OSError, match="gone"):
+            await scheduler.draw(Broken(), cell(0, 0))
+        assert (await scheduler.draw(Waves(), cell(0, 0))).pixels.shape == (3, 8, 8)
+
+    asyncio.run(scenario())
+    scheduler.close()
+    assert "drawing failed" in caplog.text
+
+
+def test_whoever_waits_when_it_closes_is_told_to_come_again() -> None:
+    picture, scheduler = Gated(), Scheduler(9, 1)
+
+    async def scenario() -> None:
+        first = asyncio.create_task(scheduler.draw(picture, cell(0, 0)))
+        await asyncio.to_thread(picture.entered.wait, 10)
+        second = asyncio.create_task(scheduler.draw(picture, cell(5, 5)))
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(asyncio.to_thread(scheduler.close))
+        with pytest.raises(Overloaded):
+            await second
+        picture.gate.set()
+        await asyncio.gather(first, closing)
+        with pytest.raises(Overloaded):
+            await scheduler.draw(picture, cell(0, 0))
+
+    asyncio.run(scenario())

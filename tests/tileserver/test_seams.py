@@ -1,0 +1,127 @@
+"""The promise: one picture, whichever tile is asked for first, by whomever."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from morecantile import Tile
+
+from engine.window import Window
+from tests.tileserver.conftest import Server, block, decoded, mosaic, path_of, running
+from tileserver.app import open_catalogue
+from tileserver.catalogue import Layer
+from tileserver.encoding import to_levels
+from tileserver.grid import TILE_PX
+from tileserver.settings import Settings
+
+NATIVE = 19
+SIZE = 6
+CONNECTIONS = 6
+
+
+def fetched(server: Server, tiles: list[Tile]) -> dict[Tile, np.ndarray]:
+    """Tiles asked for as a viewer does: in this order, six at a time."""
+    with (
+        ThreadPoolExecutor(CONNECTIONS) as pool,
+        httpx.Client(base_url=server.url, timeout=300) as client,
+    ):
+        answers = list(pool.map(lambda tile: client.get(path_of(tile)), tiles))
+    assert {answer.status_code for answer in answers} == {200}
+    return {t: decoded(a.content) for t, a in zip(tiles, answers, strict=True)}
+
+
+@pytest.fixture(scope="module")
+def wanted(middle_tile: Callable[[int], Tile]) -> list[Tile]:
+    return [tile for zoom in (NATIVE + 1, NATIVE + 2) for tile in block(middle_tile(zoom), SIZE)]
+
+
+@pytest.fixture(scope="module")
+def thrice(
+    config: Path, wanted: list[Tile], tmp_path_factory: pytest.TempPathFactory
+) -> list[dict[Tile, np.ndarray]]:
+    """The same tiles from three fresh servers, each in an order of its own."""
+    found = []
+    for number, options in enumerate([[], ["--threads", "1"], []]):
+        order = list(wanted)
+        random.Random(number).shuffle(order)
+        cache = tmp_path_factory.mktemp("cache")
+        with running("--config", config, *options, cache=cache) as server:
+            found.append(fetched(server, order))
+    return found
+
+
+def test_three_servers_in_three_orders_draw_identical_pixels(
+    thrice: list[dict[Tile, np.ndarray]], wanted: list[Tile]
+) -> None:
+    first, *others = thrice
+    for other in others:
+        differing = [tile for tile in wanted if not np.array_equal(first[tile], other[tile])]
+        assert not differing
+
+
+@pytest.mark.parametrize("zoom", [NATIVE + 1, NATIVE + 2])
+def test_the_tiles_are_crops_of_one_window_evaluation(
+    thrice: list[dict[Tile, np.ndarray]], config_settings: Settings, zoom: int
+) -> None:
+    layer = open_catalogue(config_settings)["yellowstone"].layer("WebMercatorQuad")
+    tiles = {tile: levels for tile, levels in thrice[0].items() if tile.z == zoom}
+    top, left = min(t.y for t in tiles), min(t.x for t in tiles)
+    side = SIZE * TILE_PX
+    whole = Window(top * TILE_PX, left * TILE_PX, side, side)
+    expected = to_levels(layer.pyramid.picture(zoom).read(whole)).transpose(1, 2, 0)
+    assert np.array_equal(mosaic(tiles), expected)
+
+
+def border_ratio(levels: np.ndarray, plain: np.ndarray) -> float:
+    """How much steeper a picture is across tile borders than half a tile away.
+
+    A border's steepness is measured against the lines beside it, since scenes are not equally
+    steep everywhere; and the same ratio of the interpolated picture, which knows nothing of
+    tiles, is divided out: resampling beats with the grid. Rows and columns count alike.
+    """
+
+    def steepness(picture: np.ndarray, offset: int) -> float:
+        values = picture.astype(np.float64)
+        total = 0.0
+        for lines in (
+            np.abs(np.diff(values, axis=0)).mean((1, 2)),
+            np.abs(np.diff(values, axis=1)).mean((0, 2)),
+        ):
+            places = np.arange(TILE_PX, len(lines) - TILE_PX // 2, TILE_PX) + offset - 1
+            beside = [lines[places + d] for d in range(-12, 13) if abs(d) > 1]
+            total += lines[places].sum() / np.mean(beside, axis=0).sum()
+        return total
+
+    def ratio(picture: np.ndarray) -> float:
+        return steepness(picture, 0) / steepness(picture, -TILE_PX // 2)
+
+    return ratio(levels) / ratio(plain)
+
+
+@pytest.mark.parametrize(("zoom", "tiles"), [(NATIVE + 1, 8), (NATIVE + 2, 10)])
+def test_tile_borders_are_as_steep_as_the_interior_where_independent_tiles_are_steeper(
+    config_settings: Settings, zoom: int, tiles: int
+) -> None:
+    joined = open_catalogue(config_settings)["yellowstone"].layer("WebMercatorQuad")
+    patch_px = TILE_PX // 2  # patches are measured in the parent's pixels: a patch a tile
+    update = {"fusion": "independent", "patch_px": patch_px, "stride_px": patch_px}
+    alone_settings = config_settings.model_copy(update=update)
+    alone = open_catalogue(alone_settings)["yellowstone"].layer("WebMercatorQuad")
+    extent = joined.extent.children(2 ** (zoom - NATIVE - 1))
+    inner = extent.dilated(-64).aligned(TILE_PX).dilated(-TILE_PX)
+    side = tiles * TILE_PX
+    window = Window(inner.row, inner.col, min(side, inner.height), min(side, inner.width))
+
+    def levels(layer: Layer, kind: str) -> np.ndarray:
+        picture = getattr(layer.pyramid, kind)(zoom)
+        return to_levels(picture.read(window)).transpose(1, 2, 0)
+
+    plain = levels(joined, "interpolated")
+    assert border_ratio(levels(joined, "picture"), plain) == pytest.approx(1, abs=0.02)
+    assert border_ratio(levels(alone, "picture"), plain) > 1.02
