@@ -21,7 +21,15 @@ first state, step k+1 the noise that step k adds."""
 
 
 class Denoiser(Protocol):
-    """A local denoiser: (state, sigma, features of the condition) to x0."""
+    """(state, sigma, features of the condition) to x0.
+
+    A denoiser that sees its whole input (`local` is false) has no reach, 0: what it pads with is
+    its own affair, and only lattice evaluation may use it.
+    """
+
+    @property
+    def local(self) -> bool:
+        """Whether a pixel of x0 depends on nothing beyond the reach around it."""
 
     @property
     def channels(self) -> int:

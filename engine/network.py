@@ -15,7 +15,7 @@ pixel's value is a function of its neighbourhood (encode_reach_px, reach_px) and
 wherever the window lies. Activations are leaky rectifiers because they are exact on any
 processor, which exponentials are not in the tail of a vectorised loop; and convolutions run in
 channels-last order, in which their sums have one order for windows of any size from
-min_window_px up (measured; tests/engine/test_sampler.py holds it).
+resolver.MIN_STATE_PX up (measured; tests/engine/test_sampler.py holds it).
 """
 
 from __future__ import annotations
@@ -92,6 +92,7 @@ class LocalDenoiser(nn.Module):
         width, channels = config.width, config.image_channels
         self.channels = 3 * channels
         """Bands of a state."""
+        self.local = True
         self.cell_px = CELL_PX
         self.encode_reach_px = CELL_PX * (1 + 2 * config.encoder_blocks)
         """State pixels that `encode` trims from every side of its window."""

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.denoising import Denoiser, denoise, halo_px, state_halo_px
+from engine.denoising import Denoiser, denoise, halo_px
 from engine.fusion import Fusion, contribution, fused
 from engine.lattice import Lattice, Patch
 from engine.noise import NoiseField
@@ -59,7 +59,12 @@ class Sampler:
         return halo_px(self.denoiser, self.settings.schedule.steps)
 
     def window(self, window: Window, condition: ReadCondition) -> Tensor:
-        """The bands over a window that is aligned to the denoiser's cells."""
+        """The bands over a window that is aligned to the denoiser's cells.
+
+        Raises ValueError for a denoiser that is not local, and for rules that need a lattice.
+        """
+        if not self.denoiser.local:
+            raise ValueError("a denoiser that sees its whole input needs the lattice's evaluation")
         if self.settings.fusion is Fusion.SDVC:
             return self._denoised(window, condition, self._fused)
         if self.settings.fusion is Fusion.INDEPENDENT:
@@ -181,11 +186,6 @@ class _Features:
                 self.kept.pop(next(iter(self.kept)))
             self.kept[window] = features
         return self.kept[window]
-
-
-def initial_area_px(denoiser: Denoiser, schedule: Schedule, window: Window) -> int:
-    """Pixels of the first state of a window evaluation: what its memory is proportional to."""
-    return window.dilated(state_halo_px(denoiser, schedule.steps)).area_px
 
 
 def channel_groups(channels: int, colours: int) -> list[Sequence[int]]:

@@ -32,10 +32,6 @@ class Window:
         """The first column right of the window."""
         return self.col + self.width
 
-    @property
-    def area_px(self) -> int:
-        return self.height * self.width
-
     def dilated(self, margin_px: int) -> Window:
         """The window grown by margin_px on every side (shrunk where it is negative)."""
         return Window(

@@ -11,7 +11,7 @@ from engine.fusion import Fusion
 from engine.lattice import Lattice
 from engine.probe import Waves, windows_agree
 from engine.resolver import Doubled, SuperResolved
-from engine.sampler import SamplerSettings, channel_groups
+from engine.sampler import Sampler, SamplerSettings, channel_groups
 from engine.schedule import Schedule
 from engine.window import Window
 
@@ -104,6 +104,36 @@ def test_rules_without_a_window_evaluation_say_so(small: Checkpoint) -> None:
 )
 def test_channels_meet_the_denoiser_in_groups(channels: int, groups: list[list[int]]) -> None:
     assert [list(group) for group in channel_groups(channels, 3)] == groups
+
+
+class WholePatch(torch.nn.Module):
+    """A denoiser with global context: its x0 depends on the mean of its whole input."""
+
+    channels, cell_px, encode_reach_px, reach_px, local = 9, 2, 0, 0, False
+
+    def encode(self, condition: torch.Tensor) -> torch.Tensor:
+        return condition.mean(dim=(1, 2, 3), keepdim=True)
+
+    def denoise(
+        self, state: torch.Tensor, sigma: torch.Tensor, features: torch.Tensor
+    ) -> torch.Tensor:
+        mean = state.mean(dim=(2, 3), keepdim=True)
+        return torch.tanh(state - mean + features) / (1 + sigma[:, None, None, None])
+
+
+def test_a_denoiser_with_global_context_draws_one_picture_by_lattice_only() -> None:
+    settings = SamplerSettings(Schedule(steps=3), Lattice(32, 24))
+    sampler = Sampler(WholePatch(), settings, zoom=5)
+
+    def condition(window: Window) -> torch.Tensor:
+        return torch.from_numpy(Waves().read(window.children()))[None]
+
+    whole, crop = Window(0, 0, 60, 60), Window(17, 20, 30, 21)
+    rows, cols = whole.slices(crop)
+    expected = sampler.lattice(whole, condition, {})[..., rows, cols]
+    torch.testing.assert_close(sampler.lattice(crop, condition, {}), expected)
+    with pytest.raises(ValueError, match="lattice"):
+        sampler.window(whole, condition)
 
 
 class Grey:
