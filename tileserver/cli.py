@@ -128,7 +128,7 @@ def train(data: tuple[str, ...], run: Path, **options: Any) -> None:
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="The denoiser to judge.")
-@click.option("--steps", type=int, default=4, show_default=True)
+@click.option("--steps", type=int, default=2, show_default=True)
 @click.option("--noise-seed", type=int, default=0, show_default=True)
 @click.option("--limit", type=int, help="Judge on the first so many pictures.")
 def evaluate(

@@ -79,7 +79,9 @@ class Settings(_Frozen):
     extra_zooms: Annotated[int, Field(ge=0, le=6)] = Field(
         3, description="Zooms served past a source's native one, each x2."
     )
-    steps: Annotated[int, Field(ge=1, le=2000)] = Field(4, description="Denoising steps a zoom.")
+    steps: Annotated[int, Field(ge=1, le=2000)] = Field(
+        Schedule().steps, description="Denoising steps a zoom."
+    )
     noise_seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] = Field(
         0, description="Which sample of the detail is shown."
     )

@@ -25,7 +25,7 @@ from tileserver.raster import Raster, open_raster
 
 BLOCK_PX = 512
 MARGIN_PX = 128
-"""How far outside the data filled pixels reach: more than any halo (76 px for 4 steps)."""
+"""How far outside the data filled pixels reach: more than any halo (52 px for 2 steps)."""
 
 
 class GridSource:

@@ -46,7 +46,7 @@ def test_both_kinds_of_address_give_the_same_tile(
     assert plain.content == by_grid.content
     assert plain.headers["etag"] == by_grid.headers["etag"]
     assert plain.headers["x-overzoom-scale"] == "2"
-    assert plain.headers["x-overzoom-steps"] == "4"
+    assert plain.headers["x-overzoom-steps"] == "2"
     assert plain.headers["x-overzoom-noise-seed"] == "0"
 
 
@@ -100,7 +100,7 @@ def test_tilejson_says_what_is_native_and_what_is_served(server: Server) -> None
         document = server.get(path).json()
         assert document["maxzoom"] == NATIVE + 3
         assert document["overzoom"]["native_maxzoom"] == NATIVE
-        assert document["overzoom"]["steps"] == 4
+        assert document["overzoom"]["steps"] == 2
         assert document["overzoom"]["noise_seed"] == 0
         assert document["overzoom"]["checkpoint"] == "compact"
         assert document["overzoom"]["reference"] == "truth"
