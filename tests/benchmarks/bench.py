@@ -49,7 +49,6 @@ def main() -> None:
         for depth, aim in ((1, "<= 0.5 s"), (2, "<= 0.8 s")):
             times = [timed(client, tile) for tile in scattered(NATIVE + depth)]
             row(f"cold tile, native+{depth}: median / p95", spread(times), aim)
-        row("cold 1024x768 view, native+1", f"{view_seconds(client):.2f} s", "<= 4 s")
         tile = path_of(WEB_MERCATOR.tile(*CENTRE, NATIVE + 1))
         cached = [timed_path(client, tile) for _ in range(300)][50:]
         row("cached tile: median / p95", spread(cached), "<= 5 ms")
@@ -59,6 +58,8 @@ def main() -> None:
         answers = load(host, port, tile, f"If-None-Match: {etag}\r\n")
         row("304 answers", f"{answers:,.0f} /s", "")
         row("peak memory of the server", f"{peak_mebibytes(process.pid):.0f} MiB", "")
+    with tempfile.TemporaryDirectory() as cache, server(Path(cache)) as (client, _, _):
+        row("cold 1024x768 view, native+2", f"{view_seconds(client):.2f} s", "<= 4 s")
     row("share of a cold tile's engine time in the denoiser", f"{denoiser_share():.0%}", "")
     ours = statistics.median(own_seconds(2))
     row("ours, one 256 px tile, x4, engine alone, halo included", f"{ours:.2f} s", "")
@@ -104,7 +105,7 @@ def scattered(zoom: int) -> list[Tile]:
     apart = 2 ** (zoom - NATIVE)
     places = [(row, col) for row in (-1, 0, 1) for col in (-1, 0, 1, 2)][:COLD_TILES]
     shift = apart // 2 if zoom > NATIVE + 1 else 0
-    return [Tile(middle.x + c * apart + shift, middle.y + r * apart, zoom) for r, c in places]
+    return [Tile(middle.x + c * apart, middle.y + r * apart + shift, zoom) for r, c in places]
 
 
 def timed(client: httpx.Client, tile: Tile) -> float:
@@ -119,7 +120,7 @@ def timed_path(client: httpx.Client, path: str) -> float:
 
 def view_seconds(client: httpx.Client) -> float:
     """A view that nobody has seen, asked for as a browser does: six tiles at a time."""
-    middle = WEB_MERCATOR.tile(*CENTRE, NATIVE + 1)
+    middle = WEB_MERCATOR.tile(*CENTRE, NATIVE + 2)
     tiles = [
         Tile(middle.x + col, middle.y + row, middle.z)
         for row in range(-VIEW[1] + 1, 1)
