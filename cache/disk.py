@@ -33,7 +33,11 @@ EVICT_TO = 0.9
 
 
 class DiskStore:
-    """A bounded store in a folder, which several processes may share."""
+    """A bounded store in a folder.
+
+    Several processes may share the folder; each then bounds what it knows of: the files that it
+    found, wrote or read.
+    """
 
     name = "disk"
 

@@ -88,7 +88,10 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
         ) from error
     if not all(bool(torch.isfinite(value).all()) for value in parameters.values()):
         raise CheckpointError(f"{path}: it holds numbers that are not finite")
-    denoiser.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    try:
+        denoiser.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    except (RuntimeError, AssertionError) as error:
+        raise CheckpointError(f"{path}: cannot be put on device {device!r}") from error
     denoiser.requires_grad_(False).eval()
     fingerprint = _fingerprint(parameters, config, sigma_data)
     return Checkpoint(path.stem, denoiser, sigma_data, fingerprint, header.get("card", {}))

@@ -14,6 +14,7 @@ import torch
 from fastapi import FastAPI
 from fastapi import Path as PathParam
 from morecantile.defaults import TileMatrixSets
+from rasterio.errors import RasterioError
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -39,19 +40,21 @@ PROVENANCE += ["X-Overzoom-Checkpoint", "X-Overzoom-Steps", "X-Overzoom-Noise-Se
 
 def make_app(settings: Settings) -> FastAPI:
     """The server of these settings; raises StartupError where it cannot start."""
-    catalogue = open_catalogue(settings)
-    store = open_store(settings.cache)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
+    catalogue = open_catalogue(settings)
+    store = open_store(settings.cache)
     renderer = Renderer(catalogue, store, Scheduler(settings.queue_tiles, settings.merged_tiles))
     health = _Health(catalogue)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         warming = asyncio.create_task(asyncio.to_thread(health.warm_up))
-        yield
-        await warming
-        renderer.close()
+        try:
+            yield
+        finally:
+            await warming
+            renderer.close()
 
     app = FastAPI(title="Overzoom", lifespan=lifespan, docs_url="/api.html", redoc_url=None)
     app.add_middleware(CORSMiddleware, allow_origins=["*"], expose_headers=PROVENANCE)
@@ -132,6 +135,14 @@ class _Health:
 
     def warm_up(self) -> None:
         """Draw one block of the first source: opens its file and the libraries' lazy parts."""
+        try:
+            self._draw()
+        except (OSError, RasterioError):
+            logger.exception("the first source cannot be drawn: not ready")
+            return
+        self.ready = True
+
+    def _draw(self) -> None:
         for source in self.catalogue.sources()[:1]:
             layer = source.layer(WEB_MERCATOR)
             middle = layer.extent.parent(2)
@@ -140,7 +151,6 @@ class _Health:
             )
             layer.pyramid.picture(layer.native_zoom).read(block)
             layer.pyramid.picture(min(layer.native_zoom + 1, layer.max_zoom)).read(block.children())
-        self.ready = True
 
 
 def _add_health(app: FastAPI, health: _Health) -> None:

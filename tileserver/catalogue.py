@@ -96,7 +96,9 @@ class Catalogue:
     @property
     def picture_fingerprint(self) -> str:
         """Digest of all that decides super-resolved pixels, the source apart."""
-        return fingerprint(self.checkpoint.fingerprint, self.settings.sampler())
+        # Kinds of device round differently; whether they also draw differently is not assumed.
+        kind = self.settings.device.partition(":")[0]
+        return fingerprint(self.checkpoint.fingerprint, self.settings.sampler(), kind)
 
     def __getitem__(self, id: str) -> Source:
         try:

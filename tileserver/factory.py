@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from attrs import define, field
-from fastapi import Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from morecantile import Tile
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +18,7 @@ from tileserver.catalogue import Source
 from tileserver.encoding import ImageFormat
 from tileserver.errors import OutOfRange
 from tileserver.grid import TILE_PX
+from tileserver.limits import LimitedRoute
 from tileserver.reader import CatalogueReader
 from tileserver.renderer import Mode, Renderer, TileRequest
 
@@ -42,6 +44,7 @@ class OverzoomFactory(TilerFactory):
     """Routes under /{source}: titiler's, with tiles and TileJSON that go past native."""
 
     renderer: Renderer
+    router: APIRouter = field(factory=lambda: APIRouter(route_class=LimitedRoute))
     reader: type[CatalogueReader] = CatalogueReader
     max_age_seconds: int = 3600
     extensions: list[Any] = field(factory=lambda: [wmts()])
@@ -122,7 +125,7 @@ class OverzoomFactory(TilerFactory):
             catalogue = self.renderer.catalogue
             headers["X-Overzoom-Scale"] = str(2 ** (request.tile.z - request.layer.native_zoom))
             headers["X-Overzoom-Checkpoint"] = (
-                f"{catalogue.checkpoint.name}/{catalogue.checkpoint.fingerprint}"
+                f"{quote(catalogue.checkpoint.name)}/{catalogue.checkpoint.fingerprint}"
             )
             headers["X-Overzoom-Steps"] = str(catalogue.settings.steps)
             headers["X-Overzoom-Noise-Seed"] = str(catalogue.settings.noise_seed)

@@ -10,7 +10,7 @@ from affine import Affine
 from morecantile import Tile, TileMatrixSet
 from morecantile.defaults import TileMatrixSets
 from rasterio.crs import CRS
-from rasterio.warp import calculate_default_transform, transform_bounds
+from rasterio.warp import transform, transform_bounds
 
 from engine.window import Window
 
@@ -65,10 +65,16 @@ class Grid:
         self, crs: CRS, width: int, height: int, bounds: tuple[float, float, float, float]
     ) -> int:
         """The deepest zoom whose pixel is not smaller than the source's."""
-        transform, _, _ = calculate_default_transform(crs, self.crs, width, height, *bounds)
+        left, bottom, right, top = bounds
+        x, y = (left + right) / 2, (bottom + top) / 2
+        east, south = (right - left) / width, (bottom - top) / height
+        xs, ys = transform(crs, self.crs, [x, x + east, x], [y, y, y + south])
+        # The square root of a pixel's area, where the raster has its middle: over a whole raster
+        # that reaches the poles or the antimeridian there is no one pixel size.
+        area = (xs[1] - xs[0]) * (ys[2] - ys[0]) - (xs[2] - xs[0]) * (ys[1] - ys[0])
         native = self.tms.minzoom
         for zoom in range(self.tms.minzoom, self.tms.maxzoom + 1):
-            if self.pixel_size(zoom) >= FINER * transform.a:
+            if self.pixel_size(zoom) >= FINER * abs(area) ** 0.5:
                 native = zoom
         return int(native)
 

@@ -35,7 +35,8 @@ class Raster:
     """The bands that are pictures: alpha is not."""
     dtype: str
     range: tuple[float, float]
-    has_alpha: bool
+    alpha_index: int | None
+    """The band that says where there is data, if one does."""
     nodata: float | None
     fingerprint: str
 
@@ -53,6 +54,9 @@ def inspect(path: Path, value_range: tuple[float, float] | None) -> Raster:
                 for index, colour in zip(dataset.indexes, dataset.colorinterp, strict=True)
                 if colour is not ColorInterp.alpha
             )
+            alpha = [index for index in dataset.indexes if index not in indexes]
+            if np.dtype(dataset.dtypes[0]).kind not in "uif":
+                raise StartupError(f"{path}: has {dataset.dtypes[0]} values")
             if not indexes:
                 raise StartupError(f"{path}: has no band but alpha")
             return Raster(
@@ -65,7 +69,7 @@ def inspect(path: Path, value_range: tuple[float, float] | None) -> Raster:
                 indexes,
                 dataset.dtypes[indexes[0] - 1],
                 _value_range(dataset, indexes, value_range),
-                len(indexes) < dataset.count,
+                alpha[0] if alpha else None,
                 dataset.nodata,
                 _fingerprint(path),
             )

@@ -17,10 +17,11 @@ from cache.key import fingerprint
 from engine.window import Window
 from tileserver.catalogue import Catalogue, Layer, Source
 from tileserver.encoding import ENCODING, ImageFormat, encode, to_levels
-from tileserver.errors import OutOfRange, OutsideSource
+from tileserver.errors import OutOfRange, OutsideSource, Overloaded
 from tileserver.grid import TILE_PX
 from tileserver.reader import CatalogueReader
 from tileserver.scheduler import Scheduler
+from tileserver.source import scaled
 
 Levels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -67,6 +68,9 @@ class Renderer:
         self._flights: SingleFlight[Rendered] = SingleFlight()
         # Reading and encoding leave the interpreter's lock: two threads keep two cores busy.
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="renderer")
+        # Cache and encoding apart, so that a slow read never holds up a tile that is there.
+        self._quick = ThreadPoolExecutor(2, thread_name_prefix="store")
+        self._working = 0
 
     def request(
         self, source_id: str, grid_id: str, tile: Tile, format: ImageFormat, mode: Mode
@@ -104,10 +108,20 @@ class Renderer:
     def close(self) -> None:
         self.scheduler.close()
         self._threads.shutdown()
+        self._quick.shutdown()
 
     async def _found_or_made(self, request: TileRequest, digest: str) -> Rendered:
+        if self._working >= self.catalogue.settings.queue_tiles:
+            raise Overloaded
+        self._working += 1
+        try:
+            return await self._work(request, digest)
+        finally:
+            self._working -= 1
+
+    async def _work(self, request: TileRequest, digest: str) -> Rendered:
         loop, clock = asyncio.get_running_loop(), _Clock()
-        found = await loop.run_in_executor(self._threads, self.store.get, digest)
+        found = await loop.run_in_executor(self._quick, self.store.get, digest)
         clock.lap("cache")
         if found is not None:
             return Rendered(*found, clock.milliseconds)
@@ -117,7 +131,7 @@ class Renderer:
         else:
             levels, valid = await self._drawn(request, clock)
         content = await loop.run_in_executor(
-            self._threads, self._encoded, levels, valid, request.format, digest
+            self._quick, self._encoded, levels, valid, request.format, digest
         )
         clock.lap("encode")
         return Rendered(content, None, clock.milliseconds)
@@ -180,9 +194,10 @@ def _overview(request: TileRequest) -> tuple[Levels, Mask]:
             resampling_method="average",
             reproject_method="average",
         )
-    low, high = raster.range
-    values = (image.data.astype(np.float32) - np.float32(low)) / np.float32(high - low)
-    return to_levels(values), image.mask > 0
+    values = scaled(image.data, raster)
+    valid: Mask = np.logical_and.reduce(np.isfinite(values), axis=0)
+    valid &= image.mask > 0
+    return to_levels(np.where(valid, values, 0)), valid
 
 
 class _Clock:

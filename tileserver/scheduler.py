@@ -12,6 +12,7 @@ import asyncio
 import logging
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from engine.imagery import Imagery, Pixels
@@ -41,7 +42,8 @@ class _Job:
     asked: float = field(default_factory=time.perf_counter)
 
     def answer(self, drawn: Drawn | Exception) -> None:
-        self.loop.call_soon_threadsafe(self._set, drawn)
+        with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+            self.loop.call_soon_threadsafe(self._set, drawn)
 
     def _set(self, drawn: Drawn | Exception) -> None:
         if self.future.done():

@@ -16,6 +16,9 @@ from engine.schedule import Schedule
 from tileserver.errors import StartupError
 
 SOURCE_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+RESERVED_IDS = frozenset(
+    {"viewer", "sources.json", "healthz", "readyz", "api.html", "openapi.json"}
+)
 BUNDLED_CHECKPOINT = Path(__file__).parent.parent / "engine" / "checkpoints" / "compact.safetensors"
 MEBIBYTE = 2**20
 
@@ -108,6 +111,9 @@ class Settings(_Frozen):
 
     def sampler(self) -> SamplerSettings:
         """The part that decides a sample; raises ValueError where numbers do not fit."""
+        overlap_px = self.patch_px - self.stride_px
+        if self.fusion == "independent" and (self.stride_px % 2 or overlap_px % 4):
+            raise ValueError("independent patches lie on even pixels: stride_px even, overlap by 4")
         return SamplerSettings(
             Schedule(steps=self.steps),
             Lattice(self.patch_px, self.stride_px),
@@ -125,6 +131,8 @@ def read_settings(config: Path | None, overrides: dict[str, Any]) -> Settings:
     try:
         settings = Settings.model_validate(_merged(values, overrides))
         settings.sampler()
+        for id in RESERVED_IDS & set(settings.sources):
+            raise ValueError(f"{id!r} is a page of the server: give that source another id")
     except ValidationError as error:
         reasons = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise StartupError(f"{where}: {'; '.join(reasons)}") from error

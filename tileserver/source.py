@@ -25,7 +25,8 @@ from tileserver.raster import Raster, open_raster
 
 BLOCK_PX = 512
 MARGIN_PX = 128
-"""How far outside the data filled pixels reach: more than any halo (52 px for 2 steps)."""
+"""How far outside the data filled pixels reach: more than the halo of 8 steps (124 px); beyond it
+lies nothing, which only pixels at a border can see, and only with more steps."""
 
 
 class GridSource:
@@ -58,10 +59,11 @@ class GridSource:
         part = RasterWindow(
             window.col - frame.col, window.row - frame.row, window.width, window.height
         )
-        pixels = vrt.read(indexes=(*self.raster.indexes, vrt.count), window=part)
-        low, high = self.raster.range
-        values = (pixels[:-1].astype(np.float32) - np.float32(low)) / np.float32(high - low)
-        return values, pixels[-1] > _opaque(pixels.dtype) / 2
+        alpha = self.raster.alpha_index or vrt.count
+        pixels = vrt.read(indexes=(*self.raster.indexes, alpha), window=part)
+        values = scaled(pixels[:-1], self.raster)
+        valid = (pixels[-1] > _opaque(pixels.dtype) / 2) & np.isfinite(values).all(axis=0)
+        return np.where(valid, values, np.float32(0)), valid
 
     def _vrt(self) -> tuple[WarpedVRT, Window]:
         """This thread's warped view, and the window of the grid that it covers."""
@@ -76,7 +78,7 @@ class GridSource:
                 width=frame.width,
                 height=frame.height,
                 resampling=Resampling.cubic,
-                add_alpha=not self.raster.has_alpha,
+                add_alpha=self.raster.alpha_index is None,
                 dtype=self.raster.dtype,
             )
             self._local.frame = frame
@@ -98,6 +100,13 @@ class Bands:
         return valid
 
 
+def scaled(pixels: NDArray[Any], raster: Raster) -> Pixels:
+    """A raster's values with its range as 0 to 1."""
+    low, high = raster.range
+    values: Pixels = (pixels.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    return values
+
+
 def _opaque(dtype: np.dtype[Any]) -> float:
     """The alpha that GDAL's warper gives to pixels wholly covered by data."""
-    return {"uint16": 65535.0, "int16": 32767.0}.get(dtype.name, 255.0)
+    return {"uint16": 65535.0, "int16": 32767.0, "int8": 127.0}.get(dtype.name, 255.0)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from rasterio.enums import ColorInterp
 
 SCENE = Path(__file__).parents[2] / "deploy" / "demo" / "yellowstone_20cm.tif"
 SIDE = 300
 
 
 def cut(path: Path, kind: str) -> Path:
-    """Write the scene's corner as rgb, rgba, grey, nodata, mask, uint16 or four."""
+    """Write the scene's corner in one of many kinds, most with a square hole in the data."""
     with rasterio.open(SCENE) as scene:
         colours = scene.read(window=((200, 200 + SIDE), (300, 300 + SIDE)))
         transform = scene.window_transform(((200, 200 + SIDE), (300, 300 + SIDE)))
@@ -33,6 +34,12 @@ def cut(path: Path, kind: str) -> Path:
         bands = colours.astype(np.uint16) * 40
     elif kind == "four":
         bands, options = np.concatenate((colours, colours[:1])), {"photometric": "RGB"}
+    elif kind == "nan":
+        bands = np.where(hole, np.nan, colours / np.float32(255)).astype(np.float32)
+    elif kind == "alpha inside":
+        alpha = np.where(hole, 0, 255).astype(np.uint8)[None]
+        bands = np.concatenate((colours, alpha, colours[:1]))
+        options = {"photometric": "RGB"}
     elif kind != "rgb":
         raise ValueError(kind)
     with (
@@ -47,6 +54,8 @@ def cut(path: Path, kind: str) -> Path:
             **options,
         ) as out,
     ):
+        if kind == "alpha inside":
+            out.colorinterp = [*out.colorinterp[:3], ColorInterp.alpha, ColorInterp.undefined]
         out.write(bands)
         if mask is not None:
             out.write_mask(mask)

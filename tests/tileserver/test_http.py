@@ -168,6 +168,12 @@ def test_wmts_capabilities_reach_past_native(server: Server) -> None:
             "tile matrix set does not double from zoom to zoom",
         ),
         ("/yellowstone/point/0,0", 404, "point lies outside the source"),
+        ("/yellowstone/point/500,nan", 422, "zoom, tile or parameter out of range"),
+        ("/yellowstone/preview/60000x60000.png", 422, "zoom, tile or parameter out of range"),
+        ("/yellowstone/preview.png?max_size=9999", 422, "zoom, tile or parameter out of range"),
+        ("/yellowstone/preview.png?bidx=9", 422, "zoom, tile or parameter out of range"),
+        ("/yellowstone/bbox/0,0,0,0.png", 422, "zoom, tile or parameter out of range"),
+        ("/yellowstone/bbox/inf,0,1,1.png", 422, "zoom, tile or parameter out of range"),
         ("/nothing/of/this/kind/at/all", 404, "not found"),
     ],
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rasterio.crs import CRS
 
 from engine.window import Window
 from tests.tileserver.conftest import WEB_MERCATOR
@@ -42,17 +43,18 @@ def test_every_window_gives_the_same_pixels(tmp_path: Path, kind: str) -> None:
         assert np.array_equal(fresh.valid(crop), valid[rows, cols])
 
 
-@pytest.mark.parametrize("kind", ["rgba", "nodata", "mask"])
+@pytest.mark.parametrize("kind", ["rgba", "nodata", "mask", "nan", "alpha inside"])
 def test_holes_are_filled_for_the_network_and_masked_for_the_map(tmp_path: Path, kind: str) -> None:
     source, bands = opened(cut(tmp_path / "cut.tif", kind))
     _, plain = opened(cut(tmp_path / "plain.tif", "rgb"))
     inside, filled = bands.valid(source.extent), bands.read(source.extent)
     hole = plain.valid(source.extent) & ~inside
     share = hole.sum() / plain.valid(source.extent).sum()
-    assert share == pytest.approx(80 * 80 / 300**2, rel=0.05)
+    assert share == pytest.approx(80 * 80 / 300**2, rel=0.1)  # cubic reads spread NaN
     assert filled[:, hole].min() > 0.1, "no black in the holes of a bright meadow"
+    colours = filled[:3, inside]
     np.testing.assert_allclose(
-        filled[:, inside], plain.read(source.extent)[:, inside], atol=0.2
+        colours, plain.read(source.extent)[:, inside], atol=0.2
     )  # beside a hole the cubic kernel leaves missing pixels out
 
 
@@ -97,6 +99,11 @@ def test_the_native_zoom_is_the_deepest_whose_pixel_is_no_smaller_than_the_sourc
     native = GRID.native_zoom(raster.crs, raster.width, raster.height, raster.bounds)
     ground = 0.2 / np.cos(np.radians(44.956))  # 20 cm of ground in mercator metres
     assert GRID.pixel_size(native) >= ground * 0.99 > GRID.pixel_size(native + 1)
+
+
+def test_a_raster_of_the_whole_world_has_the_zoom_of_its_middle() -> None:
+    world = GRID.native_zoom(CRS.from_epsg(4326), 3600, 1800, (-180, -90, 180, 90))
+    assert world == 3  # 0.1 degrees are 11 km at the equator, a pixel of zoom 3 has 20
 
 
 def test_fingerprints_follow_the_content_and_not_the_name(tmp_path: Path) -> None:
