@@ -112,6 +112,7 @@ def info(source: Path, checkpoint: Path | None) -> None:
 @click.option("--learning-rate", type=float)
 @click.option("--perceptual-weight", type=float, help="0 trains without the perceptual term.")
 @click.option("--noise-seed", type=int)
+@click.option("--save-every-seconds", type=float, help="How often to save.  [120]")
 @click.option("--device", help="cpu, cuda, ...")
 @click.option(
     "--bfloat16/--float32",

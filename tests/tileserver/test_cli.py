@@ -6,11 +6,14 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import rasterio
+import torch
 
+from engine.checkpoint import load_checkpoint
 from tests.tileserver.conftest import WEB_MERCATOR, decoded, running
 from tests.tileserver.rasters import SCENE, cut
 from tileserver.errors import StartupError
@@ -102,6 +105,25 @@ def test_training_writes_a_checkpoint_that_the_server_takes(tmp_path: Path, demo
     assert (run / "samples.png").exists()
     done = overzoom("info", SCENE, "--checkpoint", run / "checkpoint.safetensors")
     assert json.loads(done.stdout)["checkpoint"] == "checkpoint"
+
+
+def test_training_that_was_killed_goes_on_where_it_had_saved(tmp_path: Path, demo: Path) -> None:
+    truth, run = demo / "yellowstone_10cm_truth.tif", tmp_path / "run"
+    options = "--batch-size 2 --crop-px 96 --width 16 --encoder-blocks 1 --perceptual-weight 0"
+    arguments = ["train", "--data", truth, "--run", run, "--save-every-seconds", 0]
+    command = [sys.executable, "-m", "tileserver", *map(str, arguments), *options.split()]
+    with subprocess.Popen([*command, "--iterations", "100000"], stderr=subprocess.DEVNULL) as first:
+        deadline = time.monotonic() + 60
+        while not (run / "samples.png").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        first.kill()
+    saved = torch.load(run / "state.pt", weights_only=True)["iteration"]
+    assert saved >= 1
+    done = overzoom(*arguments, *options.split(), "--iterations", str(saved + 3))
+    assert done.returncode == 0, done.stderr
+    card = load_checkpoint(run / "checkpoint.safetensors").card
+    assert card["training"]["iterations_done"] == saved + 3
+    assert "batch 1," not in done.stderr
 
 
 def test_settings_come_from_the_file_and_then_from_the_command_line(tmp_path: Path) -> None:
