@@ -5,8 +5,8 @@ are digested to a 64-bit key; row, column and channel are the counter of Philox 
 al., SC'11), computed in 64-bit integer operations that every device has. Its 128 bits are cut into
 nine numbers of 14 bits, a colour state's nine bands, that look up a table of normal quantiles:
 integers and a table give the same bits on any processor, which Box-Muller's logarithms and sines
-would not, and half the work of it. The resolution (the largest deviate is 4.0) lies far below
-what an 8-bit picture shows.
+would not, in one Philox call where it takes three. The resolution (the largest deviate is 4.0) lies
+far below what an 8-bit picture shows.
 """
 
 from __future__ import annotations
