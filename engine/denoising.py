@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from engine.schedule import Schedule
+from engine.schedule import Schedule, Step
 
 Noise = Callable[[int, int], Tensor]
 """(step, margin_px) -> unit noise (B, C, h, w) on the window dilated by margin_px; step 0 is the
@@ -79,7 +79,17 @@ def denoise(denoiser: Denoiser, condition: Tensor, schedule: Schedule, noise: No
         clean = denoiser.denoise(state, sigma, features)
         if step.noise == 0.0:
             return clean
-        trim = denoiser.reach_px
-        mean = clean + (state[..., trim:-trim, trim:-trim] - clean) * step.keep
-        state = mean + noise(step.index + 1, margin_px) * step.noise
+        state = next_mean(state, clean, step) + noise(step.index + 1, margin_px) * step.noise
     raise AssertionError("a schedule's last step adds no noise")
+
+
+def next_mean(state: Tensor, clean: Tensor, step: Step) -> Tensor:
+    """The mean of the state after a step, where x0 is known: state may be wider than clean."""
+    inner = crop_to(state, clean.shape[-2], clean.shape[-1])
+    return clean + (inner - clean) * step.keep
+
+
+def crop_to(tensor: Tensor, height: int, width: int) -> Tensor:
+    """The central (height, width) of a tensor."""
+    top, left = (tensor.shape[-2] - height) // 2, (tensor.shape[-1] - width) // 2
+    return tensor[..., top : top + height, left : left + width]

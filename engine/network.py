@@ -27,6 +27,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.denoising import crop_to
+
 CELL_PX = 2
 """State pixels a cell, per axis: windows of the denoiser are aligned to it."""
 SCALE = 2
@@ -48,12 +50,6 @@ class NetworkConfig:
         for name, value in asdict(self).items():
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a positive integer, not {value!r}")
-
-
-def crop_to(tensor: Tensor, height: int, width: int) -> Tensor:
-    """The central (height, width) of a tensor."""
-    top, left = (tensor.shape[-2] - height) // 2, (tensor.shape[-1] - width) // 2
-    return tensor[..., top : top + height, left : left + width]
 
 
 def _rectified(tensor: Tensor) -> Tensor:

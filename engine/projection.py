@@ -71,6 +71,11 @@ def from_bands(parent: Tensor, bands: Tensor) -> Tensor:
     )
 
 
+def detailed(base: Tensor, bands: Tensor) -> Tensor:
+    """base with residual bands added to its own: its 2x2 means stay."""
+    return from_bands(pool(base), to_bands(base) + bands)
+
+
 def into_range(image: Tensor, parent: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
     """The image with the contrast of every 2x2 block shrunk until it fits [low, high].
 

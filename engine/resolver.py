@@ -10,8 +10,8 @@ from torch import Tensor
 from engine.checkpoint import Checkpoint
 from engine.doubling import REACH_PX, doubled
 from engine.imagery import Imagery, Pixels
-from engine.network import CELL_PX, SCALE
-from engine.projection import from_bands, into_range, pool, to_bands
+from engine.network import SCALE
+from engine.projection import detailed, into_range, pool
 from engine.sampler import Memo, ReadCondition, Sampler, SamplerSettings, channel_groups
 from engine.window import Window
 
@@ -78,7 +78,7 @@ class SuperResolved:
 
     @torch.inference_mode()
     def _picture(self, window: Window, draw: Callable[[Window, ReadCondition], Tensor]) -> Pixels:
-        state = _state_window(window)
+        state = _state_window(window, self.sampler.denoiser.cell_px)
         outer = state.dilated(self.sampler.halo_px)
         condition = self._read(outer)
 
@@ -89,10 +89,9 @@ class SuperResolved:
 
         bands = draw(state, read) * self.checkpoint.sigma_data
         base = _crop(condition, outer, state)
-        parent = pool(base)
-        picture = from_bands(parent, to_bands(base) + self._ungrouped(bands))
+        picture = detailed(base, self._ungrouped(bands))
         rows, cols = state.children(SCALE).slices(window)
-        pixels: Pixels = into_range(picture, parent)[:, rows, cols].cpu().numpy()
+        pixels: Pixels = into_range(picture, pool(base))[:, rows, cols].cpu().numpy()
         return pixels
 
     def _read(self, state: Window) -> Tensor:
@@ -116,9 +115,9 @@ class SuperResolved:
         return torch.stack(by_channel, dim=1).reshape(-1, height, width)
 
 
-def _state_window(window: Window) -> Window:
+def _state_window(window: Window, cell_px: int) -> Window:
     """The cells that a window of pixels needs, on the parent's grid."""
-    cells = window.parent(SCALE).aligned(CELL_PX)
+    cells = window.parent(SCALE).aligned(cell_px)
     return Window(
         cells.row, cells.col, max(cells.height, MIN_STATE_PX), max(cells.width, MIN_STATE_PX)
     )

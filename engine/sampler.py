@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.denoising import Denoiser, denoise, halo_px
+from engine.denoising import Denoiser, denoise, halo_px, next_mean
 from engine.fusion import Fusion, contribution, fused
 from engine.lattice import Lattice, Patch
 from engine.noise import NoiseField
@@ -142,8 +142,7 @@ class Sampler:
             state = self._state(step - 1, support.dilated(reach), features, memo)
             sigma = torch.full((len(self.fields),), before.sigma, device=self.device)
             clean = self.denoiser.denoise(state, sigma, features.of(support.dilated(reach)))
-            inner = state[..., reach : reach + support.height, reach : reach + support.width]
-            mean, deviation = clean + (inner - clean) * before.keep, before.noise
+            mean, deviation = next_mean(state, clean, before), before.noise
         blend = self.settings.lattice.blend(patch, support)
         proposal = mean + noise * deviation
         share = torch.stack(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Lock
 
 from morecantile import Tile
@@ -62,7 +63,7 @@ class Source:
         self._layers: dict[str, Layer] = {}
         self._lock = Lock()
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Digest of all that decides the source's own pixels."""
         return fingerprint(self.raster.fingerprint, self.raster.range)
@@ -93,7 +94,7 @@ class Catalogue:
             for id, source in settings.sources.items()
         }
 
-    @property
+    @cached_property
     def picture_fingerprint(self) -> str:
         """Digest of all that decides super-resolved pixels, the source apart."""
         # Kinds of device round differently; whether they also draw differently is not assumed.

@@ -16,8 +16,7 @@ import logging
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from rasterio.errors import RasterioError, RasterioIOError
-from rio_tiler.errors import PointOutsideBounds, RioTilerError, TileOutsideBounds
+from rio_tiler.errors import PointOutsideBounds, TileOutsideBounds
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -87,8 +86,6 @@ def add_error_handlers(app: FastAPI) -> None:
     for error, status in DEFAULT_STATUS_CODES.items():
         if error is not Exception:
             app.add_exception_handler(error, _answer(status, _TITILER_TEXTS.get(status)))
-    for error in (RasterioIOError, RasterioError, RioTilerError):
-        app.add_exception_handler(error, _answer(500, _TITILER_TEXTS[500]))
     app.add_exception_handler(TileOutsideBounds, _answer(404, OutsideSource.text))
     app.add_exception_handler(PointOutsideBounds, _answer(404, "point lies outside the source"))
     app.add_exception_handler(RequestValidationError, _answer(422, OutOfRange.text))

@@ -24,6 +24,8 @@ SIZES = ("width", "height", "max_size")
 OWN_ROUTES = ("tile", "xyz_tile")
 """These check their own parameters: what fails in them is a fault, and is answered as one."""
 PLACES = ("minx", "miny", "maxx", "maxy", "lon", "lat")
+REFUSALS = (ValueError, IndexError, KeyError, TypeError, ArithmeticError)
+"""What the libraries raise for parameters that they cannot use."""
 
 
 def check_limits(request: Request) -> None:
@@ -66,6 +68,3 @@ class LimitedRoute(APIRoute):
                 raise OutOfRange from error
 
         return limited
-
-
-REFUSALS = (ValueError, IndexError, KeyError, TypeError, ZeroDivisionError, ArithmeticError)

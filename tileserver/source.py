@@ -2,7 +2,7 @@
 
 GDAL's warped reads depend slightly on their window. So one `WarpedVRT` lies fixed on the grid,
 is read only by canonical blocks, each always as the same window, and everything else is cropped
-from these (FIELD: anything else shows as seams). Blocks at the border are read with a margin,
+from these (anything else shows as seams). Blocks at the border are read with a margin,
 filled (tileserver.filling) and cut, so that the filling is canonical too.
 """
 

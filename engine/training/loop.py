@@ -20,12 +20,12 @@ import torch
 from torch import Tensor
 
 from engine.checkpoint import save_checkpoint
-from engine.denoising import denoise
+from engine.denoising import denoise, halo_px
 from engine.doubling import doubled_whole
 from engine.errors import TrainingError
 from engine.network import LocalDenoiser, NetworkConfig
 from engine.perceptual import PerceptualDistance
-from engine.projection import from_bands, into_range, pool, to_bands
+from engine.projection import detailed, into_range, pool
 from engine.schedule import Schedule
 from engine.training.degradation import degraded
 from engine.training.imagery import Collection, prepared, random_crop
@@ -212,7 +212,7 @@ class _Trainer:
         """The averaged model's picture of whole conditions (B, C, H, W), borders reflected."""
         network, device = self.ema, condition.device
         height, width = (side // 2 for side in condition.shape[-2:])
-        margin_px = 2 * (steps * network.reach_px + network.encode_reach_px)
+        margin_px = 2 * halo_px(network, steps)
         padded = _mirrored(condition, margin_px)
 
         def noise(_step: int, margin: int) -> Tensor:
@@ -221,9 +221,7 @@ class _Trainer:
 
         with torch.autocast(device.type, torch.bfloat16, enabled=self.settings.bfloat16):
             bands = denoise(network, padded, Schedule(steps=steps), noise).float()
-        parent = pool(condition)
-        picture = from_bands(parent, to_bands(condition) + bands * self.sigma_data)
-        return into_range(picture, parent)
+        return into_range(detailed(condition, bands * self.sigma_data), pool(condition))
 
     def _save(self) -> Tensor:
         self.run.mkdir(parents=True, exist_ok=True)

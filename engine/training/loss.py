@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.network import LocalDenoiser, crop_to, log_uniform
+from engine.denoising import crop_to
+from engine.network import SCALE, LocalDenoiser, log_uniform
 from engine.perceptual import PerceptualDistance
-from engine.projection import from_bands, pool, to_bands
+from engine.projection import detailed, to_bands
 
 SIGMA_RANGE = (0.1, 8.0)
 """Noise levels trained on, in units of the residual's deviation; schedules stay inside."""
@@ -54,11 +55,9 @@ def batch_loss(
 ) -> Losses:
     """The loss of a batch, each crop at several noise levels for one encoding of it."""
     features = network.encode(pair.condition).float()
-    trimmed = network.encode_reach_px + network.reach_px
     target = residual(pair) / sigma_data
-    inner = target[..., network.encode_reach_px : -network.encode_reach_px, :]
-    inner = inner[..., network.encode_reach_px : -network.encode_reach_px]
-    inner = inner.repeat(draws, 1, 1, 1)
+    height, width = (side - 2 * network.encode_reach_px for side in target.shape[-2:])
+    inner = crop_to(target, height, width).repeat(draws, 1, 1, 1)
     batch, device = inner.shape[0], inner.device
     uniform = (torch.rand(1, generator=generator) + torch.arange(batch) / batch) % 1.0
     sigma = log_uniform(*SIGMA_RANGE, uniform[torch.randperm(batch, generator=generator)])
@@ -69,12 +68,12 @@ def batch_loss(
     goal = crop_to(inner, clean.shape[-2], clean.shape[-1])
     weight = (sigma**2 + 1) / sigma**2 * _evenness(pair.condition, sigma_data).repeat(draws)
     squared = (weight[:, None, None, None] * (clean - goal) ** 2).mean()
-    if metric is None or perceptual_weight == 0:
+    if metric is None:
         return Losses(squared, float(squared.detach()), 0.0)
 
     chosen = slice(0, max(1, round(batch * perceptual_share)))
     indices = torch.arange(batch, device=device)[chosen] % pair.truth.shape[0]
-    picture = _picture(pair.condition[indices], clean[chosen] * sigma_data, trimmed)
+    picture = _picture(pair.condition[indices], clean[chosen] * sigma_data)
     truth = crop_to(pair.truth[indices], picture.shape[-2], picture.shape[-1])
     distance = metric(picture, truth).mean()
     total = squared + perceptual_weight * distance
@@ -90,7 +89,7 @@ def _evenness(condition: Tensor, sigma_data: float) -> Tensor:
     return 1.0 / (0.3 + activity)
 
 
-def _picture(condition: Tensor, bands: Tensor, trimmed_px: int) -> Tensor:
+def _picture(condition: Tensor, bands: Tensor) -> Tensor:
     """The picture that residual bands make of a condition, trimmed like the bands."""
-    inner = condition[..., 2 * trimmed_px : -2 * trimmed_px, 2 * trimmed_px : -2 * trimmed_px]
-    return from_bands(pool(inner), to_bands(inner) + bands)
+    height, width = (SCALE * side for side in bands.shape[-2:])
+    return detailed(crop_to(condition, height, width), bands)
