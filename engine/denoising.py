@@ -69,8 +69,12 @@ def denoise(denoiser: Denoiser, condition: Tensor, schedule: Schedule, noise: No
 
     condition covers the window dilated by halo_px, at two pixels a state pixel.
     """
+    return drawn(denoiser, denoiser.encode(condition), schedule, noise)
+
+
+def drawn(denoiser: Denoiser, features: Tensor, schedule: Schedule, noise: Noise) -> Tensor:
+    """Joint denoising of one window from features that cover it dilated by state_halo_px."""
     table = schedule.table()
-    features = denoiser.encode(condition)
     margin_px = state_halo_px(denoiser, schedule.steps)
     state = noise(0, margin_px) * table[0].sigma
     for step in table:

@@ -102,6 +102,11 @@ def info(source: Path, checkpoint: Path | None) -> None:
     help="Folder or raster to train on; FOLDER=3 draws from it three times as often.",
 )
 @click.option("--run", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
+@click.option(
+    "--initial",
+    type=click.Path(path_type=Path),
+    help="Checkpoint to start from; a smaller network grows into this one.",
+)
 @click.option("--iterations", type=int, help="Batches to train for.")
 @click.option("--minutes", type=float, help="Train for this long instead.")
 @click.option("--batch-size", type=int)

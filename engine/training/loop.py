@@ -19,22 +19,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.checkpoint import save_checkpoint
+from engine.checkpoint import load_checkpoint, save_checkpoint
 from engine.denoising import denoise, halo_px
 from engine.doubling import doubled_whole
 from engine.errors import TrainingError
 from engine.network import LocalDenoiser, NetworkConfig
-from engine.perceptual import PerceptualDistance
+from engine.perceptual import Backbone, PerceptualDistance
 from engine.projection import detailed, into_range, pool
 from engine.schedule import Schedule
 from engine.training.degradation import degraded
+from engine.training.growth import grow
 from engine.training.imagery import Collection, prepared, random_crop
-from engine.training.loss import Pair, batch_loss, residual
+from engine.training.loss import Pair, perceptual_distance, residual, squared_error
 
 SIGMA_DATA_BATCHES = 8
 """Batches from which the residual's standard deviation is measured before training."""
 PREFETCHED = 4
 """Batches prepared ahead by worker threads."""
+DRAWN_STEPS = (1, 2, 2, 4)
+"""Steps of the pictures that the perceptual term sees, in turn: most as the server draws them."""
+BACKBONE_WEIGHTS: dict[Backbone, float] = {"alex": 1.0, "vgg": 0.4}
+"""VGG's distances are two to four times as large: so both backbones pull alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +50,22 @@ class TrainingSettings:
     iterations: int = 20_000
     minutes: float | None = None
     """Run for this long instead of a number of iterations; the cosine follows the clock."""
-    batch_size: int = 12
+    initial: Path | None = None
+    """A checkpoint to start from, of the same network or of a smaller one."""
+    batch_size: int = 6
     draws: int = 2
     """Noise levels a crop, for one encoding of its condition."""
-    crop_px: int = 192
+    crop_px: int = 256
     learning_rate: float = 6e-4
     warmup_iterations: int = 200
     ema_halflife_iterations: int = 300
     perceptual_weight: float = 10.0
-    perceptual_share: float = 0.17
+    perceptual_share: float = 0.34
     """Share of a batch that the perceptual term looks at: it costs as much as the network."""
+    backbones: tuple[Backbone, ...] = ("alex", "vgg")
+    """Networks that judge, batch by batch in turn."""
     perceptual_start: float = 0.2
-    """Progress (0 to 1) from which the perceptual term counts."""
+    """Progress (0 to 1) from which the perceptual term counts, unless the run has an initial."""
     own_output_share: float = 0.25
     """Share of batches whose condition is the model's own picture of the zoom above."""
     own_output_start: float = 0.3
@@ -104,9 +113,10 @@ class _Trainer:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99)
         )
-        self.metric = None
-        if settings.perceptual_weight > 0:
-            self.metric = PerceptualDistance("alex").requires_grad_(False).to(settings.device)
+        self.metrics = [
+            (PerceptualDistance(name).to(settings.device), BACKBONE_WEIGHTS[name])
+            for name in (settings.backbones if settings.perceptual_weight > 0 else ())
+        ]
         self.iteration, self.seconds, self.sigma_data = 0, 0.0, 0.0
         self._restore()
 
@@ -116,6 +126,10 @@ class _Trainer:
         if self.settings.minutes is not None:
             return min(1.0, self.seconds / (60 * self.settings.minutes))
         return min(1.0, self.iteration / self.settings.iterations)
+
+    def _reached(self, fraction: float) -> bool:
+        """Whether a run is so far; one that starts from a checkpoint is from the beginning."""
+        return self.settings.initial is not None or self.fraction >= fraction
 
     def batches(self) -> Iterator[Progress]:
         settings = self.settings
@@ -163,33 +177,42 @@ class _Trainer:
         return Pair(torch.stack(conditions), torch.stack(truths))
 
     def _step(self, pair: Pair) -> tuple[float, float]:
-        settings, fraction = self.settings, self.fraction
-        generator = torch.Generator().manual_seed(settings.noise_seed * 2**32 + self.iteration)
-        pair = Pair(pair.condition.to(settings.device), pair.truth.to(settings.device))
-        own = torch.rand(1, generator=generator).item() < settings.own_output_share
-        if own and fraction >= settings.own_output_start:
+        settings, device = self.settings, self.settings.device
+        generator = torch.Generator(device)
+        generator.manual_seed(settings.noise_seed * 2**32 + self.iteration)
+        pair = Pair(pair.condition.to(device), pair.truth.to(device))
+        chance = np.random.default_rng([settings.noise_seed, self.iteration, 1]).random()
+        if chance < settings.own_output_share and self._reached(settings.own_output_start):
             pair = Pair(self._own_output(pair.truth, generator), pair.truth)
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
-        with torch.autocast(settings.device, torch.bfloat16, enabled=settings.bfloat16):
-            losses = batch_loss(
-                self.network,
-                pair,
-                self.sigma_data,
-                settings.draws,
-                self.metric if fraction >= settings.perceptual_start else None,
-                settings.perceptual_weight,
-                settings.perceptual_share,
-                generator,
+        with torch.autocast(device, torch.bfloat16, enabled=settings.bfloat16):
+            features = self.network.encode(pair.condition).float()
+            squared = squared_error(
+                self.network, pair, features, self.sigma_data, settings.draws, generator
             )
-        if not bool(torch.isfinite(losses.total)):
+            distance = self._distance(pair, features, generator)
+        total = squared + settings.perceptual_weight * distance
+        if not bool(torch.isfinite(total)):
             raise TrainingError(f"the loss is no longer finite at iteration {self.iteration}")
         self.optimizer.zero_grad(set_to_none=True)
-        losses.total.backward()  # type: ignore[no-untyped-call]
+        total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         self._average()
-        return losses.squared, losses.perceptual
+        return float(squared.detach()), float(distance.detach())
+
+    def _distance(self, pair: Pair, features: Tensor, generator: torch.Generator) -> Tensor:
+        """The weighed distance of pictures of some of the crops; 0 while it does not count."""
+        if not self.metrics or not self._reached(self.settings.perceptual_start):
+            return features.new_zeros(())
+        metric, weight = self.metrics[self.iteration % len(self.metrics)]
+        turn = self.iteration // len(self.metrics)
+        schedule = Schedule(steps=DRAWN_STEPS[turn % len(DRAWN_STEPS)])
+        some = slice(0, max(1, round(len(features) * self.settings.perceptual_share)))
+        return weight * perceptual_distance(
+            self.network, pair[some], features[some], self.sigma_data, schedule, metric, generator
+        )
 
     def _learning_rate(self) -> float:
         warm = min(1.0, (self.iteration + 1) / self.settings.warmup_iterations)
@@ -217,7 +240,7 @@ class _Trainer:
 
         def noise(_step: int, margin: int) -> Tensor:
             shape = (len(condition), network.channels, height + 2 * margin, width + 2 * margin)
-            return torch.randn(shape, generator=generator).to(device)
+            return torch.randn(shape, generator=generator, device=device)
 
         with torch.autocast(device.type, torch.bfloat16, enabled=self.settings.bfloat16):
             bands = denoise(network, padded, Schedule(steps=steps), noise).float()
@@ -238,6 +261,7 @@ class _Trainer:
         partial.replace(self.run / "state.pt")
         training = {
             **asdict(self.settings),
+            "initial": self.settings.initial.stem if self.settings.initial else None,
             "iterations_done": self.iteration,
             "seconds": round(self.seconds),
             "collections": {c.name: c.weight for c in self.collections},
@@ -249,16 +273,24 @@ class _Trainer:
     def _samples(self) -> Tensor:
         """Condition, one sample in four steps and truth of held batches, rows of three."""
         pair = self._pair(-100)
-        generator = torch.Generator().manual_seed(0)
+        generator = torch.Generator(self.settings.device).manual_seed(0)
         count = min(4, self.settings.batch_size)
         condition = pair.condition[:count].to(self.settings.device)
         drawn = self._drawn(condition, 4, generator).cpu()
         rows = torch.cat((pair.condition[:count], drawn, pair.truth[:count]), dim=-1)
         return torch.cat(tuple(rows), dim=-2).clamp(0, 1)
 
+    def _begin(self) -> None:
+        if self.settings.initial is not None:
+            initial = load_checkpoint(self.settings.initial, self.settings.device)
+            self.sigma_data = initial.sigma_data
+            grow(self.network, initial.denoiser)
+            self.ema.load_state_dict(self.network.state_dict())
+
     def _restore(self) -> None:
         path = self.run / "state.pt"
         if not path.exists():
+            self._begin()
             return
         try:
             state = torch.load(path, map_location=self.settings.device, weights_only=True)

@@ -1,8 +1,9 @@
 """What the denoiser is asked to minimise.
 
-Two terms on x0. The squared error of the residual bands in EDM's weighting (unit variance of the
-network's raw target at every noise level), and the perceptual distance of the pictures that
-the bands make, weighed so that both pull about equally: the first alone is soft at few steps.
+Two terms. The squared error of x0 in EDM's weighting (unit variance of the network's raw target
+at every noise level), and the perceptual distance of pictures drawn by the sampler itself, step
+by step as the server draws them: so what is judged is what will be seen, and errors of one step
+are the next one's to mend. The squared error alone is soft at few steps.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.denoising import crop_to
+from engine.denoising import crop_to, drawn
 from engine.network import SCALE, LocalDenoiser, log_uniform
 from engine.perceptual import PerceptualDistance
 from engine.projection import detailed, to_bands
+from engine.schedule import Schedule
 
 SIGMA_RANGE = (0.1, 8.0)
 """Noise levels trained on, in units of the residual's deviation; schedules stay inside."""
@@ -28,14 +30,8 @@ class Pair:
     condition: Tensor
     truth: Tensor
 
-
-@dataclass(frozen=True, slots=True)
-class Losses:
-    """The terms of one batch; total is what is minimised."""
-
-    total: Tensor
-    squared: float
-    perceptual: float
+    def __getitem__(self, crops: slice) -> Pair:
+        return Pair(self.condition[crops], self.truth[crops])
 
 
 def residual(pair: Pair) -> Tensor:
@@ -43,41 +39,55 @@ def residual(pair: Pair) -> Tensor:
     return to_bands(pair.truth) - to_bands(pair.condition)
 
 
-def batch_loss(
+def squared_error(
     network: LocalDenoiser,
     pair: Pair,
+    features: Tensor,
     sigma_data: float,
     draws: int,
-    metric: PerceptualDistance | None,
-    perceptual_weight: float,
-    perceptual_share: float,
     generator: torch.Generator,
-) -> Losses:
-    """The loss of a batch, each crop at several noise levels for one encoding of it."""
-    features = network.encode(pair.condition).float()
+) -> Tensor:
+    """The weighted squared error of x0, each crop at several noise levels for its features."""
     target = residual(pair) / sigma_data
     height, width = (side - 2 * network.encode_reach_px for side in target.shape[-2:])
     inner = crop_to(target, height, width).repeat(draws, 1, 1, 1)
     batch, device = inner.shape[0], inner.device
-    uniform = (torch.rand(1, generator=generator) + torch.arange(batch) / batch) % 1.0
-    sigma = log_uniform(*SIGMA_RANGE, uniform[torch.randperm(batch, generator=generator)])
-    sigma = sigma.to(device)
-    noise = torch.randn(inner.shape, generator=generator).to(device)
+    # Stratified: every batch sees the whole range of levels, in an order of its own.
+    uniform = torch.rand(1, generator=generator, device=device)
+    uniform = (uniform + torch.arange(batch, device=device) / batch) % 1.0
+    order = torch.randperm(batch, generator=generator, device=device)
+    sigma = log_uniform(*SIGMA_RANGE, uniform[order])
+    noise = torch.randn(inner.shape, generator=generator, device=device)
     state = inner + noise * sigma[:, None, None, None]
     clean = network.denoise(state, sigma, features.repeat(draws, 1, 1, 1)).float()
     goal = crop_to(inner, clean.shape[-2], clean.shape[-1])
     weight = (sigma**2 + 1) / sigma**2 * _evenness(pair.condition, sigma_data).repeat(draws)
-    squared = (weight[:, None, None, None] * (clean - goal) ** 2).mean()
-    if metric is None:
-        return Losses(squared, float(squared.detach()), 0.0)
+    return (weight[:, None, None, None] * (clean - goal) ** 2).mean()
 
-    chosen = slice(0, max(1, round(batch * perceptual_share)))
-    indices = torch.arange(batch, device=device)[chosen] % pair.truth.shape[0]
-    picture = _picture(pair.condition[indices], clean[chosen] * sigma_data)
-    truth = crop_to(pair.truth[indices], picture.shape[-2], picture.shape[-1])
-    distance = metric(picture, truth).mean()
-    total = squared + perceptual_weight * distance
-    return Losses(total, float(squared.detach()), float(distance.detach()))
+
+def perceptual_distance(
+    network: LocalDenoiser,
+    pair: Pair,
+    features: Tensor,
+    sigma_data: float,
+    schedule: Schedule,
+    metric: PerceptualDistance,
+    generator: torch.Generator,
+) -> Tensor:
+    """How far pictures drawn from features with a schedule are from the truth."""
+    outer = [side * network.cell_px for side in features.shape[-2:]]
+    reach_px = network.reach_px * schedule.steps
+
+    def noise(_step: int, margin_px: int) -> Tensor:
+        sides = [side - 2 * (reach_px - margin_px) for side in outer]
+        shape = (len(features), network.channels, *sides)
+        return torch.randn(shape, generator=generator, device=features.device)
+
+    bands = drawn(network, features, schedule, noise).float() * sigma_data
+    height, width = (SCALE * side for side in bands.shape[-2:])
+    picture = detailed(crop_to(pair.condition, height, width), bands)
+    distances: Tensor = metric(picture, crop_to(pair.truth, height, width))
+    return distances.mean()
 
 
 def _evenness(condition: Tensor, sigma_data: float) -> Tensor:
@@ -87,9 +97,3 @@ def _evenness(condition: Tensor, sigma_data: float) -> Tensor:
     """
     activity = to_bands(condition).std(dim=(1, 2, 3)) / sigma_data
     return 1.0 / (0.3 + activity)
-
-
-def _picture(condition: Tensor, bands: Tensor) -> Tensor:
-    """The picture that residual bands make of a condition, trimmed like the bands."""
-    height, width = (SCALE * side for side in bands.shape[-2:])
-    return detailed(crop_to(condition, height, width), bands)

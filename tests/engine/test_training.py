@@ -10,9 +10,12 @@ import pytest
 import torch
 
 from engine.checkpoint import load_checkpoint
+from engine.denoising import crop_to
 from engine.errors import TrainingError
-from engine.network import NetworkConfig
+from engine.network import LocalDenoiser, NetworkConfig
+from engine.perceptual import Backbone
 from engine.training.degradation import degraded
+from engine.training.growth import grow
 from engine.training.imagery import Collection, prepared, random_crop
 from engine.training.loop import TrainingSettings, train
 from tileserver.pictures import read_pictures
@@ -100,3 +103,57 @@ def test_conditions_stay_near_their_truth_and_lose_its_detail(
         assert condition.shape == truth.shape
         assert np.abs(condition - truth).mean() < 0.12
         assert np.abs(np.diff(condition)).mean() < np.abs(np.diff(truth)).mean()
+
+
+def test_a_network_grown_from_a_smaller_one_computes_the_same() -> None:
+    torch.manual_seed(0)
+    small = LocalDenoiser(NetworkConfig(width=16, encoder_blocks=1))
+    for value in small.parameters():
+        torch.nn.init.normal_(value, std=0.1)
+    large = LocalDenoiser(NetworkConfig(width=24, encoder_blocks=3, denoiser_blocks=2))
+    grow(large, small)
+    condition, state, sigma = torch.rand(2, 3, 160, 160), torch.randn(2, 9, 36, 36), torch.ones(2)
+    one = small.denoise(state, sigma, small.encode(condition))
+    other = large.denoise(state, sigma, large.encode(condition))
+    torch.testing.assert_close(other, crop_to(one, *other.shape[-2:]), atol=1e-5, rtol=1e-5)
+    with pytest.raises(TrainingError, match="cannot grow"):
+        grow(small, large)
+
+
+def test_a_run_starts_from_the_checkpoint_that_it_is_given(
+    collections: list[Collection], tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    list(train(collections, replace(SETTINGS, iterations=2), first, {}))
+    start = first / "checkpoint.safetensors"
+    grown = replace(SETTINGS.network, encoder_blocks=2)
+    settings = replace(SETTINGS, iterations=1, initial=start, network=grown, learning_rate=1e-9)
+    list(train(collections, settings, second, {}))
+    one, other = load_checkpoint(start), load_checkpoint(second / "checkpoint.safetensors")
+    assert other.sigma_data == one.sigma_data
+    assert other.card["training"]["initial"] == "checkpoint"
+    torch.testing.assert_close(
+        other.denoiser.stem.weight, one.denoiser.stem.weight, atol=1e-6, rtol=0
+    )
+
+
+@pytest.mark.parametrize("backbone", ["alex", "vgg"])
+def test_the_perceptual_term_lowers_the_distance_of_drawn_pictures(
+    collections: list[Collection], tmp_path: Path, backbone: Backbone
+) -> None:
+    settings = replace(
+        SETTINGS,
+        iterations=60 if backbone == "alex" else 20,
+        perceptual_weight=10.0,
+        perceptual_start=0.0,
+        perceptual_share=1.0,
+        backbones=(backbone,),
+        own_output_share=0.0,
+        warmup_iterations=2,
+        save_every_seconds=1e9,
+        learning_rate=3e-3,
+    )
+    one_crop = [Collection("crop", 1.0, (collections[0].pictures[0][:192, :192],))]
+    reports = list(train(one_crop, replace(settings, crop_px=192), tmp_path, {}))
+    distances = [r.perceptual for r in reports]
+    assert np.mean(distances[-8:]) < 0.95 * np.mean(distances[:8])
