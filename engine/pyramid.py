@@ -33,6 +33,7 @@ class Pyramid:
         device: str = "cpu",
         *,
         canonical: bool = False,
+        block_px: int = BLOCK_PX,
     ) -> None:
         """source is read on the grid of native_zoom + 1; memo supplies a bounded memo a zoom.
 
@@ -48,7 +49,7 @@ class Pyramid:
         for zoom in range(native_zoom + 1, max_zoom + 1):
             picture = SuperResolved(condition, channels, checkpoint, settings, zoom, device)
             self._pictures[zoom] = BlockedImagery(
-                picture, BLOCK_PX, memo(zoom), canonical=canonical
+                picture, block_px, memo(zoom), canonical=canonical
             )
             condition = Doubled(self._pictures[zoom])
             above = self._interpolated[zoom - 1]

@@ -132,6 +132,32 @@ def train(data: tuple[str, ...], run: Path, **options: Any) -> None:
 
 
 @main.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--factor", type=click.Choice(["2", "4", "8"]), default="2", show_default=True)
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="The denoiser to use.")
+@click.option("--steps", type=click.IntRange(1, 2000), help="Denoising steps a zoom.  [2]")
+@click.option("--noise-seed", type=int, default=0, show_default=True)
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--threads", type=click.IntRange(1), help="Threads of the denoiser.  [one a core]")
+@click.option("--range", "value_range", type=(float, float), help="Values of black and white.")
+@click.option(
+    "--uncertainty",
+    type=click.Path(path_type=Path),
+    help="Also write the standard deviation over noise seeds to this GeoTIFF.",
+)
+@click.option("--samples", type=click.IntRange(2), default=8, help="Noise seeds of that map.")
+def upscale(source: Path, out: Path, uncertainty: Path | None, **options: Any) -> None:
+    """Super-resolve a whole raster on its own grid, to a COG (.tif) or a PNG.
+
+    The same command goes on where it was stopped.
+    """
+    from tileserver.upscaling import upscale, upscaling
+
+    upscale(source, out, upscaling(options), uncertainty)
+
+
+@main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="The denoiser to judge.")
 @click.option("--steps", type=int, default=2, show_default=True)

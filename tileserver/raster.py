@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from rasterio.crs import CRS
-from rasterio.enums import ColorInterp
+from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 
 from tileserver.errors import StartupError
@@ -28,6 +28,7 @@ class Raster:
     path: Path
     driver: str
     crs: CRS
+    """Empty where the raster does not say where it lies."""
     bounds: tuple[float, float, float, float]
     height: int
     width: int
@@ -38,14 +39,21 @@ class Raster:
     alpha_index: int | None
     """The band that says where there is data, if one does."""
     nodata: float | None
+    masked: bool
+    """Whether pixels may have no data."""
+    colours: tuple[ColorInterp, ...]
+    """What the picture bands show."""
     fingerprint: str
 
 
-def inspect(path: Path, value_range: tuple[float, float] | None) -> Raster:
-    """Read a raster's description; raises StartupError in one line that names the file."""
+def inspect(path: Path, value_range: tuple[float, float] | None, *, placed: bool = True) -> Raster:
+    """Read a raster's description; raises StartupError in one line that names the file.
+
+    placed: whether it must say where on Earth it lies.
+    """
     try:
         with rasterio.open(path) as dataset:
-            if dataset.crs is None:
+            if placed and dataset.crs is None:
                 raise StartupError(f"{path}: has no coordinate reference system")
             if dataset.driver == "VRT":
                 raise StartupError(f"{path}: virtual rasters are not served; name a file")
@@ -62,7 +70,7 @@ def inspect(path: Path, value_range: tuple[float, float] | None) -> Raster:
             return Raster(
                 path,
                 dataset.driver,
-                dataset.crs,
+                dataset.crs or CRS(),
                 tuple(dataset.bounds),
                 dataset.height,
                 dataset.width,
@@ -71,11 +79,19 @@ def inspect(path: Path, value_range: tuple[float, float] | None) -> Raster:
                 _value_range(dataset, indexes, value_range),
                 alpha[0] if alpha else None,
                 dataset.nodata,
+                _masked(dataset),
+                tuple(dataset.colorinterp[index - 1] for index in indexes),
                 _fingerprint(path),
             )
     except (RasterioError, OSError) as error:
         reason = str(error).replace(str(path), "").strip(": '") or "cannot be opened"
         raise StartupError(f"{path}: not a raster that GDAL reads ({reason})") from error
+
+
+def _masked(dataset: rasterio.DatasetReader) -> bool:
+    flags = [flag for band in dataset.mask_flag_enums for flag in band]
+    whole = np.dtype(dataset.dtypes[0]).kind in "ui"  # other values may be NaN
+    return not whole or any(flag is not MaskFlags.all_valid for flag in flags)
 
 
 def _value_range(

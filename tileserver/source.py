@@ -9,6 +9,7 @@ filled (tileserver.filling) and cut, so that the filling is canonical too.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterWindow
 
-from engine.imagery import BlockedImagery, BlockMemo, Pixels
+from engine.imagery import BlockedImagery, BlockMemo, Imagery, Pixels
 from engine.window import Window
 from tileserver.filling import mirrored
 from tileserver.grid import Grid
@@ -46,13 +47,7 @@ class GridSource:
     def read(self, block: Window) -> Pixels:
         if block.intersection(self.extent.dilated(MARGIN_PX)) is None:
             return np.zeros((len(self.raster.indexes) + 1, block.height, block.width), np.float32)
-        values, valid = self._warped(block)
-        if not valid.all():
-            outer = block.dilated(MARGIN_PX)
-            values, valid = self._warped(outer)
-            rows, cols = outer.slices(block)
-            values, valid = mirrored(values, valid)[:, rows, cols], valid[rows, cols]
-        return np.concatenate((values, valid[None].astype(np.float32)))
+        return filled(block, self._warped)
 
     def _warped(self, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
         vrt, frame = self._vrt()
@@ -85,10 +80,48 @@ class GridSource:
         return self._local.vrt, self._local.frame
 
 
-class Bands:
-    """The picture of a grid source: its bands, filled where there is no data."""
+class OwnGridSource:
+    """The canonical blocks of a raster on its own pixel grid, as GridSource gives them."""
 
-    def __init__(self, source: GridSource, memo: BlockMemo) -> None:
+    def __init__(self, raster: Raster) -> None:
+        self.raster = raster
+        self.extent = Window(0, 0, raster.height, raster.width)
+        self.dataset = open_raster(raster)
+
+    def read(self, block: Window) -> Pixels:
+        if block.intersection(self.extent.dilated(MARGIN_PX)) is None:
+            return np.zeros((len(self.raster.indexes) + 1, block.height, block.width), np.float32)
+        return filled(block, self._stored)
+
+    def _stored(self, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
+        values = np.zeros((len(self.raster.indexes), window.height, window.width), np.float32)
+        valid = np.zeros(values.shape[1:], np.bool_)
+        part = window.intersection(self.extent)
+        if part is not None:
+            place = RasterWindow(part.col, part.row, part.width, part.height)
+            read = scaled(self.dataset.read(self.raster.indexes, window=place), self.raster)
+            shown = self.dataset.dataset_mask(window=place) > 0
+            shown &= np.isfinite(read).all(axis=0)
+            rows, cols = window.slices(part)
+            values[:, rows, cols], valid[rows, cols] = np.where(shown, read, 0), shown
+        return values, valid
+
+
+def filled(block: Window, read: Callable[[Window], tuple[Pixels, NDArray[np.bool_]]]) -> Pixels:
+    """A block's bands with the pixels that have no data filled, and its validity."""
+    values, valid = read(block)
+    if not valid.all():
+        outer = block.dilated(MARGIN_PX)
+        values, valid = read(outer)
+        rows, cols = outer.slices(block)
+        values, valid = mirrored(values, valid)[:, rows, cols], valid[rows, cols]
+    return np.concatenate((values, valid[None].astype(np.float32)))
+
+
+class Bands:
+    """The picture of a source: its bands, filled where there is no data."""
+
+    def __init__(self, source: Imagery, memo: BlockMemo) -> None:
         self.blocks = BlockedImagery(source, BLOCK_PX, memo, canonical=True)
 
     def read(self, window: Window) -> Pixels:
@@ -105,6 +138,15 @@ def scaled(pixels: NDArray[Any], raster: Raster) -> Pixels:
     low, high = raster.range
     values: Pixels = (pixels.astype(np.float32) - np.float32(low)) / np.float32(high - low)
     return values
+
+
+def unscaled(values: Pixels, raster: Raster) -> NDArray[Any]:
+    """Values in [0, 1] as a raster's own, rounded to the nearest where its type is whole."""
+    low, high = raster.range
+    pixels: NDArray[Any] = np.clip(values, 0, 1) * np.float32(high - low) + np.float32(low)
+    if np.dtype(raster.dtype).kind in "ui":
+        pixels = np.rint(pixels)
+    return pixels.astype(raster.dtype)
 
 
 def _opaque(dtype: np.dtype[Any]) -> float:

@@ -1,0 +1,175 @@
+"""Whole rasters super-resolved: any kind in, the engine's own pixels out, stopped and gone on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning
+
+from engine.checkpoint import load_checkpoint
+from engine.evaluation import super_resolved
+from engine.sampler import SamplerSettings
+from tests.tileserver.rasters import SIDE, cut
+from tileserver.settings import BUNDLED_CHECKPOINT
+from tileserver.upscaling import Upscaling, upscale
+
+WORK = Upscaling(2, SamplerSettings(), BUNDLED_CHECKPOINT)
+
+
+def overzoom(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tileserver", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("kind", ["rgb", "rgba", "nodata", "mask", "uint16", "four", "nan"])
+def test_every_kind_of_raster_averages_back_to_itself(tmp_path: Path, kind: str) -> None:
+    source, out = cut(tmp_path / "in.tif", kind), tmp_path / "out.tif"
+    upscale(source, out, WORK, None)
+    with rasterio.open(source) as before, rasterio.open(out) as after:
+        assert after.shape == (2 * SIDE, 2 * SIDE)
+        assert after.crs == before.crs
+        assert after.bounds == before.bounds
+        assert after.dtypes[0] == before.dtypes[0]
+        assert after.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert after.tags()["OVERZOOM_CHECKPOINT"] == "compact"
+        valid = before.dataset_mask() > 0
+        if kind == "nan":
+            valid = np.isfinite(before.read(1))
+        np.testing.assert_array_equal(
+            after.dataset_mask() > 0, valid.repeat(2, axis=0).repeat(2, axis=1)
+        )
+        bands = [i for i in before.indexes if before.colorinterp[i - 1].name != "alpha"]
+        assert after.count == len(bands)
+        data = np.nan_to_num(before.read(bands).astype(float))
+        fine = after.read().astype(float)
+    means = fine.reshape(len(bands), SIDE, 2, SIDE, 2).mean(axis=(2, 4))
+    rounding = {"nan": 1e-5}.get(kind, 0.76)
+    # Where contrast is out of range it is shrunk, which may round a mean that is not: 1 level.
+    assert np.abs(means - data)[:, valid].max() <= rounding
+    assert np.abs(np.diff(fine[0])).mean() > 0.6 * np.abs(np.diff(data[0])).mean()
+
+
+def test_the_pixels_are_the_engines_whatever_the_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = cut(tmp_path / "in.tif", "rgb")
+    with rasterio.open(source) as scene:
+        low = scene.read().astype(np.float32) / np.float32(255)
+    whole = super_resolved(low, load_checkpoint(BUNDLED_CHECKPOINT), SamplerSettings(), zooms=2)
+    for block_px in (1024, 512):
+        monkeypatch.setattr("tileserver.upscaling.BLOCK_PX", block_px)
+        out = tmp_path / f"{block_px}.tif"
+        upscale(source, out, Upscaling(4, SamplerSettings(), BUNDLED_CHECKPOINT), None)
+        with rasterio.open(out) as file:
+            # Both mirror at the border; the one repeats the last pixel, the other does not.
+            inner = (slice(None), slice(160, -160), slice(160, -160))
+            np.testing.assert_array_equal(file.read()[inner], np.rint(whole * 255)[inner])
+
+
+def test_a_run_that_was_killed_goes_on_to_the_same_file(tmp_path: Path) -> None:
+    source = cut(tmp_path / "in.tif", "rgb")
+    straight, halting = tmp_path / "straight.tif", tmp_path / "halting.tif"
+    done = overzoom("upscale", source, straight, "--factor", "8")
+    assert done.returncode == 0, done.stderr
+    assert "block" in done.stderr
+    parts = tmp_path / "halting.tif.parts"
+    command = [sys.executable, "-m", "tileserver", "upscale", source, halting, "--factor", "8"]
+    with subprocess.Popen([*map(str, command)], stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
+        while not list(parts.glob("*.tif")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+    assert not halting.exists()
+    first = next(parts.glob("*.tif")).stat().st_mtime_ns
+    kept = sorted(parts.glob("*.tif"))[0]
+    done = overzoom("upscale", source, halting, "--factor", "8", "--noise-seed", "0")
+    assert done.returncode == 0, done.stderr
+    assert first  # the strip was there before the second run and was not drawn again
+    assert not kept.exists()
+    assert not parts.exists()
+    with rasterio.open(straight) as one, rasterio.open(halting) as other:
+        np.testing.assert_array_equal(one.read(), other.read())
+
+
+def test_strips_of_other_settings_are_not_used(tmp_path: Path) -> None:
+    source, out = cut(tmp_path / "in.tif", "rgb"), tmp_path / "out.tif"
+    parts = tmp_path / "out.tif.parts"
+    parts.mkdir()
+    (parts / "run.json").write_text(json.dumps("another run"))
+    (parts / "strip-000000000.tif").write_bytes(b"not these")
+    upscale(source, out, WORK, None)
+    with rasterio.open(out) as file:
+        assert file.read(1).std() > 5
+
+
+def test_uncertainty_is_the_deviation_over_noise_seeds(tmp_path: Path) -> None:
+    source, out, spread = (tmp_path / name for name in ("in.tif", "out.png", "spread.tif"))
+    cut(source, "mask")
+    done = overzoom("upscale", source, out, "--uncertainty", spread, "--samples", 3)
+    assert done.returncode == 0, done.stderr
+    drawn = []
+    for seed in range(3):
+        path = tmp_path / f"{seed}.tif"
+        settings = SamplerSettings(noise_seed=seed)
+        upscale(source, path, Upscaling(2, settings, BUNDLED_CHECKPOINT), None)
+        with rasterio.open(path) as file:
+            drawn.append(file.read().astype(float))
+            valid = file.dataset_mask() > 0
+    expected = np.sqrt((np.stack(drawn).std(axis=0, ddof=1) ** 2).mean(axis=0))
+    with rasterio.open(spread) as file:
+        found = file.read(1)
+        np.testing.assert_array_equal(file.dataset_mask() > 0, valid)
+    assert np.abs(found - expected)[valid].mean() < 0.5  # those were rounded to 8 bits
+    with rasterio.open(out) as file:
+        assert file.count == 4
+        assert file.crs is not None
+        assert file.tags()["OVERZOOM_FACTOR"] == "2"
+
+
+def test_a_picture_without_a_place_is_upscaled_too(tmp_path: Path) -> None:
+    with rasterio.open(cut(tmp_path / "in.tif", "rgb")) as scene:
+        pixels = scene.read()
+    with (
+        pytest.warns(NotGeoreferencedWarning),
+        rasterio.open(tmp_path / "in.png", "w", "PNG", SIDE, SIDE, 3, dtype="uint8") as out,
+    ):
+        out.write(pixels)
+    done = overzoom("upscale", tmp_path / "in.png", tmp_path / "out.png", "--factor", 2)
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    with (
+        pytest.warns(NotGeoreferencedWarning),
+        rasterio.open(tmp_path / "out.png") as file,
+    ):
+        assert file.shape == (2 * SIDE, 2 * SIDE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["missing.tif", "out.tif"], "missing.tif: "),
+        (["in.tif", "out.gif"], "out.gif: write to one of .tif"),
+        (["in.tif", "nowhere/out.tif"], "cannot be written"),
+        (["in.tif", "in.tif"], "in.tif: would overwrite its own source"),
+        (["nan.tif", "out.png"], "PNG holds up to 4 bands"),
+    ],
+)
+def test_what_cannot_be_upscaled_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], reason: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cut(tmp_path / "in.tif", "rgb")
+    cut(tmp_path / "nan.tif", "nan")
+    done = overzoom("upscale", *arguments)
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert reason in line
