@@ -19,7 +19,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from engine.errors import CheckpointError
+from engine.global_network import GlobalConfig, GlobalDenoiser
 from engine.network import LocalDenoiser, NetworkConfig
+
+Network = LocalDenoiser | GlobalDenoiser
+Config = NetworkConfig | GlobalConfig
 
 FORMAT = "overzoom-x2-haar-1"
 """The meaning of the parameters: raised when a change to the code changes their pixels."""
@@ -31,19 +35,25 @@ class Checkpoint:
     """A denoiser with all that is needed to run and to name it."""
 
     name: str
-    denoiser: LocalDenoiser
+    denoiser: Network
     sigma_data: float
     """Standard deviation of the residual bands of training data, for imagery in [0, 1]."""
     fingerprint: str
     card: dict[str, Any] = field(default_factory=dict)
 
 
-def save_checkpoint(
-    path: Path, denoiser: LocalDenoiser, sigma_data: float, card: dict[str, Any]
-) -> None:
+def new_network(config: Config) -> Network:
+    """A denoiser with fresh parameters."""
+    if isinstance(config, GlobalConfig):
+        return GlobalDenoiser(config)
+    return LocalDenoiser(config)
+
+
+def save_checkpoint(path: Path, denoiser: Network, sigma_data: float, card: dict[str, Any]) -> None:
     """Write a checkpoint; the file is replaced whole or not at all."""
     metadata = {
         "format": FORMAT,
+        "context": "local" if denoiser.local else "global",
         "network": asdict(denoiser.config),
         "sigma_data": sigma_data,
         "card": card,
@@ -75,11 +85,12 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
             raise CheckpointError(
                 f"{path}: format {header['format']!r} where this release reads {FORMAT!r}"
             )
-        config = NetworkConfig(**header["network"])
+        wide = header.get("context", "local") == "global"
+        config = (GlobalConfig if wide else NetworkConfig)(**header["network"])
         sigma_data = float(header["sigma_data"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: not an Overzoom checkpoint ({error})") from error
-    denoiser = LocalDenoiser(config)
+    denoiser = new_network(config)
     try:
         denoiser.load_state_dict(parameters)
     except RuntimeError as error:
@@ -97,7 +108,7 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
     return Checkpoint(path.stem, denoiser, sigma_data, fingerprint, header.get("card", {}))
 
 
-def _fingerprint(parameters: dict[str, Tensor], config: NetworkConfig, sigma_data: float) -> str:
+def _fingerprint(parameters: dict[str, Tensor], config: Config, sigma_data: float) -> str:
     digest = hashlib.sha256(json.dumps([FORMAT, asdict(config), sigma_data]).encode())
     for name, value in sorted(parameters.items()):
         digest.update(name.encode())

@@ -124,22 +124,33 @@ class LocalDenoiser(nn.Module):
         hidden = hidden + crop_to(features, hidden.shape[-2], hidden.shape[-1])
         for block, (scale, shift) in zip(self.denoiser, self._modulations(sigma), strict=True):
             hidden = block(hidden, scale, shift)
-        raw = F.pixel_shuffle(self.exit(_rectified(hidden)), CELL_PX)
-        kept = crop_to(state, raw.shape[-2], raw.shape[-1])
-        # Two products and one sum, each rounded by itself: a fused multiply-add would round
-        # differently in the vectorised and the scalar part of a loop.
-        skipped = kept / (total * total)
-        correction = raw * (level / total)
-        return skipped + correction
+        return preconditioned(state, F.pixel_shuffle(self.exit(_rectified(hidden)), CELL_PX), sigma)
 
     def _modulations(self, sigma: Tensor) -> list[tuple[Tensor, Tensor]]:
         """One (scale, shift) a denoiser block, each (B, width, 1, 1)."""
-        octaves = torch.arange(EMBEDDING_FREQUENCIES, device=sigma.device, dtype=torch.float32)
-        # log sigma spans about [-3, 3]: from a quarter of a period up to fine distinctions
-        phases = sigma.log()[:, None] * (2.0 ** (octaves / 3.0) * pi / 12.0)
-        values = self.embedding(torch.cat((phases.sin(), phases.cos()), dim=1))
+        values = self.embedding(noise_phases(sigma))
         pairs = values[:, :, None, None].chunk(2 * len(self.denoiser), dim=1)
         return [(1.0 + pairs[i], pairs[i + 1]) for i in range(0, len(pairs), 2)]
+
+
+def preconditioned(state: Tensor, raw: Tensor, sigma: Tensor) -> Tensor:
+    """x0 = c_skip x + c_out F (EDM, arXiv:2206.00364); raw F may be narrower than the state."""
+    level = sigma[:, None, None, None]
+    total = (level * level + 1.0).sqrt()
+    kept = crop_to(state, raw.shape[-2], raw.shape[-1])
+    # Two products and one sum, each rounded by itself: a fused multiply-add would round
+    # differently in the vectorised and the scalar part of a loop.
+    skipped = kept / (total * total)
+    correction = raw * (level / total)
+    return skipped + correction
+
+
+def noise_phases(sigma: Tensor) -> Tensor:
+    """Sines and cosines of noise levels (B,), (B, 2 EMBEDDING_FREQUENCIES)."""
+    octaves = torch.arange(EMBEDDING_FREQUENCIES, device=sigma.device, dtype=torch.float32)
+    # log sigma spans about [-3, 3]: from a quarter of a period up to fine distinctions
+    phases = sigma.log()[:, None] * (2.0 ** (octaves / 3.0) * pi / 12.0)
+    return torch.cat((phases.sin(), phases.cos()), dim=1)
 
 
 def _channels_last(tensor: Tensor) -> Tensor:

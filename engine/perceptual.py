@@ -58,17 +58,22 @@ class PerceptualDistance(nn.Module):
             self.register_buffer(_attribute(name), value)
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        both = torch.cat((first, second)) * 2.0 - 1.0
+        return self.distances(first, second)
+
+    def distances(self, pictures: Tensor, truth: Tensor) -> Tensor:
+        """Distances (B,) of pictures (B, 3, H, W) to their truths, or to the one truth of all."""
+        both = torch.cat((pictures, truth)) * 2.0 - 1.0
         features = (both - self.get_buffer("scaling_layer_shift")) / self.get_buffer(
             "scaling_layer_scale"
         )
-        total = first.new_zeros(first.shape[0])
+        total = pictures.new_zeros(pictures.shape[0])
         for number, stage in enumerate(self.stages):
             for kind, name, size in stage:
                 features = self._layer(features, kind, name, size)
-            one, two = F.normalize(features, dim=1, eps=1e-10).chunk(2)
+            normal = F.normalize(features, dim=1, eps=1e-10)
+            shown, true = normal[: len(pictures)], normal[len(pictures) :]
             head = self.get_buffer(f"lin{number}_model_1_weight")
-            total = total + F.conv2d((one - two) ** 2, head).mean(dim=(1, 2, 3))
+            total = total + F.conv2d((shown - true) ** 2, head).mean(dim=(1, 2, 3))
         return total
 
     def _layer(self, features: Tensor, kind: str, name: str, size: int) -> Tensor:

@@ -94,14 +94,20 @@ class Sampler:
             def noise(step: int, area: Window, patch: Patch = patch) -> Tensor:
                 return self._alone(step, patch, area)
 
-            alone = self._denoised(owned, condition, noise)
+            drawn = owned if self.denoiser.local else lattice.support(patch)
+            alone = self._denoised(drawn, condition, noise)
             to_rows, to_cols = window.slices(part)
-            rows, cols = owned.slices(part)
+            rows, cols = drawn.slices(part)
             bands[..., to_rows, to_cols] = alone[..., rows, cols]
         return bands
 
     def lattice(self, window: Window, condition: ReadCondition, memo: Memo) -> Tensor:
-        """The bands over any window, summed from the contributions of its patches."""
+        """The bands over any window, summed from the contributions of its patches.
+
+        Where patches are independent: pasted from them.
+        """
+        if self.settings.fusion is Fusion.INDEPENDENT:
+            return self._pasted(window, condition)
         steps = self.settings.schedule.steps
         return self._state(steps, window, _Features(self, condition), memo)
 

@@ -22,6 +22,9 @@ LIBRARY_ENVIRONMENT = {
 }
 
 
+_RASTER = click.Path(path_type=Path)
+
+
 class _Group(click.Group):
     """Turns errors raised on purpose into one line and exit status 1."""
 
@@ -114,6 +117,11 @@ def info(source: Path, checkpoint: Path | None) -> None:
 @click.option("--width", type=int, help="Channels of the network.")
 @click.option("--encoder-blocks", type=int)
 @click.option("--denoiser-blocks", type=int)
+@click.option(
+    "--context",
+    type=click.Choice(["local", "global"]),
+    help="global: a U-Net with attention, which only comparisons can use.  [local]",
+)
 @click.option("--learning-rate", type=float)
 @click.option("--perceptual-weight", type=float, help="0 trains without the perceptual term.")
 @click.option("--noise-seed", type=int)
@@ -158,18 +166,38 @@ def upscale(source: Path, out: Path, uncertainty: Path | None, **options: Any) -
 
 
 @main.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--checkpoint", type=click.Path(path_type=Path), help="The denoiser to judge.")
-@click.option("--steps", type=int, default=2, show_default=True)
+@click.argument("pictures", nargs=-1)
+@click.option(
+    "--report", type=click.Path(path_type=Path), required=True, help="Folder for the report."
+)
+@click.option(
+    "--checkpoint",
+    "checkpoints",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A denoiser to judge; more than one may be named.  [the bundled ones]",
+)
+@click.option(
+    "--factor", "factors", multiple=True, type=click.Choice(["2", "4", "8"]), help="[2 4]"
+)
+@click.option("--steps", multiple=True, type=click.IntRange(1, 2000), help="[2]")
 @click.option("--noise-seed", type=int, default=0, show_default=True)
-@click.option("--limit", type=int, help="Judge on the first so many pictures.")
-def evaluate(
-    folder: Path, checkpoint: Path | None, steps: int, noise_seed: int, limit: int | None
-) -> None:
-    """Score x2 super-resolution of 2x2 means of pictures, beside bicubic's."""
-    from tileserver.judging import evaluate_folder
+@click.option("--limit", type=click.IntRange(1), help="Judge on so many pictures a set.")
+@click.option("--peers", "with_peers", is_flag=True, help="Beside models that others ship.")
+@click.option("--sheet", type=_RASTER, help="Picture to show in every way.")
+@click.option("--served", type=(_RASTER, _RASTER), help="A real low-resolution raster, its truth.")
+@click.option("--fusion", type=_RASTER, help="Scene to compare fusion rules on.")
+@click.option("--global-checkpoint", type=_RASTER, help="A denoiser with global context for them.")
+@click.option("--uncertainty", type=_RASTER, help="Scene to check the deviation over seeds on.")
+@click.option(
+    "--buildings", type=(_RASTER, _RASTER), help="A scene, and the mask of its buildings."
+)
+@click.option("--threads", type=click.IntRange(1), help="[one a core]")
+def evaluate(pictures: tuple[str, ...], report: Path, **options: Any) -> None:
+    """Judge checkpoints on PICTURES, each FOLDER or NAME=FOLDER, reduced and enlarged again."""
+    from tileserver.evaluating.command import Evaluation, evaluate
 
-    evaluate_folder(folder, checkpoint, steps, noise_seed, limit)
+    evaluate(Evaluation.of(pictures, options), report)
 
 
 def _named(paths: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:

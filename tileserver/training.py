@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from engine.global_network import GlobalConfig
 from engine.network import NetworkConfig
 from engine.training.imagery import Collection
 from engine.training.loop import TrainingSettings, train
@@ -44,12 +45,13 @@ _BAR = "{desc}: {n:.1f}%|{bar}| {elapsed} {postfix}"
 
 def training_settings(options: dict[str, Any]) -> TrainingSettings:
     """Settings from command line options; those of the network are told apart by name."""
+    config = GlobalConfig if options.get("context") == "global" else NetworkConfig
     shape = {f.name for f in fields(NetworkConfig)}
-    network = NetworkConfig(**{k: v for k, v in options.items() if k in shape})
-    rest = {k: v for k, v in options.items() if k not in shape}
+    rest = {k: v for k, v in options.items() if k not in {*shape, "context"}}
     try:
+        network = config(**{k: v for k, v in options.items() if k in shape})
         return TrainingSettings(network=network, **rest)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise StartupError(str(error)) from error
 
 

@@ -10,17 +10,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from engine.checkpoint import Network
 from engine.errors import TrainingError
-from engine.network import LocalDenoiser
+from engine.network import NetworkConfig
 
 
 @torch.no_grad()
-def grow(network: LocalDenoiser, smaller: LocalDenoiser) -> None:
+def grow(network: Network, smaller: Network) -> None:
     """Give a network the parameters of one that is nowhere larger; it then computes the same.
 
     Raises TrainingError where it is larger somewhere, or draws other channels.
     """
     ours, theirs = network.config, smaller.config
+    if not (isinstance(ours, NetworkConfig) and isinstance(theirs, NetworkConfig)):
+        raise TrainingError("a network with global context does not grow")
     fits = theirs.width <= ours.width and theirs.image_channels == ours.image_channels
     shorter = theirs.encoder_blocks <= ours.encoder_blocks
     if not (fits and shorter and theirs.denoiser_blocks <= ours.denoiser_blocks):

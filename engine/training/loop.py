@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.checkpoint import load_checkpoint, save_checkpoint
+from engine.checkpoint import Config, load_checkpoint, new_network, save_checkpoint
 from engine.denoising import denoise, halo_px
 from engine.doubling import doubled_whole
 from engine.errors import TrainingError
-from engine.network import LocalDenoiser, NetworkConfig
+from engine.network import NetworkConfig
 from engine.perceptual import Backbone, PerceptualDistance
 from engine.projection import detailed, into_range, pool
 from engine.schedule import Schedule
@@ -46,7 +46,7 @@ BACKBONE_WEIGHTS: dict[Backbone, float] = {"alex": 1.0, "vgg": 0.4}
 class TrainingSettings:
     """Everything that a run is defined by, its imagery apart."""
 
-    network: NetworkConfig = field(default_factory=NetworkConfig)
+    network: Config = field(default_factory=NetworkConfig)
     iterations: int = 20_000
     minutes: float | None = None
     """Run for this long instead of a number of iterations; the cosine follows the clock."""
@@ -107,7 +107,7 @@ class _Trainer:
     ) -> None:
         self.collections, self.settings, self.run, self.card = collections, settings, run, card
         torch.manual_seed(settings.noise_seed)  # initial parameters; torch has no other way in
-        network = LocalDenoiser(settings.network).to(settings.device)
+        network = new_network(settings.network).to(settings.device)
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = deepcopy(self.network).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.checkpoint import Network
 from engine.denoising import crop_to, drawn
-from engine.network import SCALE, LocalDenoiser, log_uniform
+from engine.network import SCALE, log_uniform
 from engine.perceptual import PerceptualDistance
 from engine.projection import detailed, to_bands
 from engine.schedule import Schedule
@@ -40,7 +41,7 @@ def residual(pair: Pair) -> Tensor:
 
 
 def squared_error(
-    network: LocalDenoiser,
+    network: Network,
     pair: Pair,
     features: Tensor,
     sigma_data: float,
@@ -66,7 +67,7 @@ def squared_error(
 
 
 def perceptual_distance(
-    network: LocalDenoiser,
+    network: Network,
     pair: Pair,
     features: Tensor,
     sigma_data: float,

@@ -27,8 +27,8 @@ from engine.probe import Waves
 from engine.resolver import SuperResolved
 from engine.sampler import SamplerSettings
 from engine.window import Window
-from tests.benchmarks.peers import Peer, peers
 from tests.tileserver.conftest import WEB_MERCATOR, free_port, path_of
+from tileserver.evaluating.peers import Peer, peers
 from tileserver.settings import BUNDLED_CHECKPOINT
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "demo" / "overzoom.yaml"

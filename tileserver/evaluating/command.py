@@ -1,0 +1,160 @@
+"""The command: which experiments are wanted, in order of their cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import rasterio
+import torch
+
+from engine.checkpoint import Checkpoint, load_checkpoint
+from engine.imagery import Pixels
+from engine.perceptual import PerceptualDistance
+from engine.sampler import SamplerSettings
+from engine.schedule import Schedule
+from tileserver.errors import StartupError
+from tileserver.evaluating.buildings import buildings_table
+from tileserver.evaluating.fusion import fusion_table
+from tileserver.evaluating.peers import Peer, peers
+from tileserver.evaluating.pictures import Sample, area_mean, as_pixels, judged, reduced, truths
+from tileserver.evaluating.report import Report, Table
+from tileserver.evaluating.sheet import sheet
+from tileserver.evaluating.uncertainty import uncertainty_table
+from tileserver.evaluating.ways import Way, ways
+from tileserver.pictures import read_pictures
+from tileserver.settings import BUNDLED_CHECKPOINT
+
+BUNDLED_CHECKPOINTS = (BUNDLED_CHECKPOINT,)
+
+SCENE_PX = 768
+"""Side of the square in a scene's middle on which fusion and uncertainty are judged."""
+SEGMENTER_ITERATIONS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What is asked for; every experiment that names no data is left out."""
+
+    sets: tuple[tuple[str, Path], ...] = ()
+    """Pictures by name, each reduced by area means."""
+    checkpoints: tuple[Path, ...] = ()
+    factors: tuple[int, ...] = (2, 4)
+    steps: tuple[int, ...] = (Schedule().steps,)
+    noise_seed: int = 0
+    limit: int | None = None
+    with_peers: bool = False
+    fusion: Path | None = None
+    global_checkpoint: Path | None = None
+    served: tuple[Path, Path] | None = None
+    buildings: tuple[Path, Path] | None = None
+    uncertainty: Path | None = None
+    sheet: Path | None = None
+
+    @classmethod
+    def of(cls, pictures: tuple[str, ...], options: dict[str, Any]) -> Evaluation:
+        """What the command line asks for; sets the number of torch's threads."""
+        if (threads := options.pop("threads")) is not None:
+            torch.set_num_threads(threads)
+        options["checkpoints"] = options["checkpoints"] or BUNDLED_CHECKPOINTS
+        options["factors"] = tuple(int(factor) for factor in options["factors"]) or (2, 4)
+        options["steps"] = options["steps"] or (Schedule().steps,)
+        return cls(tuple(_named(entry) for entry in pictures), **options)
+
+
+def _named(entry: str) -> tuple[str, Path]:
+    """A set's name and place, from NAME=PLACE or PLACE."""
+    name, _, place = entry.rpartition("=")
+    return name or Path(place).stem, Path(place)
+
+
+def evaluate(asked: Evaluation, folder: Path) -> None:
+    """Run the experiments and write the report, printing every table."""
+    report = Report(folder, "Evaluation")
+    loaded = [
+        (load_checkpoint(path), SamplerSettings(Schedule(steps=count), noise_seed=asked.noise_seed))
+        for path in asked.checkpoints
+        for count in asked.steps
+    ]
+    others = list(peers()) if asked.with_peers else []
+    by_factor = {factor: ways(factor, loaded, others) for factor in asked.factors}
+    metrics = {name: PerceptualDistance(name) for name in ("alex", "vgg")}
+    for table in _tables(asked, report, loaded, by_factor, others, metrics):
+        report.add(table)
+        for line in table.markdown():
+            click.echo(line)
+    click.echo(f"{folder / 'report.md'}")
+
+
+def _tables(
+    asked: Evaluation,
+    report: Report,
+    loaded: Sequence[tuple[Checkpoint, SamplerSettings]],
+    by_factor: Mapping[int, Sequence[Way]],
+    others: Sequence[Peer],
+    metrics: Mapping[str, PerceptualDistance],
+) -> Iterator[Table]:
+    for name, place in asked.sets:
+        true = truths(place, asked.limit)
+        for factor, some in by_factor.items():
+            note = f"{len(true)} pictures, from {factor}x{factor} means."
+            yield judged(f"{name}, x{factor}", note, reduced(true, factor), some, metrics)
+    if asked.served is not None:
+        samples = served_samples(*asked.served)
+        note = f"{len(samples)} crops, doubled from what a public tile server delivers."
+        some = ways(2, loaded, others)
+        yield judged("Real degradation, x2", note, samples, some, metrics)
+    if asked.sheet is not None:
+        for factor, some in by_factor.items():
+            true_middle = middle(asked.sheet, SCENE_PX)
+            sample = Sample(area_mean(true_middle, factor), true_middle)
+            picture = report.picture(f"sheet-x{factor}.webp", sheet(sample, some))
+            title = f"{asked.sheet.name}, x{factor}"
+            yield Table(title, "The same ground in every way.", picture=picture)
+    if asked.fusion is not None:
+        true_middle = middle(asked.fusion, SCENE_PX)
+        paths = [*asked.checkpoints[:1]]
+        if asked.global_checkpoint is not None:
+            paths.append(asked.global_checkpoint)
+        yield fusion_table(paths, Sample(area_mean(true_middle, 2), true_middle), metrics)
+    if asked.uncertainty is not None:
+        for factor in asked.factors:
+            true_middle = middle(asked.uncertainty, SCENE_PX)
+            sample = Sample(area_mean(true_middle, factor), true_middle)
+            yield uncertainty_table(report, sample, factor, loaded)
+    if asked.buildings is not None:
+        yield buildings_table(*asked.buildings, by_factor, SEGMENTER_ITERATIONS)
+
+
+def middle(path: Path, side_px: int) -> Pixels:
+    """A square in the middle of a picture, or all of a smaller one."""
+    ((_, levels),) = read_pictures(path)
+    row, col = (max(0, (size - side_px) // 2) for size in levels.shape[:2])
+    return as_pixels(levels[row : row + side_px, col : col + side_px])
+
+
+def served_samples(low: Path, truth: Path, count: int = 6, side_px: int = 256) -> list[Sample]:
+    """Crops of a raster and of one of half its pixel size, paired by their places on Earth."""
+    with rasterio.open(low) as coarse, rasterio.open(truth) as fine:
+        ratio = coarse.res[0] / fine.res[0]
+        if abs(ratio - 2) > 1e-3 or coarse.crs != fine.crs:
+            raise StartupError(f"{low}: its pixels are {ratio:.2f} times those of {truth}, not 2")
+        samples = []
+        for index in range(count):
+            row = (2 * index + 1) * coarse.height // (2 * count) - side_px // 2
+            col = (coarse.width - side_px) // (1 + (index + 1) % 2)
+            row = min(max(1, row), coarse.height - side_px - 1)
+            col = min(max(1, col), coarse.width - side_px - 1)
+            across, down = (round(v) for v in ~fine.transform * (coarse.transform * (col, row)))
+            one = coarse.read((1, 2, 3), window=((row, row + side_px), (col, col + side_px)))
+            other = fine.read(
+                (1, 2, 3),
+                window=((down, down + 2 * side_px), (across, across + 2 * side_px)),
+            )
+            samples.append(
+                Sample(*(as_pixels(levels.transpose(1, 2, 0)) for levels in (one, other)))
+            )
+    return samples

@@ -1,0 +1,135 @@
+"""The rules by which patches are fused, on one scene with one checkpoint each.
+
+Every row is drawn in a process of its own, so that its peak memory can be told.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from engine.checkpoint import load_checkpoint
+from engine.evaluation.scores import scores
+from engine.evaluation.seams import seam_ratio, variance_ratio
+from engine.evaluation.ways import interpolated
+from engine.fusion import Fusion
+from engine.imagery import ArrayImagery, Pixels
+from engine.lattice import Lattice
+from engine.perceptual import PerceptualDistance
+from engine.resolver import Doubled, SuperResolved
+from engine.sampler import SamplerSettings
+from engine.schedule import Schedule
+from engine.window import Window
+from tileserver.evaluating.pictures import Sample
+from tileserver.evaluating.report import Cell, Table, rows_by_name
+
+LATTICE = Lattice(128, 96)
+"""Small patches, so that a small scene has many borders."""
+STEPS = 4
+"""The rules differ in what they do between steps: with two there is little between."""
+WINDOW = "window (ours)"
+COLUMNS = (
+    "fusion",
+    "PSNR dB",
+    "SSIM",
+    "perceptual (AlexNet)",
+    "perceptual (VGG)",
+    "fine detail dB",
+    "drift, levels",
+    "seam ratio",
+    "variance ratio",
+    "seconds",
+    "peak MiB",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    pixels: Pixels
+    seconds: float
+    peak_mebibytes: float
+
+
+def fusion_table(
+    checkpoints: Sequence[Path], sample: Sample, metrics: Mapping[str, PerceptualDistance]
+) -> Table:
+    """Every rule with every checkpoint; window evaluation where the checkpoint is local."""
+    plain = interpolated(sample.low)
+    height, width = sample.low.shape[1:]
+    inset = (LATTICE.patch_px - LATTICE.stride_px) // 2
+    rows_at = [2 * line for line in range(inset, height, LATTICE.stride_px)]
+    cols_at = [2 * line for line in range(inset, width, LATTICE.stride_px)]
+    overlaps = _overlaps(height, width)
+    own_seam = seam_ratio(sample.truth, rows_at, cols_at)
+    own_variance = variance_ratio(sample.truth - plain, overlaps)
+    rows: dict[str, Sequence[Cell]] = {}
+    for path in checkpoints:
+        checkpoint = load_checkpoint(path)
+        modes = [str(rule) for rule in Fusion] + ([WINDOW] if checkpoint.denoiser.local else [])
+        for mode in tqdm(modes, desc=f"fusion, {checkpoint.name}", unit="mode"):
+            drawn = _alone(path, mode, sample.low)
+            found = scores({"": drawn.pixels}, sample.low, sample.truth, plain, metrics)[""]
+            rows[f"{checkpoint.name}: {mode}"] = (
+                found.psnr_db,
+                found.ssim,
+                found.perceptual_alex,
+                found.perceptual_vgg,
+                found.fine_power_db,
+                found.drift_levels,
+                seam_ratio(drawn.pixels, rows_at, cols_at) / own_seam,
+                variance_ratio(drawn.pixels - plain, overlaps) / own_variance,
+                drawn.seconds,
+                drawn.peak_mebibytes,
+            )
+    note = (
+        f"x2 of {width} x {height} px in {STEPS} steps, patches of {LATTICE.patch_px} state pixels "
+        f"every {LATTICE.stride_px}. Seam ratio at patch borders and variance ratio of the detail, "
+        "overlap over interior, both divided by the truth's own: 1 is right. Peak memory above "
+        "that of the loaded checkpoint."
+    )
+    return Table("Fusion rules on one scene", note, COLUMNS, rows_by_name(rows))
+
+
+def _alone(path: Path, mode: str, low: Pixels) -> _Drawn:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_draw, path, mode, low, torch.get_num_threads()).result()
+
+
+def _draw(path: Path, mode: str, low: Pixels, threads: int) -> _Drawn:
+    torch.set_num_threads(threads)
+    checkpoint = load_checkpoint(path)
+    rule = Fusion.SDVC if mode == WINDOW else Fusion(mode)
+    settings = SamplerSettings(Schedule(steps=STEPS), LATTICE, fusion=rule)
+    picture = SuperResolved(Doubled(ArrayImagery(low)), low.shape[0], checkpoint, settings, 1)
+    window = Window(0, 0, 2 * low.shape[1], 2 * low.shape[2])
+    before, began = _peak_mebibytes(), time.perf_counter()
+    pixels = picture.read(window) if mode == WINDOW else picture.read_lattice(window, {})
+    return _Drawn(pixels, time.perf_counter() - began, _peak_mebibytes() - before)
+
+
+def _peak_mebibytes() -> float:
+    """The most memory that this process has held (Linux; elsewhere unknown)."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return float("nan")
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+def _overlaps(height: int, width: int) -> np.ndarray:
+    """Pixels (2h, 2w) that several patches cover."""
+
+    def along(size: int) -> np.ndarray:
+        place = np.arange(size) % LATTICE.stride_px
+        return place < LATTICE.patch_px - LATTICE.stride_px
+
+    state: np.ndarray = along(height)[:, None] | along(width)
+    return state.repeat(2, axis=0).repeat(2, axis=1)
