@@ -20,10 +20,10 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from cache import DiskStore, MemoryStore, Store, Tiered
-from engine.checkpoint import load_checkpoint
 from engine.errors import CheckpointError
 from engine.window import Window
 from tileserver.catalogue import Catalogue, Source
+from tileserver.checkpoints import local_checkpoint
 from tileserver.errors import StartupError, add_error_handlers
 from tileserver.factory import WEB_MERCATOR, OverzoomFactory
 from tileserver.renderer import Renderer
@@ -69,7 +69,7 @@ def make_app(settings: Settings) -> FastAPI:
 def open_catalogue(settings: Settings) -> Catalogue:
     """Checkpoint and sources; raises StartupError in one line."""
     try:
-        checkpoint = load_checkpoint(settings.checkpoint, settings.device)
+        checkpoint = local_checkpoint(settings.checkpoint, settings.device)
     except CheckpointError as error:
         raise StartupError(str(error)) from error
     return Catalogue(settings, checkpoint, morecantile.tms)

@@ -19,7 +19,6 @@ SOURCE_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 RESERVED_IDS = frozenset(
     {"viewer", "sources.json", "healthz", "readyz", "api.html", "openapi.json"}
 )
-BUNDLED_CHECKPOINT = Path(__file__).parent.parent / "engine" / "checkpoints" / "compact.safetensors"
 MEBIBYTE = 2**20
 
 
@@ -74,7 +73,11 @@ class Settings(_Frozen):
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on.")
-    checkpoint: Path = Field(BUNDLED_CHECKPOINT, description="The denoiser, a safetensors file.")
+    checkpoint: Path | None = Field(
+        None,
+        description="The denoiser, a safetensors file; default: the bundled compact one on a CPU, "
+        "the large one elsewhere.",
+    )
     device: str = Field("cpu", description="Where the denoiser runs: cpu, cuda, cuda:1, ...")
     threads: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Threads of the denoiser on a CPU; default: one a core."

@@ -27,18 +27,18 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from tqdm import tqdm
 
 from cache.key import fingerprint
-from engine.checkpoint import Checkpoint, load_checkpoint
+from engine.checkpoint import Checkpoint
 from engine.probe import windows_agree
 from engine.pyramid import Pyramid
 from engine.resolver import Doubled
 from engine.sampler import SamplerSettings
 from engine.schedule import Schedule
 from engine.window import Window
+from tileserver.checkpoints import local_checkpoint
 from tileserver.errors import StartupError
 from tileserver.memo import BlockMemory
 from tileserver.mosaic import Mosaic, write_mosaic
 from tileserver.raster import Raster, inspect, open_raster
-from tileserver.settings import BUNDLED_CHECKPOINT
 from tileserver.source import Bands, OwnGridSource, unscaled
 
 BLOCK_PX = 1024
@@ -55,7 +55,8 @@ class Upscaling:
 
     factor: int
     settings: SamplerSettings
-    checkpoint: Path
+    checkpoint: Path | None = None
+    """Default: the bundled one for the device."""
     device: str = "cpu"
     value_range: tuple[float, float] | None = None
     samples: int = 8
@@ -74,7 +75,7 @@ def upscaling(options: dict[str, Any]) -> Upscaling:
     return Upscaling(
         int(options["factor"]),
         SamplerSettings(Schedule(**steps), noise_seed=options["noise_seed"]),
-        options["checkpoint"] or BUNDLED_CHECKPOINT,
+        options["checkpoint"],
         options["device"],
         options["value_range"],
         options["samples"],
@@ -93,7 +94,7 @@ def upscale(source: Path, out: Path, work: Upscaling, uncertainty: Path | None) 
         # Pictures may lie nowhere, and strips need not.
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         raster = inspect(source, work.value_range, placed=False)
-        checkpoint = load_checkpoint(work.checkpoint, work.device)
+        checkpoint = local_checkpoint(work.checkpoint, work.device)
         drawing = _Drawing(raster, checkpoint, work)
         _write(drawing, out, drawing.picture, len(raster.indexes), raster.dtype)
         if uncertainty is not None:

@@ -28,8 +28,8 @@ from engine.resolver import SuperResolved
 from engine.sampler import SamplerSettings
 from engine.window import Window
 from tests.tileserver.conftest import WEB_MERCATOR, free_port, path_of
+from tileserver.checkpoints import COMPACT
 from tileserver.evaluating.peers import Peer, peers
-from tileserver.settings import BUNDLED_CHECKPOINT
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "demo" / "overzoom.yaml"
 NATIVE = 19
@@ -169,7 +169,7 @@ def peak_mebibytes(pid: int) -> float:
 
 
 def own_picture() -> SuperResolved:
-    return SuperResolved(Waves(), 3, load_checkpoint(BUNDLED_CHECKPOINT), SamplerSettings(), 20)
+    return SuperResolved(Waves(), 3, load_checkpoint(COMPACT), SamplerSettings(), 20)
 
 
 def own_seconds(zooms: int, repeats: int = 7) -> list[float]:

@@ -8,7 +8,7 @@ import torch
 from engine.checkpoint import Checkpoint, load_checkpoint
 from engine.network import LocalDenoiser, NetworkConfig
 from engine.probe import Waves
-from tileserver.settings import BUNDLED_CHECKPOINT
+from tileserver.checkpoints import COMPACT
 
 
 def random_denoiser(width: int = 16, seed: int = 0) -> LocalDenoiser:
@@ -31,7 +31,7 @@ def small() -> Checkpoint:
 @pytest.fixture(scope="session")
 def bundled() -> Checkpoint:
     """The checkpoint that ships."""
-    return load_checkpoint(BUNDLED_CHECKPOINT)
+    return load_checkpoint(COMPACT)
 
 
 @pytest.fixture

@@ -16,7 +16,9 @@ from engine.checkpoint import save_checkpoint
 from engine.global_network import GlobalConfig, GlobalDenoiser
 from engine.network import LocalDenoiser, NetworkConfig
 from engine.perceptual import PerceptualDistance
+from tileserver.checkpoints import local_checkpoint
 from tileserver.cli import main
+from tileserver.errors import StartupError
 from tileserver.evaluating.command import middle, served_samples
 from tileserver.evaluating.fusion import COLUMNS, fusion_table
 from tileserver.evaluating.pictures import Sample, area_mean, truths
@@ -118,3 +120,10 @@ def test_served_pictures_are_paired_with_the_truth_of_the_same_ground(tmp_path: 
     assert len(samples) == 6
     for sample in samples:
         assert np.abs(area_mean(sample.truth, 2) - sample.low).max() <= 1.01 / 255
+
+
+def test_a_denoiser_with_global_context_is_not_served(checkpoints: tuple[Path, Path]) -> None:
+    local, wide = checkpoints
+    assert local_checkpoint(local, "cpu").denoiser.local
+    with pytest.raises(StartupError, match=r"tiny-global.safetensors: has global context"):
+        local_checkpoint(wide, "cpu")

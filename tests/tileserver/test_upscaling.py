@@ -19,10 +19,10 @@ from engine.checkpoint import load_checkpoint
 from engine.evaluation import super_resolved
 from engine.sampler import SamplerSettings
 from tests.tileserver.rasters import SIDE, cut
-from tileserver.settings import BUNDLED_CHECKPOINT
+from tileserver.checkpoints import COMPACT
 from tileserver.upscaling import Upscaling, upscale
 
-WORK = Upscaling(2, SamplerSettings(), BUNDLED_CHECKPOINT)
+WORK = Upscaling(2, SamplerSettings(), COMPACT)
 
 
 def overzoom(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -64,11 +64,11 @@ def test_the_pixels_are_the_engines_whatever_the_blocks(
     source = cut(tmp_path / "in.tif", "rgb")
     with rasterio.open(source) as scene:
         low = scene.read().astype(np.float32) / np.float32(255)
-    whole = super_resolved(low, load_checkpoint(BUNDLED_CHECKPOINT), SamplerSettings(), zooms=2)
+    whole = super_resolved(low, load_checkpoint(COMPACT), SamplerSettings(), zooms=2)
     for block_px in (1024, 512):
         monkeypatch.setattr("tileserver.upscaling.BLOCK_PX", block_px)
         out = tmp_path / f"{block_px}.tif"
-        upscale(source, out, Upscaling(4, SamplerSettings(), BUNDLED_CHECKPOINT), None)
+        upscale(source, out, Upscaling(4, SamplerSettings(), COMPACT), None)
         with rasterio.open(out) as file:
             # Both mirror at the border; the one repeats the last pixel, the other does not.
             inner = (slice(None), slice(160, -160), slice(160, -160))
@@ -120,7 +120,7 @@ def test_uncertainty_is_the_deviation_over_noise_seeds(tmp_path: Path) -> None:
     for seed in range(3):
         path = tmp_path / f"{seed}.tif"
         settings = SamplerSettings(noise_seed=seed)
-        upscale(source, path, Upscaling(2, settings, BUNDLED_CHECKPOINT), None)
+        upscale(source, path, Upscaling(2, settings, COMPACT), None)
         with rasterio.open(path) as file:
             drawn.append(file.read().astype(float))
             valid = file.dataset_mask() > 0

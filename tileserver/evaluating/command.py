@@ -16,6 +16,7 @@ from engine.imagery import Pixels
 from engine.perceptual import PerceptualDistance
 from engine.sampler import SamplerSettings
 from engine.schedule import Schedule
+from tileserver.checkpoints import COMPACT, LARGE
 from tileserver.errors import StartupError
 from tileserver.evaluating.buildings import buildings_table
 from tileserver.evaluating.fusion import fusion_table
@@ -26,9 +27,6 @@ from tileserver.evaluating.sheet import sheet
 from tileserver.evaluating.uncertainty import uncertainty_table
 from tileserver.evaluating.ways import Way, ways
 from tileserver.pictures import read_pictures
-from tileserver.settings import BUNDLED_CHECKPOINT
-
-BUNDLED_CHECKPOINTS = (BUNDLED_CHECKPOINT,)
 
 SCENE_PX = 768
 """Side of the square in a scene's middle on which fusion and uncertainty are judged."""
@@ -59,7 +57,7 @@ class Evaluation:
         """What the command line asks for; sets the number of torch's threads."""
         if (threads := options.pop("threads")) is not None:
             torch.set_num_threads(threads)
-        options["checkpoints"] = options["checkpoints"] or BUNDLED_CHECKPOINTS
+        options["checkpoints"] = options["checkpoints"] or (COMPACT, LARGE)
         options["factors"] = tuple(int(factor) for factor in options["factors"]) or (2, 4)
         options["steps"] = options["steps"] or (Schedule().steps,)
         return cls(tuple(_named(entry) for entry in pictures), **options)

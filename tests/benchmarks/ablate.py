@@ -1,0 +1,146 @@
+"""`make ablate DATA="FOLDER=WEIGHT ..." JUDGED=FOLDER`: what was tried, each for the same batches.
+
+Prints the tables of engine/training/tried.md. Runs are short, so they rank choices that show
+early (shape, noise levels) and say little about what long training would do.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from engine.checkpoint import Checkpoint, load_checkpoint
+from engine.evaluation.scores import mean_score, scores
+from engine.evaluation.ways import resampled, super_resolved
+from engine.network import NetworkConfig
+from engine.perceptual import PerceptualDistance
+from engine.sampler import SamplerSettings
+from engine.schedule import Schedule
+from engine.training.imagery import Collection
+from engine.training.loop import TrainingSettings, train
+from tileserver.checkpoints import COMPACT
+from tileserver.evaluating.pictures import area_mean, truths
+from tileserver.pictures import read_pictures
+
+SHAPE_ITERATIONS = 400
+LOSS_ITERATIONS = 100
+JUDGED_PICTURES = 12
+SHAPES = {
+    "width 96, reach 40 px": NetworkConfig(96, 3, 1),
+    "width 64": NetworkConfig(64, 3, 1),
+    "width 128": NetworkConfig(128, 3, 1),
+    "reach 24 px": NetworkConfig(96, 1, 1),
+    "reach 32 px": NetworkConfig(96, 2, 1),
+    "reach 48 px": NetworkConfig(96, 4, 1),
+    "3 of 4 blocks in the denoiser": NetworkConfig(96, 1, 3),
+}
+LOSSES = {
+    "weight 10, both backbones": {},
+    "weight 0": {"perceptual_weight": 0.0},
+    "weight 3": {"perceptual_weight": 3.0},
+    "weight 30": {"perceptual_weight": 30.0},
+    "AlexNet alone": {"backbones": ("alex",)},
+    "VGG alone": {"backbones": ("vgg",)},
+}
+SCHEDULES = [
+    Schedule(steps, sigma_max, sigma_min)
+    for steps, sigma_max, sigma_min in (
+        (1, 6, 0.15),
+        (1, 3, 0.15),
+        (2, 6, 0.15),
+        (2, 3, 0.15),
+        (2, 8, 0.15),
+        (2, 6, 0.5),
+        (4, 6, 0.15),
+        (4, 3, 0.15),
+        (8, 6, 0.15),
+    )
+]
+
+
+def main(judged: str, *data: str) -> None:
+    collections = [_collection(entry) for entry in data]
+    pictures = truths(Path(judged), JUDGED_PICTURES * 6)[::6]
+    metrics = {name: PerceptualDistance(name) for name in ("alex", "vgg")}
+
+    def row(name: str, checkpoint: Checkpoint, schedule: Schedule, remark: str = "") -> None:
+        cells = []
+        for zooms in (1, 2):
+            found = []
+            for truth in pictures:
+                low = area_mean(truth, 2**zooms)
+                drawn = super_resolved(low, checkpoint, SamplerSettings(schedule), zooms)
+                plain = resampled(low, zooms, Image.Resampling.BICUBIC)
+                found.append(scores({"": drawn}, low, truth, plain, metrics)[""])
+            mean = mean_score(found)
+            cells.append(
+                f"{mean.psnr_db:.2f} / {mean.perceptual_alex:.4f} / {mean.perceptual_vgg:.4f}"
+            )
+        print(f"| {name} | {' | '.join(cells)} | {remark} |", flush=True)
+
+    _head("Schedules, the bundled checkpoint")
+    bundled = load_checkpoint(COMPACT)
+    for schedule in SCHEDULES:
+        name = f"{schedule.steps} steps, sigma {schedule.sigma_max:g} to {schedule.sigma_min:g}"
+        began = time.perf_counter()
+        row(name, bundled, schedule)
+        print(f"<!-- {time.perf_counter() - began:.0f} s -->")
+    _head(f"Shapes, {SHAPE_ITERATIONS} batches from nothing, squared error alone, 1 step")
+    for name, network in SHAPES.items():
+        settings = TrainingSettings(
+            network=network,
+            iterations=SHAPE_ITERATIONS,
+            batch_size=6,
+            crop_px=192,
+            perceptual_weight=0.0,
+            own_output_share=0.0,
+            ema_halflife_iterations=50,
+            warmup_iterations=50,
+            learning_rate=1e-3,
+        )
+        checkpoint, seconds = _trained(collections, settings)
+        row(name, checkpoint, Schedule(1), f"{seconds:.0f} s")
+    _head(f"Losses, {LOSS_ITERATIONS} batches from the bundled checkpoint, 2 steps")
+    base = TrainingSettings(
+        network=bundled.denoiser.config,
+        initial=COMPACT,
+        iterations=LOSS_ITERATIONS,
+        ema_halflife_iterations=30,
+        warmup_iterations=20,
+        learning_rate=3e-4,
+    )
+    for name, change in LOSSES.items():
+        checkpoint, seconds = _trained(collections, replace(base, **change))
+        row(name, checkpoint, Schedule(2), f"{seconds:.0f} s")
+
+
+def _head(title: str) -> None:
+    print(
+        f"\n## {title}\n\n| tried | x2: PSNR / AlexNet / VGG | x4 | training |\n|---|---|---|---|"
+    )
+
+
+def _collection(entry: str) -> Collection:
+    place, _, weight = entry.partition("=")
+    pictures = tuple(picture for _, picture in read_pictures(Path(place)))
+    return Collection(Path(place).name, float(weight or 1), pictures)
+
+
+def _trained(collections: list[Collection], settings: TrainingSettings) -> tuple[Checkpoint, float]:
+    began = time.perf_counter()
+    quick = replace(settings, bfloat16=True, save_every_seconds=1e9)
+    with tempfile.TemporaryDirectory() as run:
+        for progress in train(collections, quick, Path(run), {}):
+            assert np.isfinite(progress.squared)
+        seconds = time.perf_counter() - began
+        return load_checkpoint(Path(run) / "checkpoint.safetensors"), seconds
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

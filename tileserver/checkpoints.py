@@ -1,0 +1,33 @@
+"""The checkpoints that ship, and which of them a device runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.checkpoint import Checkpoint, load_checkpoint
+from tileserver.errors import StartupError
+
+FOLDER = Path(__file__).parent.parent / "engine" / "checkpoints"
+COMPACT = FOLDER / "compact.safetensors"
+LARGE = FOLDER / "large.safetensors"
+GLOBAL = FOLDER / "global.safetensors"
+"""For comparison of fusion rules only (engine.global_network)."""
+
+
+def bundled(device: str) -> Path:
+    """The compact checkpoint for a CPU, the large one for anything faster."""
+    return COMPACT if device == "cpu" else LARGE
+
+
+def local_checkpoint(path: Path | None, device: str) -> Checkpoint:
+    """A checkpoint that can draw any window: the given one, else the bundled one.
+
+    Raises StartupError for a denoiser with global context, CheckpointError as load_checkpoint.
+    """
+    checkpoint = load_checkpoint(path or bundled(device), device)
+    if not checkpoint.denoiser.local:
+        raise StartupError(
+            f"{path}: has global context, so what it draws depends on the window: "
+            "only comparisons of fusion rules use it"
+        )
+    return checkpoint
