@@ -10,4 +10,6 @@
 
 settings, catalogue, raster, grid, source, filling: what is served and how it is read.
 reader: rio-tiler's reader for titiler's own routes. app, cli: assembly and command line.
+upscaling, mosaic: whole rasters. training, evaluating: checkpoints made and judged. checkpoints:
+those that ship.
 """

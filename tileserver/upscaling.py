@@ -44,7 +44,7 @@ from tileserver.source import Bands, OwnGridSource, unscaled
 BLOCK_PX = 1024
 """A block's halo costs a quarter of its work at this side; 256 px would double it."""
 MIN_BLOCK_PX = 256
-MEMORY_BYTES = 384 * 2**20
+MEMORY_BYTES = 256 * 2**20
 """Source blocks, and blocks of the zooms above where a device draws whole blocks only."""
 DRIVERS = {".tif": "COG", ".tiff": "COG", ".png": "PNG"}
 

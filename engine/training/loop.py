@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from engine.checkpoint import Config, load_checkpoint, new_network, save_checkpoint
-from engine.denoising import denoise, halo_px
+from engine.denoising import denoise, halo_px, state_halo_px
 from engine.doubling import doubled_whole
 from engine.errors import TrainingError
 from engine.network import NetworkConfig
@@ -38,6 +38,8 @@ PREFETCHED = 4
 """Batches prepared ahead by worker threads."""
 DRAWN_STEPS = (1, 2, 2, 4)
 """Steps of the pictures that the perceptual term sees, in turn: most as the server draws them."""
+MIN_JUDGED_PX = 64
+"""VGG's last stage is a sixteenth as large."""
 BACKBONE_WEIGHTS: dict[Backbone, float] = {"alex": 0.4, "vgg": 0.4}
 """AlexNet's distance falls by itself where VGG's does; pulled harder it costs PSNR (tried.md)."""
 
@@ -208,11 +210,19 @@ class _Trainer:
             return features.new_zeros(())
         metric, weight = self.metrics[self.iteration % len(self.metrics)]
         turn = self.iteration // len(self.metrics)
-        schedule = Schedule(steps=DRAWN_STEPS[turn % len(DRAWN_STEPS)])
+        schedule = Schedule(steps=self._fitting(DRAWN_STEPS[turn % len(DRAWN_STEPS)], features))
         some = slice(0, max(1, round(len(features) * self.settings.perceptual_share)))
         return weight * perceptual_distance(
             self.network, pair[some], features[some], self.sigma_data, schedule, metric, generator
         )
+
+    def _fitting(self, steps: int, features: Tensor) -> int:
+        """So many steps, or as many as leave a picture that is large enough to judge."""
+        network = self.network
+        side = min(features.shape[-2:]) * network.cell_px
+        while steps > 1 and 2 * (side - 2 * state_halo_px(network, steps)) < MIN_JUDGED_PX:
+            steps -= 1
+        return steps
 
     def _learning_rate(self) -> float:
         warm = min(1.0, (self.iteration + 1) / self.settings.warmup_iterations)
