@@ -20,11 +20,8 @@ from tileserver.raster import Raster
 
 _TYPES = {
     "uint8": "Byte",
-    "int8": "Int8",
     "uint16": "UInt16",
     "int16": "Int16",
-    "uint32": "UInt32",
-    "int32": "Int32",
     "float32": "Float32",
     "float64": "Float64",
 }
@@ -50,7 +47,7 @@ def write_mosaic(
 ) -> None:
     """Write one file with the source's CRS, a mask where the source has one, and tags.
 
-    Raises rasterio's errors where GDAL cannot write it.
+    Raises rasterio's errors, and GDAL's own (CPLE_BaseError), where it cannot be written.
     """
     masked = raster.masked
     alpha = masked and driver == "PNG"
@@ -63,7 +60,7 @@ def write_mosaic(
         options = {
             "COMPRESS": "DEFLATE",
             "PREDICTOR": predictor,
-            "OVERVIEW_RESAMPLING": "AVERAGE",  # so the first overview is the data itself
+            "OVERVIEW_RESAMPLING": "AVERAGE",  # overviews are 2x2 means, down to the data itself
             "BIGTIFF": "IF_SAFER",
         }
     with rasterio.Env(GDAL_PAM_ENABLED=driver == "PNG", GDAL_TIFF_INTERNAL_MASK=True):

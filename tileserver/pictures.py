@@ -28,6 +28,15 @@ def picture_files(place: Path) -> list[Path]:
     return files
 
 
+def read_picture(path: Path) -> NDArray[np.uint8]:
+    """The one picture at a path, as read_pictures gives it; raises StartupError."""
+    files = picture_files(path)
+    if len(files) > 1:
+        raise StartupError(f"{path}: holds {len(files)} pictures where one is wanted")
+    ((_, levels),) = read_pictures(path)
+    return levels
+
+
 def read_pictures(place: Path) -> Iterator[tuple[Path, NDArray[np.uint8]]]:
     """Every picture below a place as 8-bit colours (H, W, 3); grey is repeated."""
     for file in picture_files(place):

@@ -88,6 +88,18 @@ def inspect(path: Path, value_range: tuple[float, float] | None, *, placed: bool
         raise StartupError(f"{path}: not a raster that GDAL reads ({reason})") from error
 
 
+def whole_range(raster: Raster) -> tuple[float, float]:
+    """The least and the greatest value that a raster holds, read block by block."""
+    low, high = float("inf"), float("-inf")
+    with open_raster(raster) as dataset:
+        for _, window in dataset.block_windows(raster.indexes[0]):
+            values = dataset.read(raster.indexes, window=window, masked=True)
+            values = np.ma.masked_invalid(values).compressed()
+            if values.size:
+                low, high = min(low, float(values.min())), max(high, float(values.max()))
+    return (low, high) if low < high else (low, low + 1) if low == high else (0.0, 1.0)
+
+
 def _masked(dataset: rasterio.DatasetReader) -> bool:
     flags = [flag for band in dataset.mask_flag_enums for flag in band]
     whole = np.dtype(dataset.dtypes[0]).kind in "ui"  # other values may be NaN

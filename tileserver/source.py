@@ -25,8 +25,9 @@ from tileserver.grid import Grid
 from tileserver.raster import Raster, open_raster
 
 BLOCK_PX = 512
-MARGIN_PX = 128
-"""How far outside the data filled pixels reach: more than the halo of 8 steps (124 px); beyond it
+MARGIN_PX = 160
+"""How far outside the data filled pixels reach: more than the halo of 8 steps (140 px with the
+bundled checkpoints); beyond it
 lies nothing, which only pixels at a border can see, and only with more steps."""
 
 

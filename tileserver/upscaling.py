@@ -9,11 +9,10 @@ a pyramid whose native zoom is the raster itself, so every 2x2 mean is the pixel
 
 from __future__ import annotations
 
-import json
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ import rasterio
 import torch
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from tqdm import tqdm
 
@@ -38,7 +38,7 @@ from tileserver.checkpoints import local_checkpoint
 from tileserver.errors import StartupError
 from tileserver.memo import BlockMemory
 from tileserver.mosaic import Mosaic, write_mosaic
-from tileserver.raster import Raster, inspect, open_raster
+from tileserver.raster import Raster, inspect, open_raster, whole_range
 from tileserver.source import Bands, OwnGridSource, unscaled
 
 BLOCK_PX = 1024
@@ -46,6 +46,10 @@ BLOCK_PX = 1024
 MIN_BLOCK_PX = 256
 MEMORY_BYTES = 256 * 2**20
 """Source blocks, and blocks of the zooms above where a device draws whole blocks only."""
+SCALED_TYPES = ("uint8", "uint16", "int16", "float32", "float64")
+"""Types whose values survive the engine's float32."""
+RECORD = "run.txt"
+"""The file among the strips that says which run they are of."""
 DRIVERS = {".tif": "COG", ".tiff": "COG", ".png": "PNG"}
 
 
@@ -85,20 +89,73 @@ def upscaling(options: dict[str, Any]) -> Upscaling:
 def upscale(source: Path, out: Path, work: Upscaling, uncertainty: Path | None) -> None:
     """Write the super-resolved raster, and where wanted its uncertainty map.
 
-    Raises StartupError for what cannot be read, written or meant.
+    Values other than 8-bit ones are scaled by the least and greatest in the raster, or by the
+    range that is given, beyond which they are clipped. Raises StartupError for what cannot be
+    read, written or meant.
     """
-    for file in (out, uncertainty):
-        if file is not None and file.resolve() == source.resolve():
-            raise StartupError(f"{file}: would overwrite its own source")
     with warnings.catch_warnings():
         # Pictures may lie nowhere, and strips need not.
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        raster = inspect(source, work.value_range, placed=False)
-        checkpoint = local_checkpoint(work.checkpoint, work.device)
-        drawing = _Drawing(raster, checkpoint, work)
-        _write(drawing, out, drawing.picture, len(raster.indexes), raster.dtype)
+        raster = _inspected(source, work)
+        targets = [_Target(out, len(raster.indexes), raster.dtype)]
         if uncertainty is not None:
-            _write(drawing, uncertainty, drawing.deviation, 1, "float32")
+            targets.append(_Target(uncertainty, 1, "float32", deviation=True))
+        _check(source, targets)
+        drawing = _Drawing(raster, local_checkpoint(work.checkpoint, work.device), work)
+        for target in targets:
+            try:
+                _write(drawing, target)
+            except (CPLE_BaseError, RasterioError, OSError) as error:
+                raise StartupError(f"{target.path}: cannot be written ({error})") from error
+        for target in targets:
+            shutil.rmtree(target.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A file to write."""
+
+    path: Path
+    count: int
+    dtype: str
+    deviation: bool = False
+
+    @property
+    def driver(self) -> str | None:
+        return DRIVERS.get(self.path.suffix.lower())
+
+    @property
+    def parts(self) -> Path:
+        return self.path.with_name(self.path.name + ".parts")
+
+
+def _inspected(source: Path, work: Upscaling) -> Raster:
+    raster = inspect(source, work.value_range, placed=False)
+    if raster.dtype not in SCALED_TYPES:
+        known = ", ".join(SCALED_TYPES)
+        raise StartupError(f"{source}: has {raster.dtype} values; convert them to one of {known}")
+    if work.value_range is None and raster.dtype != "uint8":
+        raster = replace(raster, range=whole_range(raster))
+    return raster
+
+
+def _check(source: Path, targets: list[_Target]) -> None:
+    """All that can be said before anything is drawn."""
+    seen = {source.resolve()}
+    for target in targets:
+        path = target.path
+        if path.resolve() in seen:
+            raise StartupError(f"{path}: would overwrite another file of this run")
+        seen.add(path.resolve())
+        if target.driver is None:
+            raise StartupError(f"{path}: write to one of {', '.join(DRIVERS)}")
+        whole = target.dtype in ("uint8", "uint16") and target.count in (1, 3)
+        if target.driver == "PNG" and not whole:
+            raise StartupError(f"{path}: PNG holds 1 or 3 bands of 8 or 16 bits; write to .tif")
+        if path.is_dir() or not path.parent.is_dir():
+            raise StartupError(f"{path}: cannot be written (not a file in an existing folder)")
+        if target.parts.exists() and not (target.parts / RECORD).exists():
+            raise StartupError(f"{target.parts}: is in the way, and not from a run of this command")
 
 
 class _Drawing:
@@ -157,15 +214,18 @@ class _Drawing:
             block_px=self.block_px,
         )
 
-    def tags(self) -> dict[str, str]:
+    def tags(self, target: _Target) -> dict[str, str]:
         """Provenance, written into every file."""
-        settings = self.work.settings
+        settings, factor = self.work.settings, self.work.factor
+        meaning = f"detail finer than 1/{factor} of this resolution"
+        if target.deviation:
+            meaning = f"standard deviation over {self.work.samples} noise seeds"
         return {
-            "OVERZOOM_SYNTHETIC": f"detail finer than 1/{self.work.factor} of this resolution",
+            "OVERZOOM_SYNTHETIC": meaning,
             "OVERZOOM_VERSION": version("overzoom"),
             "OVERZOOM_SOURCE": self.raster.path.name,
             "OVERZOOM_SOURCE_FINGERPRINT": self.raster.fingerprint,
-            "OVERZOOM_FACTOR": str(self.work.factor),
+            "OVERZOOM_FACTOR": str(factor),
             "OVERZOOM_CHECKPOINT": self.checkpoint.name,
             "OVERZOOM_CHECKPOINT_FINGERPRINT": self.checkpoint.fingerprint,
             "OVERZOOM_STEPS": str(settings.schedule.steps),
@@ -173,39 +233,28 @@ class _Drawing:
         }
 
 
-def _write(
-    drawing: _Drawing,
-    out: Path,
-    draw: Callable[[Window], NDArray[Any]],
-    count: int,
-    dtype: str,
-) -> None:
-    driver = DRIVERS.get(out.suffix.lower())
-    if driver is None:
-        raise StartupError(f"{out}: write to one of {', '.join(DRIVERS)}")
-    if driver == "PNG" and (dtype not in ("uint8", "uint16") or count > 4):
-        raise StartupError(f"{out}: PNG holds up to 4 bands of 8 or 16 bits; write to .tif")
+def _write(drawing: _Drawing, target: _Target) -> None:
     strips = list(_strips(drawing.extent, drawing.block_px))
-    parts = out.with_name(out.name + ".parts")
-    tags = drawing.tags()
-    extra = [drawing.raster.range, drawing.block_px, drawing.work.samples, count, dtype]
-    _prepare(parts, fingerprint(tags, drawing.work.settings, *extra))
-    blocks = sum(-(-strip.width // drawing.block_px) for strip in strips)
-    with tqdm(total=blocks, desc=out.name, unit="block") as bar:
-        paths = []
-        for strip in strips:
-            path = parts / f"strip-{strip.row:09d}.tif"
-            paths.append(path)
-            if not path.exists():
-                _write_strip(drawing, path, strip, draw, (count, dtype), bar.update)
+    tags = drawing.tags(target)
+    extra = [drawing.raster.range, drawing.block_px, drawing.work.samples, target.dtype]
+    _prepare(target.parts, fingerprint(tags, drawing.work.settings, *extra))
+    across = -(-drawing.extent.width // drawing.block_px)
+    paths = [target.parts / f"strip-{strip.row:09d}.tif" for strip in strips]
+    with tqdm(total=across * len(strips), desc=target.path.name, unit="block") as bar:
+        for strip, path in zip(strips, paths, strict=True):
+            if path.exists():
+                bar.update(across)
             else:
-                bar.update(-(-strip.width // drawing.block_px))
-    mosaic = Mosaic(drawing.extent, tuple(zip(strips, paths, strict=True)), count, dtype)
-    try:
-        write_mosaic(mosaic, out, driver, drawing.raster, _finer(drawing), tags)
-    except RasterioError as error:
-        raise StartupError(f"{out}: cannot be written ({error})") from error
-    shutil.rmtree(parts)
+                _write_strip(drawing, target, path, strip, bar.update)
+    mosaic = Mosaic(
+        drawing.extent,
+        tuple(zip(strips, paths, strict=True)),
+        target.count,
+        target.dtype,
+    )
+    driver = target.driver
+    assert driver is not None
+    write_mosaic(mosaic, target.path, driver, drawing.raster, _finer(drawing), tags)
 
 
 def _strips(extent: Window, block_px: int) -> Iterator[Window]:
@@ -215,28 +264,25 @@ def _strips(extent: Window, block_px: int) -> Iterator[Window]:
 
 def _prepare(parts: Path, digest: str) -> None:
     """A folder for the strips of this very run: those of any other are removed."""
-    record = parts / "run.json"
-    if record.exists() and json.loads(record.read_text()) == digest:
+    record = parts / RECORD
+    if record.exists() and record.read_text() == digest:
         return
-    try:
-        if parts.exists():
-            shutil.rmtree(parts)
-        parts.mkdir()
-        record.write_text(json.dumps(digest))
-    except OSError as error:
-        raise StartupError(f"{parts}: cannot be written ({error.strerror})") from error
+    if parts.exists():
+        shutil.rmtree(parts)
+    parts.mkdir()
+    record.write_text(digest)  # torn by a kill it is another run's
 
 
 def _write_strip(
     drawing: _Drawing,
+    target: _Target,
     path: Path,
     strip: Window,
-    draw: Callable[[Window], NDArray[Any]],
-    shape: tuple[int, str],
     advance: Callable[[int], object],
 ) -> None:
     """One strip with an alpha band, in place only once it is complete."""
-    count, dtype = shape
+    count, dtype = target.count, target.dtype
+    draw = drawing.deviation if target.deviation else drawing.picture
     partial = path.with_suffix(".partial")
     opaque = _opaque(dtype)
     with rasterio.open(

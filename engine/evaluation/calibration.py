@@ -14,9 +14,9 @@ class Calibration:
     """Ground sorted by its standard deviation into equal parts, least sure last."""
 
     deviation_levels: tuple[float, ...]
-    """Mean standard deviation of every part, in levels of 255."""
+    """Root mean square of the standard deviation in every part, in levels of 255."""
     error_levels: tuple[float, ...]
-    """Root mean squared error of one sample there."""
+    """Root mean square of the error there."""
     rank_correlation: float
     """Spearman's, over blocks: 1 where the less sure is always the worse."""
 

@@ -14,6 +14,8 @@ and a pixel belongs to the nearest. Distances are means over 4 px blocks, since 
 
 from __future__ import annotations
 
+from math import nan
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -26,11 +28,14 @@ MIN_DISTANCE = 2 / 255
 def correctness(
     enlarged: Tensor, interpolated: Tensor, truth: Tensor
 ) -> tuple[float, float, float]:
-    """Shares of (improvement, omission, hallucination); pictures (C, H, W) in [0, 1]."""
+    """Shares of (improvement, omission, hallucination); pictures (C, H, W) in [0, 1].
+
+    NaN where interpolation and truth are the same everywhere.
+    """
     reference = _distance(interpolated, truth)
     counted = reference >= MIN_DISTANCE
     if not bool(counted.any()):
-        return 0.0, 1.0, 0.0
+        return nan, nan, nan
     reference = reference[counted]
     improving = _distance(enlarged, truth)[counted] / reference
     omitting = _distance(enlarged, interpolated)[counted] / reference

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from math import acos, degrees
+from math import degrees, isfinite, nan
 from statistics import fmean
 
 import numpy as np
@@ -93,9 +93,10 @@ def scores(
 
 
 def mean_score(all_scores: Iterable[Score]) -> Score:
-    """The mean of every figure."""
+    """The mean of every figure over the pictures that have it."""
     rows = [asdict(one) for one in all_scores]
-    return Score(**{name: fmean(row[name] for row in rows) for name in rows[0]})
+    known = {name: [row[name] for row in rows if isfinite(row[name])] for name in rows[0]}
+    return Score(**{name: fmean(values) if values else nan for name, values in known.items()})
 
 
 def ssim(one: Tensor, other: Tensor) -> float:
@@ -140,7 +141,7 @@ def _spectral_angle(reduced: Tensor, data: Tensor) -> float:
     lit = norms > 1e-6  # black has no colour
     cosine = (product[lit] / norms[lit]).clamp(-1, 1)
     angles = torch.acos(cosine.double())
-    return degrees(float(angles.mean())) if angles.numel() else degrees(acos(1.0))
+    return degrees(float(angles.mean())) if angles.numel() else nan
 
 
 def _shift_px(reduced: Tensor, data: Tensor) -> float:
@@ -148,6 +149,8 @@ def _shift_px(reduced: Tensor, data: Tensor) -> float:
     one = torch.fft.fft2(reduced.mean(dim=0) - reduced.mean())
     other = torch.fft.fft2(data.mean(dim=0) - data.mean())
     cross = one * other.conj()
+    if not bool(cross.abs().max() > 0):
+        return nan
     cross = cross / (cross.abs() + 1e-9)
     height, width = cross.shape
     peak = int(torch.fft.ifft2(cross).real.argmax())

@@ -2,8 +2,8 @@
 
 Two terms. The squared error of x0 in EDM's weighting (unit variance of the network's raw target
 at every noise level), and the perceptual distance of pictures drawn by the sampler itself, step
-by step as the server draws them: so what is judged is what will be seen, and errors of one step
-are the next one's to mend. The squared error alone is soft at few steps.
+by step as the server draws them (before contrast is shrunk into range): errors of one step are
+the next one's to mend. The squared error alone is soft at few steps.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def perceptual_distance(
     generator: torch.Generator,
 ) -> Tensor:
     """How far pictures drawn from features with a schedule are from the truth."""
-    outer = [side * network.cell_px for side in features.shape[-2:]]
+    outer = [side // SCALE - 2 * network.encode_reach_px for side in pair.condition.shape[-2:]]
     reach_px = network.reach_px * schedule.steps
 
     def noise(_step: int, margin_px: int) -> Tensor:

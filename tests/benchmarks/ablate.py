@@ -88,9 +88,7 @@ def main(judged: str, *data: str) -> None:
     bundled = load_checkpoint(COMPACT)
     for schedule in SCHEDULES:
         name = f"{schedule.steps} steps, sigma {schedule.sigma_max:g} to {schedule.sigma_min:g}"
-        began = time.perf_counter()
         row(name, bundled, schedule)
-        print(f"<!-- {time.perf_counter() - began:.0f} s -->")
     _head(f"Shapes, {SHAPE_ITERATIONS} batches from nothing, squared error alone, 1 step")
     for name, network in SHAPES.items():
         settings = TrainingSettings(

@@ -12,6 +12,7 @@ import torch
 from engine.checkpoint import load_checkpoint
 from engine.denoising import crop_to
 from engine.errors import TrainingError
+from engine.global_network import GlobalConfig
 from engine.network import LocalDenoiser, NetworkConfig
 from engine.perceptual import Backbone
 from engine.training.degradation import degraded
@@ -157,3 +158,19 @@ def test_the_perceptual_term_lowers_the_distance_of_drawn_pictures(
     reports = list(train(one_crop, replace(settings, crop_px=192), tmp_path, {}))
     distances = [r.perceptual for r in reports]
     assert np.mean(distances[-8:]) < 0.95 * np.mean(distances[:8])
+
+
+def test_a_denoiser_with_global_context_is_trained_by_the_same_loop(
+    collections: list[Collection], tmp_path: Path
+) -> None:
+    settings = replace(
+        SETTINGS,
+        network=GlobalConfig(width=8),
+        iterations=2,
+        perceptual_weight=1.0,
+        perceptual_start=0.0,
+        own_output_start=0.0,
+    )
+    reports = list(train(collections, settings, tmp_path, {}))
+    assert all(np.isfinite(r.squared) and r.perceptual > 0 for r in reports)
+    assert not load_checkpoint(tmp_path / "checkpoint.safetensors").denoiser.local

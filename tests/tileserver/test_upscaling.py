@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 
 from engine.checkpoint import load_checkpoint
-from engine.evaluation import super_resolved
+from engine.evaluation.ways import super_resolved
 from engine.sampler import SamplerSettings
 from tests.tileserver.rasters import SIDE, cut
 from tileserver.checkpoints import COMPACT
@@ -89,22 +89,26 @@ def test_a_run_that_was_killed_goes_on_to_the_same_file(tmp_path: Path) -> None:
             time.sleep(0.02)
         os.kill(process.pid, signal.SIGKILL)
     assert not halting.exists()
-    first = next(parts.glob("*.tif")).stat().st_mtime_ns
     kept = sorted(parts.glob("*.tif"))[0]
+    with pytest.warns(NotGeoreferencedWarning), rasterio.open(kept, "r+") as strip:
+        # Marked: drawn again it would lose the mark.
+        strip.write(np.full((1, 8, 8), 77, np.uint8), [1], window=((0, 8), (0, 8)))
     done = overzoom("upscale", source, halting, "--factor", "8", "--noise-seed", "0")
     assert done.returncode == 0, done.stderr
-    assert first  # the strip was there before the second run and was not drawn again
-    assert not kept.exists()
     assert not parts.exists()
     with rasterio.open(straight) as one, rasterio.open(halting) as other:
-        np.testing.assert_array_equal(one.read(), other.read())
+        expected, found = one.read(), other.read()
+    row = int(kept.stem.removeprefix("strip-"))
+    assert (found[0, row : row + 8, :8] == 77).all()
+    expected[0, row : row + 8, :8] = 77
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_strips_of_other_settings_are_not_used(tmp_path: Path) -> None:
     source, out = cut(tmp_path / "in.tif", "rgb"), tmp_path / "out.tif"
     parts = tmp_path / "out.tif.parts"
     parts.mkdir()
-    (parts / "run.json").write_text(json.dumps("another run"))
+    (parts / "run.txt").write_text("another run")
     (parts / "strip-000000000.tif").write_bytes(b"not these")
     upscale(source, out, WORK, None)
     with rasterio.open(out) as file:
@@ -128,7 +132,9 @@ def test_uncertainty_is_the_deviation_over_noise_seeds(tmp_path: Path) -> None:
     with rasterio.open(spread) as file:
         found = file.read(1)
         np.testing.assert_array_equal(file.dataset_mask() > 0, valid)
+    assert expected[valid].mean() > 1
     assert np.abs(found - expected)[valid].mean() < 0.5  # those were rounded to 8 bits
+    assert np.corrcoef(found[valid], expected[valid])[0, 1] > 0.9
     with rasterio.open(out) as file:
         assert file.count == 4
         assert file.crs is not None
@@ -150,7 +156,9 @@ def test_a_picture_without_a_place_is_upscaled_too(tmp_path: Path) -> None:
         pytest.warns(NotGeoreferencedWarning),
         rasterio.open(tmp_path / "out.png") as file,
     ):
-        assert file.shape == (2 * SIDE, 2 * SIDE)
+        fine = file.read()
+    means = fine.reshape(3, SIDE, 2, SIDE, 2).mean(axis=(2, 4))
+    assert np.abs(means - pixels).max() <= 0.76
 
 
 @pytest.mark.parametrize(
@@ -159,8 +167,14 @@ def test_a_picture_without_a_place_is_upscaled_too(tmp_path: Path) -> None:
         (["missing.tif", "out.tif"], "missing.tif: "),
         (["in.tif", "out.gif"], "out.gif: write to one of .tif"),
         (["in.tif", "nowhere/out.tif"], "cannot be written"),
-        (["in.tif", "in.tif"], "in.tif: would overwrite its own source"),
-        (["nan.tif", "out.png"], "PNG holds up to 4 bands"),
+        (["in.tif", "folder.tif"], "folder.tif: cannot be written"),
+        (["in.tif", "in.tif"], "in.tif: would overwrite another file"),
+        (["in.tif", "out.tif", "--uncertainty", "out.tif"], "out.tif: would overwrite another"),
+        (["in.tif", "out.tif", "--uncertainty", "spread.png"], "PNG holds 1 or 3 bands"),
+        (["in.tif", "taken.tif"], "taken.tif.parts: is in the way"),
+        (["nan.tif", "out.png"], "PNG holds 1 or 3 bands"),
+        (["four.tif", "out.png"], "PNG holds 1 or 3 bands"),
+        (["long.tif", "out.tif"], "long.tif: has uint32 values"),
     ],
 )
 def test_what_cannot_be_upscaled_is_refused_in_one_line(
@@ -169,7 +183,32 @@ def test_what_cannot_be_upscaled_is_refused_in_one_line(
     monkeypatch.chdir(tmp_path)
     cut(tmp_path / "in.tif", "rgb")
     cut(tmp_path / "nan.tif", "nan")
+    cut(tmp_path / "four.tif", "four")
+    with rasterio.open(tmp_path / "in.tif") as scene:
+        profile = {**scene.profile, "dtype": "uint32"}
+        with rasterio.open(tmp_path / "long.tif", "w", **profile) as out:
+            out.write(scene.read().astype(np.uint32))
+    (tmp_path / "folder.tif").mkdir()
+    (tmp_path / "taken.tif.parts").mkdir()
     done = overzoom("upscale", *arguments)
     assert done.returncode == 1
     (line,) = done.stderr.strip().splitlines()
     assert reason in line
+
+
+def test_values_of_any_range_survive_and_a_given_range_clips(tmp_path: Path) -> None:
+    with rasterio.open(cut(tmp_path / "rgb.tif", "rgb")) as scene:
+        metres = scene.read(1).astype(np.float32) * 4 - 100
+        profile = {**scene.profile, "dtype": "float32", "count": 1}
+        profile.pop("photometric", None)
+    with rasterio.open(tmp_path / "heights.tif", "w", **profile) as out:
+        out.write(metres, 1)
+    upscale(tmp_path / "heights.tif", tmp_path / "whole.tif", WORK, None)
+    with rasterio.open(tmp_path / "whole.tif") as file:
+        means = file.read(1).reshape(SIDE, 2, SIDE, 2).mean(axis=(1, 3))
+    np.testing.assert_allclose(means, metres, atol=0.01)
+    narrow = replace(WORK, value_range=(0.0, 200.0))
+    upscale(tmp_path / "heights.tif", tmp_path / "narrow.tif", narrow, None)
+    with rasterio.open(tmp_path / "narrow.tif") as file:
+        assert file.read(1).min() >= 0
+        assert file.read(1).max() <= 200

@@ -15,7 +15,7 @@ from tileserver.errors import StartupError
 from tileserver.evaluating.pictures import area_mean, as_pixels
 from tileserver.evaluating.report import Cell, Table, rows_by_name
 from tileserver.evaluating.ways import Way
-from tileserver.pictures import read_pictures
+from tileserver.pictures import read_picture
 
 TRAINED_SHARE = 0.55
 """The upper part of the scene is trained on, the lower one is judged, with a strip between."""
@@ -27,7 +27,7 @@ def buildings_table(
     truth: Path, mask: Path, ways: Mapping[int, Sequence[Way]], iterations: int
 ) -> Table:
     """IoU by way and factor, against hand-drawn buildings, at half the truth's resolution."""
-    ((_, levels),) = read_pictures(truth)
+    levels = read_picture(truth)
     buildings = _mask(mask)
     if buildings.shape != levels.shape[:2]:
         raise StartupError(f"{mask}: does not cover the same pixels as {truth}")
@@ -67,5 +67,7 @@ def _cells(found: list[float], true: list[float]) -> tuple[float, float, float]:
 
 def _mask(path: Path) -> Mask:
     with rasterio.open(path) as dataset:
-        mask: Mask = dataset.read(1) > 127
+        mask: Mask = dataset.read(1) > 0
+    if not mask.any() or mask.all():
+        raise StartupError(f"{path}: shows no buildings, or nothing else")
     return mask

@@ -11,12 +11,12 @@ import click
 import rasterio
 import torch
 
-from engine.checkpoint import Checkpoint, load_checkpoint
+from engine.checkpoint import Checkpoint
 from engine.imagery import Pixels
 from engine.perceptual import PerceptualDistance
 from engine.sampler import SamplerSettings
 from engine.schedule import Schedule
-from tileserver.checkpoints import COMPACT, LARGE
+from tileserver.checkpoints import COMPACT, GLOBAL, LARGE, local_checkpoint
 from tileserver.errors import StartupError
 from tileserver.evaluating.buildings import buildings_table
 from tileserver.evaluating.fusion import fusion_table
@@ -26,11 +26,12 @@ from tileserver.evaluating.report import Report, Table
 from tileserver.evaluating.sheet import sheet
 from tileserver.evaluating.uncertainty import uncertainty_table
 from tileserver.evaluating.ways import Way, ways
-from tileserver.pictures import read_pictures
+from tileserver.pictures import read_picture
 
 SCENE_PX = 768
 """Side of the square in a scene's middle on which fusion and uncertainty are judged."""
-SEGMENTER_ITERATIONS = 400
+SEGMENTER_ITERATIONS = 300
+MAX_OFFSET_PX = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Evaluation:
     limit: int | None = None
     with_peers: bool = False
     fusion: Path | None = None
-    global_checkpoint: Path | None = None
+    global_checkpoint: Path = GLOBAL
     served: tuple[Path, Path] | None = None
     buildings: tuple[Path, Path] | None = None
     uncertainty: Path | None = None
@@ -59,6 +60,7 @@ class Evaluation:
             torch.set_num_threads(threads)
         options["checkpoints"] = options["checkpoints"] or (COMPACT, LARGE)
         options["factors"] = tuple(int(factor) for factor in options["factors"]) or (2, 4)
+        options["global_checkpoint"] = options["global_checkpoint"] or GLOBAL
         options["steps"] = options["steps"] or (Schedule().steps,)
         return cls(tuple(_named(entry) for entry in pictures), **options)
 
@@ -72,8 +74,15 @@ def _named(entry: str) -> tuple[str, Path]:
 def evaluate(asked: Evaluation, folder: Path) -> None:
     """Run the experiments and write the report, printing every table."""
     report = Report(folder, "Evaluation")
+    names = [path.stem for path in asked.checkpoints]
+    for name in names:
+        if names.count(name) > 1:
+            raise StartupError(f"two checkpoints are called {name}: copy one under another name")
     loaded = [
-        (load_checkpoint(path), SamplerSettings(Schedule(steps=count), noise_seed=asked.noise_seed))
+        (
+            local_checkpoint(path, "cpu"),
+            SamplerSettings(Schedule(steps=count), noise_seed=asked.noise_seed),
+        )
         for path in asked.checkpoints
         for count in asked.steps
     ]
@@ -114,9 +123,7 @@ def _tables(
             yield Table(title, "The same ground in every way.", picture=picture)
     if asked.fusion is not None:
         true_middle = middle(asked.fusion, SCENE_PX)
-        paths = [*asked.checkpoints[:1]]
-        if asked.global_checkpoint is not None:
-            paths.append(asked.global_checkpoint)
+        paths = (asked.checkpoints[0], asked.global_checkpoint)
         yield fusion_table(paths, Sample(area_mean(true_middle, 2), true_middle), metrics)
     if asked.uncertainty is not None:
         for factor in asked.factors:
@@ -129,7 +136,7 @@ def _tables(
 
 def middle(path: Path, side_px: int) -> Pixels:
     """A square in the middle of a picture, or all of a smaller one."""
-    ((_, levels),) = read_pictures(path)
+    levels = read_picture(path)
     row, col = (max(0, (size - side_px) // 2) for size in levels.shape[:2])
     return as_pixels(levels[row : row + side_px, col : col + side_px])
 
@@ -138,15 +145,24 @@ def served_samples(low: Path, truth: Path, count: int = 6, side_px: int = 256) -
     """Crops of a raster and of one of half its pixel size, paired by their places on Earth."""
     with rasterio.open(low) as coarse, rasterio.open(truth) as fine:
         ratio = coarse.res[0] / fine.res[0]
-        if abs(ratio - 2) > 1e-3 or coarse.crs != fine.crs:
+        if coarse.crs != fine.crs:
+            raise StartupError(f"{low}: has another coordinate reference system than {truth}")
+        if abs(ratio - 2) > 1e-3:
             raise StartupError(f"{low}: its pixels are {ratio:.2f} times those of {truth}, not 2")
+        if min(coarse.shape) < side_px + 2:
+            raise StartupError(f"{low}: has less than {side_px + 2} px on a side")
         samples = []
         for index in range(count):
             row = (2 * index + 1) * coarse.height // (2 * count) - side_px // 2
             col = (coarse.width - side_px) // (1 + (index + 1) % 2)
             row = min(max(1, row), coarse.height - side_px - 1)
             col = min(max(1, col), coarse.width - side_px - 1)
-            across, down = (round(v) for v in ~fine.transform * (coarse.transform * (col, row)))
+            place = ~fine.transform * (coarse.transform * (col, row))
+            across, down = (round(value) for value in place)
+            if max(abs(place[0] - across), abs(place[1] - down)) > MAX_OFFSET_PX:
+                raise StartupError(f"{low}: its pixels do not lie on those of {truth}")
+            if min(across, down) < 0 or down + 2 * side_px > fine.height:
+                raise StartupError(f"{low}: lies in part outside {truth}")
             one = coarse.read((1, 2, 3), window=((row, row + side_px), (col, col + side_px)))
             other = fine.read(
                 (1, 2, 3),

@@ -23,7 +23,7 @@ from tileserver.evaluating.report import Cell, Table, rows_by_name
 from tileserver.evaluating.ways import TILE_PX, Way
 from tileserver.pictures import read_pictures
 
-LARGE_PX = 1024
+LARGE_PX = 640
 """Of larger pictures only crops are judged."""
 CROP_PX = 512
 CROPS = 6

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -57,14 +58,14 @@ class Report:
         for one in self.tables:
             lines += one.markdown()
         (self.folder / "report.md").write_text("\n".join(lines), "utf-8")
-        content = json.dumps([asdict(one) for one in self.tables], indent=1)
+        content = json.dumps([_plain(asdict(one)) for one in self.tables], indent=1)
         (self.folder / "report.json").write_text(content, "utf-8")
 
     def picture(self, name: str, pixels: Pixels) -> str:
         """Save a picture (3, H, W) in [0, 1] as lossless WebP; the name to link to."""
         self.folder.mkdir(parents=True, exist_ok=True)
         levels = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
-        Image.fromarray(np.ascontiguousarray(levels)).save(self.folder / name, quality=92)
+        Image.fromarray(np.ascontiguousarray(levels)).save(self.folder / name, lossless=True)
         return name
 
     def text(self, name: str, content: str) -> str:
@@ -72,6 +73,15 @@ class Report:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / name).write_text(content, "utf-8")
         return name
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN: what is not known is null."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _shown(cell: Cell) -> str:

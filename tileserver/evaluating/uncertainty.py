@@ -39,8 +39,9 @@ def uncertainty_table(
         rows.append((name, *cells, found.rank_correlation))
     parts = len(next(iter(curves.values())).deviation_levels)
     note = (
-        f"x{factor}, {SAMPLES} noise seeds. Each cell: standard deviation / error of one sample, "
-        "in levels, on an eighth of the ground, surest first. Rank correlation over blocks of 8 px."
+        f"x{factor}, {SAMPLES} noise seeds. Each cell: standard deviation / error of one sample "
+        "over sqrt(2), equal where calibrated, in levels, on an eighth of the ground, surest "
+        "first. Rank correlation over blocks of 8 px."
     )
     columns = ("checkpoint", *(f"part {n}" for n in range(1, parts + 1)), "rank correlation")
     picture = report.text(f"calibration-x{factor}.svg", _plot(curves))
@@ -57,7 +58,8 @@ def _calibration(
         for seed in tqdm(range(SAMPLES), desc=f"uncertainty, {name}", unit="sample")
     ]
     deviation = np.sqrt(np.stack(drawn).var(axis=0, ddof=1).mean(axis=0))
-    error = np.sqrt(((drawn[0] - sample.truth) ** 2).mean(axis=0))
+    # Truth and sample both stray from the mean: their difference by sqrt(2) deviations.
+    error = np.sqrt(((drawn[0] - sample.truth) ** 2).mean(axis=0) / 2)
     return calibration(deviation, error)
 
 
