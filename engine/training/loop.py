@@ -38,12 +38,10 @@ PREFETCHED = 4
 """Batches prepared ahead by worker threads."""
 DRAWN_STEPS = (1, 2, 2, 4)
 """Steps of the pictures that the perceptual term sees, in turn: most as the server draws them."""
-OWN_OUTPUT_WEIGHT = 0.5
-"""Of the perceptual term where the condition is drawn: at x4 it costs twice the PSNR (tried.md)."""
 MIN_JUDGED_PX = 64
 """VGG's last stage is a sixteenth as large."""
-BACKBONE_WEIGHTS: dict[Backbone, float] = {"alex": 0.4, "vgg": 0.4}
-"""AlexNet's distance falls by itself where VGG's does; pulled harder it costs PSNR (tried.md)."""
+BACKBONE_WEIGHTS: dict[Backbone, float] = {"alex": 1.0, "vgg": 0.4}
+"""VGG's distances are two to five times as large: so both backbones pull alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +184,8 @@ class _Trainer:
         generator.manual_seed(settings.noise_seed * 2**32 + self.iteration)
         pair = Pair(pair.condition.to(device), pair.truth.to(device))
         chance = np.random.default_rng([settings.noise_seed, self.iteration, 1]).random()
-        perceptual_weight = settings.perceptual_weight
         if chance < settings.own_output_share and self._reached(settings.own_output_start):
             pair = Pair(self._own_output(pair.truth, generator), pair.truth)
-            perceptual_weight *= OWN_OUTPUT_WEIGHT
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         with torch.autocast(device, torch.bfloat16, enabled=settings.bfloat16):
@@ -198,7 +194,7 @@ class _Trainer:
                 self.network, pair, features, self.sigma_data, settings.draws, generator
             )
             distance = self._distance(pair, features, generator)
-        total = squared + perceptual_weight * distance
+        total = squared + settings.perceptual_weight * distance
         if not bool(torch.isfinite(total)):
             raise TrainingError(f"the loss is no longer finite at iteration {self.iteration}")
         self.optimizer.zero_grad(set_to_none=True)
