@@ -19,6 +19,7 @@ from engine.projection import pool
 
 SHIFT_UPSAMPLING = 20
 """The shift is measured to this part of a pixel."""
+GRID_PX = 4
 SPECTRUM_BANDS = 4
 """The spectrum is compared in this many rings up to Nyquist; the last is the finest detail."""
 
@@ -33,6 +34,8 @@ class Score:
     perceptual_vgg: float
     fine_power_db: float
     """Power in the finest ring of the spectrum over the truth's; 0 is right, below is soft."""
+    grid_db: float
+    """Power at periods of 4 and 2 px over that of the frequencies around them; 0 is no grid."""
     drift_levels: float
     """Mean abs(pool(enlarged) - low) in levels of 255 (reflectance consistency)."""
     spectral_angle_degrees: float
@@ -84,6 +87,7 @@ def scores(
             distances["alex"][index] if "alex" in distances else float("nan"),
             distances["vgg"][index] if "vgg" in distances else float("nan"),
             _fine_power_db(shown[index], true),
+            grid_db(shown[index] - true),
             float((reduced - data).abs().mean()) * 255,
             _spectral_angle(reduced, data),
             _shift_px(reduced, data),
@@ -128,6 +132,30 @@ def radial_power(picture: Tensor, bands: int = SPECTRUM_BANDS) -> Tensor:
     radius = (vertical[:, None] ** 2 + horizontal**2).sqrt() * 2
     ring = (radius * bands).long()
     return torch.stack([power[ring == band].mean() for band in range(bands)])
+
+
+def grid_db(error: Tensor) -> float:
+    """How much a picture's error (C, H, W) repeats every 4 px, over what its spectrum would have.
+
+    A fault that distances do not mind and eyes do: networks write cells of several pixels.
+    """
+    side = min(error.shape[1:]) // GRID_PX * GRID_PX
+    taper = torch.hann_window(side, periodic=False)
+    grey = error.mean(dim=0)[:side, :side]
+    power = torch.fft.fft2(grey * taper[:, None] * taper).abs() ** 2
+    places = [(row, col) for row in range(GRID_PX) for col in range(GRID_PX) if row or col]
+    around = (-7, -6, 6, 7)  # past the taper's own width
+    lines = [(row * side // GRID_PX, col * side // GRID_PX) for row, col in places]
+    peaks = torch.stack([power[row, col] for row, col in lines])
+    beside = torch.stack(
+        [
+            power[(row + i) % side, (col + j) % side]
+            for row, col in lines
+            for i in around
+            for j in around
+        ]
+    )
+    return float(10 * torch.log10((peaks.mean() + 1e-12) / (beside.mean() + 1e-12)))
 
 
 def _fine_power_db(picture: Tensor, truth: Tensor) -> float:

@@ -30,7 +30,14 @@ from engine.schedule import Schedule
 from engine.training.degradation import degraded
 from engine.training.growth import grow
 from engine.training.imagery import Collection, prepared, random_crop
-from engine.training.loss import Pair, perceptual_distance, residual, squared_error
+from engine.training.loss import (
+    Pair,
+    cell_pattern,
+    drawn_pictures,
+    perceptual_distance,
+    residual,
+    squared_error,
+)
 
 SIGMA_DATA_BATCHES = 8
 """Batches from which the residual's standard deviation is measured before training."""
@@ -38,8 +45,10 @@ PREFETCHED = 4
 """Batches prepared ahead by worker threads."""
 DRAWN_STEPS = (1, 2, 2, 4)
 """Steps of the pictures that the perceptual term sees, in turn: most as the server draws them."""
-MIN_JUDGED_PX = 64
-"""VGG's last stage is a sixteenth as large."""
+PATTERN_WEIGHT = 1.0
+"""Of the pattern of cells beside the perceptual distance (both times perceptual_weight)."""
+MIN_JUDGED_PX = 96
+"""VGG's last stage is a sixteenth as large, and the corner that it looks from moves by 16 px."""
 BACKBONE_WEIGHTS: dict[Backbone, float] = {"alex": 1.0, "vgg": 0.4}
 """VGG's distances are two to five times as large: so both backbones pull alike."""
 
@@ -205,16 +214,19 @@ class _Trainer:
         return float(squared.detach()), float(distance.detach())
 
     def _distance(self, pair: Pair, features: Tensor, generator: torch.Generator) -> Tensor:
-        """The weighed distance of pictures of some of the crops; 0 while it does not count."""
+        """The distance and the pattern of pictures drawn of some of the crops, weighed."""
         if not self.metrics or not self._reached(self.settings.perceptual_start):
             return features.new_zeros(())
         metric, weight = self.metrics[self.iteration % len(self.metrics)]
         turn = self.iteration // len(self.metrics)
         schedule = Schedule(steps=self._fitting(DRAWN_STEPS[turn % len(DRAWN_STEPS)]))
         some = slice(0, max(1, round(len(features) * self.settings.perceptual_share)))
-        return weight * perceptual_distance(
-            self.network, pair[some], features[some], self.sigma_data, schedule, metric, generator
+        picture, truth = drawn_pictures(
+            self.network, pair[some], features[some], self.sigma_data, schedule, generator
         )
+        pattern = cell_pattern(picture, truth, self.sigma_data)
+        distance = perceptual_distance(picture, truth, metric, generator)
+        return weight * distance + PATTERN_WEIGHT * pattern
 
     def _fitting(self, steps: int) -> int:
         """So many steps, or as many as leave a picture that is large enough to judge."""

@@ -28,8 +28,7 @@ from tileserver.checkpoints import COMPACT
 from tileserver.evaluating.pictures import area_mean, truths
 from tileserver.pictures import read_pictures
 
-SHAPE_ITERATIONS = 400
-LOSS_ITERATIONS = 100
+SHAPE_ITERATIONS = 250
 JUDGED_PICTURES = 12
 SHAPES = {
     "width 96, reach 40 px": NetworkConfig(96, 3, 1),
@@ -39,14 +38,6 @@ SHAPES = {
     "reach 32 px": NetworkConfig(96, 2, 1),
     "reach 48 px": NetworkConfig(96, 4, 1),
     "3 of 4 blocks in the denoiser": NetworkConfig(96, 1, 3),
-}
-LOSSES = {
-    "weight 10, both backbones": {},
-    "weight 0": {"perceptual_weight": 0.0},
-    "weight 3": {"perceptual_weight": 3.0},
-    "weight 30": {"perceptual_weight": 30.0},
-    "AlexNet alone": {"backbones": ("alex",)},
-    "VGG alone": {"backbones": ("vgg",)},
 }
 SCHEDULES = [
     Schedule(steps, sigma_max, sigma_min)
@@ -104,18 +95,6 @@ def main(judged: str, *data: str) -> None:
         )
         checkpoint, seconds = _trained(collections, settings)
         row(name, checkpoint, Schedule(1), f"{seconds:.0f} s")
-    _head(f"Losses, {LOSS_ITERATIONS} batches from the bundled checkpoint, 2 steps")
-    base = TrainingSettings(
-        network=bundled.denoiser.config,
-        initial=COMPACT,
-        iterations=LOSS_ITERATIONS,
-        ema_halflife_iterations=30,
-        warmup_iterations=20,
-        learning_rate=3e-4,
-    )
-    for name, change in LOSSES.items():
-        checkpoint, seconds = _trained(collections, replace(base, **change))
-        row(name, checkpoint, Schedule(2), f"{seconds:.0f} s")
 
 
 def _head(title: str) -> None:

@@ -19,6 +19,7 @@ from engine.training.degradation import degraded
 from engine.training.growth import grow
 from engine.training.imagery import Collection, prepared, random_crop
 from engine.training.loop import TrainingSettings, train
+from engine.training.loss import cell_pattern
 from tileserver.pictures import read_pictures
 
 TRUTH = Path(__file__).parents[2] / "deploy" / "demo" / "yellowstone_10cm_truth.tif"
@@ -144,7 +145,7 @@ def test_the_perceptual_term_lowers_the_distance_of_drawn_pictures(
 ) -> None:
     settings = replace(
         SETTINGS,
-        iterations=60 if backbone == "alex" else 20,
+        iterations=60,
         perceptual_weight=10.0,
         perceptual_start=0.0,
         perceptual_share=1.0,
@@ -158,6 +159,16 @@ def test_the_perceptual_term_lowers_the_distance_of_drawn_pictures(
     reports = list(train(one_crop, replace(settings, crop_px=192), tmp_path, {}))
     distances = [r.perceptual for r in reports]
     assert np.mean(distances[-8:]) < 0.95 * np.mean(distances[:8])
+
+
+def test_a_pattern_of_cells_is_told_from_noise() -> None:
+    torch.manual_seed(0)
+    truth = torch.rand(2, 3, 96, 96)
+    noise = torch.randn(2, 3, 96, 96) * 0.05
+    pattern = (torch.randn(4, 4) * 0.02).repeat(24, 24)
+    clean, grid = (cell_pattern(truth + e, truth, 0.05) for e in (noise, noise + pattern))
+    assert clean < 0.03
+    assert grid > clean + 0.05
 
 
 def test_a_denoiser_with_global_context_is_trained_by_the_same_loop(

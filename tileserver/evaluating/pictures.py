@@ -35,6 +35,7 @@ COLUMNS = (
     "perceptual (AlexNet)",
     "perceptual (VGG)",
     "fine detail dB",
+    "grid dB",
     "drift, levels",
     "spectral angle",
     "shift px",
@@ -46,10 +47,12 @@ COLUMNS = (
 )
 EXPLANATION = (
     "Perceptual: shift-tolerant LPIPS, lower is nearer. Fine detail: spectral power in the finest "
-    "quarter over the truth's, 0 is right. Drift: mean abs(pool(picture) - data) of 255. Spectral "
-    "angle in degrees and shift in data pixels, both against the data. Improvement, omission and "
-    "hallucination as in opensr-test. Seam ratio: steepness across the borders of 256 px tiles "
-    "over that beside them, divided by the truth's own; 1 is no seam. Peers draw tiles alone."
+    "quarter over the truth's, 0 is right. Grid: power of what repeats every 4 px in the error, "
+    "over the frequencies around, 0 is none. Drift: mean abs(pool(picture) - data) of 255. "
+    "Spectral angle in degrees and shift in data pixels, both against the data. Improvement, "
+    "omission and hallucination as in opensr-test. Seam ratio: steepness across the borders of "
+    "256 px tiles over that beside them, divided by the truth's own; 1 is no seam. Peers draw "
+    "tiles alone."
 )
 
 
@@ -145,6 +148,7 @@ def _figures(score: Score) -> tuple[float, ...]:
         score.perceptual_alex,
         score.perceptual_vgg,
         score.fine_power_db,
+        score.grid_db,
         score.drift_levels,
         score.spectral_angle_degrees,
         score.shift_px,
