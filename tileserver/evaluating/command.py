@@ -30,7 +30,7 @@ from tileserver.pictures import read_picture
 
 SCENE_PX = 768
 """Side of the square in a scene's middle on which fusion and uncertainty are judged."""
-SEGMENTER_ITERATIONS = 300
+SEGMENTER_ITERATIONS = 200
 MAX_OFFSET_PX = 0.1
 
 
@@ -141,7 +141,7 @@ def middle(path: Path, side_px: int) -> Pixels:
     return as_pixels(levels[row : row + side_px, col : col + side_px])
 
 
-def served_samples(low: Path, truth: Path, count: int = 6, side_px: int = 256) -> list[Sample]:
+def served_samples(low: Path, truth: Path, count: int = 4, side_px: int = 256) -> list[Sample]:
     """Crops of a raster and of one of half its pixel size, paired by their places on Earth."""
     with rasterio.open(low) as coarse, rasterio.open(truth) as fine:
         ratio = coarse.res[0] / fine.res[0]
