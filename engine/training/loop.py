@@ -129,6 +129,10 @@ class _Trainer:
             for name in (settings.backbones if settings.perceptual_weight > 0 else ())
         ]
         self.iteration, self.seconds, self.sigma_data = 0, 0.0, 0.0
+        self.initial = None
+        if settings.initial is not None:
+            self.initial = load_checkpoint(settings.initial, settings.device)
+            self.card = {**card, "initial": self.initial.card}
         self._restore()
 
     @property
@@ -302,10 +306,9 @@ class _Trainer:
         return torch.cat(tuple(rows), dim=-2).clamp(0, 1)
 
     def _begin(self) -> None:
-        if self.settings.initial is not None:
-            initial = load_checkpoint(self.settings.initial, self.settings.device)
-            self.sigma_data = initial.sigma_data
-            grow(self.network, initial.denoiser)
+        if self.initial is not None:
+            self.sigma_data = self.initial.sigma_data
+            grow(self.network, self.initial.denoiser)
             self.ema.load_state_dict(self.network.state_dict())
 
     def _restore(self) -> None:

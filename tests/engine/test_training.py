@@ -134,6 +134,7 @@ def test_a_run_starts_from_the_checkpoint_that_it_is_given(
     one, other = load_checkpoint(start), load_checkpoint(second / "checkpoint.safetensors")
     assert other.sigma_data == one.sigma_data
     assert other.card["training"]["initial"] == "checkpoint"
+    assert other.card["initial"] == one.card
     torch.testing.assert_close(
         other.denoiser.stem.weight, one.denoiser.stem.weight, atol=1e-6, rtol=0
     )
