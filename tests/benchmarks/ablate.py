@@ -28,7 +28,7 @@ from tileserver.checkpoints import COMPACT
 from tileserver.evaluating.pictures import area_mean, truths
 from tileserver.pictures import read_pictures
 
-SHAPE_ITERATIONS = 250
+SHAPE_ITERATIONS = 400
 JUDGED_PICTURES = 12
 SHAPES = {
     "width 96, reach 40 px": NetworkConfig(96, 3, 1),
