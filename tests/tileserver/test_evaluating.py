@@ -55,8 +55,13 @@ def scene(tmp_path: Path) -> Path:
 
 
 def test_the_command_writes_tables_and_pictures(
-    tmp_path: Path, scene: Path, checkpoints: tuple[Path, Path]
+    tmp_path: Path,
+    scene: Path,
+    checkpoints: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # The command sets GDAL up for its process, which here is that of all tests.
+    monkeypatch.setattr("tileserver.cli.LIBRARY_ENVIRONMENT", {})
     report = tmp_path / "report"
     arguments = [f"meadow={scene}", "--factor", "2", "--checkpoint", checkpoints[0]]
     arguments += ["--report", report, "--sheet", scene, "--uncertainty", scene]
