@@ -46,9 +46,7 @@ class GridSource:
         self._local = threading.local()
 
     def read(self, block: Window) -> Pixels:
-        if block.intersection(self.extent.dilated(MARGIN_PX)) is None:
-            return np.zeros((len(self.raster.indexes) + 1, block.height, block.width), np.float32)
-        return filled(block, self._warped)
+        return filled(block, self.extent, self.raster, self._warped)
 
     def _warped(self, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
         vrt, frame = self._vrt()
@@ -90,9 +88,7 @@ class OwnGridSource:
         self.dataset = open_raster(raster)
 
     def read(self, block: Window) -> Pixels:
-        if block.intersection(self.extent.dilated(MARGIN_PX)) is None:
-            return np.zeros((len(self.raster.indexes) + 1, block.height, block.width), np.float32)
-        return filled(block, self._stored)
+        return filled(block, self.extent, self.raster, self._stored)
 
     def _stored(self, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
         values = np.zeros((len(self.raster.indexes), window.height, window.width), np.float32)
@@ -108,8 +104,18 @@ class OwnGridSource:
         return values, valid
 
 
-def filled(block: Window, read: Callable[[Window], tuple[Pixels, NDArray[np.bool_]]]) -> Pixels:
-    """A block's bands with the pixels that have no data filled, and its validity."""
+def filled(
+    block: Window,
+    extent: Window,
+    raster: Raster,
+    read: Callable[[Window], tuple[Pixels, NDArray[np.bool_]]],
+) -> Pixels:
+    """A block's bands with the pixels that have no data filled, and its validity.
+
+    Nothing is read, and all is zero, far outside the extent.
+    """
+    if block.intersection(extent.dilated(MARGIN_PX)) is None:
+        return np.zeros((len(raster.indexes) + 1, block.height, block.width), np.float32)
     values, valid = read(block)
     if not valid.all():
         outer = block.dilated(MARGIN_PX)

@@ -21,7 +21,7 @@ from tileserver.errors import StartupError
 from tileserver.evaluating.buildings import buildings_table
 from tileserver.evaluating.fusion import fusion_table
 from tileserver.evaluating.peers import Peer, peers
-from tileserver.evaluating.pictures import Sample, area_mean, as_pixels, judged, reduced, truths
+from tileserver.evaluating.pictures import Sample, as_pixels, judged, reduced, truths
 from tileserver.evaluating.report import Report, Table
 from tileserver.evaluating.sheet import sheet
 from tileserver.evaluating.uncertainty import uncertainty_table
@@ -115,20 +115,20 @@ def _tables(
         some = ways(2, loaded, others)
         yield judged("Real degradation, x2", note, samples, some, metrics)
     if asked.sheet is not None:
+        true = [middle(asked.sheet, SCENE_PX)]
         for factor, some in by_factor.items():
-            true_middle = middle(asked.sheet, SCENE_PX)
-            sample = Sample(area_mean(true_middle, factor), true_middle)
+            (sample,) = reduced(true, factor)
             picture = report.picture(f"sheet-x{factor}.webp", sheet(sample, some))
             title = f"{asked.sheet.name}, x{factor}"
             yield Table(title, "The same ground in every way.", picture=picture)
     if asked.fusion is not None:
-        true_middle = middle(asked.fusion, SCENE_PX)
+        (sample,) = reduced([middle(asked.fusion, SCENE_PX)], 2)
         paths = (asked.checkpoints[0], asked.global_checkpoint)
-        yield fusion_table(paths, Sample(area_mean(true_middle, 2), true_middle), metrics)
+        yield fusion_table(paths, sample, metrics)
     if asked.uncertainty is not None:
+        true = [middle(asked.uncertainty, SCENE_PX)]
         for factor in asked.factors:
-            true_middle = middle(asked.uncertainty, SCENE_PX)
-            sample = Sample(area_mean(true_middle, factor), true_middle)
+            (sample,) = reduced(true, factor)
             yield uncertainty_table(report, sample, factor, loaded)
     if asked.buildings is not None:
         yield buildings_table(*asked.buildings, by_factor, SEGMENTER_ITERATIONS)
