@@ -26,6 +26,7 @@ from tileserver.catalogue import Catalogue, Source
 from tileserver.checkpoints import local_checkpoint
 from tileserver.errors import StartupError, add_error_handlers
 from tileserver.factory import WEB_MERCATOR, OverzoomFactory
+from tileserver.public_url import PublicUrl
 from tileserver.renderer import Renderer
 from tileserver.scheduler import Scheduler
 from tileserver.settings import CacheSettings, Settings
@@ -34,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 WARM_PX = 64
 VIEWER = Path(__file__).parent / "viewer"
-PROVENANCE = ["ETag", "Server-Timing", "X-Overzoom", "X-Overzoom-Scale"]
+PROVENANCE = ["ETag", "Server-Timing", "X-Overzoom", "X-Overzoom-Scale", "X-Overzoom-Fallback"]
 PROVENANCE += ["X-Overzoom-Checkpoint", "X-Overzoom-Steps", "X-Overzoom-Noise-Seed"]
 
 
@@ -44,7 +45,8 @@ def make_app(settings: Settings) -> FastAPI:
         torch.set_num_threads(settings.threads)
     catalogue = open_catalogue(settings)
     store = open_store(settings.cache)
-    renderer = Renderer(catalogue, store, Scheduler(settings.queue_tiles, settings.merged_tiles))
+    scheduler = Scheduler(settings.queue_tiles, settings.merged_tiles, settings.deadline_seconds)
+    renderer = Renderer(catalogue, store, scheduler)
     health = _Health(catalogue)
 
     @asynccontextmanager
@@ -57,6 +59,8 @@ def make_app(settings: Settings) -> FastAPI:
             renderer.close()
 
     app = FastAPI(title="Overzoom", lifespan=lifespan, docs_url="/api.html", redoc_url=None)
+    if settings.public_url is not None:
+        app.add_middleware(PublicUrl, url=settings.public_url)
     app.add_middleware(CORSMiddleware, allow_origins=["*"], expose_headers=PROVENANCE)
     add_error_handlers(app)
     _add_viewer(app, catalogue)

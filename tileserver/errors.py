@@ -7,7 +7,9 @@ OverzoomError
     ├── OutsideSource     404
     ├── OutOfRange        422
     ├── UnsupportedGrid   400
-    └── Overloaded        503, with Retry-After
+    ├── Overloaded        503, with Retry-After
+    ├── SourceUnavailable 503, with Retry-After
+    └── Departed          499: the client has closed the connection, nobody reads it
 """
 
 from __future__ import annotations
@@ -64,12 +66,23 @@ class Overloaded(RequestError):
     retry_after_seconds = 2
 
 
+class SourceUnavailable(RequestError):
+    text = "the source cannot be read at present"
+    retry_after_seconds = 10
+
+
+class Departed(RequestError):
+    text = "the client has left"
+
+
 STATUS_CODES: dict[type[Exception], int] = {
     UnknownSource: 404,
     OutsideSource: 404,
     OutOfRange: 422,
     UnsupportedGrid: 400,
     Overloaded: 503,
+    SourceUnavailable: 503,
+    Departed: 499,
 }
 _TITILER_TEXTS = {
     400: "bad request",

@@ -102,7 +102,19 @@ class Settings(_Frozen):
         224, description="Distance of neighbouring patches, in parent pixels."
     )
     queue_tiles: Annotated[int, Field(ge=1)] = Field(
-        256, description="Tiles that may wait for the denoiser; more are answered 503."
+        256,
+        description="Tiles that may wait for the denoiser at most; the oldest beyond are refused.",
+    )
+    deadline_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
+        20, description="How long a request may wait; what cannot be drawn in time is refused."
+    )
+    when_busy: Literal["refuse", "interpolate"] = Field(
+        "refuse",
+        description="What a tile that cannot be drawn in time is answered with: 503, or the "
+        "interpolated tile, labelled and not to be stored.",
+    )
+    public_url: Annotated[str, Field(pattern=r"^https?://[^/\s?#]+(/[^\s?#]*)?$")] | None = Field(
+        None, description="Where clients find the server, behind a proxy: https://maps.example/sr."
     )
     merged_tiles: Annotated[int, Field(ge=1)] = Field(
         16, description="Neighbouring tiles evaluated as one window at most."
