@@ -300,7 +300,7 @@ def test_a_busy_server_may_answer_with_the_interpolated_tile(
 ) -> None:
     app = make_app(app_settings(when_busy="interpolate", queue_tiles=1, merged_tiles=1))
     middle = middle_tile(NATIVE + 2)
-    paths = [path_of(Tile(middle.x + 2 * i, middle.y, middle.z)) for i in range(8)]
+    paths = [path_of(Tile(middle.x + i - 3, middle.y, middle.z)) for i in range(8)]
     with TestClient(app) as client, ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(client.get, paths))
         fallbacks = [
