@@ -108,7 +108,7 @@ class OverzoomFactory(TilerFactory):
         headers = self._headers(wanted, key.etag)
         if _matches(request.headers.get("if-none-match"), key.etag):
             return Response(status_code=304, headers=headers)
-        rendered = await self.renderer.render(wanted, key.digest)
+        rendered = await self.renderer.render(wanted, key.path)
         timing = [f"{stage};dur={spent:.1f}" for stage, spent in rendered.milliseconds.items()]
         timing.insert(0, f'cache;desc="{rendered.tier or "miss"}"')
         headers["Server-Timing"] = ", ".join(timing)

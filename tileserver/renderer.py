@@ -16,12 +16,13 @@ from cache import SingleFlight, Tiered, TileKey
 from cache.key import fingerprint
 from engine.window import Window
 from tileserver.catalogue import Catalogue, Layer, Source
-from tileserver.encoding import ENCODING, ImageFormat, encode, to_levels
+from tileserver.encoding import ImageFormat, encode, to_levels
 from tileserver.errors import OutOfRange, OutsideSource, Overloaded
 from tileserver.grid import TILE_PX
 from tileserver.reader import CatalogueReader
 from tileserver.scheduler import Scheduler
 from tileserver.source import scaled
+from tileserver.versions import version
 
 Levels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -90,38 +91,45 @@ class Renderer:
 
     def key(self, request: TileRequest) -> TileKey:
         """The tile's key: a function of the request alone, with nothing looked up."""
-        parts: list[object] = [ENCODING, request.source.fingerprint, request.origin]
-        if request.origin == Mode.super_resolved:
-            parts.append(self.catalogue.picture_fingerprint)
+        sampled = request.origin == Mode.super_resolved
+        made_of = version(self.catalogue, request.source, sampled=sampled)
+        rendering = fingerprint(request.origin)
         tile = request.tile
         format = ImageFormat.jpg if request.format is ImageFormat.jpeg else request.format
-        grid = request.layer.grid.id
-        return TileKey(fingerprint(*parts), grid, tile.z, tile.x, tile.y, str(format))
+        return TileKey(
+            request.source.id,
+            f"{made_of}-{rendering}",
+            request.layer.grid.id,
+            tile.z,
+            tile.x,
+            tile.y,
+            str(format),
+        )
 
-    async def render(self, request: TileRequest, digest: str) -> Rendered:
-        """The tile of a key's digest; raises Overloaded where too many wait."""
-        content = self.store.get_fast(digest)
+    async def render(self, request: TileRequest, path: str) -> Rendered:
+        """The tile of a key's path; raises Overloaded where too many wait."""
+        content = self.store.get_fast(path)
         if content is not None:
             return Rendered(content, self.store.tiers[0].name)
-        return await self._flights.run(digest, lambda: self._found_or_made(request, digest))
+        return await self._flights.run(path, lambda: self._found_or_made(request, path))
 
     def close(self) -> None:
         self.scheduler.close()
         self._threads.shutdown()
         self._quick.shutdown()
 
-    async def _found_or_made(self, request: TileRequest, digest: str) -> Rendered:
+    async def _found_or_made(self, request: TileRequest, path: str) -> Rendered:
         if self._working >= self.catalogue.settings.queue_tiles:
             raise Overloaded
         self._working += 1
         try:
-            return await self._work(request, digest)
+            return await self._work(request, path)
         finally:
             self._working -= 1
 
-    async def _work(self, request: TileRequest, digest: str) -> Rendered:
+    async def _work(self, request: TileRequest, path: str) -> Rendered:
         loop, clock = asyncio.get_running_loop(), _Clock()
-        found = await loop.run_in_executor(self._quick, self.store.get, digest)
+        found = await loop.run_in_executor(self._quick, self.store.get, path)
         clock.lap("cache")
         if found is not None:
             return Rendered(*found, clock.milliseconds)
@@ -131,7 +139,7 @@ class Renderer:
         else:
             levels, valid = await self._drawn(request, clock)
         content = await loop.run_in_executor(
-            self._quick, self._encoded, levels, valid, request.format, digest
+            self._quick, self._encoded, levels, valid, request.format, path
         )
         clock.lap("encode")
         return Rendered(content, None, clock.milliseconds)
@@ -156,9 +164,9 @@ class Renderer:
         clock.lap("interpolate")
         return to_levels(pixels), valid
 
-    def _encoded(self, levels: Levels, valid: Mask, format: ImageFormat, digest: str) -> bytes:
+    def _encoded(self, levels: Levels, valid: Mask, format: ImageFormat, path: str) -> bytes:
         content = encode(levels, valid, format)
-        self.store.put(digest, content)
+        self.store.put(path, content)
         return content
 
 
