@@ -25,6 +25,7 @@ from tileserver.reader import CatalogueReader
 from tileserver.renderer import Mode, Rendered, Renderer, TileRequest
 from tileserver.rendering import Rendering, rendering_parameters
 from tileserver.tilejson import tilejson_document
+from tileserver.versions import version
 
 WEB_MERCATOR = "WebMercatorQuad"
 MAX_INDEX = 2**31 - 1
@@ -123,9 +124,9 @@ class OverzoomFactory(TilerFactory):
         headers = self._headers(request, wanted, key.etag)
         if _matches(request.headers.get("if-none-match"), key.etag):
             return Response(status_code=304, headers=headers)
-        rendered = self.renderer.fast(key.digest)
+        rendered = self.renderer.fast(key.path)
         if rendered is None:
-            work, deadline = self.renderer.render(wanted, key.digest), self._deadline_seconds
+            work, deadline = self.renderer.render(wanted, key.path), self._deadline_seconds
             try:
                 rendered = await while_there(request, work, deadline)
             except Overloaded:
@@ -145,7 +146,7 @@ class OverzoomFactory(TilerFactory):
     async def _fallback(self, request: Request, wanted: TileRequest) -> Response:
         """The interpolated tile in place of one that could not be drawn in time; not to be kept."""
         plain = wanted.interpolated()
-        work = self.renderer.render(plain, self.renderer.key(plain).digest)
+        work = self.renderer.render(plain, self.renderer.key(plain).path)
         rendered = await while_there(request, work, self._deadline_seconds)
         headers = {
             "Cache-Control": "no-store",
@@ -161,7 +162,9 @@ class OverzoomFactory(TilerFactory):
             "Cache-Control": f"public, max-age={self.max_age_seconds}",
             "X-Overzoom": wanted.origin,
         }
-        if request.query_params.get("v") == self.renderer.version(wanted.source):
+        if request.query_params.get("v") == version(
+            self.renderer.catalogue, wanted.source, sampled=True
+        ):
             headers["Cache-Control"] = IMMUTABLE
         if wanted.origin == Mode.super_resolved:
             catalogue = self.renderer.catalogue

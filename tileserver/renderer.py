@@ -19,7 +19,7 @@ from cache.key import fingerprint
 from engine.imagery import Pixels
 from engine.window import Window
 from tileserver.catalogue import Catalogue, Layer, Source
-from tileserver.encoding import ENCODING, ImageFormat, encode, encode_values
+from tileserver.encoding import ImageFormat, encode, encode_values
 from tileserver.errors import OutOfRange, OutsideSource
 from tileserver.grid import TILE_PX
 from tileserver.reader import CatalogueReader
@@ -27,6 +27,7 @@ from tileserver.readers import Readers
 from tileserver.rendering import PLAIN, Rendering, check, shown, values_shown
 from tileserver.scheduler import Scheduler
 from tileserver.source import scaled
+from tileserver.versions import version
 
 MAX_READS = 512
 """Reads of one source that may wait; a read of the demo scene takes 10 ms."""
@@ -123,29 +124,31 @@ class Renderer:
 
     def key(self, request: TileRequest) -> TileKey:
         """The tile's key: a function of the request alone, with nothing looked up."""
-        parts: list[object] = [ENCODING, request.source.fingerprint, request.origin]
-        parts += [request.scale, request.rendering]
-        if request.origin == Mode.super_resolved:
-            parts.append(self.catalogue.picture_fingerprint)
+        sampled = request.origin == Mode.super_resolved
+        made_of = version(self.catalogue, request.source, sampled=sampled)
+        rendering = fingerprint(request.origin, request.scale, request.rendering)
         tile = request.tile
         format = ImageFormat.jpg if request.format is ImageFormat.jpeg else request.format
-        grid = request.layer.grid.id
-        return TileKey(fingerprint(*parts), grid, tile.z, tile.x, tile.y, str(format))
+        return TileKey(
+            request.source.id,
+            f"{made_of}-{rendering}",
+            request.layer.grid.id,
+            tile.z,
+            tile.x,
+            tile.y,
+            str(format),
+        )
 
-    def version(self, source: Source) -> str:
-        """Digest of all that decides a source's tiles, whatever is asked of them."""
-        return fingerprint(ENCODING, source.fingerprint, self.catalogue.picture_fingerprint)
-
-    async def render(self, request: TileRequest, digest: str) -> Rendered:
-        """The tile of a key's digest; raises Overloaded where too many wait."""
-        content = self.fast(digest)
+    async def render(self, request: TileRequest, path: str) -> Rendered:
+        """The tile of a key's path; raises Overloaded where too many wait."""
+        content = self.fast(path)
         if content is not None:
             return content
-        return await self.flights.run(digest, lambda: self._found_or_made(request, digest))
+        return await self.flights.run(path, lambda: self._found_or_made(request, path))
 
-    def fast(self, digest: str) -> Rendered | None:
+    def fast(self, path: str) -> Rendered | None:
         """The tile where it lies in memory: cheap enough for an event loop."""
-        content = self.store.get_fast(digest)
+        content = self.store.get_fast(path)
         return None if content is None else Rendered(content, self.store.tiers[0].name)
 
     def close(self) -> None:
@@ -153,9 +156,9 @@ class Renderer:
         self._readers.close()
         self._quick.shutdown()
 
-    async def _found_or_made(self, request: TileRequest, digest: str) -> Rendered:
+    async def _found_or_made(self, request: TileRequest, path: str) -> Rendered:
         clock = _Clock()
-        found = await self._run_quick(self.store.get, digest)
+        found = await self._run_quick(self.store.get, path)
         clock.lap("cache")
         if found is not None:
             return Rendered(*found, clock.milliseconds)
@@ -164,7 +167,7 @@ class Renderer:
             clock.lap("read")
         else:
             values, valid = await self._drawn(request, clock)
-        content = await self._run_quick(self._encoded, request, values, valid, digest)
+        content = await self._run_quick(self._encoded, request, values, valid, path)
         clock.lap("encode")
         return Rendered(content, None, clock.milliseconds)
 
@@ -191,9 +194,9 @@ class Renderer:
     async def _run_quick(self, work: Callable[..., Value], *arguments: object) -> Value:
         return await asyncio.get_running_loop().run_in_executor(self._quick, work, *arguments)
 
-    def _encoded(self, request: TileRequest, values: Pixels, valid: Mask, digest: str) -> bytes:
+    def _encoded(self, request: TileRequest, values: Pixels, valid: Mask, path: str) -> bytes:
         content = encoded(request, values, valid)
-        self.store.put(digest, content)
+        self.store.put(path, content)
         return content
 
 

@@ -10,6 +10,7 @@ from tileserver.errors import OutOfRange
 from tileserver.reader import CatalogueReader
 from tileserver.renderer import Mode, Renderer
 from tileserver.rendering import Rendering, check, query_of
+from tileserver.versions import version
 
 
 def tilejson_document(
@@ -35,7 +36,7 @@ def tilejson_document(
         minzoom = min(reader.minzoom, layer.native_zoom, deepest)
     query = [] if mode is Mode.super_resolved else [("mode", str(mode))]
     query += [("tilesize", str(256 * scale))] if scale > 1 else []
-    query += [*query_of(rendering), ("v", renderer.version(source))]
+    query += [*query_of(rendering), ("v", version(catalogue, source, sampled=True))]
     document: dict[str, Any] = {
         "tilejson": "3.0.0",
         "name": source.id,
