@@ -55,6 +55,7 @@ def make_app(settings: Settings) -> FastAPI:
         finally:
             await warming
             renderer.close()
+            catalogue.close()
 
     app = FastAPI(title="Overzoom", lifespan=lifespan, docs_url="/api.html", redoc_url=None)
     app.add_middleware(CORSMiddleware, allow_origins=["*"], expose_headers=PROVENANCE)

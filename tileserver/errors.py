@@ -7,6 +7,7 @@ OverzoomError
     ├── OutsideSource     404
     ├── OutOfRange        422
     ├── UnsupportedGrid   400
+    ├── SourceUnavailable 503, with Retry-After
     └── Overloaded        503, with Retry-After
 """
 
@@ -59,6 +60,11 @@ class UnsupportedGrid(RequestError):
     text = "tile matrix set does not double from zoom to zoom"
 
 
+class SourceUnavailable(RequestError):
+    text = "the source cannot be read at present, try again"
+    retry_after_seconds = 10
+
+
 class Overloaded(RequestError):
     text = "busy, try again"
     retry_after_seconds = 2
@@ -69,6 +75,7 @@ STATUS_CODES: dict[type[Exception], int] = {
     OutsideSource: 404,
     OutOfRange: 422,
     UnsupportedGrid: 400,
+    SourceUnavailable: 503,
     Overloaded: 503,
 }
 _TITILER_TEXTS = {
