@@ -57,6 +57,7 @@ def make_app(settings: Settings) -> FastAPI:
         finally:
             await warming
             renderer.close()
+            catalogue.close()
 
     app = FastAPI(title="Overzoom", lifespan=lifespan, docs_url="/api.html", redoc_url=None)
     if settings.public_url is not None:

@@ -9,6 +9,7 @@ OverzoomError
     ├── UnsupportedGrid   400
     ├── Overloaded        503, with Retry-After
     ├── SourceUnavailable 503, with Retry-After
+    │   └── SourceChanged
     └── Departed          499: the client has closed the connection, nobody reads it
 """
 
@@ -61,14 +62,18 @@ class UnsupportedGrid(RequestError):
     text = "tile matrix set does not double from zoom to zoom"
 
 
+class SourceUnavailable(RequestError):
+    text = "the source cannot be read at present, try again"
+    retry_after_seconds = 10
+
+
 class Overloaded(RequestError):
     text = "busy, try again"
     retry_after_seconds = 2
 
 
-class SourceUnavailable(RequestError):
-    text = "the source cannot be read at present"
-    retry_after_seconds = 10
+class SourceChanged(SourceUnavailable):
+    """Its file became another one while a tile was drawn: the tile belongs to neither."""
 
 
 class Departed(RequestError):

@@ -15,10 +15,11 @@ from titiler.core.dependencies import DefaultDependency
 from titiler.core.factory import TilerFactory
 from titiler.extensions.wmts import wmtsExtension
 
+from cache import TileKey
 from tileserver.catalogue import Source
 from tileserver.departure import while_there
 from tileserver.encoding import ImageFormat
-from tileserver.errors import OutOfRange, Overloaded
+from tileserver.errors import OutOfRange, Overloaded, SourceChanged
 from tileserver.grid import TILE_PX
 from tileserver.limits import LimitedRoute
 from tileserver.reader import CatalogueReader
@@ -120,20 +121,31 @@ class OverzoomFactory(TilerFactory):
 
     async def answer(self, request: Request, wanted: TileRequest) -> Response:
         """The tile, or 304 before any work where the client has it."""
+        try:
+            return await self._answer(request, wanted)
+        except SourceChanged:
+            current = self.renderer.current(wanted)
+            wanted = await while_there(request, current, self._deadline_seconds)
+            return await self._answer(request, wanted)
+
+    async def _answer(self, request: Request, wanted: TileRequest) -> Response:
         key = self.renderer.key(wanted)
         headers = self._headers(request, wanted, key.etag)
         if _matches(request.headers.get("if-none-match"), key.etag):
             return Response(status_code=304, headers=headers)
         rendered = self.renderer.fast(key.path)
         if rendered is None:
-            work, deadline = self.renderer.render(wanted, key.path), self._deadline_seconds
             try:
-                rendered = await while_there(request, work, deadline)
+                rendered = await self._render(request, wanted, key)
             except Overloaded:
                 if wanted.origin != Mode.super_resolved or self._refuses:
                     raise
                 return await self._fallback(request, wanted)
         return _image(wanted, rendered, headers)
+
+    async def _render(self, request: Request, wanted: TileRequest, key: TileKey) -> Rendered:
+        work = self.renderer.render(wanted, key.path)
+        return await while_there(request, work, self._deadline_seconds)
 
     @property
     def _deadline_seconds(self) -> float:
@@ -146,8 +158,7 @@ class OverzoomFactory(TilerFactory):
     async def _fallback(self, request: Request, wanted: TileRequest) -> Response:
         """The interpolated tile in place of one that could not be drawn in time; not to be kept."""
         plain = wanted.interpolated()
-        work = self.renderer.render(plain, self.renderer.key(plain).path)
-        rendered = await while_there(request, work, self._deadline_seconds)
+        rendered = await self._render(request, plain, self.renderer.key(plain))
         headers = {
             "Cache-Control": "no-store",
             "X-Overzoom": plain.origin,

@@ -20,7 +20,7 @@ from engine.imagery import Pixels
 from engine.window import Window
 from tileserver.catalogue import Catalogue, Layer, Source
 from tileserver.encoding import ImageFormat, encode, encode_values
-from tileserver.errors import OutOfRange, OutsideSource
+from tileserver.errors import OutOfRange, OutsideSource, SourceChanged, SourceUnavailable
 from tileserver.grid import TILE_PX
 from tileserver.reader import CatalogueReader
 from tileserver.readers import Readers
@@ -31,6 +31,8 @@ from tileserver.versions import version
 
 MAX_READS = 512
 """Reads of one source that may wait; a read of the demo scene takes 10 ms."""
+
+CHANGE_POLL_SECONDS = 0.1
 
 Mask = NDArray[np.bool_]
 Value = TypeVar("Value")
@@ -146,6 +148,23 @@ class Renderer:
             return content
         return await self.flights.run(path, lambda: self._found_or_made(request, path))
 
+    async def current(self, request: TileRequest) -> TileRequest:
+        """The same tile of the source's next version; raises SourceUnavailable where none comes."""
+        deadline = time.monotonic() + self.catalogue.settings.deadline_seconds
+        while self.catalogue[request.source.id] is request.source:
+            if time.monotonic() > deadline:
+                raise SourceUnavailable
+            await asyncio.sleep(CHANGE_POLL_SECONDS)
+        return self.request(
+            request.source.id,
+            request.layer.grid.id,
+            request.tile,
+            request.format,
+            request.mode,
+            request.scale,
+            request.rendering,
+        )
+
     def fast(self, path: str) -> Rendered | None:
         """The tile where it lies in memory: cheap enough for an event loop."""
         content = self.store.get_fast(path)
@@ -196,6 +215,8 @@ class Renderer:
 
     def _encoded(self, request: TileRequest, values: Pixels, valid: Mask, path: str) -> bytes:
         content = encoded(request, values, valid)
+        if not request.source.unchanged():
+            raise SourceChanged
         self.store.put(path, content)
         return content
 

@@ -29,7 +29,7 @@ class _Frozen(BaseModel):
 class SourceSettings(_Frozen):
     """One raster to serve."""
 
-    path: Path = Field(description="A raster that GDAL reads; relative to the configuration file.")
+    path: str = Field(description="A raster that GDAL reads; relative to the configuration file.")
     range: tuple[float, float] | None = Field(
         None,
         description="Values shown as black and white; default: the file's declared range, or "
@@ -121,6 +121,12 @@ class Settings(_Frozen):
     )
     block_memory_bytes: Annotated[int, Field(ge=0)] = Field(
         256 * MEBIBYTE, description="Source blocks and pictures kept for deeper zooms, in memory."
+    )
+    source_check_seconds: Annotated[float, Field(ge=0)] = Field(
+        2, description="How often local files are looked at for changes; 0 never does."
+    )
+    open_handles: Annotated[int, Field(ge=0)] = Field(
+        64, description="Rasters kept open at a time, over all sources."
     )
     cache: CacheSettings = Field(default_factory=CacheSettings)
 
