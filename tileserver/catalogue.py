@@ -56,6 +56,14 @@ class Layer:
             return window.children(2**below).intersection(self.extent) is not None
         return window.parent(2**-below).intersection(self.extent) is not None
 
+    def prefetch(self, zoom: int, window: Window) -> None:
+        """Read every source block that drawing a window of a zoom will need, native or deeper.
+
+        Whoever draws it next waits for no disk and no network, as long as the block memory keeps
+        them. Raises SourceUnavailable.
+        """
+        self.bands.fetch(self.pyramid.source_window(zoom, window))
+
 
 class Source:
     """One version of a catalogued raster; its layers are made when a grid is first asked for."""

@@ -154,6 +154,11 @@ class Bands:
     def read(self, window: Window) -> Pixels:
         return self.blocks.read(window)[:-1]
 
+    def fetch(self, window: Window) -> None:
+        """Read the blocks of a window into the memo, one at a time."""
+        for block in self.blocks.blocks(window):
+            self.blocks.read(block)
+
     def valid(self, window: Window) -> NDArray[np.bool_]:
         """Where there is data, (H, W)."""
         valid: NDArray[np.bool_] = self.blocks.read(window)[-1] > 0
