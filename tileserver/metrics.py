@@ -14,9 +14,11 @@ from importlib.metadata import version
 from statistics import median
 from typing import Any, Protocol, runtime_checkable
 
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
 
 KINDS = ("native", "super-resolved", "interpolated", "fallback", "other")
 """What an answer's pixels are (X-Overzoom); other: anything but a tile."""
@@ -108,7 +110,7 @@ class Metrics:
         self._watched.waiting, self._watched.stores = waiting, tuple(stores)
 
     def text(self) -> bytes:
-        """Everything, in Prometheus' text format (media type: TEXT_TYPE)."""
+        """Everything, in Prometheus' text format."""
         return generate_latest(self.registry)
 
     def status(self) -> dict[str, Any]:
@@ -140,7 +142,18 @@ class Metrics:
         return child
 
 
-TEXT_TYPE = CONTENT_TYPE_LATEST
+def add_figures(app: FastAPI, metrics: Metrics) -> None:
+    """Register /metrics and /status.json; neither waits for anything."""
+
+    @app.get("/metrics", response_class=Response)
+    async def figures() -> Response:
+        """Counters in Prometheus' text format."""
+        return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/status.json")
+    async def status() -> dict[str, Any]:
+        """How busy the server is, and how quick."""
+        return metrics.status()
 
 
 class _Watched:

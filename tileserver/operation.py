@@ -77,6 +77,6 @@ class OperationSettings(_Frozen):
         description="After SIGTERM, serve on for so long with /readyz at 503, so that balancers "
         "look elsewhere first.",
     )
-    shutdown_seconds: Seconds = Field(
+    shutdown_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(
         20, description="Then finish what runs, for so long at most, and exit."
     )

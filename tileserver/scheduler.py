@@ -62,6 +62,8 @@ class Scheduler:
         self._waiting: list[_Job] = []
         self._changed = threading.Condition()
         self._closed = False
+        self.running_since: float | None = None
+        """When the evaluation that runs now began (time.monotonic)."""
         self._thread = threading.Thread(target=self._work, name="denoiser", daemon=True)
         self._thread.start()
 
@@ -98,12 +100,15 @@ class Scheduler:
             for job in jobs[1:]:
                 outer = outer.union(job.window)
             try:
+                self.running_since = time.monotonic()
                 pixels = jobs[0].picture.read(outer)
             except Exception as error:  # outermost: whatever failed is its waiters' answer
                 logger.exception("drawing failed")
                 for job in jobs:
                     job.answer(error)
                 continue
+            finally:
+                self.running_since = None
             seconds = time.perf_counter() - started
             for job in jobs:
                 rows, cols = outer.slices(job.window)

@@ -25,6 +25,7 @@ def scope_of(url: str, client: str = "10.0.0.1", **headers: str) -> Scope:
         "type": "http",
         "method": "GET",
         "path": unquote(path),
+        "raw_path": path.encode(),
         "query_string": query.encode(),
         "headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()],
         "client": (client, 1234),
