@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -77,13 +76,11 @@ async def _bounded(scope: Scope, receive: Receive) -> Receive:
     """The same request; raises UrlTooLong or BodyTooLarge."""
     if len(scope["raw_path"]) + len(scope["query_string"]) > URL_BYTES:
         raise UrlTooLong
-    headers = Headers(scope=scope)
-    length = headers.get("content-length")
-    if length is not None:
-        if int(length) > BODY_BYTES:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and int(value) > BODY_BYTES:
             raise BodyTooLarge
-    elif "transfer-encoding" in headers:
-        return _replayed(await _body(receive), receive)
+        if name == b"transfer-encoding":
+            return _replayed(await _body(receive), receive)
     return receive
 
 

@@ -48,10 +48,15 @@ class Observation:
         finally:
             seconds = time.perf_counter() - started
             self.metrics.answered(seen.status, seen.kind, seconds)
-            if self.settings.access:
+            if self._told(seen):
                 fields = self._fields(scope, seen, seconds)
                 logger.info(LINE, fields, extra=fields)
             REQUEST_ID.reset(token)
+
+    def _told(self, seen: _Seen) -> bool:
+        if self.settings.requests == "made":
+            return seen.status != 304 and not seen.tier
+        return self.settings.requests == "all"
 
     def _fields(self, scope: Scope, seen: _Seen, seconds: float) -> dict[str, Any]:
         return {
@@ -73,7 +78,7 @@ class Observation:
 
 
 class _Seen:
-    """An answer on its way out."""
+    """An answer on its way out; tier is where it was found, empty where it was made."""
 
     __slots__ = ("_request_id", "_send", "kind", "status", "tier")
 
@@ -88,7 +93,8 @@ class _Seen:
                 if name == b"x-overzoom":
                     self.kind = value.decode("latin-1")
                 elif name == b"server-timing" and value.startswith(TIER):
-                    self.tier = value[len(TIER) :].partition(b'"')[0].decode("latin-1")
+                    tier = value[len(TIER) :].partition(b'"')[0].decode("latin-1")
+                    self.tier = "" if tier == "miss" else tier
             message["headers"] = [*message["headers"], (b"x-request-id", self._request_id)]
         await self._send(message)
 

@@ -59,7 +59,11 @@ class LogSettings(_Frozen):
     """What is written to standard error."""
 
     format: Literal["text", "json"] = Field("text", description="Lines for people, or JSON.")
-    access: bool = Field(True, description="A line for every request.")
+    requests: Literal["all", "made", "none"] = Field(
+        "made",
+        description="A line for every request; for all but tiles that were in a cache, whose "
+        "lines would cost a third of serving them; or for none.",
+    )
     client: Literal["address", "hashed"] = Field(
         "address",
         description="Clients by address, or by a hash of it that changes with every start.",

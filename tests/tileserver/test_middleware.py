@@ -84,7 +84,7 @@ def test_an_id_goes_from_the_request_through_the_code_to_the_answer() -> None:
 
 
 def test_a_line_for_every_request_says_what_was_answered() -> None:
-    client = TestClient(small_app())
+    client = TestClient(small_app(log={"requests": "all"}))
     with logged(LogSettings(format="json")) as lines:
         client.get("/a/tile.png", headers={"X-Request-ID": "this"})
         client.get("/a/outside")
@@ -100,7 +100,7 @@ def test_a_line_for_every_request_says_what_was_answered() -> None:
 
 
 def test_no_key_and_no_forged_line_gets_into_the_log() -> None:
-    client = TestClient(small_app(access=KEYS))
+    client = TestClient(small_app(access=KEYS, log={"requests": "all"}))
     with logged(LogSettings()) as lines:
         for path in ("/streets/tile.png", "/streets/fault", "/none/x%0a%1b[31mINFO forged"):
             assert client.get(f"{path}?key=town+key").status_code in (200, 404, 500)
@@ -116,7 +116,7 @@ def test_no_key_and_no_forged_line_gets_into_the_log() -> None:
 
 
 def test_clients_can_be_hashed() -> None:
-    client = TestClient(small_app(log={"client": "hashed"}))
+    client = TestClient(small_app(log={"client": "hashed", "requests": "all"}))
     with logged(LogSettings(format="json")) as lines:
         client.get("/a/tile.png")
         client.get("/a/tile.png")
@@ -124,10 +124,20 @@ def test_clients_can_be_hashed() -> None:
     assert one == two != "testclient"
 
 
-def test_a_quiet_server_logs_no_requests() -> None:
-    client = TestClient(small_app(log={"access": False}))
+def test_tiles_from_a_cache_are_not_told_of_unless_all_is() -> None:
+    client = TestClient(small_app())
     with logged(LogSettings()) as lines:
         client.get("/a/tile.png")
+        assert lines() == []
+        client.get("/a/outside")
+        client.get("/")
+    assert len(lines()) == 2
+
+
+def test_a_quiet_server_logs_no_requests() -> None:
+    client = TestClient(small_app(log={"requests": "none"}))
+    with logged(LogSettings()) as lines:
+        client.get("/a/outside")
     assert lines() == []
 
 
