@@ -52,8 +52,10 @@ $(VENV)/.browser: $(VENV)/.dev
 
 $(VIEWER)/vendor/leaflet.js: $(VIEWER)/package-lock.json
 	command -v npm >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq npm; }
-	cd $(VIEWER) && npm ci --silent --no-audit --no-fund
+	cd $(VIEWER) && npm ci --silent --no-audit --no-fund --ignore-scripts
 	mkdir -p $(VIEWER)/vendor
 	cp -R $(addprefix $(VIEWER)/node_modules/leaflet/dist/,leaflet.js leaflet.css images) $(VIEWER)/vendor/
 	cp $(VIEWER)/node_modules/leaflet/LICENSE $(VIEWER)/vendor/LICENSE
+	cp $(addprefix $(VIEWER)/node_modules/swagger-ui-dist/,swagger-ui.css swagger-ui-bundle.js) $(VIEWER)/vendor/
+	cp $(VIEWER)/node_modules/swagger-ui-dist/LICENSE $(VIEWER)/vendor/LICENSE.swagger-ui
 	touch $@

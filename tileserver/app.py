@@ -14,29 +14,27 @@ import torch
 from fastapi import FastAPI
 from fastapi import Path as PathParam
 from morecantile.defaults import TileMatrixSets
-from rasterio.errors import RasterioError
-from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from cache import DiskStore, MemoryStore, Store, Tiered
 from engine.errors import CheckpointError
-from engine.window import Window
+from tileserver.access import grant_of
 from tileserver.catalogue import Catalogue, Source
 from tileserver.checkpoints import local_checkpoint
 from tileserver.errors import StartupError, add_error_handlers
-from tileserver.factory import WEB_MERCATOR, OverzoomFactory
-from tileserver.public_url import PublicUrl
+from tileserver.factory import OverzoomFactory
+from tileserver.health import Health, add_health
+from tileserver.metrics import Metrics, add_figures
+from tileserver.middleware import add_middleware
 from tileserver.renderer import Renderer
 from tileserver.scheduler import Scheduler
 from tileserver.settings import CacheSettings, Settings
 
 logger = logging.getLogger(__name__)
 
-WARM_PX = 64
 VIEWER = Path(__file__).parent / "viewer"
-PROVENANCE = ["ETag", "Server-Timing", "X-Overzoom", "X-Overzoom-Scale", "X-Overzoom-Fallback"]
-PROVENANCE += ["X-Overzoom-Checkpoint", "X-Overzoom-Steps", "X-Overzoom-Noise-Seed"]
 
 
 def make_app(settings: Settings) -> FastAPI:
@@ -46,28 +44,30 @@ def make_app(settings: Settings) -> FastAPI:
     catalogue = open_catalogue(settings)
     store = open_store(settings.cache)
     scheduler = Scheduler(settings.queue_tiles, settings.merged_tiles, settings.deadline_seconds)
-    renderer = Renderer(catalogue, store, scheduler)
-    health = _Health(catalogue)
+    renderer, operation = Renderer(catalogue, store, scheduler), settings.operation
+    health = Health(catalogue, lambda: scheduler.running_since, operation.hang_seconds)
+    metrics = Metrics(catalogue.checkpoint.name, catalogue.picture_fingerprint)
+    metrics.watch(lambda: scheduler.waiting, store.tiers)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        warming = asyncio.create_task(asyncio.to_thread(health.warm_up))
+        warming = asyncio.create_task(health.warm_up())
         try:
             yield
         finally:
+            health.stop()
             await warming
             renderer.close()
             catalogue.close()
 
-    app = FastAPI(title="Overzoom", lifespan=lifespan, docs_url="/api.html", redoc_url=None)
-    if settings.public_url is not None:
-        app.add_middleware(PublicUrl, url=settings.public_url)
-    app.add_middleware(CORSMiddleware, allow_origins=["*"], expose_headers=PROVENANCE)
+    app = FastAPI(title="Overzoom", lifespan=lifespan, docs_url=None, redoc_url=None)
+    add_middleware(app, settings, metrics)
     add_error_handlers(app)
     _add_viewer(app, catalogue)
-    _add_health(app, health)
+    add_health(app, health)
+    add_figures(app, metrics)
     app.include_router(_tiles(renderer, settings).router, prefix="/{source}")
-    app.state.renderer = renderer
+    app.state.renderer, app.state.health = renderer, health
     return app
 
 
@@ -118,9 +118,13 @@ def _add_viewer(app: FastAPI, catalogue: Catalogue) -> None:
     async def viewer() -> Response:
         return FileResponse(VIEWER / "index.html")
 
+    @app.get("/api.html", include_in_schema=False)
+    async def api() -> Response:
+        return FileResponse(VIEWER / "api.html")
+
     @app.get("/sources.json")
-    async def sources() -> list[dict[str, Any]]:
-        """The sources, in the order of the configuration."""
+    async def sources(request: Request) -> list[dict[str, Any]]:
+        """The sources that the client may see, in the order of the configuration."""
         return [
             {
                 "id": source.id,
@@ -128,45 +132,5 @@ def _add_viewer(app: FastAPI, catalogue: Catalogue) -> None:
                 "reference": source.settings.reference,
             }
             for source in catalogue.sources()
+            if grant_of(request.scope).allows(source.id)
         ]
-
-
-class _Health:
-    """Whether the server has drawn a block, found out at start-up beside the first requests."""
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        self.catalogue = catalogue
-        self.ready = False
-
-    def warm_up(self) -> None:
-        """Draw one block of the first source: opens its file and the libraries' lazy parts."""
-        try:
-            self._draw()
-        except (OSError, RasterioError):
-            logger.exception("the first source cannot be drawn: not ready")
-            return
-        self.ready = True
-
-    def _draw(self) -> None:
-        for source in self.catalogue.sources()[:1]:
-            layer = source.layer(WEB_MERCATOR)
-            middle = layer.extent.parent(2)
-            block = Window(
-                middle.row + middle.height // 2, middle.col + middle.width // 2, WARM_PX, WARM_PX
-            )
-            layer.pyramid.picture(layer.native_zoom).read(block)
-            layer.pyramid.picture(min(layer.native_zoom + 1, layer.max_zoom)).read(block.children())
-
-
-def _add_health(app: FastAPI, health: _Health) -> None:
-    @app.get("/healthz")
-    async def healthz() -> dict[str, str]:
-        """The process answers."""
-        return {"status": "ok"}
-
-    @app.get("/readyz")
-    async def readyz() -> Response:
-        """The checkpoint is loaded and has drawn a block."""
-        if health.ready:
-            return JSONResponse({"status": "ready"})
-        return JSONResponse({"status": "warming up"}, 503, {"Retry-After": "1"})

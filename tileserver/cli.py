@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -60,13 +59,11 @@ def serve(
     **options: Any,
 ) -> None:
     """Serve rasters, or all rasters of a folder, as tiles."""
-    import uvicorn
-
+    from tileserver import serving
     from tileserver.app import make_app
+    from tileserver.logs import configure_logging
     from tileserver.settings import read_settings
 
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("rasterio").setLevel(logging.WARNING)  # its errors come as exceptions too
     overrides = {name: value for name, value in options.items() if value is not None}
     if sources:
         overrides["sources"] = {id: {"path": str(path)} for id, path in _named(sources)}
@@ -75,9 +72,10 @@ def serve(
     settings = read_settings(config, overrides)
     if not settings.sources:
         raise StartupError("nothing to serve: name a raster, a folder or a configuration")
+    configure_logging(settings.log)
     app = make_app(settings)
     click.echo(f"Overzoom: open http://{settings.host}:{settings.port}/ in a browser")
-    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning")
+    serving.run(app, app.state.health, settings)
 
 
 @main.command()

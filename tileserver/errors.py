@@ -7,6 +7,10 @@ OverzoomError
     ├── OutsideSource     404
     ├── OutOfRange        422
     ├── UnsupportedGrid   400
+    ├── KeyNeeded         401: no API key, or none that is known
+    ├── BodyTooLarge      413
+    ├── UrlTooLong        414
+    ├── TooManyRequests   429, with Retry-After: this client asks for more than its share
     ├── Overloaded        503, with Retry-After
     ├── SourceUnavailable 503, with Retry-After
     │   └── SourceChanged
@@ -16,6 +20,7 @@ OverzoomError
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -41,6 +46,7 @@ class RequestError(OverzoomError):
 
     text = "bad request"
     retry_after_seconds: int | None = None
+    headers: Mapping[str, str] = {}
 
     def __init__(self) -> None:
         super().__init__(self.text)
@@ -60,6 +66,24 @@ class OutOfRange(RequestError):
 
 class UnsupportedGrid(RequestError):
     text = "tile matrix set does not double from zoom to zoom"
+
+
+class KeyNeeded(RequestError):
+    text = "an API key is needed"
+    headers = {"WWW-Authenticate": "Bearer"}
+
+
+class BodyTooLarge(RequestError):
+    text = "request body too large"
+
+
+class UrlTooLong(RequestError):
+    text = "URL too long"
+
+
+class TooManyRequests(RequestError):
+    text = "too many requests at a time"
+    retry_after_seconds = 1
 
 
 class SourceUnavailable(RequestError):
@@ -85,6 +109,10 @@ STATUS_CODES: dict[type[Exception], int] = {
     OutsideSource: 404,
     OutOfRange: 422,
     UnsupportedGrid: 400,
+    KeyNeeded: 401,
+    BodyTooLarge: 413,
+    UrlTooLong: 414,
+    TooManyRequests: 429,
     Overloaded: 503,
     SourceUnavailable: 503,
     Departed: 499,
@@ -111,15 +139,21 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _answer(500, "internal error"))
 
 
+def error_response(error: RequestError) -> Response:
+    """The answer to an error, also for those who stand before the application's handlers."""
+    headers = {"Cache-Control": "no-store", **error.headers}
+    if error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    return JSONResponse({"detail": str(error)}, STATUS_CODES[type(error)], headers)
+
+
 def _answer(status: int, text: str | None):  # type: ignore[no-untyped-def]
     async def handler(_request: Request, error: Exception) -> Response:
-        if status >= 500 and not isinstance(error, RequestError):
+        if isinstance(error, RequestError):
+            return error_response(error)
+        if status >= 500:
             logger.error("request failed", exc_info=error)
-        seconds = error.retry_after_seconds if isinstance(error, RequestError) else None
-        headers = {"Cache-Control": "no-store"}
-        if seconds is not None:
-            headers["Retry-After"] = str(seconds)
-        return JSONResponse({"detail": text or str(error)}, status, headers)
+        return JSONResponse({"detail": text or str(error)}, status, {"Cache-Control": "no-store"})
 
     return handler
 

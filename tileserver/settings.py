@@ -14,10 +14,12 @@ from engine.lattice import Lattice
 from engine.sampler import SamplerSettings
 from engine.schedule import Schedule
 from tileserver.errors import StartupError
+from tileserver.operation import AccessSettings, LogSettings, OperationSettings
 
 SOURCE_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 RESERVED_IDS = frozenset(
     {"viewer", "sources.json", "healthz", "readyz", "api.html", "openapi.json"}
+    | {"metrics", "status.json"}
 )
 MEBIBYTE = 2**20
 
@@ -129,6 +131,9 @@ class Settings(_Frozen):
         64, description="Rasters kept open at a time, over all sources."
     )
     cache: CacheSettings = Field(default_factory=CacheSettings)
+    access: AccessSettings = Field(default_factory=AccessSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+    operation: OperationSettings = Field(default_factory=OperationSettings)
 
     def sampler(self) -> SamplerSettings:
         """The part that decides a sample; raises ValueError where numbers do not fit."""

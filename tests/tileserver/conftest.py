@@ -32,6 +32,7 @@ class Server:
     url: str
     process: subprocess.Popen[bytes]
     client: httpx.Client = field(repr=False)
+    log: Path
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         return self.client.get(path, headers=headers)
@@ -49,23 +50,26 @@ def running(*arguments: str | Path, cache: Path) -> Iterator[Server]:
     port = free_port()
     command = [sys.executable, "-m", "tileserver", "serve", *map(str, arguments)]
     command += ["--port", str(port), "--cache-dir", str(cache)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    log = cache.with_name(f"{cache.name}.log")  # not a pipe: nobody would empty it
+    with (
+        log.open("wb") as file,
+        subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT) as process,
+    ):
         url = f"http://127.0.0.1:{port}"
         try:
             with httpx.Client(base_url=url, timeout=120) as client:
-                _wait_until_ready(client, process)
-                yield Server(url, process, client)
+                _wait_until_ready(client, process, log)
+                yield Server(url, process, client, log)
         finally:
             process.terminate()
             process.wait(30)
 
 
-def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
+def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            assert process.stdout is not None
-            raise AssertionError(process.stdout.read().decode())
+            raise AssertionError(log.read_text())
         try:
             if client.get("/readyz").status_code == 200:
                 return

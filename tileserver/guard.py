@@ -1,0 +1,109 @@
+"""Bounds of what may be sent here, headers that browsers should obey, and a text for any fault."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tileserver.access import first_element
+from tileserver.errors import BodyTooLarge, RequestError, UrlTooLong, error_response
+
+logger = logging.getLogger(__name__)
+
+BODY_BYTES = 2**20
+"""A GeoJSON feature of some 40,000 corners."""
+URL_BYTES = 16 * 2**10
+"""A colour map of 256 entries is the longest that is sensible: 6 KiB."""
+OWN_PAGES = frozenset({"", "viewer", "api.html"})
+OWN_POLICY = (
+    b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    b"img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; worker-src 'self' blob:; "
+    b"base-uri 'none'; form-action 'none'"
+)
+TITILER_POLICY = (
+    b"default-src 'self' https: data: blob: 'unsafe-inline'; object-src 'none'; base-uri 'none'"
+)
+"""titiler's own pages run scripts that stand in them, and load their libraries from elsewhere."""
+HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
+
+
+class Guard:
+    """Refuses what is too large, answers faults in JSON, and adds the headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        guarded = _Guarded(scope, send)
+        try:
+            receive = await _bounded(scope, receive)
+            await self.app(scope, receive, guarded.send)
+        except RequestError as error:
+            await error_response(error)(scope, receive, guarded.send)
+        except Exception as error:  # outermost that still answers within CORS
+            logger.error("request failed", exc_info=error)
+            if guarded.started:
+                raise
+            answer = JSONResponse({"detail": "internal error"}, 500, {"Cache-Control": "no-store"})
+            await answer(scope, receive, guarded.send)
+
+
+class _Guarded:
+    """An answer on its way out."""
+
+    __slots__ = ("_scope", "_send", "started")
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope, self._send, self.started = scope, send, False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            headers = [*message["headers"], *HEADERS]
+            if any(k == b"content-type" and v.startswith(b"text/html") for k, v in headers):
+                own = first_element(self._scope) in OWN_PAGES
+                headers.append((b"content-security-policy", OWN_POLICY if own else TITILER_POLICY))
+            message["headers"] = headers
+        await self._send(message)
+
+
+async def _bounded(scope: Scope, receive: Receive) -> Receive:
+    """The same request; raises UrlTooLong or BodyTooLarge."""
+    if len(scope["raw_path"]) + len(scope["query_string"]) > URL_BYTES:
+        raise UrlTooLong
+    for name, value in scope["headers"]:
+        if name == b"content-length" and int(value) > BODY_BYTES:
+            raise BodyTooLarge
+        if name == b"transfer-encoding":
+            return _replayed(await _body(receive), receive)
+    return receive
+
+
+async def _body(receive: Receive) -> bytes:
+    """A body of unknown length, read here, where its refusal has a status of its own."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > BODY_BYTES:
+            raise BodyTooLarge
+    return body
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def replaying() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replaying

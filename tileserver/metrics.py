@@ -1,0 +1,183 @@
+"""What a running server has done, counted for Prometheus and for people.
+
+Hooks are called where things happen: observation (answered), renderer (found, computed),
+scheduler (drawn, departed) and whoever refuses (refused). What can be read when it is asked for
+(queue, bytes by tier) is not counted but watched.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.metadata import version
+from statistics import median
+from typing import Any, Protocol, runtime_checkable
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
+
+KINDS = ("native", "super-resolved", "interpolated", "fallback", "other")
+"""What an answer's pixels are (X-Overzoom); other: anything but a tile."""
+RECENT = 1024
+"""Tiles that the figures of status() are taken over: some screens of some viewers."""
+# From a memory hit (under 1 ms) to the longest wait that a browser sits through.
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+WINDOWS = (1, 2, 4, 6, 9, 12, 16, 25, 36, 64)
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A store that knows what it holds."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def used_bytes(self) -> int: ...
+
+
+class Metrics:
+    """The counters of one server, in a registry of their own."""
+
+    def __init__(self, checkpoint: str = "", fingerprint: str = "") -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.build = {
+            "version": version("overzoom"),
+            "checkpoint": checkpoint,
+            "fingerprint": fingerprint,
+        }
+        self._started = time.time()
+        self._watched = _Watched(self.build)
+        self.registry.register(self._watched)
+        self._requests = self._counter("requests", "Answers.", "status", "kind")
+        self._seconds = self._histogram("request_seconds", "Time to answer.", SECONDS, "kind")
+        self._hits = self._counter("cache_hits", "Tiles that a tier had.", "tier")
+        self._misses = self._counter("cache_misses", "Tiles that no tier had.")
+        self._computed = self._counter("computed_tiles", "Tiles made.", "kind")
+        self._stages = self._histogram(
+            "stage_seconds", "Making a tile, by stage.", SECONDS, "stage"
+        )
+        self._waits = self._histogram("queue_wait_seconds", "Time before the denoiser.", SECONDS)
+        self._merged = self._histogram("merged_windows", "Windows drawn together.", WINDOWS)
+        self._departed = self._counter("departed", "Tiles dropped: nobody waited any more.")
+        self._refused = self._counter("refused", "Requests refused.", "reason")
+        self._children: dict[tuple[Any, ...], Any] = {}  # finding a child by labels costs 2 us
+        self._recent_hits: deque[bool] = deque(maxlen=RECENT)
+        self._recent_milliseconds: deque[float] = deque(maxlen=RECENT)
+
+    def answered(self, status: int, kind: str, seconds: float) -> None:
+        """A request of any route has been answered."""
+        kind = kind if kind in KINDS else "other"
+        self._child(self._requests, str(status), kind).inc()
+        self._child(self._seconds, kind).observe(seconds)
+
+    def found(self, tier: str | None) -> None:
+        """A tile was asked for; the tier that had it, None where it was made."""
+        self._recent_hits.append(tier is not None)
+        if tier is None:
+            self._misses.inc()
+        else:
+            self._child(self._hits, tier).inc()
+
+    def computed(self, kind: str, milliseconds: Mapping[str, float]) -> None:
+        """A tile was made, once however many asked for it; its milliseconds by stage."""
+        self._child(self._computed, kind).inc()
+        for stage, spent in milliseconds.items():
+            self._child(self._stages, stage).observe(spent / 1000)
+        self._recent_milliseconds.append(sum(milliseconds.values()))
+
+    def drawn(self, waited_seconds: Iterable[float]) -> None:
+        """Windows were drawn as one; how long each of them had waited."""
+        waits = list(waited_seconds)
+        self._merged.observe(len(waits))
+        for waited in waits:
+            self._waits.observe(waited)
+
+    def departed(self) -> None:
+        """Work was dropped because everybody who wanted it has left."""
+        self._departed.inc()
+
+    def refused(self, reason: str) -> None:
+        """A request was turned away; the reason is a fixed word: queue, client, deadline, ..."""
+        self._child(self._refused, reason).inc()
+
+    def watch(self, waiting: Callable[[], int], stores: Iterable[object]) -> None:
+        """Read the queue's depth and the stores' bytes whenever figures are asked for."""
+        self._watched.waiting, self._watched.stores = waiting, tuple(stores)
+
+    def text(self) -> bytes:
+        """Everything, in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def status(self) -> dict[str, Any]:
+        """The few figures that a viewer shows."""
+        hits, spent = self._recent_hits, self._recent_milliseconds
+        return {
+            **self.build,
+            "uptime_seconds": round(time.time() - self._started),
+            "waiting_tiles": self._watched.waiting(),
+            "hit_ratio": round(sum(hits) / len(hits), 3) if hits else None,
+            "tile_milliseconds": round(median(spent), 1) if spent else None,
+        }
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(f"overzoom_{name}", meaning, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, meaning: str, buckets: tuple[float, ...], *labels: str
+    ) -> Histogram:
+        return Histogram(
+            f"overzoom_{name}", meaning, labels, registry=self.registry, buckets=buckets
+        )
+
+    def _child(self, family: Any, *labels: str) -> Any:
+        key = (family, *labels)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = family.labels(*labels)
+        return child
+
+
+def add_figures(app: FastAPI, metrics: Metrics) -> None:
+    """Register /metrics and /status.json; neither waits for anything."""
+
+    @app.get("/metrics", response_class=Response)
+    async def figures() -> Response:
+        """Counters in Prometheus' text format."""
+        return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/status.json")
+    async def status() -> dict[str, Any]:
+        """How busy the server is, and how quick."""
+        return metrics.status()
+
+
+class _Watched:
+    """Figures that others hold, read when Prometheus comes by."""
+
+    def __init__(self, build: Mapping[str, str]) -> None:
+        self.build = build
+        self.waiting: Callable[[], int] = lambda: 0
+        self.stores: tuple[object, ...] = ()
+
+    def collect(self) -> Iterator[Metric]:
+        build = GaugeMetricFamily("overzoom_build_info", "What runs.", labels=list(self.build))
+        build.add_metric(list(self.build.values()), 1)
+        yield build
+        yield GaugeMetricFamily(
+            "overzoom_queue_tiles", "Tiles before the denoiser.", self.waiting()
+        )
+        used = GaugeMetricFamily("overzoom_cache_bytes", "Bytes kept.", labels=["tier"])
+        evicted = CounterMetricFamily("overzoom_cache_evictions", "Evictions.", labels=["tier"])
+        for store in self.stores:
+            if isinstance(store, Bounded):
+                used.add_metric([store.name], store.used_bytes)
+                evictions = getattr(store, "evictions", None)
+                if isinstance(evictions, int):
+                    evicted.add_metric([store.name], evictions)
+        yield used
+        yield evicted
