@@ -25,7 +25,8 @@ from engine.window import Window
 from tileserver.catalogue import Catalogue, Source
 from tileserver.checkpoints import local_checkpoint
 from tileserver.errors import StartupError, add_error_handlers
-from tileserver.factory import WEB_MERCATOR, OverzoomFactory
+from tileserver.factory import OverzoomFactory
+from tileserver.grid import WEB_MERCATOR
 from tileserver.renderer import Renderer
 from tileserver.scheduler import Scheduler
 from tileserver.settings import CacheSettings, Settings

@@ -10,19 +10,17 @@ from fastapi import APIRouter, Depends, Path, Query
 from morecantile import Tile
 from starlette.requests import Request
 from starlette.responses import Response
-from titiler.core.dependencies import DefaultDependency
 from titiler.core.factory import TilerFactory
-from titiler.extensions.wmts import wmtsExtension
 
 from tileserver.catalogue import Source
 from tileserver.encoding import ImageFormat
 from tileserver.errors import OutOfRange
-from tileserver.grid import TILE_PX
+from tileserver.grid import TILE_PX, WEB_MERCATOR
 from tileserver.limits import LimitedRoute
 from tileserver.reader import CatalogueReader
 from tileserver.renderer import Mode, Renderer, TileRequest
+from tileserver.wmts import Wmts
 
-WEB_MERCATOR = "WebMercatorQuad"
 MAX_INDEX = 2**31 - 1
 
 Zoom = Annotated[int, Path(ge=0, le=30, description="Zoom.")]
@@ -30,13 +28,6 @@ Index = Annotated[int, Path(ge=0, le=MAX_INDEX, description="Tile column (x) or 
 GridId = Annotated[str, Path(max_length=64, description="Tile matrix set.")]
 ModeParam = Annotated[Mode, Query(description="How zooms past native are made.")]
 TileSize = Annotated[int, Query(description=f"Side of a tile; {TILE_PX} only.")]
-
-
-def wmts() -> wmtsExtension:
-    """WMTS capabilities; layers are named by source id."""
-    return wmtsExtension(
-        layer_identifier_provider=lambda source: source.id, tile_dependencies=[DefaultDependency]
-    )
 
 
 @define(kw_only=True)
@@ -47,7 +38,7 @@ class OverzoomFactory(TilerFactory):
     router: APIRouter = field(factory=lambda: APIRouter(route_class=LimitedRoute))
     reader: type[CatalogueReader] = CatalogueReader
     max_age_seconds: int = 3600
-    extensions: list[Any] = field(factory=lambda: [wmts()])
+    extensions: list[Any] = field(factory=lambda: [Wmts()])
 
     def tile(self) -> None:
         """Register the tile routes: by tile matrix set, and plain XYZ."""

@@ -15,6 +15,7 @@ from rasterio.warp import transform, transform_bounds
 from engine.window import Window
 
 TILE_PX = 256
+WEB_MERCATOR = "WebMercatorQuad"
 FINER = 0.99
 """A zoom still counts as native where its pixel is this much smaller than the source's: sources
 made on a zoom's own grid differ from it by rounding."""
