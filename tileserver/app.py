@@ -16,6 +16,7 @@ from fastapi import Path as PathParam
 from morecantile.defaults import TileMatrixSets
 from rasterio.errors import RasterioError
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
@@ -27,6 +28,7 @@ from tileserver.checkpoints import local_checkpoint
 from tileserver.errors import StartupError, add_error_handlers
 from tileserver.factory import OverzoomFactory
 from tileserver.grid import WEB_MERCATOR
+from tileserver.ogc import add_ogc, landing_page, wants_json
 from tileserver.renderer import Renderer
 from tileserver.scheduler import Scheduler
 from tileserver.settings import CacheSettings, Settings
@@ -62,6 +64,7 @@ def make_app(settings: Settings) -> FastAPI:
     add_error_handlers(app)
     _add_viewer(app, catalogue)
     _add_health(app, health)
+    add_ogc(app, catalogue)
     app.include_router(_tiles(renderer, settings).router, prefix="/{source}")
     app.state.renderer = renderer
     return app
@@ -111,7 +114,9 @@ def _add_viewer(app: FastAPI, catalogue: Catalogue) -> None:
     app.mount("/viewer", StaticFiles(directory=VIEWER), name="viewer")
 
     @app.get("/", include_in_schema=False)
-    async def viewer() -> Response:
+    async def viewer(request: Request) -> Response:
+        if wants_json(request):
+            return JSONResponse(landing_page(request, catalogue.sources()))
         return FileResponse(VIEWER / "index.html")
 
     @app.get("/sources.json")

@@ -5,6 +5,7 @@ OverzoomError
 └── RequestError          an answer with a fixed text that says nothing of the machine
     ├── UnknownSource     404
     ├── OutsideSource     404
+    ├── OutsideGrid       404
     ├── OutOfRange        422
     ├── UnsupportedGrid   400
     └── Overloaded        503, with Retry-After
@@ -51,6 +52,10 @@ class OutsideSource(RequestError):
     text = "tile lies outside the source"
 
 
+class OutsideGrid(RequestError):
+    text = "source lies outside the tile matrix set"
+
+
 class OutOfRange(RequestError):
     text = "zoom, tile or parameter out of range"
 
@@ -67,6 +72,7 @@ class Overloaded(RequestError):
 STATUS_CODES: dict[type[Exception], int] = {
     UnknownSource: 404,
     OutsideSource: 404,
+    OutsideGrid: 404,
     OutOfRange: 422,
     UnsupportedGrid: 400,
     Overloaded: 503,

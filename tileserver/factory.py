@@ -17,6 +17,7 @@ from tileserver.encoding import ImageFormat
 from tileserver.errors import OutOfRange
 from tileserver.grid import TILE_PX, WEB_MERCATOR
 from tileserver.limits import LimitedRoute
+from tileserver.ogc import add_tilesets
 from tileserver.reader import CatalogueReader
 from tileserver.renderer import Mode, Renderer, TileRequest
 from tileserver.wmts import Wmts
@@ -121,6 +122,10 @@ class OverzoomFactory(TilerFactory):
             headers["X-Overzoom-Steps"] = str(catalogue.settings.steps)
             headers["X-Overzoom-Noise-Seed"] = str(catalogue.settings.noise_seed)
         return headers
+
+    def tilesets(self) -> None:
+        """Register the metadata of OGC API Tiles."""
+        add_tilesets(self.router, self.path_dependency, list(self.supported_tms.list()))
 
     def tilejson(self) -> None:
         """Register TileJSON, whose maxzoom is the served one."""

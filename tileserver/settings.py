@@ -17,7 +17,8 @@ from tileserver.errors import StartupError
 
 SOURCE_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 RESERVED_IDS = frozenset(
-    {"viewer", "sources.json", "healthz", "readyz", "api.html", "openapi.json"}
+    {"viewer", "sources.json", "healthz", "readyz", "api.html", "openapi.json", "conformance"}
+    | {"tileMatrixSets"}
 )
 MEBIBYTE = 2**20
 
