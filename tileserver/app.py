@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from fastapi import Path as PathParam
 from morecantile.defaults import TileMatrixSets
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from cache import DiskStore, MemoryStore, Store, Tiered
@@ -28,6 +28,7 @@ from tileserver.factory import OverzoomFactory
 from tileserver.health import Health, add_health
 from tileserver.metrics import Metrics, add_figures
 from tileserver.middleware import add_middleware
+from tileserver.ogc import add_ogc, landing_page, wants_json
 from tileserver.renderer import Renderer
 from tileserver.scheduler import Scheduler
 from tileserver.settings import CacheSettings, Settings
@@ -66,6 +67,7 @@ def make_app(settings: Settings) -> FastAPI:
     _add_viewer(app, catalogue)
     add_health(app, health)
     add_figures(app, metrics)
+    add_ogc(app, catalogue)
     app.include_router(_tiles(renderer, settings).router, prefix="/{source}")
     app.state.renderer, app.state.health = renderer, health
     return app
@@ -112,10 +114,16 @@ def _tiles(renderer: Renderer, settings: Settings) -> OverzoomFactory:
 
 
 def _add_viewer(app: FastAPI, catalogue: Catalogue) -> None:
+    def seen(request: Request) -> list[Source]:
+        grant = grant_of(request.scope)
+        return [source for source in catalogue.sources() if grant.allows(source.id)]
+
     app.mount("/viewer", StaticFiles(directory=VIEWER), name="viewer")
 
     @app.get("/", include_in_schema=False)
-    async def viewer() -> Response:
+    async def viewer(request: Request) -> Response:
+        if wants_json(request):
+            return JSONResponse(landing_page(request, seen(request)))
         return FileResponse(VIEWER / "index.html")
 
     @app.get("/api.html", include_in_schema=False)
@@ -131,6 +139,5 @@ def _add_viewer(app: FastAPI, catalogue: Catalogue) -> None:
                 "attribution": source.settings.attribution,
                 "reference": source.settings.reference,
             }
-            for source in catalogue.sources()
-            if grant_of(request.scope).allows(source.id)
+            for source in seen(request)
         ]

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,9 @@ def info(source: Path, checkpoint: Path | None) -> None:
     overrides: dict[str, Any] = {"sources": {id: {"path": str(p)} for id, p in _named((source,))}}
     if checkpoint is not None:
         overrides["checkpoint"] = str(checkpoint)
-    catalogue = open_catalogue(read_settings(None, overrides))
-    for opened in catalogue.sources():
-        click.echo(json.dumps(describe(catalogue, opened), indent=2))
+    with closing(open_catalogue(read_settings(None, overrides))) as catalogue:
+        for opened in catalogue.sources():
+            click.echo(json.dumps(describe(catalogue, opened), indent=2))
 
 
 @main.command()

@@ -5,6 +5,7 @@ OverzoomError
 └── RequestError          an answer with a fixed text that says nothing of the machine
     ├── UnknownSource     404
     ├── OutsideSource     404
+    ├── OutsideGrid       404
     ├── OutOfRange        422
     ├── UnsupportedGrid   400
     ├── KeyNeeded         401: no API key, or none that is known
@@ -60,6 +61,10 @@ class OutsideSource(RequestError):
     text = "tile lies outside the source"
 
 
+class OutsideGrid(RequestError):
+    text = "source lies outside the tile matrix set"
+
+
 class OutOfRange(RequestError):
     text = "zoom, tile or parameter out of range"
 
@@ -107,6 +112,7 @@ class Departed(RequestError):
 STATUS_CODES: dict[type[Exception], int] = {
     UnknownSource: 404,
     OutsideSource: 404,
+    OutsideGrid: 404,
     OutOfRange: 422,
     UnsupportedGrid: 400,
     KeyNeeded: 401,

@@ -18,8 +18,8 @@ from tileserver.operation import AccessSettings, LogSettings, OperationSettings
 
 SOURCE_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 RESERVED_IDS = frozenset(
-    {"viewer", "sources.json", "healthz", "readyz", "api.html", "openapi.json"}
-    | {"metrics", "status.json"}
+    {"viewer", "sources.json", "healthz", "readyz", "api.html", "openapi.json", "conformance"}
+    | {"tileMatrixSets", "metrics", "status.json"}
 )
 MEBIBYTE = 2**20
 
