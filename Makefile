@@ -11,7 +11,7 @@ VIEWER := tileserver/viewer
 serve: install
 	$(VENV)/bin/overzoom serve --config deploy/demo/overzoom.yaml $(ARGS)
 
-test: lint $(VENV)/.browser
+test: lint $(VENV)/.browser $(VENV)/.redis
 	$(PYTHON) -m pytest $(ARGS)
 
 lint: $(VENV)/.dev install
@@ -48,6 +48,10 @@ $(VENV)/.bench: $(VENV)/.dev
 
 $(VENV)/.browser: $(VENV)/.dev
 	command -v chromium >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq chromium; }
+	touch $@
+
+$(VENV)/.redis: $(VENV)/.dev
+	command -v redis-server >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq redis-server; }
 	touch $@
 
 $(VIEWER)/vendor/leaflet.js: $(VIEWER)/package-lock.json
