@@ -19,7 +19,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from cache import DiskStore, MemoryStore, Store, Tiered
+from cache import Tiered
 from engine.errors import CheckpointError
 from engine.window import Window
 from tileserver.catalogue import Catalogue, Source
@@ -28,7 +28,8 @@ from tileserver.errors import StartupError, add_error_handlers
 from tileserver.factory import WEB_MERCATOR, OverzoomFactory
 from tileserver.renderer import Renderer
 from tileserver.scheduler import Scheduler
-from tileserver.settings import CacheSettings, Settings
+from tileserver.settings import Settings
+from tileserver.tiers import open_store
 
 logger = logging.getLogger(__name__)
 
@@ -43,8 +44,7 @@ def make_app(settings: Settings) -> FastAPI:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     catalogue = open_catalogue(settings)
-    store = open_store(settings.cache)
-    renderer = Renderer(catalogue, store, Scheduler(settings.queue_tiles, settings.merged_tiles))
+    renderer = open_renderer(catalogue, open_store(settings.cache))
     health = _Health(catalogue)
 
     @asynccontextmanager
@@ -75,16 +75,10 @@ def open_catalogue(settings: Settings) -> Catalogue:
     return Catalogue(settings, checkpoint, morecantile.tms)
 
 
-def open_store(settings: CacheSettings) -> Tiered:
-    """The tiers of the cache; without a disk tier where its folder cannot be had."""
-    tiers: list[Store] = [MemoryStore(settings.memory_bytes)]
-    if settings.disk_bytes > 0:
-        folder = settings.disk_folder()
-        try:
-            tiers.append(DiskStore(folder, settings.disk_bytes))
-        except OSError as error:
-            logger.warning("no disk cache: %s", error)
-    return Tiered(tiers)
+def open_renderer(catalogue: Catalogue, store: Tiered) -> Renderer:
+    """The path of a tile, for a server and for commands that make tiles as it does."""
+    settings = catalogue.settings
+    return Renderer(catalogue, store, Scheduler(settings.queue_tiles, settings.merged_tiles))
 
 
 def _tiles(renderer: Renderer, settings: Settings) -> OverzoomFactory:

@@ -117,6 +117,7 @@ class Renderer:
         self.scheduler.close()
         self._threads.shutdown()
         self._quick.shutdown()
+        self.store.close()
 
     async def _found_or_made(self, request: TileRequest, path: str) -> Rendered:
         if self._working >= self.catalogue.settings.queue_tiles:
