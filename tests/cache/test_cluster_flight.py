@@ -16,7 +16,7 @@ import pytest
 from cache.cluster_flight import ClusterFlight
 from cache.lease import Leases
 from cache.redis import RedisStore
-from tests.cache.conftest import RedisServer
+from tests.services import RedisServer
 
 
 @asynccontextmanager

@@ -3,76 +3,30 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
-import boto3
 import obstore
 import pytest
-from moto.server import ThreadedMotoServer
 
 from cache import Store
 from cache.behind import Behind
 from cache.objects import ObjectStore
-from tests.cache.conftest import free_port
 from tests.cache.contract import VALUE, AgingContract, StoreContract, tile, value
-
-BUCKET = "tiles"
-
-
-class S3:
-    """A server of S3's protocol, and options to reach it by."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.server: ThreadedMotoServer | None = None
-        self.options = {
-            "endpoint": f"http://127.0.0.1:{self.port}",
-            "region": "us-east-1",
-            "access_key_id": "testing",
-            "secret_access_key": "verysecret",
-        }
-
-    def start(self) -> None:
-        self.server = ThreadedMotoServer("127.0.0.1", self.port, verbose=False)
-        self.server.start()
-        client = boto3.client(
-            "s3",
-            endpoint_url=self.options["endpoint"],
-            region_name="us-east-1",
-            aws_access_key_id="testing",
-            aws_secret_access_key="verysecret",
-        )
-        client.create_bucket(Bucket=BUCKET)
-        client.close()
-
-    def stop(self) -> None:
-        if self.server is not None:
-            self.server.stop()
-            self.server = None
-
-    def store(self, ttl_seconds: float | None = None) -> ObjectStore:
-        """A store under a prefix of its own."""
-        return ObjectStore(f"s3://{BUCKET}/{uuid4().hex}/overzoom", self.options, ttl_seconds)
+from tests.services import S3
 
 
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3]:
-    server = S3()
-    server.start()
-    yield server
-    server.stop()
+def opened(s3: S3, ttl_seconds: float | None = None) -> ObjectStore:
+    return ObjectStore(s3.url(), s3.options, ttl_seconds)
 
 
 class TestS3(StoreContract, AgingContract):
     @pytest.fixture
     def store(self, s3: S3) -> ObjectStore:
-        return s3.store()
+        return opened(s3)
 
     @pytest.fixture
     def aging(self, s3: S3) -> ObjectStore:
-        return s3.store(ttl_seconds=3600)
+        return opened(s3, ttl_seconds=3600)
 
     @pytest.mark.parametrize("harm", [VALUE[:-1], b"", b"GIF89a" * 100])
     def test_a_corrupt_object_is_a_miss_and_goes(self, store: ObjectStore, harm: bytes) -> None:
@@ -107,7 +61,7 @@ def test_a_store_that_goes_away_costs_misses_and_comes_back(
 ) -> None:
     s3 = S3()
     s3.start()
-    store = s3.store()
+    store = opened(s3)
     store.put(tile(1), VALUE)
     assert value(store, tile(1)) == VALUE
     s3.stop()

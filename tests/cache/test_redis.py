@@ -6,8 +6,8 @@ import time
 import pytest
 
 from cache.redis import RedisStore
-from tests.cache.conftest import RedisServer
 from tests.cache.contract import VALUE, AgingContract, StoreContract, tile, value
+from tests.services import RedisServer
 
 
 class TestRedisStore(StoreContract, AgingContract):

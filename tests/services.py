@@ -1,15 +1,18 @@
-"""Real services: Redis as a process, S3's protocol by moto."""
+"""Services that a server of tiles leans on: Redis as a process, S3's protocol by moto."""
 
 from __future__ import annotations
 
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
-import pytest
+import boto3
 import redis
+from moto.server import ThreadedMotoServer
+
+BUCKET = "tiles"
 
 
 class RedisServer:
@@ -50,24 +53,37 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-@pytest.fixture(scope="session")
-def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.kill()
+class S3:
+    """A server of S3's protocol, and options to reach it by."""
 
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.server: ThreadedMotoServer | None = None
+        self.options = {
+            "endpoint": f"http://127.0.0.1:{self.port}",
+            "region": "us-east-1",
+            "access_key_id": "testing",
+            "secret_access_key": "verysecret",
+        }
 
-@pytest.fixture
-def redis_server(shared_redis: RedisServer) -> RedisServer:
-    """A running, empty Redis."""
-    shared_redis.client.flushall()
-    return shared_redis
+    def start(self) -> None:
+        self.server = ThreadedMotoServer("127.0.0.1", self.port, verbose=False)
+        self.server.start()
+        client = boto3.client(
+            "s3",
+            endpoint_url=self.options["endpoint"],
+            region_name="us-east-1",
+            aws_access_key_id="testing",
+            aws_secret_access_key="verysecret",
+        )
+        client.create_bucket(Bucket=BUCKET)
+        client.close()
 
+    def stop(self) -> None:
+        if self.server is not None:
+            self.server.stop()
+            self.server = None
 
-@pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis to do harm to; not yet started."""
-    server = RedisServer(tmp_path)
-    yield server
-    server.kill()
+    def url(self) -> str:
+        """A place of its own in the bucket."""
+        return f"s3://{BUCKET}/{uuid4().hex}/overzoom"
