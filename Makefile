@@ -14,7 +14,7 @@ NEED_NPM = command -v npm >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) 
 serve: install
 	$(VENV)/bin/overzoom serve --config deploy/demo/overzoom.yaml $(ARGS)
 
-test: lint $(VENV)/.browser $(CLIENTS)/node_modules
+test: lint $(VENV)/.browser $(VENV)/.redis $(CLIENTS)/node_modules
 	$(PYTHON) -m pytest $(ARGS)
 
 lint: $(VENV)/.dev install
@@ -51,6 +51,10 @@ $(VENV)/.bench: $(VENV)/.dev
 
 $(VENV)/.browser: $(VENV)/.dev
 	command -v chromium >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq chromium; }
+	touch $@
+
+$(VENV)/.redis: $(VENV)/.dev
+	command -v redis-server >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq redis-server; }
 	touch $@
 
 $(VIEWER)/vendor/leaflet.js: $(VIEWER)/package-lock.json

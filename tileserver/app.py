@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from cache import DiskStore, MemoryStore, Store, Tiered
+from cache import Tiered
 from engine.errors import CheckpointError
 from tileserver.access import grant_of
 from tileserver.catalogue import Catalogue, Source
@@ -31,7 +31,8 @@ from tileserver.middleware import add_middleware
 from tileserver.ogc import add_ogc, landing_page, wants_json
 from tileserver.renderer import Renderer
 from tileserver.scheduler import Scheduler
-from tileserver.settings import CacheSettings, Settings
+from tileserver.settings import Settings
+from tileserver.tiers import open_cluster, open_store
 
 logger = logging.getLogger(__name__)
 
@@ -43,12 +44,11 @@ def make_app(settings: Settings) -> FastAPI:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     catalogue = open_catalogue(settings)
-    store = open_store(settings.cache)
-    scheduler = Scheduler(settings.queue_tiles, settings.merged_tiles, settings.deadline_seconds)
-    renderer, operation = Renderer(catalogue, store, scheduler), settings.operation
+    renderer, operation = open_renderer(catalogue, open_store(settings.cache)), settings.operation
+    scheduler = renderer.scheduler
     health = Health(catalogue, lambda: scheduler.running_since, operation.hang_seconds)
     metrics = Metrics(catalogue.checkpoint.name, catalogue.picture_fingerprint)
-    metrics.watch(lambda: scheduler.waiting, store.tiers)
+    metrics.watch(lambda: scheduler.waiting, renderer.store.tiers)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -82,16 +82,11 @@ def open_catalogue(settings: Settings) -> Catalogue:
     return Catalogue(settings, checkpoint, morecantile.tms)
 
 
-def open_store(settings: CacheSettings) -> Tiered:
-    """The tiers of the cache; without a disk tier where its folder cannot be had."""
-    tiers: list[Store] = [MemoryStore(settings.memory_bytes)]
-    if settings.disk_bytes > 0:
-        folder = settings.disk_folder()
-        try:
-            tiers.append(DiskStore(folder, settings.disk_bytes))
-        except OSError as error:
-            logger.warning("no disk cache: %s", error)
-    return Tiered(tiers)
+def open_renderer(catalogue: Catalogue, store: Tiered) -> Renderer:
+    """The path of a tile, for a server and for commands that make tiles as it does."""
+    settings = catalogue.settings
+    scheduler = Scheduler(settings.queue_tiles, settings.merged_tiles, settings.deadline_seconds)
+    return Renderer(catalogue, store, scheduler, open_cluster(settings.cache))
 
 
 def _tiles(renderer: Renderer, settings: Settings) -> OverzoomFactory:

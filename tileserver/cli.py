@@ -13,7 +13,9 @@ from typing import Any
 import click
 
 from engine.errors import EngineError
+from tileserver.cache_commands import cache
 from tileserver.errors import OverzoomError, StartupError
+from tileserver.prerender_command import prerender
 
 LIBRARY_ENVIRONMENT = {
     "GDAL_CACHEMAX": "200",  # MB; GDAL's own default is 5 % of the machine
@@ -197,6 +199,10 @@ def evaluate(pictures: tuple[str, ...], report: Path, **options: Any) -> None:
     from tileserver.evaluating.command import Evaluation, evaluate
 
     evaluate(Evaluation.of(pictures, options), report)
+
+
+main.add_command(cache)
+main.add_command(prerender)
 
 
 def _named(paths: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:

@@ -2,6 +2,7 @@
 
 OverzoomError
 ├── StartupError          the server cannot start: a source, a checkpoint or the configuration
+├── CommandError          a command cannot do what it was asked for
 └── RequestError          an answer with a fixed text that says nothing of the machine
     ├── UnknownSource     404
     ├── OutsideSource     404
@@ -40,6 +41,10 @@ class OverzoomError(Exception):
 
 class StartupError(OverzoomError):
     """The server does not start; the message says in one line which thing and why."""
+
+
+class CommandError(OverzoomError):
+    """A command has nothing to do, or cannot do it; the message says why in one line."""
 
 
 class RequestError(OverzoomError):
