@@ -60,7 +60,7 @@ class Tracked(Generic[Item]):
 
     def _look(self) -> None:
         old = self.current.raster
-        same = old.origin.signature() == old.signature
+        same = _looks_like(old)
         if not (same and self._settled):
             new = self._inspect()
             self._settled = new.settled
@@ -75,6 +75,14 @@ class Tracked(Generic[Item]):
         self._generation += 1
         old, self.current = self.current, self._make(raster, self._generation)
         old.close()
+
+
+def _looks_like(raster: Raster) -> bool:
+    """Whether a fresh look shows this version; a part that is gone may only be one of many."""
+    try:
+        return raster.origin.signature() == raster.signature
+    except OSError:
+        return False
 
 
 class Watch:
