@@ -116,6 +116,8 @@ def _s3_look(parts: SplitResult) -> Look:
             retry_config={"max_retries": 2},
         )
         state = obstore.head(store, parts.path.lstrip("/"))
+    except FileNotFoundError as error:
+        raise OSError("is not there") from error
     except BaseError as error:
         raise OSError(f"cannot be looked at ({type(error).__name__})") from error
     return state["e_tag"], state["last_modified"].isoformat(), state["size"]

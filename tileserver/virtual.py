@@ -17,7 +17,7 @@ from rasterio.errors import RasterioError
 from engine.window import Window
 from tileserver.errors import StartupError
 from tileserver.origin import Address, Origin
-from tileserver.raster import REFERRING_DRIVERS, opened
+from tileserver.raster import REFERRING_DRIVERS, opened_anew
 
 OPTIONS = (("VRT_SHARED_SOURCE", "0"),)
 SMALLEST_OVERVIEW_PX = 256
@@ -55,7 +55,7 @@ def described(origin: Origin) -> Part:
     """A member's description; raises StartupError in one line where it cannot be one."""
     name = origin.address.name
     try:
-        with origin.address.environment(), opened(origin.address) as dataset:
+        with origin.address.environment(), opened_anew(origin.address) as dataset:
             if dataset.driver in REFERRING_DRIVERS:
                 raise StartupError(f"{name}: refers to other files, and so cannot be a member")
             if dataset.crs is None:

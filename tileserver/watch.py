@@ -6,7 +6,8 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event, Lock, Thread
+from contextlib import suppress
+from threading import Event, Lock, Thread, main_thread
 from typing import Generic, Protocol, TypeVar
 
 from tileserver.errors import StartupError
@@ -16,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 LOOKING_THREADS = 4
 """Sources looked at at a time: so many may hang on a network before changes of others wait."""
+END_SECONDS = 0.25
+"""How soon the watch sees that the program ends."""
 
 
 class Versioned(Protocol):
@@ -93,22 +96,24 @@ class Watch:
         self._stop = Event()
         self._items = [(item, seconds) for item, seconds in items if seconds > 0]
         if self._items:
-            Thread(target=self._run, name="watch", daemon=True).start()
+            Thread(target=self._run, name="watch").start()
 
     def close(self) -> None:
         """Look no more; a look that goes on ends by itself."""
         self._stop.set()
 
     def _run(self) -> None:
-        tick = min(seconds for _, seconds in self._items)
         due = [time.monotonic() + seconds for _, seconds in self._items]
+        tick = min(END_SECONDS, *(seconds for _, seconds in self._items))
         with ThreadPoolExecutor(LOOKING_THREADS, thread_name_prefix="look") as threads:
-            while not self._stop.wait(tick):
+            # Ends with the main thread: a daemon could be killed inside GDAL, which aborts.
+            while main_thread().is_alive() and not self._stop.wait(tick):
                 now = time.monotonic()
                 for place, (item, seconds) in enumerate(self._items):
                     if now >= due[place]:
                         due[place] = now + seconds
-                        threads.submit(_look, item)
+                        with suppress(RuntimeError):  # the interpreter ends
+                            threads.submit(_look, item)
 
 
 def _look(item: Tracked[Item]) -> None:
