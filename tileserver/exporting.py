@@ -23,7 +23,7 @@ from tileserver.area import DEGREES, Bbox, tiles_of_bbox
 from tileserver.catalogue import Layer, Source
 from tileserver.encoding import ImageFormat
 from tileserver.errors import CommandError
-from tileserver.factory import WEB_MERCATOR
+from tileserver.grid import WEB_MERCATOR
 from tileserver.reader import CatalogueReader
 from tileserver.renderer import Mode, Renderer, TileRequest
 
