@@ -43,10 +43,11 @@ def make_app(settings: Settings) -> FastAPI:
         torch.set_num_threads(settings.threads)
     catalogue = open_catalogue(settings)
     store = open_store(settings.cache)
-    renderer = Renderer(catalogue, store, Scheduler(settings.queue_tiles, settings.merged_tiles))
-    scheduler, operation = renderer.scheduler, settings.operation
-    health = Health(catalogue, lambda: scheduler.running_since, operation.hang_seconds)
     metrics = Metrics(catalogue.checkpoint.name, catalogue.picture_fingerprint)
+    scheduler = Scheduler(settings.queue_tiles, settings.merged_tiles, metrics)
+    renderer = Renderer(catalogue, store, scheduler, metrics)
+    hang_seconds = settings.operation.hang_seconds
+    health = Health(catalogue, lambda: scheduler.running_since, hang_seconds)
     metrics.watch(lambda: scheduler.waiting, store.tiers)
 
     @asynccontextmanager

@@ -14,6 +14,7 @@ from titiler.core.dependencies import DefaultDependency
 from titiler.core.factory import TilerFactory
 from titiler.extensions.wmts import wmtsExtension
 
+from tileserver.access import with_key
 from tileserver.catalogue import Source
 from tileserver.encoding import ImageFormat
 from tileserver.errors import OutOfRange
@@ -145,7 +146,8 @@ class OverzoomFactory(TilerFactory):
             """TileJSON 3.0; its member "overzoom" says what is native and what is made."""
             route = {"z": "{z}", "x": "{x}", "y": "{y}", "format": str(tile_format)}
             url = self.url_for(request, "tile", tileMatrixSetId=tileMatrixSetId, **route)
-            return tilejson_document(self.renderer, source, tileMatrixSetId, url, mode)
+            url = with_key(_in_mode(url, mode), request)
+            return tilejson_document(self.renderer, source, tileMatrixSetId, url)
 
         @self.router.get("/tilejson.json")
         def xyz_tilejson(
@@ -157,16 +159,13 @@ class OverzoomFactory(TilerFactory):
             """The TileJSON of the web mercator grid."""
             route = {"z": "{z}", "x": "{x}", "y": "{y}", "format": str(tile_format)}
             url = self.url_for(request, "xyz_tile", **route)
-            return tilejson_document(self.renderer, source, WEB_MERCATOR, url, mode)
+            url = with_key(_in_mode(url, mode), request)
+            return tilejson_document(self.renderer, source, WEB_MERCATOR, url)
 
 
-def tilejson_document(
-    renderer: Renderer, source: Source, grid_id: str, url: str, mode: Mode
-) -> dict[str, Any]:
+def tilejson_document(renderer: Renderer, source: Source, grid_id: str, url: str) -> dict[str, Any]:
     """The TileJSON of a source on a grid, for tiles of a URL template."""
     layer, catalogue = source.layer(grid_id), renderer.catalogue
-    if mode is not Mode.super_resolved:
-        url += f"?mode={mode}"
     with CatalogueReader.of(source, layer.grid) as reader:
         west, south, east, north = reader.get_geographic_bounds(
             layer.grid.tms.rasterio_geographic_crs
@@ -193,6 +192,10 @@ def tilejson_document(
     if source.settings.attribution:
         document["attribution"] = source.settings.attribution
     return document
+
+
+def _in_mode(url: str, mode: Mode) -> str:
+    return url if mode is Mode.super_resolved else f"{url}?mode={mode}"
 
 
 def _matches(header: str | None, etag: str) -> bool:

@@ -19,6 +19,7 @@ from tileserver.catalogue import Catalogue, Layer, Source
 from tileserver.encoding import ENCODING, ImageFormat, encode, to_levels
 from tileserver.errors import OutOfRange, OutsideSource, Overloaded
 from tileserver.grid import TILE_PX
+from tileserver.metrics import Metrics
 from tileserver.reader import CatalogueReader
 from tileserver.scheduler import Scheduler
 from tileserver.source import scaled
@@ -63,8 +64,11 @@ class Rendered:
 class Renderer:
     """Tiles of a catalogue, cached, each made once however many ask for it at a time."""
 
-    def __init__(self, catalogue: Catalogue, store: Tiered, scheduler: Scheduler) -> None:
+    def __init__(
+        self, catalogue: Catalogue, store: Tiered, scheduler: Scheduler, metrics: Metrics
+    ) -> None:
         self.catalogue, self.store, self.scheduler = catalogue, store, scheduler
+        self.metrics = metrics
         self._flights: SingleFlight[Rendered] = SingleFlight()
         # Reading and encoding leave the interpreter's lock: two threads keep two cores busy.
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="renderer")
@@ -102,8 +106,15 @@ class Renderer:
         """The tile of a key's digest; raises Overloaded where too many wait."""
         content = self.store.get_fast(digest)
         if content is not None:
+            self.metrics.found(self.store.tiers[0].name)
             return Rendered(content, self.store.tiers[0].name)
-        return await self._flights.run(digest, lambda: self._found_or_made(request, digest))
+        try:
+            rendered = await self._flights.run(digest, lambda: self._found_or_made(request, digest))
+        except Overloaded:
+            self.metrics.refused("queue")
+            raise
+        self.metrics.found(rendered.tier)
+        return rendered
 
     def close(self) -> None:
         self.scheduler.close()
@@ -134,6 +145,7 @@ class Renderer:
             self._quick, self._encoded, levels, valid, request.format, digest
         )
         clock.lap("encode")
+        self.metrics.computed(request.origin, clock.milliseconds)
         return Rendered(content, None, clock.milliseconds)
 
     async def _drawn(self, request: TileRequest, clock: _Clock) -> tuple[Levels, Mask]:

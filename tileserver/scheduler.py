@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from engine.imagery import Imagery, Pixels
 from engine.window import Window
 from tileserver.errors import Overloaded
+from tileserver.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +58,9 @@ class _Job:
 class Scheduler:
     """Draws windows of pictures on one device. All windows are of one size, on its multiples."""
 
-    def __init__(self, queue_tiles: int, merged_tiles: int) -> None:
+    def __init__(self, queue_tiles: int, merged_tiles: int, metrics: Metrics | None = None) -> None:
         self.queue_tiles, self.merged_tiles = queue_tiles, merged_tiles
+        self.metrics = metrics or Metrics()
         self._waiting: list[_Job] = []
         self._changed = threading.Condition()
         self._closed = False
@@ -110,6 +112,7 @@ class Scheduler:
             finally:
                 self.running_since = None
             seconds = time.perf_counter() - started
+            self.metrics.drawn(started - job.asked for job in jobs)
             for job in jobs:
                 rows, cols = outer.slices(job.window)
                 part = pixels[:, rows, cols]
