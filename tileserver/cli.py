@@ -96,6 +96,35 @@ def info(source: Path, checkpoint: Path | None) -> None:
 
 
 @main.command()
+@click.argument("config", required=False, type=click.Path(path_type=Path))
+@click.option("--schema", is_flag=True, help="Print the JSON schema of configurations instead.")
+@click.option("--annotated", is_flag=True, help="Print a configuration with every default instead.")
+def check_config(config: Path | None, schema: bool, annotated: bool) -> None:
+    """Open everything that CONFIG names, and print what would be served, or a line a problem."""
+    from tileserver import configuration
+
+    if schema or annotated:
+        click.echo(configuration.schema() if schema else configuration.annotated(), nl=False)
+        return
+    if config is None:
+        raise click.UsageError("name a configuration, --schema or --annotated")
+    found = list(configuration.check(config))
+    for fine, line in found:
+        click.echo(line if fine else f"overzoom: {line}", err=not fine)
+    sys.exit(0 if all(fine for fine, _ in found) else 1)
+
+
+@main.command()
+def hash_key() -> None:
+    """Make an API key: for the client the key, for access.keys in the configuration its hash."""
+    import hashlib
+    import secrets
+
+    key = secrets.token_urlsafe(32)  # as long as its hash: no dictionary finds it
+    click.echo(f"key:    {key}\nsha256: {hashlib.sha256(key.encode()).hexdigest()}")
+
+
+@main.command()
 @click.option(
     "--data",
     multiple=True,
