@@ -12,12 +12,12 @@ from typing import Any
 import click
 
 from engine.errors import EngineError
+from tileserver.allocation import bound_arenas
 from tileserver.errors import OverzoomError, StartupError
 
 LIBRARY_ENVIRONMENT = {
     "GDAL_CACHEMAX": "200",  # MB; GDAL's own default is 5 % of the machine
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no listing of folders beside a raster
-    "MALLOC_ARENA_MAX": "2",  # glibc keeps an arena a thread otherwise, and memory creeps up
 }
 
 
@@ -41,6 +41,7 @@ def main() -> None:
     """Web map tiles that go on where the imagery ends."""
     for name, value in LIBRARY_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    bound_arenas()
 
 
 @main.command()
