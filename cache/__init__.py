@@ -13,7 +13,16 @@ from cache.disk import DiskStore
 from cache.key import TileKey
 from cache.memory import MemoryStore
 from cache.single_flight import SingleFlight
-from cache.store import Store
+from cache.store import Entry, Kept, Store
 from cache.tiered import Tiered
 
-__all__ = ["DiskStore", "MemoryStore", "SingleFlight", "Store", "Tiered", "TileKey"]
+__all__ = [
+    "DiskStore",
+    "Entry",
+    "Kept",
+    "MemoryStore",
+    "SingleFlight",
+    "Store",
+    "Tiered",
+    "TileKey",
+]

@@ -1,163 +1,203 @@
 """The disk tier: one file a value, checked when read, least recently used files evicted.
 
 A file is written beside its place, then renamed, so a reader sees a whole value or none, also
-after `kill -9` in mid-write. It starts with a magic number and the digest of what follows: a file
-that was cut, flipped or never ours is a miss, and is removed. A full or failing disk only stops
-values from being kept.
+after `kill -9` in mid-write. A file that was cut, flipped or never ours does not open
+(envelope.py): it is a miss, and is removed. A full or failing disk only stops values from being
+kept. A file's own time is its recency; when its value was made stands in the file.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import logging
 import os
 import tempfile
+import threading
 import time
-from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from threading import Lock
+
+from cache.envelope import HEADER_BYTES, opened, sealed, written
+from cache.key import checked
+from cache.stock import BLOCK_BYTES, Stock
+from cache.store import Entry, Kept, Store
 
 logger = logging.getLogger(__name__)
 
-MAGIC = b"OZ01"
-DIGEST_BYTES = 16
-HEADER_BYTES = len(MAGIC) + DIGEST_BYTES
-BLOCK_BYTES = 4096
-"""Files occupy whole blocks of a file system."""
 PARTIAL = ".partial"
+"""Suffix of files being written; they also start with a dot, which no key's element does."""
 ABANDONED_SECONDS = 600
 """A partial file of this age belongs to no living writer: a write takes milliseconds."""
 EVICT_TO = 0.9
 """An eviction frees a tenth of the quota, so that not every write evicts."""
+LOOK_SHARE = 1 / 64
+"""A process looks again at what is there whenever it has written this share of the quota: so
+far can several processes together pass the quota, each, before they know of one another."""
+LOOK_BYTES = 2**20
+WRITE_TRIES = 3
+"""Another process may remove the empty folder that a file was to be written to."""
 
 
-class DiskStore:
-    """A bounded store in a folder.
-
-    Several processes may share the folder; each then bounds what it knows of: the files that it
-    found, wrote or read.
-    """
+class DiskStore(Store):
+    """A bounded store in a folder, which several processes may share."""
 
     name = "disk"
 
-    def __init__(self, folder: Path, max_bytes: int) -> None:
+    def __init__(self, folder: Path, max_bytes: int, ttl_seconds: float | None = None) -> None:
         """Raises OSError where the folder cannot be made."""
         if max_bytes < 0:
             raise ValueError(f"max_bytes must not be negative, not {max_bytes}")
-        self.folder, self.max_bytes = folder, max_bytes
-        self._sizes: OrderedDict[str, int] = OrderedDict()
-        self._used_bytes = 0
-        self._lock = Lock()
+        self.folder, self.max_bytes, self.ttl_seconds = folder, max_bytes, ttl_seconds
+        self.evicted = 0
+        """Values that this process removed for want of room."""
+        self._stock = Stock()
+        self._looking = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
-        self._take_stock()
+        self._look()
 
     @property
     def used_bytes(self) -> int:
-        return self._used_bytes
+        """Bytes on the disk, as far as this process knows."""
+        return self._stock.used_bytes
 
-    def get(self, key: str) -> bytes | None:
+    def get(self, key: str) -> Kept | None:
         path = self._path(key)
         try:
             content = path.read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             logger.warning("cache file cannot be read: %s", error)
             return None
-        value = content[HEADER_BYTES:]
-        if content[:HEADER_BYTES] != _header(value):
-            logger.warning("corrupt cache file removed: %s", path.name)
-            self._remove(key)
+        kept = opened(key, content)
+        if kept is None:
+            logger.warning("corrupt cache file removed: %s", key)
+        if kept is None or self._expired(kept.written):
+            self.remove(key)
             return None
-        self._touch(key, path, len(content))
-        return value
+        self._use(key, path, len(content))
+        return kept
 
-    def put(self, key: str, value: bytes) -> None:
-        if _occupied_bytes(len(value) + HEADER_BYTES) > self.max_bytes:
-            return
+    def has(self, key: str) -> bool:
         path = self._path(key)
         try:
-            self._write(path, _header(value) + value)
+            if self.ttl_seconds is None:
+                return path.is_file()
+            with path.open("rb") as file:
+                return not self._expired(written(file.read(HEADER_BYTES)))
+        except OSError:
+            return False
+
+    def put(self, key: str, value: bytes, written: float | None = None) -> None:
+        path = self._path(key)
+        content = sealed(key, Kept(value, time.time() if written is None else written))
+        if len(content) + BLOCK_BYTES > self.max_bytes:
+            return
+        try:
+            _write(path, content)
         except OSError as error:
             logger.warning("cache file cannot be written: %s", error)
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                self._evict(self._used_bytes * EVICT_TO)  # others fill this disk as well
+                self._evict(self.used_bytes * EVICT_TO)  # others fill this disk as well
             return
-        self._account(key, len(value) + HEADER_BYTES)
-        if self._used_bytes > self.max_bytes:
-            self._evict(self.max_bytes * EVICT_TO)
+        self._stock.add(key, len(content))
+        self._keep_quota()
+        if self._stock.added_bytes > max(LOOK_BYTES, self.max_bytes * LOOK_SHARE):
+            # Beside the request: a folder of a hundred thousand files takes a second.
+            threading.Thread(target=self._look, name="disk cache", daemon=True).start()
 
-    def _write(self, path: Path, content: bytes) -> None:
-        path.parent.mkdir(exist_ok=True)
-        handle, name = tempfile.mkstemp(suffix=PARTIAL, dir=path.parent)
+    def remove(self, key: str) -> None:
+        path = self._path(key)
+        self._stock.drop(key)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+            path.unlink(missing_ok=True)
+        except NotADirectoryError:
+            return
+        except OSError as error:
+            logger.warning("cache file cannot be removed: %s", error)
+            return
+        with suppress(OSError):  # the first folder that still holds something ends it
+            for folder in path.parents[: key.count("/")]:
+                folder.rmdir()
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        for entry, status in self._files(prefix):
+            yield Entry(entry, status.st_size)
+
+    def close(self) -> None:
+        with self._looking:  # let a look that is under way come to its end
+            return
 
     def _path(self, key: str) -> Path:
-        return self.folder / key[:2] / key
+        return self.folder / checked(key)
 
-    def _touch(self, key: str, path: Path, size: int) -> None:
-        self._account(key, size)
+    def _expired(self, written: float) -> bool:
+        return self.ttl_seconds is not None and time.time() > written + self.ttl_seconds
+
+    def _use(self, key: str, path: Path, size_bytes: int) -> None:
+        self._stock.use(key, size_bytes)
         try:
             os.utime(path)  # recency must outlive the process: it is the file's own time
         except OSError:
-            self._forget(key)
+            self._stock.drop(key)
 
-    def _account(self, key: str, size: int) -> None:
-        with self._lock:
-            self._used_bytes += _occupied_bytes(size) - self._sizes.pop(key, 0)
-            self._sizes[key] = _occupied_bytes(size)
-
-    def _forget(self, key: str) -> None:
-        with self._lock:
-            self._used_bytes -= self._sizes.pop(key, 0)
-
-    def _remove(self, key: str) -> None:
-        self._forget(key)
-        try:
-            self._path(key).unlink(missing_ok=True)
-        except OSError as error:
-            logger.warning("cache file cannot be removed: %s", error)
+    def _keep_quota(self) -> None:
+        # Until the next look, others will write about as much as they did before the last one.
+        quota_bytes = max(0, self.max_bytes - self._stock.foreign_bytes)
+        if self.used_bytes > quota_bytes:
+            self._evict(quota_bytes * EVICT_TO)
 
     def _evict(self, target_bytes: float) -> None:
-        with self._lock:
-            victims, left = [], self._used_bytes
-            for key, size in self._sizes.items():
-                if left <= target_bytes:
-                    break
-                victims.append(key)
-                left -= size
-        for key in victims:
-            self._remove(key)
+        for key in self._stock.oldest(target_bytes):
+            self.remove(key)
+            self.evicted += 1
 
-    def _take_stock(self) -> None:
-        """Learn what an earlier process left, oldest first, and clear what it broke off."""
-        found = []
-        for entry in self.folder.glob("??/*"):
-            try:
-                status = entry.stat()
-                if entry.suffix == PARTIAL:
-                    if time.time() - status.st_mtime > ABANDONED_SECONDS:
-                        entry.unlink()
-                    continue
-            except OSError:
-                continue
-            found.append((status.st_mtime_ns, entry.name, status.st_size))
-        for _, key, size in sorted(found):
-            self._account(key, size)
-        if self._used_bytes > self.max_bytes:
-            self._evict(self.max_bytes * EVICT_TO)
+    def _look(self) -> None:
+        """Learn what is in the folder, and clear what was broken off or is too old."""
+        if not self._looking.acquire(blocking=False):
+            return
+        try:
+            self._stock.begin()
+            found = []
+            for key, status in self._files("", clear=True):
+                if self._expired(status.st_mtime):  # not even used for so long
+                    self.remove(key)
+                else:
+                    found.append((status.st_mtime_ns, key, status.st_size))
+            self._stock.replace(Entry(key, size) for _, key, size in sorted(found))
+        finally:
+            self._looking.release()
+        self._keep_quota()
+
+    def _files(self, prefix: str, *, clear: bool = False) -> Iterator[tuple[str, os.stat_result]]:
+        """The files whose keys start with a prefix; clear: remove abandoned partial ones."""
+        start = os.path.join(self.folder, prefix.rpartition("/")[0])
+        for folder, _, names in os.walk(start):
+            for name in names:
+                path = os.path.join(folder, name)
+                key = os.path.relpath(path, self.folder)
+                with suppress(OSError):  # gone in the meantime
+                    if name.endswith(PARTIAL):
+                        if clear and time.time() - os.stat(path).st_mtime > ABANDONED_SECONDS:
+                            os.unlink(path)
+                    elif key.startswith(prefix):
+                        yield key, os.stat(path)
 
 
-def _header(value: bytes) -> bytes:
-    return MAGIC + hashlib.blake2b(value, digest_size=DIGEST_BYTES).digest()
-
-
-def _occupied_bytes(size: int) -> int:
-    return -(-size // BLOCK_BYTES) * BLOCK_BYTES
+def _write(path: Path, content: bytes) -> None:
+    for tries_left in reversed(range(WRITE_TRIES)):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=".", suffix=PARTIAL, dir=path.parent)
+            break
+        except FileNotFoundError:
+            if not tries_left:
+                raise
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

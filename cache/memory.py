@@ -2,38 +2,81 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from threading import Lock
 
-from cachetools import LRUCache
+from cachetools import Cache, TLRUCache
 
-OVERHEAD_BYTES = 256
+from cache.store import Entry, Kept, Store
+
+OVERHEAD_BYTES = 512
 """What an entry costs beside its value: key, object headers and links (measured, rounded up)."""
 
 
-class MemoryStore:
+class MemoryStore(Store):
     """A bounded store in this process."""
 
     name = "memory"
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, ttl_seconds: float | None = None) -> None:
         if max_bytes < 0:
             raise ValueError(f"max_bytes must not be negative, not {max_bytes}")
-        self._values: LRUCache[str, bytes] = LRUCache(max_bytes, getsizeof=_cost_bytes)
+        lifetime = float("inf") if ttl_seconds is None else ttl_seconds
+        self._values = _Counting(
+            max_bytes,
+            ttu=lambda _key, kept, _now: kept.written + lifetime,
+            timer=time.time,
+            getsizeof=_cost_bytes,
+        )
         self._lock = Lock()
+
+    @property
+    def evicted(self) -> int:
+        """Values removed for want of room."""
+        return self._values.evicted
 
     @property
     def used_bytes(self) -> int:
         return int(self._values.currsize)
 
-    def get(self, key: str) -> bytes | None:
+    def get(self, key: str) -> Kept | None:
         with self._lock:
             return self._values.get(key)
 
-    def put(self, key: str, value: bytes) -> None:
-        if _cost_bytes(value) <= self._values.maxsize:
+    def has(self, key: str) -> bool:
+        with self._lock:
+            return key in self._values
+
+    def put(self, key: str, value: bytes, written: float | None = None) -> None:
+        kept = Kept(value, time.time() if written is None else written)
+        if _cost_bytes(kept) <= self._values.maxsize:
             with self._lock:
-                self._values[key] = value
+                self._values[key] = kept
+
+    def remove(self, key: str) -> None:
+        with self._lock:
+            self._values.pop(key, None)
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        with self._lock:  # read past the cache: a listing is no use
+            values = [
+                (key, len(Cache.__getitem__(self._values, key).value)) for key in list(self._values)
+            ]
+        return (Entry(key, size) for key, size in values if key.startswith(prefix))
+
+    def close(self) -> None:
+        with self._lock:
+            self._values.clear()
 
 
-def _cost_bytes(value: bytes) -> int:
-    return len(value) + OVERHEAD_BYTES
+class _Counting(TLRUCache[str, Kept]):
+    evicted = 0
+
+    def popitem(self) -> tuple[str, Kept]:
+        self.evicted += 1
+        return super().popitem()
+
+
+def _cost_bytes(kept: Kept) -> int:
+    return len(kept.value) + OVERHEAD_BYTES

@@ -4,33 +4,56 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
+
+
+@dataclass(eq=False, slots=True)
+class _Flight(Generic[Value]):
+    task: asyncio.Task[Value]
+    waiting: int = 0
 
 
 class SingleFlight(Generic[Value]):
     """For one event loop. A failure reaches everybody who waited, and is not remembered."""
 
     def __init__(self) -> None:
-        self._running: dict[str, asyncio.Task[Value]] = {}
+        self._running: dict[str, _Flight[Value]] = {}
+        self.abandoned = 0
+        """Computations that were cancelled because all who waited had left."""
 
     async def run(self, key: str, work: Callable[[], Awaitable[Value]]) -> Value:
         """work's value, computed once for all concurrent callers of a key.
 
-        A caller that is cancelled leaves the computation running for the others.
+        A caller that is cancelled leaves the computation running for the others; the last one
+        takes it along.
         """
-        task = self._running.get(key)
-        if task is None:
-            task = asyncio.ensure_future(_awaited(work))
-            self._running[key] = task
-            task.add_done_callback(lambda done: self._finished(key, done))
-        return await asyncio.shield(task)
+        flight = self._running.get(key)
+        if flight is None:
+            flight = _Flight(asyncio.ensure_future(_awaited(work)))
+            self._running[key] = flight
+            flight.task.add_done_callback(lambda _: self._finished(key, flight))
+        flight.waiting += 1
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.waiting -= 1
+            if flight.waiting == 0 and not flight.task.done():
+                self.abandoned += 1
+                flight.task.cancel()
+                self._forget(key, flight)
 
-    def _finished(self, key: str, task: asyncio.Task[Value]) -> None:
-        self._running.pop(key, None)
-        if not task.cancelled():
-            task.exception()  # seen, even where every caller has left
+    def _finished(self, key: str, flight: _Flight[Value]) -> None:
+        self._forget(key, flight)
+        if not flight.task.cancelled():
+            flight.task.exception()  # seen, even where every caller has left
+
+    def _forget(self, key: str, flight: _Flight[Value]) -> None:
+        """Who asks from now on starts anew."""
+        if self._running.get(key) is flight:
+            del self._running[key]
 
 
 async def _awaited(work: Callable[[], Awaitable[Value]]) -> Value:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from cache.store import Store
+from cache.store import Entry, Store
 
 
 class Tiered:
@@ -15,18 +15,40 @@ class Tiered:
 
     def get_fast(self, key: str) -> bytes | None:
         """The value where it lies in the first tier: cheap enough for an event loop."""
-        return self.tiers[0].get(key) if self.tiers else None
+        kept = self.tiers[0].get(key) if self.tiers else None
+        return None if kept is None else kept.value
 
     def get(self, key: str) -> tuple[bytes, str] | None:
         """The value and the name of the tier that had it, or None. May wait for a disk."""
         for depth, tier in enumerate(self.tiers):
-            value = tier.get(key)
-            if value is not None:
+            kept = tier.get(key)
+            if kept is not None:
                 for above in self.tiers[:depth]:
-                    above.put(key, value)
-                return value, tier.name
+                    above.put(key, kept.value, kept.written)
+                return kept.value, tier.name
         return None
+
+    def has(self, key: str) -> bool:
+        """Whether any tier has the value; none reads it."""
+        return any(tier.has(key) for tier in self.tiers)
 
     def put(self, key: str, value: bytes) -> None:
         for tier in self.tiers:
             tier.put(key, value)
+
+    def remove(self, key: str) -> None:
+        for tier in self.tiers:
+            tier.remove(key)
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """What is kept under the keys that start with a prefix, each key once."""
+        seen: set[str] = set()
+        for tier in self.tiers:
+            for entry in tier.entries(prefix):
+                if entry.key not in seen:
+                    seen.add(entry.key)
+                    yield entry
+
+    def close(self) -> None:
+        for tier in self.tiers:
+            tier.close()

@@ -61,9 +61,8 @@ class BlockedImagery:
         self.inner, self.block_px, self.memo, self.canonical = inner, block_px, memo, canonical
 
     def read(self, window: Window) -> Pixels:
-        outer = window.aligned(self.block_px)
         blocks: dict[Window, Pixels] = {}
-        for block in self._blocks(outer):
+        for block in self.blocks(window):
             pixels = self.memo.get(self._index(block))
             if pixels is None and self.canonical:
                 pixels = self._keep(block, self.inner.read(block))
@@ -72,9 +71,13 @@ class BlockedImagery:
             blocks[block] = pixels
         return _assembled(window, blocks)
 
+    def needs(self, window: Window) -> Window:
+        """The window of the inner imagery that a read of this one may read."""
+        return window.aligned(self.block_px) if self.canonical else window
+
     def _read_through(self, window: Window) -> Pixels:
         pixels = self.inner.read(window)
-        for block in self._blocks(window.aligned(self.block_px)):
+        for block in self.blocks(window):
             if window.contains(block):
                 rows, cols = window.slices(block)
                 self._keep(block, np.ascontiguousarray(pixels[:, rows, cols]))
@@ -88,8 +91,10 @@ class BlockedImagery:
     def _index(self, block: Window) -> tuple[int, int]:
         return block.row // self.block_px, block.col // self.block_px
 
-    def _blocks(self, outer: Window) -> list[Window]:
+    def blocks(self, window: Window) -> list[Window]:
+        """The aligned blocks that a window touches."""
         size = self.block_px
+        outer = window.aligned(size)
         return [
             Window(row, col, size, size)
             for row in range(outer.row, outer.bottom, size)

@@ -8,11 +8,13 @@ native + k   condition: the cubic doubling of the picture at native + k - 1
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from engine.checkpoint import Checkpoint
 from engine.imagery import BlockedImagery, BlockMemo, Imagery
 from engine.resolver import Doubled, Halved, SuperResolved
 from engine.sampler import SamplerSettings
+from engine.window import Window
 
 BLOCK_PX = 256
 """Pictures that deeper zooms start from are remembered by blocks the size of a tile."""
@@ -45,13 +47,14 @@ class Pyramid:
         self.settings, self.checkpoint = settings, checkpoint
         self._pictures: dict[int, Imagery] = {native_zoom: Halved(source)}
         self._interpolated: dict[int, Imagery] = {native_zoom: self._pictures[native_zoom]}
+        self._needs: dict[int, Callable[[Window], Window]] = {}
         condition: Imagery = source
         for zoom in range(native_zoom + 1, max_zoom + 1):
             picture = SuperResolved(condition, channels, checkpoint, settings, zoom, device)
-            self._pictures[zoom] = BlockedImagery(
-                picture, block_px, memo(zoom), canonical=canonical
-            )
-            condition = Doubled(self._pictures[zoom])
+            blocked = BlockedImagery(picture, block_px, memo(zoom), canonical=canonical)
+            self._pictures[zoom] = blocked
+            self._needs[zoom] = partial(_needs, blocked, picture)
+            condition = Doubled(blocked)
             above = self._interpolated[zoom - 1]
             self._interpolated[zoom] = source if zoom == native_zoom + 1 else Doubled(above)
 
@@ -63,7 +66,20 @@ class Pyramid:
         """The cubic interpolation of a zoom, with the same 2x2 means as the data."""
         return self._at(self._interpolated, zoom)
 
+    def source_window(self, zoom: int, window: Window) -> Window:
+        """What a picture's window may read of the source, on the grid of native_zoom + 1."""
+        self.picture(zoom)  # the zoom is one of these
+        if zoom == self.native_zoom:
+            return window.children()
+        for deeper in range(zoom, self.native_zoom + 1, -1):
+            window = Doubled.needs(self._needs[deeper](window))
+        return self._needs[self.native_zoom + 1](window)
+
     def _at(self, pictures: dict[int, Imagery], zoom: int) -> Imagery:
         if zoom not in pictures:
             raise ValueError(f"zoom {zoom} is outside {self.native_zoom} to {self.max_zoom}")
         return pictures[zoom]
+
+
+def _needs(blocked: BlockedImagery, picture: SuperResolved, window: Window) -> Window:
+    return picture.needs(blocked.needs(window))

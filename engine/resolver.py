@@ -9,6 +9,7 @@ from torch import Tensor
 
 from engine.checkpoint import Checkpoint
 from engine.doubling import REACH_PX, doubled
+from engine.fusion import Fusion
 from engine.imagery import Imagery, Pixels
 from engine.network import SCALE
 from engine.projection import detailed, into_range, pool
@@ -31,6 +32,11 @@ class Doubled:
         rows, cols = source.children().slices(window)
         pixels: Pixels = doubled(parent)[:, rows, cols].numpy()
         return pixels
+
+    @staticmethod
+    def needs(window: Window) -> Window:
+        """The parent's window that a read of this one reads."""
+        return window.parent().dilated(REACH_PX)
 
 
 class Halved:
@@ -75,6 +81,14 @@ class SuperResolved:
         return self._picture(
             window, lambda state, condition: self.sampler.lattice(state, condition, memo)
         )
+
+    def needs(self, window: Window) -> Window:
+        """The condition's window that a read of this one may read."""
+        state = _state_window(window, self.sampler.denoiser.cell_px)
+        settings = self.sampler.settings
+        if settings.fusion is Fusion.INDEPENDENT:
+            state = state.dilated(settings.lattice.patch_px)  # patches are drawn whole
+        return state.dilated(self.sampler.halo_px).children(SCALE)
 
     @torch.inference_mode()
     def _picture(self, window: Window, draw: Callable[[Window, ReadCondition], Tensor]) -> Pixels:

@@ -44,11 +44,11 @@ def make_app(settings: Settings) -> FastAPI:
     catalogue = open_catalogue(settings)
     store = open_store(settings.cache)
     metrics = Metrics(catalogue.checkpoint.name, catalogue.picture_fingerprint)
-    scheduler = Scheduler(settings.queue_tiles, settings.merged_tiles, metrics)
-    renderer = Renderer(catalogue, store, scheduler, metrics)
-    hang_seconds = settings.operation.hang_seconds
-    health = Health(catalogue, lambda: scheduler.running_since, hang_seconds)
-    metrics.watch(lambda: scheduler.waiting, store.tiers)
+    limits = settings.queue_tiles, settings.merged_tiles, settings.deadline_seconds
+    scheduler = Scheduler(*limits, drawn=metrics.drawn)
+    metrics.watch(scheduler, store.tiers)
+    renderer, operation = Renderer(catalogue, store, scheduler, metrics), settings.operation
+    health = Health(catalogue, lambda: scheduler.running_since, operation.hang_seconds)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -59,6 +59,7 @@ def make_app(settings: Settings) -> FastAPI:
             health.stop()
             await warming
             renderer.close()
+            catalogue.close()
 
     app = FastAPI(title="Overzoom", lifespan=lifespan, docs_url=None, redoc_url=None)
     add_middleware(app, settings, metrics)

@@ -1,8 +1,15 @@
-"""Sources by id: opened once at start-up, so that no path or URL of a request reaches GDAL."""
+"""Sources by id, each as its files are now; no path or URL of a request reaches GDAL.
+
+    settings -> locating -> raster (one version) -> Source -> Layer, one a grid
+
+A source whose files change is replaced by another one (watch), with handles, layers and
+remembered blocks of its own; whoever holds the old one ends with it.
+"""
 
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,10 +26,13 @@ from engine.pyramid import Pyramid
 from engine.window import Window
 from tileserver.errors import UnknownSource, UnsupportedGrid
 from tileserver.grid import Grid, doubling_grids
+from tileserver.handles import Handles, Shelf
+from tileserver.locating import locate
 from tileserver.memo import BlockMemory
-from tileserver.raster import Raster, inspect
+from tileserver.raster import Raster, inspected
 from tileserver.settings import Settings, SourceSettings
 from tileserver.source import Bands, GridSource
+from tileserver.watch import Tracked, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -46,19 +56,30 @@ class Layer:
             return window.children(2**below).intersection(self.extent) is not None
         return window.parent(2**-below).intersection(self.extent) is not None
 
+    def prefetch(self, zoom: int, window: Window) -> None:
+        """Read every source block that drawing a window of a zoom will need, native or deeper.
+
+        Whoever draws it next waits for no disk and no network, as long as the block memory keeps
+        them. Raises SourceUnavailable.
+        """
+        self.bands.fetch(self.pyramid.source_window(zoom, window))
+
 
 class Source:
-    """A raster in the catalogue; its layers are made when a grid is first asked for."""
+    """One version of a catalogued raster; its layers are made when a grid is first asked for."""
 
     def __init__(
         self,
         id: str,
         settings: SourceSettings,
-        raster: Raster,
+        shelf: Shelf,
         grids: Mapping[str, Grid],
         layer: Callable[[Source, Grid], Layer],
+        generation: int = 0,
     ) -> None:
-        self.id, self.settings, self.raster = id, settings, raster
+        """generation: the number of this version, which keeps its blocks from those of others."""
+        self.id, self.settings, self.shelf = id, settings, shelf
+        self.raster, self.generation = shelf.raster, generation
         self._grids, self._make_layer = grids, layer
         self._layers: dict[str, Layer] = {}
         self._lock = Lock()
@@ -67,6 +88,11 @@ class Source:
     def fingerprint(self) -> str:
         """Digest of all that decides the source's own pixels."""
         return fingerprint(self.raster.fingerprint, self.raster.range)
+
+    @property
+    def memory_section(self) -> tuple[str, str]:
+        """What the names of its sections of the block memory begin with."""
+        return self.id, str(self.generation)
 
     def layer(self, grid_id: str) -> Layer:
         """The source on a grid; raises UnsupportedGrid."""
@@ -77,47 +103,54 @@ class Source:
                 self._layers[grid_id] = self._make_layer(self, self._grids[grid_id])
             return self._layers[grid_id]
 
+    def unchanged(self) -> bool:
+        """Whether what was read is still this version, by a fresh look at local files.
 
-class Catalogue:
-    """All sources of a server."""
+        A file overwritten in place shows both versions to whoever reads at that time: what is
+        drawn from it may be kept only where this is true after drawing. Of remote files the last
+        look counts. Takes no network and raises nothing.
+        """
+        return self.raster.unchanged()
+
+    def close(self) -> None:
+        """Close its handles: resting ones now, the others when they are given back."""
+        self.shelf.close()
+
+
+class Opener:
+    """Makes sources: the checkpoint, the memory and the handles that all of them share."""
 
     def __init__(self, settings: Settings, checkpoint: Checkpoint, grids: TileMatrixSets) -> None:
-        """Opens every source; raises StartupError for the first that cannot be served."""
         self.settings, self.checkpoint = settings, checkpoint
         self.grids = doubling_grids(grids)
-        self._memory = BlockMemory(settings.block_memory_bytes)
+        self.memory = BlockMemory(settings.block_memory_bytes)
+        self.handles = Handles(settings.open_handles)
         self._canonical = not windows_agree(checkpoint, settings.sampler(), settings.device)
         if self._canonical:
             logger.warning("windows of different shape differ on this device: drawing by blocks")
-        self._sources = {
-            id: Source(id, source, inspect(source.path, source.range), self.grids, self._layer)
-            for id, source in settings.sources.items()
-        }
 
-    @cached_property
-    def picture_fingerprint(self) -> str:
-        """Digest of all that decides super-resolved pixels, the source apart."""
-        # Kinds of device round differently; whether they also draw differently is not assumed.
-        kind = self.settings.device.partition(":")[0]
-        return fingerprint(self.checkpoint.fingerprint, self.settings.sampler(), kind)
+    def tracked(self, id: str, settings: SourceSettings) -> Tracked[Source]:
+        """A source and its later versions; raises StartupError where it cannot be served."""
 
-    def __getitem__(self, id: str) -> Source:
-        try:
-            return self._sources[id]
-        except KeyError:
-            raise UnknownSource from None
+        def inspect() -> Raster:
+            return inspected(locate(settings), settings.range)
 
-    def sources(self) -> list[Source]:
-        return list(self._sources.values())
+        def make(raster: Raster, generation: int) -> Source:
+            if generation > 0:
+                self.memory.forget((id, str(generation - 1)))
+            shelf = self.handles.of(raster)
+            return Source(id, settings, shelf, self.grids, self._layer, generation)
+
+        return Tracked(id, inspect, make)
 
     def _layer(self, source: Source, grid: Grid) -> Layer:
         raster, settings = source.raster, self.settings
         native = grid.native_zoom(raster.crs, raster.width, raster.height, raster.bounds)
         deepest = max(native, min(native + settings.extra_zooms, int(grid.tms.maxzoom)))
-        base = GridSource(raster, grid, native + 1)
+        base = GridSource(source.shelf, grid, native + 1)
 
         def memo(name: str) -> BlockMemo:
-            return self._memory.section((source.id, grid.id, name))
+            return self.memory.section((*source.memory_section, grid.id, name))
 
         bands = Bands(base, memo("source"))
         pyramid = Pyramid(
@@ -132,3 +165,49 @@ class Catalogue:
             canonical=self._canonical,
         )
         return Layer(grid, native, deepest, bands, base.extent, pyramid)
+
+
+class Catalogue:
+    """All sources of a server, followed through the versions of their files."""
+
+    def __init__(self, settings: Settings, checkpoint: Checkpoint, grids: TileMatrixSets) -> None:
+        """Opens every source; raises StartupError for the first that cannot be served."""
+        self.settings, self.checkpoint = settings, checkpoint
+        self._opener = Opener(settings, checkpoint, grids)
+        self.grids = self._opener.grids
+        self._tracked = {
+            id: self._opener.tracked(id, source) for id, source in settings.sources.items()
+        }
+        self._watch = Watch(
+            [(tracked, settings.source_check_seconds) for tracked in self._tracked.values()]
+        )
+        weakref.finalize(self, self._watch.close)
+
+    @cached_property
+    def picture_fingerprint(self) -> str:
+        """Digest of all that decides super-resolved pixels, the source apart."""
+        # Kinds of device round differently; whether they also draw differently is not assumed.
+        kind = self.settings.device.partition(":")[0]
+        return fingerprint(self.checkpoint.fingerprint, self.settings.sampler(), kind)
+
+    @property
+    def handles(self) -> Handles:
+        """The open handles of all sources."""
+        return self._opener.handles
+
+    def __getitem__(self, id: str) -> Source:
+        """The source as it is now, or as it was last read; takes no time. Raises UnknownSource."""
+        try:
+            return self._tracked[id].current
+        except KeyError:
+            raise UnknownSource from None
+
+    def sources(self) -> list[Source]:
+        """All of them, in the order of the configuration."""
+        return [tracked.current for tracked in self._tracked.values()]
+
+    def close(self) -> None:
+        """Look for changes no more, and close the handles that nobody uses."""
+        self._watch.close()
+        for source in self.sources():
+            source.close()

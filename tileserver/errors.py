@@ -11,7 +11,10 @@ OverzoomError
     ├── BodyTooLarge      413
     ├── UrlTooLong        414
     ├── TooManyRequests   429, with Retry-After: this client asks for more than its share
-    └── Overloaded        503, with Retry-After
+    ├── Overloaded        503, with Retry-After
+    ├── SourceUnavailable 503, with Retry-After
+    │   └── SourceChanged
+    └── Departed          499: the client has closed the connection, nobody reads it
 """
 
 from __future__ import annotations
@@ -83,9 +86,22 @@ class TooManyRequests(RequestError):
     retry_after_seconds = 1
 
 
+class SourceUnavailable(RequestError):
+    text = "the source cannot be read at present, try again"
+    retry_after_seconds = 10
+
+
 class Overloaded(RequestError):
     text = "busy, try again"
     retry_after_seconds = 2
+
+
+class SourceChanged(SourceUnavailable):
+    """Its file became another one while a tile was drawn: the tile belongs to neither."""
+
+
+class Departed(RequestError):
+    text = "the client has left"
 
 
 STATUS_CODES: dict[type[Exception], int] = {
@@ -98,6 +114,8 @@ STATUS_CODES: dict[type[Exception], int] = {
     UrlTooLong: 414,
     TooManyRequests: 429,
     Overloaded: 503,
+    SourceUnavailable: 503,
+    Departed: 499,
 }
 _TITILER_TEXTS = {
     400: "bad request",

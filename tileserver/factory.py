@@ -1,4 +1,4 @@
-"""titiler's factory with Overzoom's tiles: all its routes by source id, two of them our own."""
+"""titiler's factory with Overzoom's tiles: all its routes by source id, some of them our own."""
 
 from __future__ import annotations
 
@@ -8,29 +8,38 @@ from urllib.parse import quote
 from attrs import define, field
 from fastapi import APIRouter, Depends, Path, Query
 from morecantile import Tile
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 from titiler.core.dependencies import DefaultDependency
 from titiler.core.factory import TilerFactory
 from titiler.extensions.wmts import wmtsExtension
 
-from tileserver.access import with_key
+from cache import TileKey
+from tileserver.access import links_with_key
 from tileserver.catalogue import Source
+from tileserver.departure import while_there
 from tileserver.encoding import ImageFormat
-from tileserver.errors import OutOfRange
+from tileserver.errors import OutOfRange, Overloaded, SourceChanged
 from tileserver.grid import TILE_PX
 from tileserver.limits import LimitedRoute
 from tileserver.reader import CatalogueReader
-from tileserver.renderer import Mode, Renderer, TileRequest
+from tileserver.renderer import Mode, Rendered, Renderer, TileRequest
+from tileserver.rendering import Rendering, rendering_parameters
+from tileserver.tilejson import tilejson_document
+from tileserver.versions import version
 
 WEB_MERCATOR = "WebMercatorQuad"
 MAX_INDEX = 2**31 - 1
+IMMUTABLE = "public, max-age=31536000, immutable"
 
 Zoom = Annotated[int, Path(ge=0, le=30, description="Zoom.")]
 Index = Annotated[int, Path(ge=0, le=MAX_INDEX, description="Tile column (x) or row (y).")]
 GridId = Annotated[str, Path(max_length=64, description="Tile matrix set.")]
+Scale = Annotated[int, Field(ge=1, le=2, description="1: 256 px; 2: 512 px.")]
+TileSize = Annotated[int | None, Query(description=f"Side of a tile: {TILE_PX} or {2 * TILE_PX}.")]
 ModeParam = Annotated[Mode, Query(description="How zooms past native are made.")]
-TileSize = Annotated[int, Query(description=f"Side of a tile; {TILE_PX} only.")]
+Shown = Annotated[Rendering, Depends(rendering_parameters)]
 
 
 def wmts() -> wmtsExtension:
@@ -50,32 +59,24 @@ class OverzoomFactory(TilerFactory):
     max_age_seconds: int = 3600
     extensions: list[Any] = field(factory=lambda: [wmts()])
 
+    def register_routes(self) -> None:
+        """titiler's routes; the tiles' come first, because routes are tried in order."""
+        self.overzoom_tiles()
+        super().register_routes()  # type: ignore[no-untyped-call]
+
     def tile(self) -> None:
-        """Register the tile routes: by tile matrix set, and plain XYZ."""
+        """Registered by overzoom_tiles."""
+
+    def overzoom_tiles(self) -> None:
+        """Register the tile routes: plain XYZ, and by tile matrix set."""
         images = {
             200: {"content": {f.media_type: {} for f in ImageFormat}, "description": "A tile."}
         }
         options: dict[str, Any] = {"response_class": Response, "responses": images}
 
-        @self.router.get("/tiles/{tileMatrixSetId}/{z}/{x}/{y}", **options)
-        @self.router.get("/tiles/{tileMatrixSetId}/{z}/{x}/{y}.{format}", **options)
-        async def tile(
-            request: Request,
-            source: str,
-            tileMatrixSetId: GridId,
-            z: Zoom,
-            x: Index,
-            y: Index,
-            format: ImageFormat = ImageFormat.png,
-            mode: ModeParam = Mode.super_resolved,
-            tilesize: TileSize = TILE_PX,
-        ) -> Response:
-            """A tile, past the native zoom super-resolved."""
-            return await self.answer(
-                request, source, tileMatrixSetId, Tile(x, y, z), format, mode, tilesize
-            )
-
+        # The lowest decorator registers first: "@2x" and ".png" before what would swallow them.
         @self.router.get("/{z}/{x}/{y}.{format}", **options)
+        @self.router.get("/{z}/{x}/{y}@{scale}x.{format}", **options)
         async def xyz_tile(
             request: Request,
             source: str,
@@ -83,48 +84,105 @@ class OverzoomFactory(TilerFactory):
             x: Index,
             y: Index,
             format: ImageFormat,
+            rendering: Shown,
+            scale: Scale = 1,
             mode: ModeParam = Mode.super_resolved,
-            tilesize: TileSize = TILE_PX,
+            tilesize: TileSize = None,
         ) -> Response:
             """A tile of the web mercator grid, past the native zoom super-resolved."""
-            return await self.answer(
-                request, source, WEB_MERCATOR, Tile(x, y, z), format, mode, tilesize
+            tile, scale = Tile(x, y, z), _scale(scale, tilesize)
+            wanted = self.renderer.request(
+                source, WEB_MERCATOR, tile, format, mode, scale, rendering
             )
+            return await self.answer(request, wanted)
 
-    async def answer(
-        self,
-        request: Request,
-        source: str,
-        grid: str,
-        tile: Tile,
-        format: ImageFormat,
-        mode: Mode,
-        tilesize: int,
-    ) -> Response:
+        @self.router.get("/tiles/{tileMatrixSetId}/{z}/{x}/{y}", **options)
+        @self.router.get("/tiles/{tileMatrixSetId}/{z}/{x}/{y}@{scale}x", **options)
+        @self.router.get("/tiles/{tileMatrixSetId}/{z}/{x}/{y}.{format}", **options)
+        @self.router.get("/tiles/{tileMatrixSetId}/{z}/{x}/{y}@{scale}x.{format}", **options)
+        async def tile(
+            request: Request,
+            source: str,
+            tileMatrixSetId: GridId,
+            z: Zoom,
+            x: Index,
+            y: Index,
+            rendering: Shown,
+            format: ImageFormat = ImageFormat.png,
+            scale: Scale = 1,
+            mode: ModeParam = Mode.super_resolved,
+            tilesize: TileSize = None,
+        ) -> Response:
+            """A tile, past the native zoom super-resolved."""
+            tile, scale = Tile(x, y, z), _scale(scale, tilesize)
+            wanted = self.renderer.request(
+                source, tileMatrixSetId, tile, format, mode, scale, rendering
+            )
+            return await self.answer(request, wanted)
+
+    async def answer(self, request: Request, wanted: TileRequest) -> Response:
         """The tile, or 304 before any work where the client has it."""
-        if tilesize != TILE_PX:
-            raise OutOfRange
-        wanted = self.renderer.request(source, grid, tile, format, mode)
+        try:
+            return await self._answer(request, wanted)
+        except SourceChanged:
+            current = self.renderer.current(wanted)
+            wanted = await while_there(request, current, self._deadline_seconds)
+            return await self._answer(request, wanted)
+
+    async def _answer(self, request: Request, wanted: TileRequest) -> Response:
         key = self.renderer.key(wanted)
-        headers = self._headers(wanted, key.etag)
+        headers = self._headers(request, wanted, key.etag)
         if _matches(request.headers.get("if-none-match"), key.etag):
             return Response(status_code=304, headers=headers)
-        rendered = await self.renderer.render(wanted, key.digest)
-        timing = [f"{stage};dur={spent:.1f}" for stage, spent in rendered.milliseconds.items()]
-        timing.insert(0, f'cache;desc="{rendered.tier or "miss"}"')
-        headers["Server-Timing"] = ", ".join(timing)
-        return Response(rendered.content, media_type=format.media_type, headers=headers)
+        rendered = self.renderer.fast(key.path)
+        if rendered is None:
+            try:
+                rendered = await self._render(request, wanted, key)
+            except Overloaded:
+                self.renderer.metrics.refused("busy")
+                if wanted.origin != Mode.super_resolved or self._refuses:
+                    raise
+                return await self._fallback(request, wanted)
+        self.renderer.metrics.found(rendered.tier)
+        return _image(wanted, rendered, headers)
 
-    def _headers(self, request: TileRequest, etag: str) -> dict[str, str]:
+    async def _render(self, request: Request, wanted: TileRequest, key: TileKey) -> Rendered:
+        work = self.renderer.render(wanted, key.path)
+        return await while_there(request, work, self._deadline_seconds)
+
+    @property
+    def _deadline_seconds(self) -> float:
+        return self.renderer.catalogue.settings.deadline_seconds
+
+    @property
+    def _refuses(self) -> bool:
+        return self.renderer.catalogue.settings.when_busy == "refuse"
+
+    async def _fallback(self, request: Request, wanted: TileRequest) -> Response:
+        """The interpolated tile in place of one that could not be drawn in time; not to be kept."""
+        plain = wanted.interpolated()
+        rendered = await self._render(request, plain, self.renderer.key(plain))
+        headers = {
+            "Cache-Control": "no-store",
+            "X-Overzoom": plain.origin,
+            "X-Overzoom-Fallback": "busy",
+        }
+        return _image(plain, rendered, headers)
+
+    def _headers(self, request: Request, wanted: TileRequest, etag: str) -> dict[str, str]:
         """What the pixels are, and how long they may be kept."""
         headers = {
             "ETag": etag,
             "Cache-Control": f"public, max-age={self.max_age_seconds}",
-            "X-Overzoom": request.origin,
+            "X-Overzoom": wanted.origin,
         }
-        if request.origin == Mode.super_resolved:
+        if request.query_params.get("v") == version(
+            self.renderer.catalogue, wanted.source, sampled=True
+        ):
+            headers["Cache-Control"] = IMMUTABLE
+        if wanted.origin == Mode.super_resolved:
             catalogue = self.renderer.catalogue
-            headers["X-Overzoom-Scale"] = str(2 ** (request.tile.z - request.layer.native_zoom))
+            headers["X-Overzoom-Scale"] = str(2 ** (wanted.pixel_zoom - wanted.layer.native_zoom))
             headers["X-Overzoom-Checkpoint"] = (
                 f"{quote(catalogue.checkpoint.name)}/{catalogue.checkpoint.fingerprint}"
             )
@@ -139,63 +197,53 @@ class OverzoomFactory(TilerFactory):
         def tilejson(
             request: Request,
             tileMatrixSetId: GridId,
+            rendering: Shown,
             tile_format: ImageFormat = ImageFormat.png,
+            tilesize: TileSize = None,
             mode: ModeParam = Mode.super_resolved,
             source: Source = Depends(self.path_dependency),
         ) -> dict[str, Any]:
             """TileJSON 3.0; its member "overzoom" says what is native and what is made."""
             route = {"z": "{z}", "x": "{x}", "y": "{y}", "format": str(tile_format)}
             url = self.url_for(request, "tile", tileMatrixSetId=tileMatrixSetId, **route)
-            url = with_key(_in_mode(url, mode), request)
-            return tilejson_document(self.renderer, source, tileMatrixSetId, url)
+            scale = _scale(1, tilesize)
+            document = tilejson_document(
+                self.renderer, source, tileMatrixSetId, url, mode, scale, rendering
+            )
+            return links_with_key(document, request)
 
         @self.router.get("/tilejson.json")
         def xyz_tilejson(
             request: Request,
+            rendering: Shown,
             tile_format: ImageFormat = ImageFormat.png,
+            tilesize: TileSize = None,
             mode: ModeParam = Mode.super_resolved,
             source: Source = Depends(self.path_dependency),
         ) -> dict[str, Any]:
             """The TileJSON of the web mercator grid."""
             route = {"z": "{z}", "x": "{x}", "y": "{y}", "format": str(tile_format)}
-            url = self.url_for(request, "xyz_tile", **route)
-            url = with_key(_in_mode(url, mode), request)
-            return tilejson_document(self.renderer, source, WEB_MERCATOR, url)
+            url, scale = self.url_for(request, "xyz_tile", **route), _scale(1, tilesize)
+            document = tilejson_document(
+                self.renderer, source, WEB_MERCATOR, url, mode, scale, rendering
+            )
+            return links_with_key(document, request)
 
 
-def tilejson_document(renderer: Renderer, source: Source, grid_id: str, url: str) -> dict[str, Any]:
-    """The TileJSON of a source on a grid, for tiles of a URL template."""
-    layer, catalogue = source.layer(grid_id), renderer.catalogue
-    with CatalogueReader.of(source, layer.grid) as reader:
-        west, south, east, north = reader.get_geographic_bounds(
-            layer.grid.tms.rasterio_geographic_crs
-        )
-        minzoom = min(reader.minzoom, layer.native_zoom)
-    document: dict[str, Any] = {
-        "tilejson": "3.0.0",
-        "name": source.id,
-        "scheme": "xyz",
-        "tiles": [url],
-        "minzoom": minzoom,
-        "maxzoom": layer.max_zoom,
-        "bounds": [west, south, east, north],
-        "center": [(west + east) / 2, (south + north) / 2, layer.native_zoom],
-        "overzoom": {
-            "native_maxzoom": layer.native_zoom,
-            "checkpoint": catalogue.checkpoint.name,
-            "checkpoint_fingerprint": catalogue.checkpoint.fingerprint,
-            "steps": catalogue.settings.steps,
-            "noise_seed": catalogue.settings.noise_seed,
-            "reference": source.settings.reference,
-        },
-    }
-    if source.settings.attribution:
-        document["attribution"] = source.settings.attribution
-    return document
+def _scale(scale: int, tilesize: int | None) -> int:
+    """1 or 2, from @2x or from tilesize, which must not contradict each other."""
+    if tilesize is None:
+        return scale
+    if tilesize not in (TILE_PX, 2 * TILE_PX) or scale not in (1, tilesize // TILE_PX):
+        raise OutOfRange
+    return tilesize // TILE_PX
 
 
-def _in_mode(url: str, mode: Mode) -> str:
-    return url if mode is Mode.super_resolved else f"{url}?mode={mode}"
+def _image(wanted: TileRequest, rendered: Rendered, headers: dict[str, str]) -> Response:
+    timing = [f"{stage};dur={spent:.1f}" for stage, spent in rendered.milliseconds.items()]
+    timing.insert(0, f'cache;desc="{rendered.tier or "miss"}"')
+    headers["Server-Timing"] = ", ".join(timing)
+    return Response(rendered.content, media_type=wanted.format.media_type, headers=headers)
 
 
 def _matches(header: str | None, etag: str) -> bool:

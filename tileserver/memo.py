@@ -26,6 +26,13 @@ class BlockMemory:
         """The part of the memory that holds one imagery's blocks."""
         return _Section(self, name)
 
+    def forget(self, prefix: Section) -> None:
+        """Drop the blocks of all sections whose names begin so."""
+        with self.lock:
+            places = [place for place in self.blocks if place[0][: len(prefix)] == prefix]
+            for place in places:
+                del self.blocks[place]
+
 
 class _Section(MutableMapping[Place, Pixels]):
     def __init__(self, memory: BlockMemory, name: Section) -> None:

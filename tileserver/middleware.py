@@ -5,6 +5,7 @@ CORS          on errors and refusals as well
 Guard         sizes, faults, headers for browsers
 Access        keys, where any are configured
 Limited       turns by client
+PublicUrl     the address that documents name, where one is configured
 routes
 """
 
@@ -17,18 +18,21 @@ from tileserver.access import Access
 from tileserver.guard import Guard
 from tileserver.metrics import Metrics
 from tileserver.observation import Observation
+from tileserver.public_url import PublicUrl
 from tileserver.settings import RESERVED_IDS, Settings
 from tileserver.turns import Limited
 
 EXPOSED = ["ETag", "Retry-After", "Server-Timing", "X-Request-ID", "X-Overzoom"]
 EXPOSED += ["X-Overzoom-Scale", "X-Overzoom-Checkpoint", "X-Overzoom-Steps"]
-EXPOSED += ["X-Overzoom-Noise-Seed"]
+EXPOSED += ["X-Overzoom-Noise-Seed", "X-Overzoom-Fallback"]
 SENT = ["Authorization", "X-API-Key", "X-Request-ID", "If-None-Match"]
 PAGES = RESERVED_IDS | {"", "favicon.ico"}
 
 
 def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     """Register everything above; what is added last is passed first."""
+    if settings.public_url is not None:
+        app.add_middleware(PublicUrl, url=settings.public_url)
     app.add_middleware(Limited, settings=settings.access, refused=metrics.refused)
     if settings.access.keys:
         app.add_middleware(Access, settings=settings.access, pages=PAGES)

@@ -1,10 +1,8 @@
-"""A raster file: what it says of itself, and handles to it, one a thread."""
+"""A raster: what it says of itself, as it was when it was inspected."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,19 +12,22 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 
 from tileserver.errors import StartupError
+from tileserver.members import Look
+from tileserver.origin import Address, Origin, file_origin
 
-HASHED_WHOLE_BYTES = 256 * 2**20
-"""Files up to this size are identified by their content alone (a quarter of a second)."""
-SAMPLE_BYTES = 2**16
-SAMPLES = 64
+REFERRING_DRIVERS = frozenset(
+    {"VRT", "DERIVED", "GTI", "STACIT", "STACTA", "WMS", "WMTS", "WCS", "HTTP", "EEDAI"}
+)
+"""Drivers that read what a file names, files and networks: for origins that have checked that."""
 
 
 @dataclass(frozen=True)
 class Raster:
-    """A raster that can be served, as it was when the server started."""
+    """One version of a raster that can be served."""
 
-    path: Path
-    driver: str
+    origin: Origin
+    address: Address
+    """The origin's, with the driver that was found."""
     crs: CRS
     """Empty where the raster does not say where it lies."""
     bounds: tuple[float, float, float, float]
@@ -44,19 +45,43 @@ class Raster:
     colours: tuple[ColorInterp, ...]
     """What the picture bands show."""
     fingerprint: str
+    """Of the members' content."""
+    signature: tuple[Look, ...]
+    """What the members looked like when they were read."""
+    settled: bool
+    """Whether any later change is sure to change the signature."""
+
+    def unchanged(self) -> bool:
+        """Whether its files still look as they did when it was inspected."""
+        try:
+            return self.origin.last_signature() == self.signature
+        except OSError:
+            return False
 
 
 def inspect(path: Path, value_range: tuple[float, float] | None, *, placed: bool = True) -> Raster:
-    """Read a raster's description; raises StartupError in one line that names the file.
+    """The raster in a file; raises StartupError as `inspected` does."""
+    return inspected(file_origin(path), value_range, placed=placed)
+
+
+def inspected(
+    origin: Origin, value_range: tuple[float, float] | None, *, placed: bool = True
+) -> Raster:
+    """Read a raster's description; raises StartupError in one line that names it.
 
     placed: whether it must say where on Earth it lies.
     """
+    address = origin.address
+    name = address.name
     try:
-        with rasterio.open(path) as dataset:
+        # What is read may be newer than the looks before it, never older.
+        settled, signature = origin.settled(), origin.signature()
+        digest = origin.digest()
+        with address.environment(), opened(address) as dataset:
+            if dataset.driver in REFERRING_DRIVERS and dataset.driver != address.driver:
+                raise StartupError(f"{name}: refers to other files; name it as what it is")
             if placed and dataset.crs is None:
-                raise StartupError(f"{path}: has no coordinate reference system")
-            if dataset.driver == "VRT":
-                raise StartupError(f"{path}: virtual rasters are not served; name a file")
+                raise StartupError(f"{name}: has no coordinate reference system")
             indexes = tuple(
                 index
                 for index, colour in zip(dataset.indexes, dataset.colorinterp, strict=True)
@@ -64,12 +89,12 @@ def inspect(path: Path, value_range: tuple[float, float] | None, *, placed: bool
             )
             alpha = [index for index in dataset.indexes if index not in indexes]
             if np.dtype(dataset.dtypes[0]).kind not in "uif":
-                raise StartupError(f"{path}: has {dataset.dtypes[0]} values")
+                raise StartupError(f"{name}: has {dataset.dtypes[0]} values")
             if not indexes:
-                raise StartupError(f"{path}: has no band but alpha")
+                raise StartupError(f"{name}: has no band but alpha")
             return Raster(
-                path,
-                dataset.driver,
+                origin,
+                replace(address, driver=dataset.driver),
                 dataset.crs or CRS(),
                 tuple(dataset.bounds),
                 dataset.height,
@@ -81,11 +106,13 @@ def inspect(path: Path, value_range: tuple[float, float] | None, *, placed: bool
                 dataset.nodata,
                 _masked(dataset),
                 tuple(dataset.colorinterp[index - 1] for index in indexes),
-                _fingerprint(path),
+                digest,
+                signature,
+                settled,
             )
     except (RasterioError, OSError) as error:
-        reason = str(error).replace(str(path), "").strip(": '") or "cannot be opened"
-        raise StartupError(f"{path}: not a raster that GDAL reads ({reason})") from error
+        reason = str(error).replace(address.text, "").strip(": '") or "cannot be opened"
+        raise StartupError(f"{name}: not a raster that GDAL reads ({reason})") from error
 
 
 def whole_range(raster: Raster) -> tuple[float, float]:
@@ -133,22 +160,11 @@ def _value_range(
     return 0.0, 1.0
 
 
-def _fingerprint(path: Path) -> str:
-    """A digest of a file's content; of samples, size and time where the file is large."""
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with path.open("rb") as file:
-        if size <= HASHED_WHOLE_BYTES:
-            while chunk := file.read(2**20):
-                digest.update(chunk)
-        else:
-            digest.update(str(path.stat().st_mtime_ns).encode())
-            for number in range(SAMPLES):
-                file.seek((size - SAMPLE_BYTES) * number // (SAMPLES - 1), os.SEEK_SET)
-                digest.update(file.read(SAMPLE_BYTES))
-    return digest.hexdigest()[:16]
-
-
 def open_raster(raster: Raster) -> rasterio.DatasetReader:
-    """A new handle, opened with the driver found at start-up and no other."""
-    return rasterio.open(raster.path, driver=raster.driver)
+    """A new handle, opened with the driver found by inspection and no other."""
+    return opened(raster.address)
+
+
+def opened(address: Address) -> rasterio.DatasetReader:
+    """A new handle of an address; raises rasterio's errors."""
+    return rasterio.open(address.text, driver=address.driver)

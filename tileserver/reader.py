@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from types import TracebackType
 
 from rio_tiler.errors import NoOverviewWarning
 from rio_tiler.io import Reader
@@ -13,16 +14,30 @@ from tileserver.raster import open_raster
 
 
 class CatalogueReader(Reader):
-    """Opens its own handle to a source for one request; its zooms are the served ones."""
+    """Borrows a handle of a source for one request; its zooms are the served ones.
+
+    Raises SourceUnavailable where the source cannot be opened, or read while it is used as a
+    context.
+    """
 
     input: Source  # type: ignore[assignment]  # the catalogue's, where rio-tiler has a path
 
     def __attrs_post_init__(self) -> None:
-        self.dataset = self._ctx_stack.enter_context(open_raster(self.input.raster))
+        raster = self.input.raster
+        borrowed = self.input.shelf.borrow("as stored", lambda: open_raster(raster))
+        self.dataset = self._ctx_stack.enter_context(borrowed)
         with warnings.catch_warnings():
             # Sources without overviews are served; `overzoom info` says so once.
             warnings.simplefilter("ignore", NoOverviewWarning)
             super().__attrs_post_init__()  # type: ignore[no-untyped-call]
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ctx_stack.__exit__(kind, error, trace)  # a handle that failed is closed, not kept
 
     @classmethod
     def of(cls, source: Source, grid: Grid) -> CatalogueReader:

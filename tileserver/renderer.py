@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import TypeVar
 
 import numpy as np
 from morecantile import Tile
@@ -14,18 +16,27 @@ from numpy.typing import NDArray
 
 from cache import SingleFlight, Tiered, TileKey
 from cache.key import fingerprint
+from engine.imagery import Pixels
 from engine.window import Window
 from tileserver.catalogue import Catalogue, Layer, Source
-from tileserver.encoding import ENCODING, ImageFormat, encode, to_levels
-from tileserver.errors import OutOfRange, OutsideSource, Overloaded
+from tileserver.encoding import ImageFormat, encode, encode_values
+from tileserver.errors import OutOfRange, OutsideSource, SourceChanged, SourceUnavailable
 from tileserver.grid import TILE_PX
 from tileserver.metrics import Metrics
 from tileserver.reader import CatalogueReader
+from tileserver.readers import Readers
+from tileserver.rendering import PLAIN, Rendering, check, shown, values_shown
 from tileserver.scheduler import Scheduler
 from tileserver.source import scaled
+from tileserver.versions import version
 
-Levels = NDArray[np.uint8]
+MAX_READS = 512
+"""Reads of one source that may wait; a read of the demo scene takes 10 ms."""
+
+CHANGE_POLL_SECONDS = 0.1
+
 Mask = NDArray[np.bool_]
+Value = TypeVar("Value")
 
 
 class Mode(StrEnum):
@@ -43,12 +54,30 @@ class TileRequest:
     layer: Layer
     tile: Tile
     format: ImageFormat
-    mode: Mode
+    mode: Mode = Mode.super_resolved
+    scale: int = 1
+    """1 for 256 px; 2 for 512 px, drawn from the next zoom's pixels (@2x)."""
+    rendering: Rendering = PLAIN
+
+    @property
+    def pixel_zoom(self) -> int:
+        """The zoom whose pixels the tile consists of."""
+        return self.tile.z + self.scale - 1
+
+    @property
+    def window(self) -> Window:
+        """The tile's pixels at pixel_zoom."""
+        window = self.layer.grid.tile_window(self.tile)
+        return window if self.scale == 1 else window.children(self.scale)
 
     @property
     def origin(self) -> str:
         """What the tile's pixels are: native, super-resolved or interpolated."""
-        return "native" if self.tile.z <= self.layer.native_zoom else str(self.mode)
+        return "native" if self.pixel_zoom <= self.layer.native_zoom else str(self.mode)
+
+    def interpolated(self) -> TileRequest:
+        """The same tile without made detail."""
+        return replace(self, mode=Mode.interpolated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,113 +94,151 @@ class Renderer:
     """Tiles of a catalogue, cached, each made once however many ask for it at a time."""
 
     def __init__(
-        self, catalogue: Catalogue, store: Tiered, scheduler: Scheduler, metrics: Metrics
+        self,
+        catalogue: Catalogue,
+        store: Tiered,
+        scheduler: Scheduler,
+        metrics: Metrics | None = None,
     ) -> None:
         self.catalogue, self.store, self.scheduler = catalogue, store, scheduler
-        self.metrics = metrics
-        self._flights: SingleFlight[Rendered] = SingleFlight()
-        # Reading and encoding leave the interpreter's lock: two threads keep two cores busy.
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="renderer")
+        self.metrics = metrics or Metrics()
+        settings = catalogue.settings
+        self.flights: SingleFlight[Rendered] = SingleFlight()
+        self._readers = Readers(MAX_READS, settings.deadline_seconds)
         # Cache and encoding apart, so that a slow read never holds up a tile that is there.
         self._quick = ThreadPoolExecutor(2, thread_name_prefix="store")
-        self._working = 0
 
     def request(
-        self, source_id: str, grid_id: str, tile: Tile, format: ImageFormat, mode: Mode
+        self,
+        source_id: str,
+        grid_id: str,
+        tile: Tile,
+        format: ImageFormat,
+        mode: Mode = Mode.super_resolved,
+        scale: int = 1,
+        rendering: Rendering = PLAIN,
     ) -> TileRequest:
         """A checked request; raises the RequestError that says what is wrong with it."""
         source = self.catalogue[source_id]
         layer = source.layer(grid_id)
         tms = layer.grid.tms
-        if not tms.minzoom <= tile.z <= layer.max_zoom:
+        if not tms.minzoom <= tile.z <= layer.max_zoom - (scale - 1):
             raise OutOfRange
         matrix = tms.matrix(tile.z)
         if not (0 <= tile.x < matrix.matrixWidth and 0 <= tile.y < matrix.matrixHeight):
             raise OutsideSource
         if not layer.touches(tile):
             raise OutsideSource
-        return TileRequest(source, layer, tile, format, mode)
+        check(rendering, source.raster)
+        return TileRequest(source, layer, tile, format, mode, scale, rendering)
 
     def key(self, request: TileRequest) -> TileKey:
         """The tile's key: a function of the request alone, with nothing looked up."""
-        parts: list[object] = [ENCODING, request.source.fingerprint, request.origin]
-        if request.origin == Mode.super_resolved:
-            parts.append(self.catalogue.picture_fingerprint)
+        sampled = request.origin == Mode.super_resolved
+        made_of = version(self.catalogue, request.source, sampled=sampled)
+        rendering = fingerprint(request.origin, request.scale, request.rendering)
         tile = request.tile
         format = ImageFormat.jpg if request.format is ImageFormat.jpeg else request.format
-        grid = request.layer.grid.id
-        return TileKey(fingerprint(*parts), grid, tile.z, tile.x, tile.y, str(format))
+        return TileKey(
+            request.source.id,
+            f"{made_of}-{rendering}",
+            request.layer.grid.id,
+            tile.z,
+            tile.x,
+            tile.y,
+            str(format),
+        )
 
-    async def render(self, request: TileRequest, digest: str) -> Rendered:
-        """The tile of a key's digest; raises Overloaded where too many wait."""
-        content = self.store.get_fast(digest)
+    async def render(self, request: TileRequest, path: str) -> Rendered:
+        """The tile of a key's path; raises Overloaded where too many wait."""
+        content = self.fast(path)
         if content is not None:
-            self.metrics.found(self.store.tiers[0].name)
-            return Rendered(content, self.store.tiers[0].name)
-        try:
-            rendered = await self._flights.run(digest, lambda: self._found_or_made(request, digest))
-        except Overloaded:
-            self.metrics.refused("queue")
-            raise
-        self.metrics.found(rendered.tier)
-        return rendered
+            return content
+        return await self.flights.run(path, lambda: self._found_or_made(request, path))
+
+    async def current(self, request: TileRequest) -> TileRequest:
+        """The same tile of the source's next version; raises SourceUnavailable where none comes."""
+        deadline = time.monotonic() + self.catalogue.settings.deadline_seconds
+        while self.catalogue[request.source.id] is request.source:
+            if time.monotonic() > deadline:
+                raise SourceUnavailable
+            await asyncio.sleep(CHANGE_POLL_SECONDS)
+        return self.request(
+            request.source.id,
+            request.layer.grid.id,
+            request.tile,
+            request.format,
+            request.mode,
+            request.scale,
+            request.rendering,
+        )
+
+    def fast(self, path: str) -> Rendered | None:
+        """The tile where it lies in memory: cheap enough for an event loop."""
+        content = self.store.get_fast(path)
+        return None if content is None else Rendered(content, self.store.tiers[0].name)
 
     def close(self) -> None:
         self.scheduler.close()
-        self._threads.shutdown()
+        self._readers.close()
         self._quick.shutdown()
 
-    async def _found_or_made(self, request: TileRequest, digest: str) -> Rendered:
-        if self._working >= self.catalogue.settings.queue_tiles:
-            raise Overloaded
-        self._working += 1
-        try:
-            return await self._work(request, digest)
-        finally:
-            self._working -= 1
-
-    async def _work(self, request: TileRequest, digest: str) -> Rendered:
-        loop, clock = asyncio.get_running_loop(), _Clock()
-        found = await loop.run_in_executor(self._quick, self.store.get, digest)
+    async def _found_or_made(self, request: TileRequest, path: str) -> Rendered:
+        clock = _Clock()
+        found = await self._run_quick(self.store.get, path)
         clock.lap("cache")
         if found is not None:
             return Rendered(*found, clock.milliseconds)
-        if request.tile.z < request.layer.native_zoom:
-            levels, valid = await loop.run_in_executor(self._threads, _overview, request)
+        if request.pixel_zoom < request.layer.native_zoom:
+            values, valid = await self._readers.run(request.source.id, _overview, request)
             clock.lap("read")
         else:
-            levels, valid = await self._drawn(request, clock)
-        content = await loop.run_in_executor(
-            self._quick, self._encoded, levels, valid, request.format, digest
-        )
+            values, valid = await self._drawn(request, clock)
+        content = await self._run_quick(self._encoded, request, values, valid, path)
         clock.lap("encode")
         self.metrics.computed(request.origin, clock.milliseconds)
         return Rendered(content, None, clock.milliseconds)
 
-    async def _drawn(self, request: TileRequest, clock: _Clock) -> tuple[Levels, Mask]:
+    async def _drawn(self, request: TileRequest, clock: _Clock) -> tuple[Pixels, Mask]:
         """The tile's crop of its zoom's picture, native or deeper."""
-        loop, layer = asyncio.get_running_loop(), request.layer
-        window, zoom = layer.grid.tile_window(request.tile), request.tile.z
-        valid = await loop.run_in_executor(self._threads, valid_pixels, layer, zoom, window)
+        layer, window, zoom = request.layer, request.window, request.pixel_zoom
+        read = self._readers.run
+        valid = await read(request.source.id, valid_pixels, layer, zoom, window)
         clock.lap("read")
         if not valid.any():
             bands = len(request.source.raster.indexes)
-            return np.zeros((bands, TILE_PX, TILE_PX), np.uint8), valid
+            return np.zeros((bands, *valid.shape), np.float32), valid
         if request.origin == Mode.super_resolved:
             drawn = await self.scheduler.draw(layer.pyramid.picture(zoom), window)
             clock.milliseconds["queue"] = drawn.waited_seconds * 1000
             clock.milliseconds["engine"] = drawn.drawn_seconds * 1000
             clock.lap(None)
-            return to_levels(drawn.pixels), valid
+            return drawn.pixels, valid
         imagery = layer.pyramid.interpolated(zoom)
-        pixels = await loop.run_in_executor(self._threads, imagery.read, window)
+        pixels = await read(request.source.id, imagery.read, window)
         clock.lap("interpolate")
-        return to_levels(pixels), valid
+        return pixels, valid
 
-    def _encoded(self, levels: Levels, valid: Mask, format: ImageFormat, digest: str) -> bytes:
-        content = encode(levels, valid, format)
-        self.store.put(digest, content)
+    async def _run_quick(self, work: Callable[..., Value], *arguments: object) -> Value:
+        return await asyncio.get_running_loop().run_in_executor(self._quick, work, *arguments)
+
+    def _encoded(self, request: TileRequest, values: Pixels, valid: Mask, path: str) -> bytes:
+        content = encoded(request, values, valid)
+        if not request.source.unchanged():
+            raise SourceChanged
+        self.store.put(path, content)
         return content
+
+
+def encoded(request: TileRequest, values: Pixels, valid: Mask) -> bytes:
+    """The bytes of a tile from its values (C, H, W) in [0, 1] and where they are data (H, W)."""
+    raster, grid = request.source.raster, request.layer.grid
+    if request.format.holds_values:
+        bands, opaque = values_shown(values, valid, raster, request.rendering)
+        place = grid.transform(request.pixel_zoom, request.window)
+        return encode_values(bands, opaque, request.format, grid.crs, place)
+    levels, opaque = shown(values, valid, raster, request.rendering)
+    return encode(levels, opaque, request.format)
 
 
 def valid_pixels(layer: Layer, zoom: int, window: Window) -> Mask:
@@ -192,7 +259,7 @@ def valid_pixels(layer: Layer, zoom: int, window: Window) -> Mask:
     return children[rows, cols]
 
 
-def _overview(request: TileRequest) -> tuple[Levels, Mask]:
+def _overview(request: TileRequest) -> tuple[Pixels, Mask]:
     """A tile above the native zoom, as titiler renders it."""
     tile, raster = request.tile, request.source.raster
     with CatalogueReader.of(request.source, request.layer.grid) as reader:
@@ -201,7 +268,7 @@ def _overview(request: TileRequest) -> tuple[Levels, Mask]:
             tile.x,
             tile.y,
             tile.z,
-            tilesize=TILE_PX,
+            tilesize=TILE_PX * request.scale,
             indexes=raster.indexes,
             resampling_method="average",
             reproject_method="average",
@@ -209,7 +276,7 @@ def _overview(request: TileRequest) -> tuple[Levels, Mask]:
     values = scaled(image.data, raster)
     valid: Mask = np.logical_and.reduce(np.isfinite(values), axis=0)
     valid &= image.mask > 0
-    return to_levels(np.where(valid, values, 0)), valid
+    return np.where(valid, values, np.float32(0)), valid
 
 
 class _Clock:

@@ -4,6 +4,10 @@ One thread draws, because one evaluation uses the whole device. It takes the new
 waits, grows it by whole rows and columns of waiting neighbours (a shared halo is drawn once), and
 cuts the result apart. A window's pixels do not depend on its company: pictures are equal for
 every window that holds them.
+
+The queue holds what can be drawn within the deadline, by the pace of the last windows. Beyond that
+the oldest window is refused: it is the one that would come too late. A window that nobody awaits
+any more leaves the queue.
 """
 
 from __future__ import annotations
@@ -12,15 +16,19 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from engine.imagery import Imagery, Pixels
 from engine.window import Window
 from tileserver.errors import Overloaded
-from tileserver.metrics import Metrics
+from tileserver.grid import TILE_PX
 
 logger = logging.getLogger(__name__)
+
+PACE_SHARE = 0.2
+"""Weight of the last window in the running mean of seconds a tile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,11 @@ class _Job:
     loop: asyncio.AbstractEventLoop
     asked: float = field(default_factory=time.perf_counter)
 
+    @property
+    def tiles(self) -> float:
+        """The window's area in tiles."""
+        return _tiles(self.window)
+
     def answer(self, drawn: Drawn | Exception) -> None:
         with suppress(RuntimeError):  # the loop was closed: nobody waits any more
             self.loop.call_soon_threadsafe(self._set, drawn)
@@ -56,16 +69,32 @@ class _Job:
 
 
 class Scheduler:
-    """Draws windows of pictures on one device. All windows are of one size, on its multiples."""
+    """Draws windows of pictures on one device. Windows lie on multiples of their own size."""
 
-    def __init__(self, queue_tiles: int, merged_tiles: int, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        queue_tiles: int,
+        merged_tiles: int,
+        deadline_seconds: float,
+        drawn: Callable[[list[float]], None] = lambda waited_seconds: None,
+    ) -> None:
+        """Tiles here are areas of 256 x 256 px.
+
+        drawn: told how long each of the windows that were drawn as one has waited, in seconds.
+        """
+        self._drawn = drawn
         self.queue_tiles, self.merged_tiles = queue_tiles, merged_tiles
-        self.metrics = metrics or Metrics()
+        self.deadline_seconds = deadline_seconds
+        self.shed = 0
+        """Windows refused because they would have come too late."""
+        self.departed = 0
+        """Windows that left the queue because nobody awaited them any more."""
+        self.running_since: float | None = None
+        """When the evaluation that runs now began (time.monotonic)."""
+        self._seconds_a_tile = 0.0
         self._waiting: list[_Job] = []
         self._changed = threading.Condition()
         self._closed = False
-        self.running_since: float | None = None
-        """When the evaluation that runs now began (time.monotonic)."""
         self._thread = threading.Thread(target=self._work, name="denoiser", daemon=True)
         self._thread.start()
 
@@ -74,16 +103,47 @@ class Scheduler:
         """Windows in the queue."""
         return len(self._waiting)
 
+    @property
+    def room_tiles(self) -> float:
+        """Tiles that may wait: what can be drawn within the deadline, queue_tiles at most."""
+        if not self._seconds_a_tile:
+            return self.queue_tiles
+        in_time = self.deadline_seconds / self._seconds_a_tile
+        return min(self.queue_tiles, max(in_time, self.merged_tiles))
+
     async def draw(self, picture: Imagery, window: Window) -> Drawn:
-        """A window's pixels, when its turn has come; raises Overloaded where the queue is full."""
+        """A window's pixels, when its turn has come; raises Overloaded where it comes too late.
+
+        A cancelled caller takes its window out of the queue.
+        """
         loop = asyncio.get_running_loop()
         job = _Job(picture, window, loop.create_future(), loop)
         with self._changed:
-            if self._closed or len(self._waiting) >= self.queue_tiles:
+            if self._closed:
                 raise Overloaded
             self._waiting.append(job)
+            late = self._late()
             self._changed.notify()
-        return await job.future
+        for refused in late:
+            refused.answer(Overloaded())
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            with self._changed:
+                if job in self._waiting:
+                    self._waiting.remove(job)
+                    self.departed += 1
+            raise
+
+    def _late(self) -> list[_Job]:
+        """The oldest jobs beyond what the queue has room for, taken off it."""
+        late = []
+        surplus = sum(job.tiles for job in self._waiting) - self.room_tiles
+        while surplus > 0 and len(self._waiting) > 1:
+            late.append(self._waiting.pop(0))
+            surplus -= late[-1].tiles
+        self.shed += len(late)
+        return late
 
     def close(self) -> None:
         """Stop drawing; whoever still waits is told to come again."""
@@ -97,12 +157,11 @@ class Scheduler:
 
     def _work(self) -> None:
         while (jobs := self._take()) is not None:
-            started = time.perf_counter()
+            started, self.running_since = time.perf_counter(), time.monotonic()
             outer = jobs[0].window
             for job in jobs[1:]:
                 outer = outer.union(job.window)
             try:
-                self.running_since = time.monotonic()
                 pixels = jobs[0].picture.read(outer)
             except Exception as error:  # outermost: whatever failed is its waiters' answer
                 logger.exception("drawing failed")
@@ -112,11 +171,16 @@ class Scheduler:
             finally:
                 self.running_since = None
             seconds = time.perf_counter() - started
-            self.metrics.drawn(started - job.asked for job in jobs)
+            self._note_pace(seconds / _tiles(outer))
+            self._drawn([started - job.asked for job in jobs])
             for job in jobs:
                 rows, cols = outer.slices(job.window)
                 part = pixels[:, rows, cols]
                 job.answer(Drawn(part, started - job.asked, seconds, len(jobs)))
+
+    def _note_pace(self, seconds_a_tile: float) -> None:
+        before = self._seconds_a_tile or seconds_a_tile
+        self._seconds_a_tile = before + PACE_SHARE * (seconds_a_tile - before)
 
     def _take(self) -> list[_Job] | None:
         """The newest job with its waiting neighbours, taken off the queue; None at the end."""
@@ -126,7 +190,8 @@ class Scheduler:
                 return None
             newest = self._waiting[-1]
             same = {job.window: job for job in self._waiting if job.picture is newest.picture}
-            jobs = [same[w] for w in rectangle(newest.window, set(same), self.merged_tiles)]
+            limit = max(1, int(self.merged_tiles / newest.tiles))
+            jobs = [same[w] for w in rectangle(newest.window, set(same), limit)]
             taken = set(jobs)
             self._waiting = [job for job in self._waiting if job not in taken]
             return jobs
@@ -150,6 +215,10 @@ def rectangle(start: Window, waiting: set[Window], limit: int) -> list[Window]:
                 outer, grown = wider, True
                 break
     return _cells(outer, height, width)
+
+
+def _tiles(window: Window) -> float:
+    return window.height * window.width / TILE_PX**2
 
 
 def _cells(outer: Window, height: int, width: int) -> list[Window]:

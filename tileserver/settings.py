@@ -31,7 +31,7 @@ class _Frozen(BaseModel):
 class SourceSettings(_Frozen):
     """One raster to serve."""
 
-    path: Path = Field(description="A raster that GDAL reads; relative to the configuration file.")
+    path: str = Field(description="A raster that GDAL reads; relative to the configuration file.")
     range: tuple[float, float] | None = Field(
         None,
         description="Values shown as black and white; default: the file's declared range, or "
@@ -104,13 +104,31 @@ class Settings(_Frozen):
         224, description="Distance of neighbouring patches, in parent pixels."
     )
     queue_tiles: Annotated[int, Field(ge=1)] = Field(
-        256, description="Tiles that may wait for the denoiser; more are answered 503."
+        256,
+        description="Tiles that may wait for the denoiser at most; the oldest beyond are refused.",
+    )
+    deadline_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
+        20, description="How long a request may wait; what cannot be drawn in time is refused."
+    )
+    when_busy: Literal["refuse", "interpolate"] = Field(
+        "refuse",
+        description="What a tile that cannot be drawn in time is answered with: 503, or the "
+        "interpolated tile, labelled and not to be stored.",
+    )
+    public_url: Annotated[str, Field(pattern=r"^https?://[^/\s?#]+(/[^\s?#]*)?$")] | None = Field(
+        None, description="Where clients find the server, behind a proxy: https://maps.example/sr."
     )
     merged_tiles: Annotated[int, Field(ge=1)] = Field(
         16, description="Neighbouring tiles evaluated as one window at most."
     )
     block_memory_bytes: Annotated[int, Field(ge=0)] = Field(
         256 * MEBIBYTE, description="Source blocks and pictures kept for deeper zooms, in memory."
+    )
+    source_check_seconds: Annotated[float, Field(ge=0)] = Field(
+        2, description="How often local files are looked at for changes; 0 never does."
+    )
+    open_handles: Annotated[int, Field(ge=0)] = Field(
+        64, description="Rasters kept open at a time, over all sources."
     )
     cache: CacheSettings = Field(default_factory=CacheSettings)
     access: AccessSettings = Field(default_factory=AccessSettings)

@@ -8,11 +8,14 @@ filled (tileserver.filling) and cut, so that the filling is canonical too.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
+import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
@@ -22,6 +25,7 @@ from engine.imagery import BlockedImagery, BlockMemo, Imagery, Pixels
 from engine.window import Window
 from tileserver.filling import mirrored
 from tileserver.grid import Grid
+from tileserver.handles import Shelf
 from tileserver.raster import Raster, open_raster
 
 BLOCK_PX = 512
@@ -38,45 +42,60 @@ class GridSource:
     pixels that have no data filled, and 1 where there is data.
     """
 
-    def __init__(self, raster: Raster, grid: Grid, zoom: int) -> None:
-        self.raster, self.grid, self.zoom = raster, grid, zoom
-        bounds = grid.bounds_of(raster.crs, raster.bounds)
+    def __init__(self, shelf: Shelf, grid: Grid, zoom: int) -> None:
+        self.shelf, self.grid, self.zoom = shelf, grid, zoom
+        self.raster = shelf.raster
+        bounds = grid.bounds_of(self.raster.crs, self.raster.bounds)
         self.extent = grid.window_of_bounds(bounds, zoom)
         """The pixels that the raster touches."""
-        self._local = threading.local()
+        self._frame = self.extent.dilated(MARGIN_PX).aligned(BLOCK_PX).dilated(MARGIN_PX)
 
     def read(self, block: Window) -> Pixels:
+        """Raises SourceUnavailable where the raster cannot be read."""
         return filled(block, self.extent, self.raster, self._warped)
 
     def _warped(self, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
-        vrt, frame = self._vrt()
+        frame = self._frame
         part = RasterWindow(
             window.col - frame.col, window.row - frame.row, window.width, window.height
         )
-        alpha = self.raster.alpha_index or vrt.count
-        pixels = vrt.read(indexes=(*self.raster.indexes, alpha), window=part)
+        with self.shelf.borrow((self.grid.id, self.zoom), self._open) as handle:
+            alpha = self.raster.alpha_index or handle.vrt.count
+            pixels = handle.vrt.read(indexes=(*self.raster.indexes, alpha), window=part)
         values = scaled(pixels[:-1], self.raster)
         valid = (pixels[-1] > _opaque(pixels.dtype) / 2) & np.isfinite(values).all(axis=0)
         return np.where(valid, values, np.float32(0)), valid
 
-    def _vrt(self) -> tuple[WarpedVRT, Window]:
-        """This thread's warped view, and the window of the grid that it covers."""
-        if not hasattr(self._local, "vrt"):
-            frame = self.extent.dilated(MARGIN_PX).aligned(BLOCK_PX).dilated(MARGIN_PX)
-            dataset = open_raster(self.raster)
-            self._local.dataset = dataset
-            self._local.vrt = WarpedVRT(
+    def _open(self) -> _Warped:
+        """The warped view of the frame, the part of the grid that is ever read."""
+        dataset = open_raster(self.raster)
+        try:
+            vrt = WarpedVRT(
                 dataset,
                 crs=self.grid.crs,
-                transform=self.grid.transform(self.zoom, frame),
-                width=frame.width,
-                height=frame.height,
+                transform=self.grid.transform(self.zoom, self._frame),
+                width=self._frame.width,
+                height=self._frame.height,
                 resampling=Resampling.cubic,
                 add_alpha=self.raster.alpha_index is None,
                 dtype=self.raster.dtype,
             )
-            self._local.frame = frame
-        return self._local.vrt, self._local.frame
+        except BaseException:
+            dataset.close()
+            raise
+        return _Warped(dataset, vrt)
+
+
+@dataclass(frozen=True, slots=True)
+class _Warped:
+    """A handle and the warped view through it."""
+
+    dataset: rasterio.DatasetReader
+    vrt: WarpedVRT
+
+    def close(self) -> None:
+        self.vrt.close()
+        self.dataset.close()
 
 
 class OwnGridSource:
@@ -129,15 +148,58 @@ class Bands:
     """The picture of a source: its bands, filled where there is no data."""
 
     def __init__(self, source: Imagery, memo: BlockMemo) -> None:
-        self.blocks = BlockedImagery(source, BLOCK_PX, memo, canonical=True)
+        once = ReadOnce(source, BLOCK_PX, memo)
+        self.blocks = BlockedImagery(once, BLOCK_PX, memo, canonical=True)
 
     def read(self, window: Window) -> Pixels:
         return self.blocks.read(window)[:-1]
+
+    def fetch(self, window: Window) -> None:
+        """Read the blocks of a window into the memo, one at a time."""
+        for block in self.blocks.blocks(window):
+            self.blocks.read(block)
 
     def valid(self, window: Window) -> NDArray[np.bool_]:
         """Where there is data, (H, W)."""
         valid: NDArray[np.bool_] = self.blocks.read(window)[-1] > 0
         return valid
+
+
+class ReadOnce:
+    """Imagery whose block is read once where several threads ask for it at a time.
+
+    It is remembered before the waiting are let go, so that nobody reads it after them.
+    """
+
+    def __init__(self, inner: Imagery, block_px: int, memo: BlockMemo) -> None:
+        self.inner, self.block_px, self.memo = inner, block_px, memo
+        self._reading: dict[Window, Future[Pixels]] = {}
+        self._lock = Lock()
+
+    def read(self, block: Window) -> Pixels:
+        place = block.row // self.block_px, block.col // self.block_px
+        with self._lock:
+            known = self.memo.get(place)
+            if known is not None:
+                return known
+            future = self._reading.get(block)
+            mine = future is None
+            if future is None:
+                future = self._reading[block] = Future()
+        if not mine:
+            return future.result()
+        try:
+            pixels = self.inner.read(block)
+            pixels.setflags(write=False)
+            self.memo[place] = pixels
+            future.set_result(pixels)
+        except BaseException as error:
+            future.set_exception(error)
+            raise
+        finally:
+            with self._lock:
+                del self._reading[block]
+        return pixels
 
 
 def scaled(pixels: NDArray[Any], raster: Raster) -> Pixels:

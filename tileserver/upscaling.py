@@ -223,7 +223,7 @@ class _Drawing:
         return {
             "OVERZOOM_SYNTHETIC": meaning,
             "OVERZOOM_VERSION": version("overzoom"),
-            "OVERZOOM_SOURCE": self.raster.path.name,
+            "OVERZOOM_SOURCE": Path(self.raster.address.name).name,
             "OVERZOOM_SOURCE_FINGERPRINT": self.raster.fingerprint,
             "OVERZOOM_FACTOR": str(factor),
             "OVERZOOM_CHECKPOINT": self.checkpoint.name,

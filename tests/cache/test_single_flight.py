@@ -69,3 +69,31 @@ def test_a_caller_that_leaves_does_not_stop_the_others() -> None:
         assert await staying == 5
 
     asyncio.run(scenario())
+
+
+def test_when_the_last_caller_leaves_the_work_stops_and_a_later_one_starts_anew() -> None:
+    async def scenario() -> None:
+        flights: SingleFlight[int] = SingleFlight()
+        stopped = asyncio.Event()
+
+        async def endless() -> int:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                stopped.set()
+                raise
+            return 0
+
+        async def work() -> int:
+            return 5
+
+        callers = [asyncio.create_task(flights.run("key", endless)) for _ in range(2)]
+        await asyncio.sleep(0)
+        for caller in callers:
+            caller.cancel()
+        await asyncio.gather(*callers, return_exceptions=True)
+        assert await flights.run("key", work) == 5
+        await stopped.wait()
+        assert flights.abandoned == 1
+
+    asyncio.run(scenario())

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
 from engine.checkpoint import Checkpoint
-from engine.imagery import ArrayImagery, BlockedImagery
+from engine.fusion import Fusion
+from engine.imagery import ArrayImagery, BlockedImagery, Pixels
+from engine.lattice import Lattice
 from engine.probe import Waves
 from engine.pyramid import Pyramid
 from engine.sampler import SamplerSettings
@@ -27,6 +31,32 @@ def test_children_average_to_their_parent(pyramid: Pyramid, zoom: int, kind: str
     child = getattr(pyramid, kind)(zoom + 1).read(WINDOW.children())
     means = child.reshape(3, WINDOW.height, 2, WINDOW.width, 2).mean(axis=(2, 4))
     np.testing.assert_allclose(means, parent, atol=1e-6)
+
+
+@pytest.mark.parametrize("canonical", [False, True])
+@pytest.mark.parametrize("fusion", [Fusion.SDVC, Fusion.INDEPENDENT])
+@pytest.mark.parametrize("zoom", [10, 11, 12, 13])
+def test_the_source_window_of_a_picture_holds_all_that_drawing_it_reads(
+    small: Checkpoint, zoom: int, fusion: Fusion, canonical: bool
+) -> None:
+    class Recorded(Waves):
+        read_windows: list[Window] = []
+
+        def read(self, window: Window) -> Pixels:
+            self.read_windows.append(window)
+            return super().read(window)
+
+    settings = SamplerSettings(Schedule(steps=2), Lattice(32, 28), fusion=fusion)
+    source, options = Recorded(), {"canonical": canonical, "block_px": 128}
+    pyramid = Pyramid(source, 3, 10, 13, small, settings, lambda _: {}, **options)
+    expected = pyramid.source_window(zoom, WINDOW)
+    source.read_windows.clear()
+    pyramid.picture(zoom).read(WINDOW)
+    assert source.read_windows
+    assert all(expected.contains(window) for window in source.read_windows)
+    if fusion is Fusion.SDVC:
+        read = functools.reduce(Window.union, source.read_windows)
+        assert expected.height * expected.width <= 1.6 * read.height * read.width, "not much more"
 
 
 def test_a_zoom_that_is_not_there_is_refused(pyramid: Pyramid) -> None:

@@ -31,7 +31,7 @@ def test_the_annotated_file_holds_every_setting_at_its_default() -> None:
     assert written == json.loads(Settings().model_dump_json(exclude={"sources"}))
     assert all(set(source) == set(SourceSettings.model_fields) for source in sources.values())
     settings = read_settings(DEPLOY / "overzoom.yaml", {})
-    assert settings.sources["scene"].path.exists()
+    assert Path(settings.sources["scene"].path).exists()
 
 
 def models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +14,7 @@ import pytest
 from morecantile import Tile
 from starlette.testclient import TestClient
 
-from tests.tileserver.conftest import Server, decoded, path_of
+from tests.tileserver.conftest import Server, decoded, path_of, running
 from tileserver.app import make_app
 from tileserver.settings import Settings
 
@@ -266,3 +268,75 @@ def test_a_full_queue_answers_503_and_health_stays_quick(
     assert {answer.status_code for answer in answers} == {200, 503}
     assert {answer.headers["retry-after"] for answer in refused} == {"2"}
     assert {answer.headers["cache-control"] for answer in refused} == {"no-store"}
+
+
+def test_an_address_with_the_tiles_version_may_be_kept_for_good(
+    server: Server, middle_tile: Callable[[int], Tile]
+) -> None:
+    tile = middle_tile(NATIVE + 1)
+    template = server.get("/yellowstone/tilejson.json").json()["tiles"][0]
+    url = template.format(z=tile.z, x=tile.x, y=tile.y)
+    assert "immutable" in server.client.get(url).headers["cache-control"]
+    plain = server.get(path_of(tile))
+    assert plain.headers["cache-control"] == "public, max-age=3600"
+    outdated = server.get(f"{path_of(tile)}?v=0123456789abcdef")
+    assert outdated.headers["cache-control"] == "public, max-age=3600"
+    assert outdated.headers["etag"] == plain.headers["etag"]
+
+
+@pytest.mark.filterwarnings("ignore::morecantile.errors.PointOutsideTMSBounds")
+def test_documents_name_the_public_address(app_settings: MakeSettings) -> None:
+    app = make_app(app_settings(public_url="https://maps.example.org/deep/"))
+    with TestClient(app) as client:
+        document = client.get("/yellowstone/tilejson.json").json()
+        assert document["tiles"][0].startswith("https://maps.example.org/deep/yellowstone/{z}/")
+        capabilities = client.get("/yellowstone/WMTSCapabilities.xml").text
+        assert "https://maps.example.org/deep/yellowstone/tiles/WebMercatorQuad/" in capabilities
+        assert "http://testserver" not in capabilities
+
+
+def test_a_busy_server_may_answer_with_the_interpolated_tile(
+    app_settings: MakeSettings, middle_tile: Callable[[int], Tile]
+) -> None:
+    app = make_app(app_settings(when_busy="interpolate", queue_tiles=1, merged_tiles=1))
+    middle = middle_tile(NATIVE + 2)
+    paths = [path_of(Tile(middle.x + i - 3, middle.y, middle.z)) for i in range(8)]
+    with TestClient(app) as client, ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(client.get, paths))
+        fallbacks = [
+            (path, answer)
+            for path, answer in zip(paths, answers, strict=True)
+            if "x-overzoom-fallback" in answer.headers
+        ]
+        assert 0 < len(fallbacks) < len(paths)
+        path, answer = fallbacks[0]
+        assert answer.headers["x-overzoom"] == "interpolated"
+        assert answer.headers["cache-control"] == "no-store"
+        assert "etag" not in answer.headers
+        assert answer.content == client.get(f"{path}?mode=interpolated").content
+        made = client.get(path)
+        assert made.headers["x-overzoom"] == "super-resolved"
+        assert made.content != answer.content
+    assert {answer.status_code for answer in answers} <= {200, 503}
+
+
+def test_tiles_for_viewers_that_have_left_are_not_drawn(
+    config: Path, tmp_path: Path, middle_tile: Callable[[int], Tile]
+) -> None:
+    middle = middle_tile(NATIVE + 3)
+    tiles = [
+        Tile(middle.x + 2 * i, middle.y + 2 * j, middle.z) for i in range(4) for j in (0, 1, 2)
+    ]
+    with running("--config", config, "--threads", "1", cache=tmp_path / "cache") as server:
+        host, port = server.client.base_url.host, server.client.base_url.port
+        leaving = []
+        for tile in tiles:
+            connection = socket.create_connection((host, port or 80))
+            connection.sendall(f"GET {path_of(tile)} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            leaving.append(connection)
+        time.sleep(0.3)
+        for connection in leaving:
+            connection.close()
+        time.sleep(2.0)  # what had begun is finished
+        again = [server.get(path_of(tile)).headers["server-timing"] for tile in tiles]
+    assert sum('desc="miss"' in timing for timing in again) >= len(tiles) / 2

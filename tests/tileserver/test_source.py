@@ -14,6 +14,7 @@ from tests.tileserver.rasters import SCENE, cut
 from tileserver.errors import StartupError
 from tileserver.filling import mirrored
 from tileserver.grid import Grid
+from tileserver.handles import Handles
 from tileserver.raster import inspect
 from tileserver.source import Bands, GridSource
 
@@ -22,7 +23,8 @@ NATIVE = 19
 
 
 def opened(path: Path, value_range: tuple[float, float] | None = None) -> tuple[GridSource, Bands]:
-    source = GridSource(inspect(path, value_range), GRID, NATIVE + 1)
+    shelf = Handles(4).of(inspect(path, value_range))
+    source = GridSource(shelf, GRID, NATIVE + 1)
     return source, Bands(source, {})
 
 
@@ -127,5 +129,5 @@ def test_rasters_that_cannot_be_served_are_refused_by_name(tmp_path: Path) -> No
         f'<VRTRasterBand dataType="Byte" band="1"><SimpleSource><SourceFilename>{SCENE}'
         f"</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>"
     )
-    with pytest.raises(StartupError, match=r"virtual\.vrt: virtual rasters"):
+    with pytest.raises(StartupError, match=r"virtual\.vrt: refers to other files"):
         inspect(virtual, None)

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from cache import DiskStore, MemoryStore, Tiered
+from tests.cache.contract import VALUE, tile
+
+
+def test_a_hit_below_is_copied_upward_and_named(tmp_path: Path) -> None:
+    memory, disk = MemoryStore(10**6), DiskStore(tmp_path, 10**6)
+    tiered = Tiered([memory, disk])
+    disk.put(tile(1), VALUE)
+    assert tiered.get_fast(tile(1)) is None
+    assert tiered.get(tile(1)) == (VALUE, "disk")
+    assert tiered.get(tile(1)) == (VALUE, "memory")
+    assert tiered.get_fast(tile(1)) == VALUE
+    assert Tiered([]).get(tile(1)) is None
+
+
+def test_a_value_is_put_and_removed_everywhere(tmp_path: Path) -> None:
+    memory, disk = MemoryStore(10**6), DiskStore(tmp_path, 10**6)
+    tiered = Tiered([memory, disk])
+    tiered.put(tile(1), VALUE)
+    disk.put(tile(2), VALUE)
+    assert memory.has(tile(1))
+    assert disk.has(tile(1))
+    assert tiered.has(tile(2))
+    assert sorted(entry.key for entry in tiered.entries("scene/")) == [tile(1), tile(2)]
+    tiered.remove(tile(1))
+    assert not memory.has(tile(1))
+    assert not disk.has(tile(1))
+    assert not tiered.has(tile(1))
+
+
+def test_a_copy_is_as_old_as_what_it_was_copied_from(tmp_path: Path) -> None:
+    memory, disk = MemoryStore(10**6, 3600), DiskStore(tmp_path, 10**6, 3600)
+    disk.put(tile(1), VALUE, time.time() - 3599)
+    tiered = Tiered([memory, disk])
+    assert tiered.get(tile(1)) == (VALUE, "disk")
+    assert tiered.get_fast(tile(1)) == VALUE
+    time.sleep(1.1)
+    assert tiered.get_fast(tile(1)) is None
+    assert tiered.get(tile(1)) is None

@@ -1,0 +1,212 @@
+"""What is shown of a picture, by titiler's parameters, after super-resolution."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from io import BytesIO
+from urllib.parse import quote
+
+import morecantile
+import numpy as np
+import pytest
+import rasterio
+import torch
+from PIL import Image
+from rasterio.io import MemoryFile
+from rio_tiler.colormap import cmap
+
+from engine.projection import pool
+from tests.tileserver.conftest import Server, decoded, running
+from tests.tileserver.rasters import cut
+
+DEEP = 1
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of rasters of several kinds, all of the same ground."""
+    folder = tmp_path_factory.mktemp("kinds")
+    for kind in ("rgb", "grey", "uint16", "four", "nodata"):
+        cut(folder / f"{kind}.tif", kind)
+    with running(folder, cache=folder / "cache") as server:
+        yield server
+
+
+def tile_of(server: Server, source: str, depth: int = DEEP) -> str:
+    """The path of a tile in the raster's middle, so much deeper than native."""
+    document = server.get(f"/{source}/tilejson.json").json()
+    west, south, east, north = document["bounds"]
+    zoom = document["overzoom"]["native_maxzoom"] + depth
+    tile = morecantile.tms.get("WebMercatorQuad").tile((west + east) / 2, (south + north) / 2, zoom)
+    return f"/{source}/{tile.z}/{tile.x}/{tile.y}"
+
+
+def levels(server: Server, path: str) -> np.ndarray:
+    answer = server.get(path)
+    assert answer.status_code == 200, answer.text
+    return decoded(answer.content)
+
+
+def array(server: Server, path: str) -> np.ndarray:
+    return np.load(BytesIO(server.get(path).content))
+
+
+def test_every_format_holds_the_same_picture(kinds: Server) -> None:
+    path = tile_of(kinds, "rgb")
+    exact = levels(kinds, f"{path}.png").astype(int)
+    for format, tolerance in (("webp", 6), ("jpg", 6), ("avif", 8)):
+        answer = kinds.get(f"{path}.{format}")
+        assert answer.headers["content-type"] == f"image/{format.replace('jpg', 'jpeg')}"
+        assert np.abs(decoded(answer.content).astype(int) - exact).mean() < tolerance
+    values = array(kinds, f"{path}.npy")
+    assert values.shape == (4, 256, 256)
+    assert (values[3] == 255).all()
+    assert np.array_equal(values[:3].transpose(1, 2, 0), exact)
+    answer = kinds.get(f"{path}.tif")
+    assert answer.headers["content-type"] == "image/tiff; application=geotiff"
+    with MemoryFile(answer.content) as file, file.open() as dataset:
+        assert dataset.crs.to_epsg() == 3857
+        assert np.array_equal(dataset.read()[:3].transpose(1, 2, 0), exact)
+        west, south, east, north = rasterio.warp.transform_bounds(
+            dataset.crs, "EPSG:4326", *dataset.bounds
+        )
+    whole = kinds.get("/rgb/tilejson.json").json()["bounds"]
+    assert whole[0] - 1e-4 < west < east < whole[2] + 1e-4
+    assert whole[1] - 1e-4 < south < north < whole[3] + 1e-4
+
+
+def test_values_of_many_bits_come_back_in_their_own_type(kinds: Server) -> None:
+    path = tile_of(kinds, "uint16")
+    deep, native = array(kinds, f"{path}.npy"), array(kinds, f"{tile_of(kinds, 'uint16', 0)}.npy")
+    assert deep.dtype == native.dtype == np.uint16
+    assert native[:3].max() > 4000
+    row, col = (int(index) % 2 * 128 for index in reversed(path.split("/")[3:]))
+    means = pool(torch.from_numpy(deep[:3].astype(np.float32))).numpy()
+    assert np.abs(means - native[:3, row : row + 128, col : col + 128]).max() <= 1
+
+
+def test_a_tile_of_512_px_is_its_four_children(kinds: Server) -> None:
+    path = tile_of(kinds, "rgb")
+    _, source, z, x, y = path.split("/")
+    children = [
+        [
+            levels(kinds, f"/{source}/{int(z) + 1}/{2 * int(x) + i}/{2 * int(y) + j}.png")
+            for i in (0, 1)
+        ]
+        for j in (0, 1)
+    ]
+    expected = np.vstack([np.hstack(row) for row in children])
+    retina = kinds.get(f"{path}@2x.png")
+    assert np.array_equal(decoded(retina.content), expected)
+    assert retina.headers["x-overzoom-scale"] == "4"
+    by_grid = kinds.get(f"/{source}/tiles/WebMercatorQuad/{z}/{x}/{y}.png?tilesize=512")
+    assert by_grid.content == retina.content
+    assert by_grid.headers["etag"] == retina.headers["etag"]
+    document = kinds.get("/rgb/tilejson.json?tilesize=512").json()
+    assert "tilesize=512" in document["tiles"][0]
+    plain = kinds.get("/rgb/tilejson.json").json()
+    assert document["maxzoom"] == plain["maxzoom"] - 1
+    assert kinds.get(f"{tile_of(kinds, 'rgb', 3)}@2x.png").status_code == 422
+    assert kinds.get(f"{path}@2x.png?tilesize=256").status_code == 422
+
+
+def test_overviews_come_in_512_px_too(kinds: Server) -> None:
+    answer = kinds.get(f"{tile_of(kinds, 'rgb', -2)}@2x.png")
+    assert answer.status_code == 200
+    assert answer.headers["x-overzoom"] == "native"
+    assert decoded(answer.content).shape[:2] == (512, 512)
+
+
+@pytest.mark.parametrize("depth", [-2, 0, DEEP])
+def test_bands_are_chosen_after_super_resolution(kinds: Server, depth: int) -> None:
+    path = tile_of(kinds, "four", depth)
+    plain = levels(kinds, f"{path}.png")
+    swapped = levels(kinds, f"{path}.png?bidx=3&bidx=2&bidx=1")
+    assert np.array_equal(swapped[..., :3], plain[..., 2::-1])
+    alone = levels(kinds, f"{path}.png?bidx=2")
+    assert np.array_equal(alone if alone.ndim == 2 else alone[..., 0], plain[..., 1])
+    infrared = levels(kinds, f"{path}.png?bidx=4")
+    assert infrared.shape[:2] == (256, 256)
+
+
+def test_rescaling_is_of_the_sources_own_values(kinds: Server) -> None:
+    path = tile_of(kinds, "uint16")
+    values = array(kinds, f"{path}.npy")[:3].astype(float)
+    shown = levels(kinds, f"{path}.png?rescale=2000,9000").transpose(2, 0, 1)
+    expected = np.clip((values - 2000) / 7000 * 255, 0, 255)
+    assert np.abs(shown[:3] - expected).max() <= 1
+    apart = levels(kinds, f"{path}.png?rescale=2000,9000&rescale=0,65535&rescale=0,9000")
+    assert np.array_equal(apart[..., 0], shown[0])
+    assert apart[..., 1].max() < 60
+
+
+def test_colour_maps_and_formulas_are_titilers(kinds: Server) -> None:
+    path = tile_of(kinds, "grey")
+    grey = levels(kinds, f"{path}.png")
+    table = np.array([cmap.get("viridis")[level][:3] for level in range(256)])
+    assert np.array_equal(levels(kinds, f"{path}.png?colormap_name=viridis")[..., :3], table[grey])
+    classes = quote(json.dumps([[[0, 100], "#102030"], [[100, 256], "#405060"]]))
+    two = levels(kinds, f"{path}.png?colormap={classes}")
+    assert np.array_equal(two[..., 0], np.where(grey < 100, 0x10, 0x40))
+    colours = tile_of(kinds, "rgb")
+    brighter = levels(kinds, f"{colours}.png?color_formula={quote('gamma RGB 1.8')}")
+    assert brighter.mean() > levels(kinds, f"{colours}.png").mean() + 10
+
+
+def test_the_mask_can_be_left_out(kinds: Server) -> None:
+    path = tile_of(kinds, "nodata")
+    assert levels(kinds, f"{path}.png").shape[2] == 4
+    opaque = levels(kinds, f"{path}.png?return_mask=false")
+    assert opaque.shape[2] == 3
+
+
+def test_every_rendering_is_a_tile_of_its_own(kinds: Server) -> None:
+    path = tile_of(kinds, "four")
+    queries = ("", "?bidx=1", "?bidx=2", "?rescale=0,99", "?color_formula=gamma%20RGB%202")
+    queries += ("?bidx=1&colormap_name=viridis", "?bidx=1&colormap_name=magma")
+    tags = [kinds.get(f"{path}.png{query}").headers["etag"] for query in queries]
+    tags.append(kinds.get(f"{path}@2x.png").headers["etag"])
+    assert len(set(tags)) == len(tags)
+
+
+def test_tilejson_passes_a_rendering_on(kinds: Server) -> None:
+    query = "bidx=3&rescale=1%2C99.5&colormap_name=viridis&tile_format=webp"
+    document = kinds.get(f"/rgb/tilejson.json?{query}").json()
+    url = document["tiles"][0]
+    for part in ("bidx=3", "rescale=1%2C99.5", "colormap_name=viridis", ".webp"):
+        assert part in url
+    tile = tile_of(kinds, "rgb").split("/")
+    answer = kinds.client.get(url.format(z=tile[2], x=tile[3], y=tile[4]))
+    assert answer.status_code == 200
+    assert Image.open(BytesIO(answer.content)).mode == "RGB"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "bidx=0",
+        "bidx=9",
+        "&".join(["bidx=1"] * 17),
+        "rescale=1",
+        "rescale=5,5",
+        "rescale=nan,1",
+        "rescale=0,1e999",
+        "rescale=0,1&rescale=0,1",
+        "colormap_name=nothing",
+        "colormap_name=viridis",
+        "colormap=%7B",
+        "colormap=%7B%22a%22%3A1%7D",
+        "bidx=1&colormap=%5B%5D",
+        "color_formula=explode%20RGB%201",
+        "color_formula=gamma%20Q%201",
+        "bidx=1&color_formula=saturation%202",
+        "tilesize=300",
+    ],
+)
+def test_renderings_that_cannot_be_are_refused(kinds: Server, query: str) -> None:
+    answer = kinds.get(f"{tile_of(kinds, 'rgb')}.png?{query}")
+    assert answer.status_code == 422
+    assert answer.json() == {"detail": "zoom, tile or parameter out of range"}
+    if "tilesize" not in query:
+        assert kinds.get(f"/rgb/tilejson.json?{query}").status_code == 422

@@ -1,0 +1,38 @@
+"""Work for a client that may leave: seen at once, and bounded by the deadline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+
+from tileserver.errors import Departed, Overloaded
+
+Value = TypeVar("Value")
+
+
+async def while_there(
+    request: Request, work: Coroutine[Any, Any, Value], deadline_seconds: float
+) -> Value:
+    """work's value; cancelled where the client leaves (Departed) or waits too long (Overloaded)."""
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_departure(request))
+    try:
+        done, _ = await asyncio.wait(
+            (working, leaving), timeout=deadline_seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        if working in done:
+            return working.result()
+        raise Departed if leaving in done else Overloaded
+    finally:
+        leaving.cancel()
+        if not working.done():
+            working.cancel()
+
+
+async def _departure(request: Request) -> None:
+    """Returns when the connection is closed; the body, if any, has been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

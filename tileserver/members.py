@@ -1,0 +1,88 @@
+"""The files that a raster is made of: cheap looks that show a change, digests that name content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+HASHED_WHOLE_BYTES = 256 * 2**20
+"""Files up to this size are identified by their content alone (a quarter of a second)."""
+SAMPLE_BYTES = 2**16
+SAMPLES = 64
+SETTLED_SECONDS = 2.0
+"""A file written less than this ago may change once more within the clock tick of its mtime."""
+
+Look = tuple[object, ...]
+"""What a look at a member shows; another look after a change differs."""
+
+
+class Member(Protocol):
+    """A file, a folder or an object in a remote store."""
+
+    def look(self) -> Look:
+        """A fresh look; raises OSError where it is not there."""
+
+    def last_look(self) -> Look:
+        """A fresh look where that takes no network, else the last one; raises OSError."""
+
+    def digest(self) -> str:
+        """A digest of the content; raises OSError."""
+
+    def settled(self) -> bool:
+        """Whether a look is sure to differ after any later change."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file on a disk of this machine."""
+
+    path: Path
+
+    def look(self) -> Look:
+        state = self.path.stat()
+        return state.st_ino, state.st_size, state.st_mtime_ns
+
+    def last_look(self) -> Look:
+        return self.look()
+
+    def settled(self) -> bool:
+        return time.time() - self.path.stat().st_mtime > SETTLED_SECONDS
+
+    def digest(self) -> str:
+        """Of all the content; of samples, size and time where the file is large."""
+        size = self.path.stat().st_size
+        digest = hashlib.sha256(str(size).encode())
+        with self.path.open("rb") as file:
+            if size <= HASHED_WHOLE_BYTES:
+                while chunk := file.read(2**20):
+                    digest.update(chunk)
+            else:
+                digest.update(str(self.path.stat().st_mtime_ns).encode())
+                for number in range(SAMPLES):
+                    file.seek((size - SAMPLE_BYTES) * number // (SAMPLES - 1), os.SEEK_SET)
+                    digest.update(file.read(SAMPLE_BYTES))
+        return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFolder:
+    """The names in a folder: files that come and go change it, their content does not."""
+
+    path: Path
+
+    def look(self) -> Look:
+        return tuple(sorted(os.listdir(self.path)))
+
+    def last_look(self) -> Look:
+        return self.look()
+
+    def settled(self) -> bool:
+        return True
+
+    def digest(self) -> str:
+        """Empty: names are no part of any pixel."""
+        return ""

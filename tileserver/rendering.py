@@ -1,0 +1,201 @@
+"""From a source's picture to what is shown of it: bands, rescaling, colour formula, colour map.
+
+Super-resolution draws every band in the source's own values; what a client asks to see of them
+is applied afterwards, by titiler's and rio-tiler's own functions, and is part of a tile's key.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from math import isfinite
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from color_operations import parse_operations
+from fastapi import Query
+from numpy.typing import NDArray
+from rio_tiler.colormap import apply_cmap, parse_color
+from rio_tiler.colormap import cmap as colour_maps
+from rio_tiler.models import ImageData
+
+from engine.imagery import Pixels
+from tileserver.encoding import to_levels
+from tileserver.errors import OutOfRange
+from tileserver.raster import Raster
+from tileserver.source import unscaled
+
+MAX_BANDS = 16
+MAX_TEXT = 4096
+MAX_COLOURS = 512
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What is shown of a picture; the default shows colours by their first three bands."""
+
+    indexes: tuple[int, ...] = ()
+    """Band numbers of the source, from 1; none: the first three, or the first."""
+    rescale: tuple[tuple[float, float], ...] = ()
+    """Values shown as 0 and 255, one pair or one a band; none: the source's range."""
+    colormap: str | None = None
+    """The name of one of rio-tiler's, or its JSON."""
+    color_formula: str | None = None
+    return_mask: bool = True
+
+
+PLAIN = Rendering()
+
+
+class Shown(NamedTuple):
+    """Bands to encode (C, H, W) and where they are opaque (H, W)."""
+
+    bands: NDArray[Any]
+    opaque: Mask
+
+
+def rendering_parameters(
+    bidx: Annotated[list[int] | None, Query(description="Band numbers, from 1.")] = None,
+    rescale: Annotated[
+        list[str] | None,
+        Query(description="min,max shown as black and white; once, or once a band."),
+    ] = None,
+    colormap_name: Annotated[
+        str | None, Query(max_length=64, description="One of rio-tiler's colour maps.")
+    ] = None,
+    colormap: Annotated[
+        str | None, Query(max_length=MAX_TEXT, description="A colour map in JSON.")
+    ] = None,
+    color_formula: Annotated[
+        str | None, Query(max_length=256, description="A formula of rio-color.")
+    ] = None,
+    return_mask: Annotated[bool, Query(description="Transparent where there is no data.")] = True,
+) -> Rendering:
+    """The rendering that a query asks for; raises OutOfRange for one that cannot be."""
+    if not (bidx or rescale or colormap_name or colormap or color_formula) and return_mask:
+        return PLAIN
+    if max(len(bidx or ()), len(rescale or ())) > MAX_BANDS:
+        raise OutOfRange
+    rendering = Rendering(
+        tuple(bidx or ()),
+        tuple(_pair(text) for text in rescale or ()),
+        colormap_name or colormap,
+        color_formula,
+        return_mask,
+    )
+    try:
+        if rendering.colormap:
+            _colours(rendering.colormap)
+        if color_formula:
+            list(parse_operations(color_formula))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise OutOfRange from error
+    return rendering
+
+
+def check(rendering: Rendering, raster: Raster) -> None:
+    """Raises OutOfRange for a rendering that this raster's bands do not allow."""
+    if rendering == PLAIN:
+        return
+    count = len(rendering.indexes or _default(raster))
+    if not set(rendering.indexes) <= set(raster.indexes):
+        raise OutOfRange
+    if len(rendering.rescale) not in (0, 1, count) or (rendering.colormap and count != 1):
+        raise OutOfRange
+    pixel = np.zeros((len(raster.indexes), 1, 1), np.float32)
+    try:
+        shown(pixel, np.ones((1, 1), bool), raster, rendering)
+    except (ValueError, IndexError, TypeError) as error:
+        raise OutOfRange from error
+
+
+def shown(values: Pixels, valid: Mask, raster: Raster, rendering: Rendering) -> Shown:
+    """What an 8-bit image shows of values (C, H, W) in [0, 1]: one, three or four bands."""
+    values = _chosen(values, raster, rendering.indexes or _default(raster))
+    if rendering.rescale:
+        image = _image(unscaled(values, raster).astype(np.float32), valid)
+        levels = image.rescale(rendering.rescale).array.data
+    else:
+        levels = to_levels(values)
+    if rendering.color_formula:
+        levels = _image(levels, valid).apply_color_formula(rendering.color_formula).array.data
+    if rendering.colormap:
+        levels, valid = _coloured(levels, values, valid, raster, rendering)
+    opaque = valid if rendering.return_mask else np.ones_like(valid)
+    return Shown(np.where(valid, levels, np.uint8(0)), opaque)
+
+
+def values_shown(values: Pixels, valid: Mask, raster: Raster, rendering: Rendering) -> Shown:
+    """The source's own values of all or some bands, for formats that hold numbers."""
+    if rendering.rescale or rendering.color_formula or rendering.colormap:
+        return shown(values, valid, raster, rendering)
+    chosen = unscaled(_chosen(values, raster, rendering.indexes or raster.indexes), raster)
+    opaque = valid if rendering.return_mask else np.ones_like(valid)
+    return Shown(np.where(valid, chosen, chosen.dtype.type(0)), opaque)
+
+
+def query_of(rendering: Rendering) -> list[tuple[str, str]]:
+    """The query that asks for a rendering, for the URL templates of a TileJSON."""
+    query = [("bidx", str(index)) for index in rendering.indexes]
+    query += [("rescale", f"{low:.17g},{high:.17g}") for low, high in rendering.rescale]
+    if rendering.colormap:
+        named = rendering.colormap in colour_maps.list()
+        query.append(("colormap_name" if named else "colormap", rendering.colormap))
+    if rendering.color_formula:
+        query.append(("color_formula", rendering.color_formula))
+    if not rendering.return_mask:
+        query.append(("return_mask", "false"))
+    return query
+
+
+def _default(raster: Raster) -> tuple[int, ...]:
+    return raster.indexes[:3] if len(raster.indexes) >= 3 else raster.indexes[:1]
+
+
+def _chosen(values: Pixels, raster: Raster, indexes: tuple[int, ...]) -> Pixels:
+    chosen: Pixels = values[[raster.indexes.index(index) for index in indexes]]
+    return chosen
+
+
+def _coloured(
+    levels: NDArray[Any], values: Pixels, valid: Mask, raster: Raster, rendering: Rendering
+) -> tuple[NDArray[Any], Mask]:
+    """One band through a colour map: a ramp maps levels, a list of values the source's own."""
+    assert rendering.colormap is not None
+    colours = _colours(rendering.colormap)
+    ramp = isinstance(colours, dict) and len(colours) == 256 and set(colours) == set(range(256))
+    if not ramp and not rendering.rescale and not rendering.color_formula:
+        levels = unscaled(values, raster)
+    data, alpha = apply_cmap(levels, colours)
+    return data, valid & (alpha > 0)
+
+
+def _image(bands: NDArray[Any], valid: Mask) -> ImageData:
+    masked = np.ma.MaskedArray(bands, np.broadcast_to(~valid, bands.shape).copy())
+    return ImageData(masked)
+
+
+def _pair(text: str) -> tuple[float, float]:
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise OutOfRange from None
+    if not (isfinite(low) and isfinite(high) and low < high):
+        raise OutOfRange
+    return low, high
+
+
+@lru_cache(maxsize=64)
+def _colours(text: str) -> Any:
+    """rio-tiler's colour map of a name, or of JSON: values to colours, or intervals to colours."""
+    if text in colour_maps.list():
+        return colour_maps.get(text)
+    found = json.loads(text)
+    if not 1 <= len(found) <= MAX_COLOURS:
+        raise ValueError("a colour map has 1 to 512 entries")
+    if isinstance(found, dict):
+        return {int(value): parse_color(colour) for value, colour in found.items()}
+    return [((float(low), float(high)), parse_color(colour)) for (low, high), colour in found]
