@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl, quote
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -55,6 +56,11 @@ def with_key(url: str, request: Request) -> str:
     if key is None:
         return url
     return f"{url}{'&' if '?' in url else '?'}key={quote(key, safe='')}"
+
+
+def links_with_key(document: dict[str, Any], request: Request) -> dict[str, Any]:
+    """A TileJSON document whose tiles the same client may load."""
+    return {**document, "tiles": [with_key(url, request) for url in document["tiles"]]}
 
 
 class Access:

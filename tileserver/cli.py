@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from engine.errors import EngineError
+from tileserver.allocation import bound_arenas
 from tileserver.cache_commands import cache
 from tileserver.errors import OverzoomError, StartupError
 from tileserver.prerender_command import prerender
@@ -20,7 +21,6 @@ from tileserver.prerender_command import prerender
 LIBRARY_ENVIRONMENT = {
     "GDAL_CACHEMAX": "200",  # MB; GDAL's own default is 5 % of the machine
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no listing of folders beside a raster
-    "MALLOC_ARENA_MAX": "2",  # glibc keeps an arena a thread otherwise, and memory creeps up
 }
 
 
@@ -44,6 +44,7 @@ def main() -> None:
     """Web map tiles that go on where the imagery ends."""
     for name, value in LIBRARY_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    bound_arenas()
 
 
 @main.command()
@@ -96,6 +97,35 @@ def info(source: Path, checkpoint: Path | None) -> None:
     with closing(open_catalogue(read_settings(None, overrides))) as catalogue:
         for opened in catalogue.sources():
             click.echo(json.dumps(describe(catalogue, opened), indent=2))
+
+
+@main.command()
+@click.argument("config", required=False, type=click.Path(path_type=Path))
+@click.option("--schema", is_flag=True, help="Print the JSON schema of configurations instead.")
+@click.option("--annotated", is_flag=True, help="Print a configuration with every default instead.")
+def check_config(config: Path | None, schema: bool, annotated: bool) -> None:
+    """Open everything that CONFIG names, and print what would be served, or a line a problem."""
+    from tileserver import configuration
+
+    if schema or annotated:
+        click.echo(configuration.schema() if schema else configuration.annotated(), nl=False)
+        return
+    if config is None:
+        raise click.UsageError("name a configuration, --schema or --annotated")
+    found = list(configuration.check(config))
+    for fine, line in found:
+        click.echo(line if fine else f"overzoom: {line}", err=not fine)
+    sys.exit(0 if all(fine for fine, _ in found) else 1)
+
+
+@main.command()
+def hash_key() -> None:
+    """Make an API key: for the client the key, for access.keys in the configuration its hash."""
+    import hashlib
+    import secrets
+
+    key = secrets.token_urlsafe(32)  # as long as its hash: no dictionary finds it
+    click.echo(f"key:    {key}\nsha256: {hashlib.sha256(key.encode()).hexdigest()}")
 
 
 @main.command()

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from titiler.core.factory import TilerFactory
 
 from cache import TileKey
+from tileserver.access import links_with_key
 from tileserver.catalogue import Source
 from tileserver.departure import while_there
 from tileserver.encoding import ImageFormat
@@ -130,9 +131,11 @@ class OverzoomFactory(TilerFactory):
             try:
                 rendered = await self._render(request, wanted, key)
             except Overloaded:
+                self.renderer.metrics.refused("busy")
                 if wanted.origin != Mode.super_resolved or self._refuses:
                     raise
                 return await self._fallback(request, wanted)
+        self.renderer.metrics.found(rendered.tier)
         return _image(wanted, rendered, headers)
 
     async def _render(self, request: Request, wanted: TileRequest, key: TileKey) -> Rendered:
@@ -200,9 +203,10 @@ class OverzoomFactory(TilerFactory):
             route = {"z": "{z}", "x": "{x}", "y": "{y}", "format": str(tile_format)}
             url = self.url_for(request, "tile", tileMatrixSetId=tileMatrixSetId, **route)
             scale = _scale(1, tilesize)
-            return tilejson_document(
+            document = tilejson_document(
                 self.renderer, source, tileMatrixSetId, url, mode, scale, rendering
             )
+            return links_with_key(document, request)
 
         @self.router.get("/tilejson.json")
         def xyz_tilejson(
@@ -216,9 +220,10 @@ class OverzoomFactory(TilerFactory):
             """The TileJSON of the web mercator grid."""
             route = {"z": "{z}", "x": "{x}", "y": "{y}", "format": str(tile_format)}
             url, scale = self.url_for(request, "xyz_tile", **route), _scale(1, tilesize)
-            return tilejson_document(
+            document = tilejson_document(
                 self.renderer, source, WEB_MERCATOR, url, mode, scale, rendering
             )
+            return links_with_key(document, request)
 
 
 def _scale(scale: int, tilesize: int | None) -> int:

@@ -1,7 +1,7 @@
 """What a running server has done, counted for Prometheus and for people.
 
-Hooks are called where things happen: observation (answered), renderer (found, computed),
-scheduler (drawn, departed) and whoever refuses (refused). What can be read when it is asked for
+Hooks are called where things happen: observation (answered), factory (found), renderer (computed),
+scheduler (drawn) and whoever refuses (refused). What can be read when it is asked for
 (queue, bytes by tier) is not counted but watched.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from statistics import median
 from typing import Any, Protocol, runtime_checkable
@@ -39,6 +39,23 @@ class Bounded(Protocol):
     def used_bytes(self) -> int: ...
 
 
+class Queue(Protocol):
+    """What the scheduler knows of itself, in windows."""
+
+    @property
+    def waiting(self) -> int: ...
+    @property
+    def shed(self) -> int: ...
+    @property
+    def departed(self) -> int: ...
+
+
+class Empty:
+    """The queue of a server that has none."""
+
+    waiting = shed = departed = 0
+
+
 class Metrics:
     """The counters of one server, in a registry of their own."""
 
@@ -63,7 +80,6 @@ class Metrics:
         )
         self._waits = self._histogram("queue_wait_seconds", "Time before the denoiser.", SECONDS)
         self._merged = self._histogram("merged_windows", "Windows drawn together.", WINDOWS)
-        self._departed = self._counter("departed", "Tiles dropped: nobody waited any more.")
         self._refused = self._counter("refused", "Requests refused.", "reason")
         self._children: dict[tuple[Any, ...], Any] = {}  # finding a child by labels costs 2 us
         self._recent_hits: deque[bool] = deque(maxlen=RECENT)
@@ -90,24 +106,22 @@ class Metrics:
             self._child(self._stages, stage).observe(spent / 1000)
         self._recent_milliseconds.append(sum(milliseconds.values()))
 
-    def drawn(self, waited_seconds: Iterable[float]) -> None:
+    def drawn(self, waited_seconds: Sequence[float]) -> None:
         """Windows were drawn as one; how long each of them had waited."""
-        waits = list(waited_seconds)
-        self._merged.observe(len(waits))
-        for waited in waits:
+        self._merged.observe(len(waited_seconds))
+        for waited in waited_seconds:
             self._waits.observe(waited)
 
-    def departed(self) -> None:
-        """Work was dropped because everybody who wanted it has left."""
-        self._departed.inc()
-
     def refused(self, reason: str) -> None:
-        """A request was turned away; the reason is a fixed word: queue, client, deadline, ..."""
+        """A request was turned away; the reason is a fixed word.
+
+        client: more than its share. requests: more than all may have. busy: queue or deadline.
+        """
         self._child(self._refused, reason).inc()
 
-    def watch(self, waiting: Callable[[], int], stores: Iterable[object]) -> None:
-        """Read the queue's depth and the stores' bytes whenever figures are asked for."""
-        self._watched.waiting, self._watched.stores = waiting, tuple(stores)
+    def watch(self, queue: Queue, stores: Iterable[object]) -> None:
+        """Read the queue and the stores' bytes whenever figures are asked for."""
+        self._watched.queue, self._watched.stores = queue, tuple(stores)
 
     def text(self) -> bytes:
         """Everything, in Prometheus' text format."""
@@ -119,7 +133,7 @@ class Metrics:
         return {
             **self.build,
             "uptime_seconds": round(time.time() - self._started),
-            "waiting_tiles": self._watched.waiting(),
+            "waiting_tiles": self._watched.queue.waiting,
             "hit_ratio": round(sum(hits) / len(hits), 3) if hits else None,
             "tile_milliseconds": round(median(spent), 1) if spent else None,
         }
@@ -161,16 +175,17 @@ class _Watched:
 
     def __init__(self, build: Mapping[str, str]) -> None:
         self.build = build
-        self.waiting: Callable[[], int] = lambda: 0
+        self.queue: Queue = Empty()
         self.stores: tuple[object, ...] = ()
 
     def collect(self) -> Iterator[Metric]:
         build = GaugeMetricFamily("overzoom_build_info", "What runs.", labels=list(self.build))
         build.add_metric(list(self.build.values()), 1)
         yield build
-        yield GaugeMetricFamily(
-            "overzoom_queue_tiles", "Tiles before the denoiser.", self.waiting()
-        )
+        queue = self.queue
+        yield GaugeMetricFamily("overzoom_queue_windows", "Before the denoiser.", queue.waiting)
+        yield CounterMetricFamily("overzoom_departed_windows", "Nobody stayed.", queue.departed)
+        yield CounterMetricFamily("overzoom_shed_windows", "Would have been late.", queue.shed)
         used = GaugeMetricFamily("overzoom_cache_bytes", "Bytes kept.", labels=["tier"])
         evicted = CounterMetricFamily("overzoom_cache_evictions", "Evictions.", labels=["tier"])
         for store in self.stores:

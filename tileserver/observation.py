@@ -90,8 +90,10 @@ class _Seen:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             for name, value in message["headers"]:
-                if name == b"x-overzoom":
+                if name == b"x-overzoom" and self.kind != "fallback":
                     self.kind = value.decode("latin-1")
+                elif name == b"x-overzoom-fallback":
+                    self.kind = "fallback"
                 elif name == b"server-timing" and value.startswith(TIER):
                     tier = value[len(TIER) :].partition(b'"')[0].decode("latin-1")
                     self.tier = "" if tier == "miss" else tier

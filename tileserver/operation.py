@@ -28,7 +28,8 @@ class AccessSettings(_Frozen):
 
     keys: dict[str, KeySettings] = Field(
         default_factory=dict,
-        description="API keys by name; with none, every source is open to everybody.",
+        description="API keys by name, as {name: {sha256: ..., sources: [...]}}: `overzoom "
+        "hash-key` makes them. With none, every source is open to everybody.",
     )
     public: tuple[str, ...] = Field(
         (), description="Ids of sources that stay open where keys are configured."

@@ -22,6 +22,7 @@ from tileserver.catalogue import Catalogue, Layer, Source
 from tileserver.encoding import ImageFormat, encode, encode_values
 from tileserver.errors import OutOfRange, OutsideSource, SourceChanged, SourceUnavailable
 from tileserver.grid import TILE_PX
+from tileserver.metrics import Metrics
 from tileserver.reader import CatalogueReader
 from tileserver.readers import Readers
 from tileserver.rendering import PLAIN, Rendering, check, shown, values_shown
@@ -98,10 +99,11 @@ class Renderer:
         store: Tiered,
         scheduler: Scheduler,
         cluster: ClusterFlight | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         """cluster: where other servers share a tier of the store."""
         self.catalogue, self.store, self.scheduler = catalogue, store, scheduler
-        self.cluster = cluster
+        self.cluster, self.metrics = cluster, metrics or Metrics()
         settings = catalogue.settings
         self.flights: SingleFlight[Rendered] = SingleFlight()
         self._readers = Readers(MAX_READS, settings.deadline_seconds)
@@ -208,6 +210,7 @@ class Renderer:
             values, valid = await self._drawn(request, clock)
         content = await self._run_quick(self._encoded, request, values, valid, path)
         clock.lap("encode")
+        self.metrics.computed(request.origin, clock.milliseconds)
         return Rendered(content, None, clock.milliseconds)
 
     async def _drawn(self, request: TileRequest, clock: _Clock) -> tuple[Pixels, Mask]:

@@ -16,6 +16,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -70,8 +71,18 @@ class _Job:
 class Scheduler:
     """Draws windows of pictures on one device. Windows lie on multiples of their own size."""
 
-    def __init__(self, queue_tiles: int, merged_tiles: int, deadline_seconds: float) -> None:
-        """Tiles here are areas of 256 x 256 px."""
+    def __init__(
+        self,
+        queue_tiles: int,
+        merged_tiles: int,
+        deadline_seconds: float,
+        drawn: Callable[[list[float]], None] = lambda waited_seconds: None,
+    ) -> None:
+        """Tiles here are areas of 256 x 256 px.
+
+        drawn: told how long each of the windows that were drawn as one has waited, in seconds.
+        """
+        self._drawn = drawn
         self.queue_tiles, self.merged_tiles = queue_tiles, merged_tiles
         self.deadline_seconds = deadline_seconds
         self.shed = 0
@@ -161,6 +172,7 @@ class Scheduler:
                 self.running_since = None
             seconds = time.perf_counter() - started
             self._note_pace(seconds / _tiles(outer))
+            self._drawn([started - job.asked for job in jobs])
             for job in jobs:
                 rows, cols = outer.slices(job.window)
                 part = pixels[:, rows, cols]

@@ -35,8 +35,13 @@ CLOSING_SECONDS = 10.0
 
 def run(app: FastAPI, health: Health, settings: Settings) -> None:
     """Serve until a signal ends it."""
+    Server(config_of(app, settings), health, settings.operation.drain_seconds).run()
+
+
+def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """uvicorn's settings."""
     proxies = list(settings.access.trusted_proxies)
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -50,7 +55,6 @@ def run(app: FastAPI, health: Health, settings: Settings) -> None:
         forwarded_allow_ips=proxies,
         timeout_graceful_shutdown=settings.operation.shutdown_seconds,
     )
-    Server(config, health, settings.operation.drain_seconds).run()
 
 
 class Server(uvicorn.Server):

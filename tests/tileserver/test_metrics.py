@@ -7,7 +7,7 @@ import timeit
 from prometheus_client.parser import text_string_to_metric_families
 
 from cache import MemoryStore
-from tileserver.metrics import Metrics
+from tileserver.metrics import Empty, Metrics
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
@@ -28,7 +28,6 @@ def test_everything_that_happens_is_counted_by_its_labels() -> None:
     metrics.found(None)
     metrics.computed("super-resolved", {"queue": 500.0, "engine": 250.0})
     metrics.drawn([0.5, 0.25])
-    metrics.departed()
     metrics.refused("queue")
     seen = samples(metrics)
     assert seen["overzoom_requests_total", "super-resolved", "200"] == 1
@@ -41,7 +40,6 @@ def test_everything_that_happens_is_counted_by_its_labels() -> None:
     assert seen["overzoom_stage_seconds_sum", "engine"] == 0.25
     assert seen["overzoom_queue_wait_seconds_sum",] == 0.75
     assert seen["overzoom_merged_windows_sum",] == 2
-    assert seen["overzoom_departed_total",] == 1
     assert seen["overzoom_refused_total", "queue"] == 1
     assert seen["overzoom_build_info", "compact", "abc", metrics.build["version"]] == 1
     assert seen["process_resident_memory_bytes",] > 2**20
@@ -49,13 +47,15 @@ def test_everything_that_happens_is_counted_by_its_labels() -> None:
 
 def test_queue_and_bytes_are_read_when_they_are_asked_for() -> None:
     metrics, store = Metrics(), MemoryStore(10_000)
-    waiting = [3]
-    metrics.watch(lambda: waiting[0], [store, object()])
-    assert samples(metrics)["overzoom_queue_tiles",] == 3
+    queue = Empty()
+    metrics.watch(queue, [store, object()])
+    assert samples(metrics)["overzoom_queue_windows",] == 0
     store.put("key", b"value")
-    waiting[0] = 4
+    queue.waiting, queue.departed, queue.shed = 4, 2, 1
     seen = samples(metrics)
-    assert seen["overzoom_queue_tiles",] == 4
+    assert seen["overzoom_queue_windows",] == 4
+    assert seen["overzoom_departed_windows_total",] == 2
+    assert seen["overzoom_shed_windows_total",] == 1
     assert seen["overzoom_cache_bytes", "memory"] == store.used_bytes > 0
 
 

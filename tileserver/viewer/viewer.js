@@ -10,9 +10,14 @@ for (const side of ["left", "right"]) map.createPane(side).style.zIndex = 200;
 
 const state = { tilejson: null, reference: null, layers: {} };
 
-async function load(url) {
+// The page's own address may carry an API key: /?key=...#source/zoom/lat/lng
+const key = new URLSearchParams(location.search).get("key");
+
+async function load(path) {
+  const url = new URL(path, location.href);
+  if (key) url.searchParams.set("key", key);
   const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
+  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
   return answer.json();
 }
 
