@@ -51,7 +51,7 @@ class Denoiser(Protocol):
         """Features of a condition (B, C, 2H, 2W)."""
 
     def denoise(self, state: Tensor, sigma: Tensor, features: Tensor, /) -> Tensor:
-        """x0 (B, C, h, w) of a state that is reach_px wider on every side."""
+        """x0 (B, C, h, w) of a state that is reach_px wider on every side; sigma is (B,) or (1,)."""
 
 
 def state_halo_px(denoiser: Denoiser, steps: int) -> int:
@@ -79,7 +79,8 @@ def drawn(denoiser: Denoiser, features: Tensor, schedule: Schedule, noise: Noise
     state = noise(0, margin_px) * table[0].sigma
     for step in table:
         margin_px -= denoiser.reach_px
-        sigma = torch.full((state.shape[0],), step.sigma, device=state.device)
+        # One level for the whole batch, so that its embedding does not depend on the batch.
+        sigma = torch.full((1,), step.sigma, device=state.device)
         clean = denoiser.denoise(state, sigma, features)
         if step.noise == 0.0:
             return clean

@@ -5,8 +5,8 @@ A source, an interpolation and a super-resolution all meet it, so zooms stack.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from typing import Protocol
+from collections.abc import MutableMapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,21 @@ class Imagery(Protocol):
 
     def read(self, window: Window) -> Pixels:
         """The pixels of a window, equal for every window that holds them."""
+
+
+@runtime_checkable
+class BatchImagery(Imagery, Protocol):
+    """Imagery that draws several windows at once better than one after the other."""
+
+    def read_many(self, windows: Sequence[Window]) -> list[Pixels]:
+        """The pixels of each window, as read gives them."""
+
+
+def read_many(imagery: Imagery, windows: Sequence[Window]) -> list[Pixels]:
+    """Windows of any imagery, at once where it knows how to."""
+    if len(windows) > 1 and isinstance(imagery, BatchImagery):
+        return imagery.read_many(windows)
+    return [imagery.read(window) for window in windows]
 
 
 class ArrayImagery:
@@ -61,27 +76,49 @@ class BlockedImagery:
         self.inner, self.block_px, self.memo, self.canonical = inner, block_px, memo, canonical
 
     def read(self, window: Window) -> Pixels:
-        blocks: dict[Window, Pixels] = {}
-        for block in self.blocks(window):
-            pixels = self.memo.get(self._index(block))
-            if pixels is None and self.canonical:
-                pixels = self._keep(block, self.inner.read(block))
-            if pixels is None:
-                return self._read_through(window)
-            blocks[block] = pixels
-        return _assembled(window, blocks)
+        return self.read_many([window])[0]
+
+    def read_many(self, windows: Sequence[Window]) -> list[Pixels]:
+        """Windows of the picture; what is not in the memo is drawn as one batch."""
+        known = {
+            block: pixels
+            for block in dict.fromkeys(block for window in windows for block in self.blocks(window))
+            if (pixels := self.memo.get(self._index(block))) is not None
+        }
+        drawn = self._drawn(windows, known)
+        return [
+            drawn[window] if window in drawn else _assembled(window, self.blocks(window), known)
+            for window in windows
+        ]
+
+    def _drawn(
+        self, windows: Sequence[Window], known: dict[Window, Pixels]
+    ) -> dict[Window, Pixels]:
+        """The windows that no known blocks hold; missing blocks become known where canonical."""
+        missing = {
+            window: [block for block in self.blocks(window) if block not in known]
+            for window in windows
+        }
+        if self.canonical:
+            blocks = list(dict.fromkeys(block for some in missing.values() for block in some))
+            for block, pixels in zip(blocks, read_many(self.inner, blocks), strict=True):
+                known[block] = self._keep(block, pixels)
+            return {}
+        unknown = [window for window, blocks in missing.items() if blocks]
+        drawn = dict(zip(unknown, read_many(self.inner, unknown), strict=True))
+        for window, pixels in drawn.items():
+            self._keep_whole_blocks(window, pixels)
+        return drawn
 
     def needs(self, window: Window) -> Window:
         """The window of the inner imagery that a read of this one may read."""
         return window.aligned(self.block_px) if self.canonical else window
 
-    def _read_through(self, window: Window) -> Pixels:
-        pixels = self.inner.read(window)
+    def _keep_whole_blocks(self, window: Window, pixels: Pixels) -> None:
         for block in self.blocks(window):
             if window.contains(block):
                 rows, cols = window.slices(block)
                 self._keep(block, np.ascontiguousarray(pixels[:, rows, cols]))
-        return pixels
 
     def _keep(self, block: Window, pixels: Pixels) -> Pixels:
         pixels.setflags(write=False)
@@ -102,13 +139,12 @@ class BlockedImagery:
         ]
 
 
-def _assembled(window: Window, blocks: dict[Window, Pixels]) -> Pixels:
-    channels = next(iter(blocks.values())).shape[0]
-    pixels = np.empty((channels, window.height, window.width), dtype=np.float32)
-    for block, values in blocks.items():
+def _assembled(window: Window, blocks: Sequence[Window], known: dict[Window, Pixels]) -> Pixels:
+    pixels = np.empty((known[blocks[0]].shape[0], window.height, window.width), dtype=np.float32)
+    for block in blocks:
         part = block.intersection(window)
         if part is not None:
             to_rows, to_cols = window.slices(part)
             rows, cols = block.slices(part)
-            pixels[:, to_rows, to_cols] = values[:, rows, cols]
+            pixels[:, to_rows, to_cols] = known[block][:, rows, cols]
     return pixels

@@ -116,7 +116,7 @@ class LocalDenoiser(nn.Module):
         return features
 
     def denoise(self, state: Tensor, sigma: Tensor, features: Tensor) -> Tensor:
-        """x0 of a state at noise level sigma (B,), in units of the residual's deviation."""
+        """x0 of a state at noise level sigma (B,) or (1,), in units of the residual's deviation."""
         level = sigma[:, None, None, None]
         total = (level * level + 1.0).sqrt()
         cells = F.pixel_unshuffle(state / total, CELL_PX)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from torch import Tensor
 from engine.checkpoint import Checkpoint
 from engine.doubling import REACH_PX, doubled
 from engine.fusion import Fusion
-from engine.imagery import Imagery, Pixels
+from engine.imagery import Imagery, Pixels, read_many
 from engine.network import SCALE
 from engine.projection import detailed, into_range, pool
 from engine.sampler import Memo, ReadCondition, Sampler, SamplerSettings, channel_groups
@@ -27,16 +27,23 @@ class Doubled:
         self.parent = parent
 
     def read(self, window: Window) -> Pixels:
-        source = window.parent()
-        parent = torch.from_numpy(self.parent.read(source.dilated(REACH_PX)))
-        rows, cols = source.children().slices(window)
-        pixels: Pixels = doubled(parent)[:, rows, cols].numpy()
-        return pixels
+        return self.read_many([window])[0]
+
+    def read_many(self, windows: Sequence[Window]) -> list[Pixels]:
+        """Windows of the picture; the parent's are drawn as one batch."""
+        parents = read_many(self.parent, [self.needs(window) for window in windows])
+        return [_doubled(window, parent) for window, parent in zip(windows, parents, strict=True)]
 
     @staticmethod
     def needs(window: Window) -> Window:
         """The parent's window that a read of this one reads."""
         return window.parent().dilated(REACH_PX)
+
+
+def _doubled(window: Window, parent: Pixels) -> Pixels:
+    rows, cols = window.parent().children().slices(window)
+    pixels: Pixels = doubled(torch.from_numpy(parent))[:, rows, cols].numpy()
+    return pixels
 
 
 class Halved:
@@ -76,6 +83,24 @@ class SuperResolved:
         """By window evaluation: the server's path."""
         return self._picture(window, self.sampler.window)
 
+    @torch.inference_mode()
+    def read_many(self, windows: Sequence[Window]) -> list[Pixels]:
+        """Windows drawn as one batch, where their states are of one size and the rule is SDVC."""
+        states = [_state_window(window, self.sampler.denoiser.cell_px) for window in windows]
+        sizes = {(state.height, state.width) for state in states}
+        if len(sizes) > 1 or self.sampler.settings.fusion is not Fusion.SDVC:
+            return [self.read(window) for window in windows]
+        outers = [state.dilated(self.sampler.halo_px) for state in states]
+        pixels = read_many(self.condition, [outer.children(SCALE) for outer in outers])
+        conditions = [torch.from_numpy(part).to(self.device) for part in pixels]
+        bands = self.sampler.windows(states, [self._grouped(part) for part in conditions])
+        return [
+            self._finished(window, state, _crop(condition, outer, state), part)
+            for window, state, outer, condition, part in zip(
+                windows, states, outers, conditions, bands, strict=True
+            )
+        ]
+
     def read_lattice(self, window: Window, memo: Memo) -> Pixels:
         """By lattice evaluation, its contributions kept in memo."""
         return self._picture(
@@ -99,11 +124,16 @@ class SuperResolved:
         def read(wanted: Window) -> Tensor:
             known = outer.contains(wanted)
             pixels = _crop(condition, outer, wanted) if known else self._read(wanted)
-            return torch.stack([pixels[list(group)] for group in self.groups])
+            return self._grouped(pixels)
 
-        bands = draw(state, read) * self.checkpoint.sigma_data
-        base = _crop(condition, outer, state)
-        picture = detailed(base, self._ungrouped(bands))
+        return self._finished(window, state, _crop(condition, outer, state), draw(state, read))
+
+    def _grouped(self, condition: Tensor) -> Tensor:
+        return torch.stack([condition[list(group)] for group in self.groups])
+
+    def _finished(self, window: Window, state: Window, base: Tensor, bands: Tensor) -> Pixels:
+        """A window's pixels from its state's condition and the bands that were drawn."""
+        picture = detailed(base, self._ungrouped(bands * self.checkpoint.sigma_data))
         rows, cols = state.children(SCALE).slices(window)
         pixels: Pixels = into_range(picture, pool(base))[:, rows, cols].cpu().numpy()
         return pixels

@@ -71,6 +71,22 @@ class Sampler:
             return self._pasted(window, condition)
         raise ValueError(f"{self.settings.fusion} has no window evaluation: use the lattice's")
 
+    def windows(self, windows: Sequence[Window], conditions: Sequence[Tensor]) -> list[Tensor]:
+        """The bands over windows of one size, drawn as one batch; each as `window` gives it.
+
+        conditions (G, C, 2h, 2w) cover the windows dilated by halo_px. SDVC and a local denoiser
+        only; raises ValueError otherwise.
+        """
+        if not (self.denoiser.local and self.settings.fusion is Fusion.SDVC):
+            raise ValueError("batches of windows want a local denoiser and SDVC")
+
+        def noise(step: int, margin_px: int) -> Tensor:
+            return torch.cat([self._fused(step, window.dilated(margin_px)) for window in windows])
+
+        together = torch.cat(tuple(conditions))
+        bands = denoise(self.denoiser, together, self.settings.schedule, noise)
+        return list(torch.split(bands, len(self.fields)))
+
     def _denoised(
         self, window: Window, condition: ReadCondition, noise: Callable[[int, Window], Tensor]
     ) -> Tensor:
@@ -146,7 +162,7 @@ class Sampler:
             before = table[step - 1]
             reach = self.denoiser.reach_px
             state = self._state(step - 1, support.dilated(reach), features, memo)
-            sigma = torch.full((len(self.fields),), before.sigma, device=self.device)
+            sigma = torch.full((1,), before.sigma, device=self.device)
             clean = self.denoiser.denoise(state, sigma, features.of(support.dilated(reach)))
             mean, deviation = next_mean(state, clean, before), before.noise
         blend = self.settings.lattice.blend(patch, support)

@@ -89,7 +89,8 @@ def open_renderer(catalogue: Catalogue, store: Tiered, metrics: Metrics | None =
     """The path of a tile, for a server and for commands that make tiles as it does."""
     settings, metrics = catalogue.settings, metrics or Metrics()
     limits = settings.queue_tiles, settings.merged_tiles, settings.deadline_seconds
-    scheduler = Scheduler(*limits, drawn=metrics.drawn)
+    batch = settings.batched_windows or (1 if settings.device == "cpu" else 16)
+    scheduler = Scheduler(*limits, batch, metrics.drawn)
     return Renderer(catalogue, store, scheduler, open_cluster(settings.cache), metrics)
 
 

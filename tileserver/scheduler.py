@@ -2,8 +2,9 @@
 
 One thread draws, because one evaluation uses the whole device. It takes the newest window that
 waits, grows it by whole rows and columns of waiting neighbours (a shared halo is drawn once), and
-cuts the result apart. A window's pixels do not depend on its company: pictures are equal for
-every window that holds them.
+cuts the result apart. On a GPU the next newest windows of the same picture, other viewers', join
+it in one batch. A window's pixels do not depend on its company: pictures are equal for every window
+that holds them.
 
 The queue holds what can be drawn within the deadline, by the pace of the last windows. Beyond that
 the oldest window is refused: it is the one that would come too late. A window that nobody awaits
@@ -20,7 +21,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from engine.imagery import Imagery, Pixels
+from engine.imagery import Imagery, Pixels, read_many
 from engine.window import Window
 from tileserver.errors import Overloaded
 from tileserver.grid import TILE_PX
@@ -39,7 +40,7 @@ class Drawn:
     waited_seconds: float
     drawn_seconds: float
     merged: int
-    """Windows that were drawn together."""
+    """Windows that were drawn together, as one or in a batch."""
 
 
 @dataclass(eq=False, slots=True)
@@ -76,13 +77,15 @@ class Scheduler:
         queue_tiles: int,
         merged_tiles: int,
         deadline_seconds: float,
+        batched_windows: int = 1,
         drawn: Callable[[list[float]], None] = lambda waited_seconds: None,
     ) -> None:
         """Tiles here are areas of 256 x 256 px.
 
+        batched_windows: windows of a picture that are no neighbours, drawn in one batch at most.
         drawn: told how long each of the windows that were drawn as one has waited, in seconds.
         """
-        self._drawn = drawn
+        self.batched_windows, self._drawn = batched_windows, drawn
         self.queue_tiles, self.merged_tiles = queue_tiles, merged_tiles
         self.deadline_seconds = deadline_seconds
         self.shed = 0
@@ -156,13 +159,12 @@ class Scheduler:
         self._thread.join()
 
     def _work(self) -> None:
-        while (jobs := self._take()) is not None:
+        while (groups := self._take()) is not None:
             started, self.running_since = time.perf_counter(), time.monotonic()
-            outer = jobs[0].window
-            for job in jobs[1:]:
-                outer = outer.union(job.window)
+            windows = [_outer(jobs) for jobs in groups]
+            jobs = [job for group in groups for job in group]
             try:
-                pixels = jobs[0].picture.read(outer)
+                drawn = read_many(jobs[0].picture, windows)
             except Exception as error:  # outermost: whatever failed is its waiters' answer
                 logger.exception("drawing failed")
                 for job in jobs:
@@ -171,30 +173,52 @@ class Scheduler:
             finally:
                 self.running_since = None
             seconds = time.perf_counter() - started
-            self._note_pace(seconds / _tiles(outer))
+            self._note_pace(seconds / sum(_tiles(window) for window in windows))
             self._drawn([started - job.asked for job in jobs])
-            for job in jobs:
-                rows, cols = outer.slices(job.window)
-                part = pixels[:, rows, cols]
-                job.answer(Drawn(part, started - job.asked, seconds, len(jobs)))
+            for outer, pixels, group in zip(windows, drawn, groups, strict=True):
+                for job in group:
+                    rows, cols = outer.slices(job.window)
+                    part = pixels[:, rows, cols]
+                    job.answer(Drawn(part, started - job.asked, seconds, len(jobs)))
 
     def _note_pace(self, seconds_a_tile: float) -> None:
         before = self._seconds_a_tile or seconds_a_tile
         self._seconds_a_tile = before + PACE_SHARE * (seconds_a_tile - before)
 
-    def _take(self) -> list[_Job] | None:
-        """The newest job with its waiting neighbours, taken off the queue; None at the end."""
+    def _take(self) -> list[list[_Job]] | None:
+        """What is drawn next, taken off the queue, by windows; None at the end.
+
+        The newest job with its waiting neighbours; in batches also the next newest of its picture.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             if self._closed:
                 return None
-            newest = self._waiting[-1]
-            same = {job.window: job for job in self._waiting if job.picture is newest.picture}
-            limit = max(1, int(self.merged_tiles / newest.tiles))
-            jobs = [same[w] for w in rectangle(newest.window, set(same), limit)]
-            taken = set(jobs)
-            self._waiting = [job for job in self._waiting if job not in taken]
-            return jobs
+            picture, left = self._waiting[-1].picture, float(self.merged_tiles)
+            groups: list[list[_Job]] = []
+            while len(groups) < self.batched_windows:
+                same = [job for job in self._waiting if job.picture is picture]
+                if not same or (groups and same[-1].tiles > left):
+                    break
+                groups.append(_neighbours(same, left))
+                taken = set(groups[-1])
+                self._waiting = [job for job in self._waiting if job not in taken]
+                left -= sum(job.tiles for job in taken)
+            return groups
+
+
+def _neighbours(jobs: list[_Job], limit_tiles: float) -> list[_Job]:
+    """The last job with those beside it, as a full rectangle."""
+    newest, by_window = jobs[-1], {job.window: job for job in jobs}
+    limit = max(1, int(limit_tiles / newest.tiles))
+    return [by_window[w] for w in rectangle(newest.window, set(by_window), limit)]
+
+
+def _outer(jobs: list[_Job]) -> Window:
+    outer = jobs[0].window
+    for job in jobs[1:]:
+        outer = outer.union(job.window)
+    return outer
 
 
 def rectangle(start: Window, waiting: set[Window], limit: int) -> list[Window]:

@@ -7,7 +7,7 @@ import pytest
 
 from engine.checkpoint import Checkpoint
 from engine.fusion import Fusion
-from engine.imagery import ArrayImagery, BlockedImagery, Pixels
+from engine.imagery import ArrayImagery, BlockedImagery, Imagery, Pixels, read_many
 from engine.lattice import Lattice
 from engine.probe import Waves
 from engine.pyramid import Pyramid
@@ -57,6 +57,24 @@ def test_the_source_window_of_a_picture_holds_all_that_drawing_it_reads(
     if fusion is Fusion.SDVC:
         read = functools.reduce(Window.union, source.read_windows)
         assert expected.height * expected.width <= 1.6 * read.height * read.width, "not much more"
+
+
+@pytest.mark.parametrize("canonical", [False, True])
+@pytest.mark.parametrize("fusion", [Fusion.SDVC, Fusion.INDEPENDENT])
+@pytest.mark.parametrize("zoom", [10, 11, 12, 13])
+def test_a_batch_of_windows_gives_the_pixels_of_each(
+    small: Checkpoint, zoom: int, fusion: Fusion, canonical: bool
+) -> None:
+    settings = SamplerSettings(Schedule(steps=2), Lattice(32, 28), fusion=fusion)
+
+    def picture() -> Imagery:
+        options = {"canonical": canonical, "block_px": 64}
+        return Pyramid(Waves(), 3, 10, 13, small, settings, lambda _: {}, **options).picture(zoom)
+
+    windows = [Window(row, col, 64, 64) for row, col in ((0, 0), (640, -128), (64, 0), (0, 0))]
+    windows.append(Window(-30, 70, 50, 90))
+    for together, window in zip(read_many(picture(), windows), windows, strict=True):
+        assert np.array_equal(together, picture().read(window))
 
 
 def test_a_zoom_that_is_not_there_is_refused(pyramid: Pyramid) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -71,6 +72,27 @@ def test_merging_stops_at_its_limit() -> None:
     picture = Gated()
     drawn(Scheduler(99, 2, 60), picture, [cell(9, 9), cell(0, 0), cell(0, 1), cell(0, 2)])
     assert sorted(window.width for window in picture.reads) == [SIDE, SIDE, 2 * SIDE]
+
+
+def test_windows_of_several_viewers_are_drawn_as_one_batch() -> None:
+    class Batched(Gated):
+        def __init__(self) -> None:
+            super().__init__()
+            self.batches: list[list[Window]] = []
+
+        def read_many(self, windows: Sequence[Window]) -> list[Pixels]:
+            self.batches.append(list(windows))
+            return [Waves().read(window) for window in windows]
+
+    picture = Batched()
+    wanted = [cell(9, 9), cell(0, 0), cell(0, 1), cell(4, 4), cell(20, 3)]
+    results = drawn(Scheduler(99, 16, 60, batched_windows=8), picture, wanted)
+    assert picture.reads == [cell(9, 9)], "the first came alone"
+    (batch,) = picture.batches
+    assert batch == [cell(20, 3), cell(4, 4), Window(0, 0, SIDE, 2 * SIDE)]
+    assert [result.merged for result in results] == [1, 4, 4, 4, 4]
+    for window, result in zip(wanted, results, strict=True):
+        assert np.array_equal(result.pixels, Waves().read(window))
 
 
 @pytest.mark.parametrize(
