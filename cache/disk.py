@@ -35,6 +35,8 @@ LOOK_SHARE = 1 / 64
 """A process looks again at what is there whenever it has written this share of the quota: so
 far can several processes together pass the quota, each, before they know of one another."""
 LOOK_BYTES = 2**20
+RESERVE_SHARE = 1 / 8
+"""At most so much of the quota is left to what others may write until the next look."""
 TAG = "CACHEDIR.TAG"
 TAG_TEXT = """Signature: 8a477f597d28d172789f06886806bc55
 # Tiles that Overzoom can make again. See https://bford.info/cachedir/
@@ -153,7 +155,8 @@ class DiskStore(Store):
 
     def _keep_quota(self) -> None:
         # Until the next look, others will write about as much as they did before the last one.
-        quota_bytes = max(0, self.max_bytes - self._stock.foreign_bytes)
+        reserve_bytes = min(self._stock.foreign_bytes, self.max_bytes * RESERVE_SHARE)
+        quota_bytes = self.max_bytes - reserve_bytes
         if self.used_bytes > quota_bytes:
             self._evict(quota_bytes * EVICT_TO)
 

@@ -172,6 +172,7 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
         while any(process.poll() is None for process in others):
             highest = max(highest, _bytes_in(tmp_path))
         assert all(process.returncode == 0 for process in others)
+        print(f"highest {highest / MEBIBYTE:.1f} MiB of {quota / MEBIBYTE:.0f}")
         slack = 4 * MEBIBYTE  # a mebibyte a process before it looks again
         assert 10 * MEBIBYTE < highest <= quota + slack
         for number in range(60):
@@ -179,6 +180,18 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
         time.sleep(0.5)  # it has looked, and knows now of what the others left
         first.put(tile(60, "first"), bytes(40_000))
         assert _bytes_in(tmp_path) <= quota
+
+    def test_a_process_that_was_idle_does_not_clear_what_others_made(self, tmp_path: Path) -> None:
+        quota = 8 * MEBIBYTE
+        idle, busy = DiskStore(tmp_path, quota), DiskStore(tmp_path, quota)
+        idle.put(tile(0, "idle"), VALUE)
+        for number in range(180):
+            busy.put(tile(number), bytes(40_000))
+        for number in range(40):  # and looks
+            idle.put(tile(number, "idle"), bytes(40_000))
+        time.sleep(0.5)
+        idle.put(tile(40, "idle"), bytes(40_000))
+        assert 0.75 * quota < _bytes_in(tmp_path) <= quota
 
     def test_a_folder_with_other_things_in_it_is_left_alone(self, tmp_path: Path) -> None:
         (tmp_path / "lost+found").mkdir()
