@@ -147,6 +147,17 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
         assert new.exists(), "its writer may be alive"
         assert list(again.keys()) == [tile(1)]
 
+    def test_files_of_other_names_are_neither_counted_nor_touched(self, store: DiskStore) -> None:
+        stray = store.folder / "notes on tiles (1).txt"
+        stray.write_bytes(bytes(10**6))
+        os.utime(stray, (1, 1))
+        again = DiskStore(store.folder, store.max_bytes)
+        assert list(again.keys()) == []
+        for number in range(100):
+            again.put(tile(number), VALUE)
+        assert stray.exists()
+        assert again.used_bytes <= again.max_bytes
+
     def test_killed_in_mid_write_it_keeps_whole_values_or_none(self, tmp_path: Path) -> None:
         for _ in range(6):
             writer = subprocess.Popen(
