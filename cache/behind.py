@@ -50,8 +50,8 @@ class Behind(Store):
     def close(self) -> None:
         """Write what waits, for ten seconds at most."""
         with suppress(Full):
-            self._queue.put(None, timeout=CLOSE_SECONDS)
-        self._writer.join(CLOSE_SECONDS)
+            self._queue.put(None, timeout=CLOSE_SECONDS / 2)
+        self._writer.join(CLOSE_SECONDS / 2)
         if self._writer.is_alive():
             logger.warning("%s: not everything was written", self.name)
         self.store.close()

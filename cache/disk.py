@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cache.envelope import HEADER_BYTES, opened, sealed, written
-from cache.key import checked
+from cache.key import checked, is_key
 from cache.stock import BLOCK_BYTES, Stock
 from cache.store import Entry, Kept, Store
 
@@ -35,6 +35,8 @@ LOOK_SHARE = 1 / 64
 """A process looks again at what is there whenever it has written this share of the quota: so
 far can several processes together pass the quota, each, before they know of one another."""
 LOOK_BYTES = 2**20
+RESERVE_SHARE = 1 / 8
+"""At most so much of the quota is left to what others may write until the next look."""
 TAG = "CACHEDIR.TAG"
 TAG_TEXT = """Signature: 8a477f597d28d172789f06886806bc55
 # Tiles that Overzoom can make again. See https://bford.info/cachedir/
@@ -153,7 +155,8 @@ class DiskStore(Store):
 
     def _keep_quota(self) -> None:
         # Until the next look, others will write about as much as they did before the last one.
-        quota_bytes = max(0, self.max_bytes - self._stock.foreign_bytes)
+        reserve_bytes = min(self._stock.foreign_bytes, self.max_bytes * RESERVE_SHARE)
+        quota_bytes = self.max_bytes - reserve_bytes
         if self.used_bytes > quota_bytes:
             self._evict(quota_bytes * EVICT_TO)
 
@@ -164,11 +167,15 @@ class DiskStore(Store):
 
     def _claim(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        tag = self.folder / TAG
-        if not tag.exists():
-            if set(os.listdir(self.folder)) - NEW_VOLUME - {TAG}:
-                raise FileExistsError(f"{self.folder}: holds files, but no {TAG} of a cache")
-            tag.write_text(TAG_TEXT)
+        names = set(os.listdir(self.folder))
+        if TAG in names:
+            return
+        if names - NEW_VOLUME:
+            raise FileExistsError(
+                f"{self.folder}: holds files but no {TAG}, so it is no cache: name another "
+                "folder, or empty it"
+            )
+        (self.folder / TAG).write_text(TAG_TEXT)
 
     def _look(self) -> None:
         """Learn what is in the folder, and clear what was broken off or is too old."""
@@ -177,7 +184,7 @@ class DiskStore(Store):
         try:
             self._stock.begin()
             found = []
-            for key, status in self._files("", clear=True):
+            for key, status in self._files(""):
                 if self._expired(status.st_mtime):  # not even used for so long
                     self.remove(key)
                 else:
@@ -187,21 +194,25 @@ class DiskStore(Store):
             self._looking.release()
         self._keep_quota()
 
-    def _files(self, prefix: str, *, clear: bool = False) -> Iterator[tuple[str, os.stat_result]]:
-        """The files whose keys start with a prefix; clear: remove abandoned partial ones."""
-        start = os.path.join(self.folder, prefix.rpartition("/")[0])
-        for folder, _, names in os.walk(start):
+    def _files(self, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+        """The files whose keys start with a prefix; partial ones that were abandoned go."""
+        root = str(self.folder)
+        for folder, _, names in os.walk(os.path.join(root, prefix.rpartition("/")[0])):
             for name in names:
                 path = os.path.join(folder, name)
-                if name == TAG:
+                key = path[len(root) :].lstrip("/")
+                if name == TAG or not key.startswith(prefix):
                     continue
-                key = os.path.relpath(path, self.folder)
                 with suppress(OSError):  # gone in the meantime
-                    if name.endswith(PARTIAL):
-                        if clear and time.time() - os.stat(path).st_mtime > ABANDONED_SECONDS:
-                            os.unlink(path)
-                    elif key.startswith(prefix):
-                        yield key, os.stat(path)
+                    status = os.stat(path)
+                    if is_key(key):
+                        yield key, status
+                    elif name.endswith(PARTIAL) and _abandoned(status):
+                        os.unlink(path)
+
+
+def _abandoned(status: os.stat_result) -> bool:
+    return time.time() - status.st_mtime > ABANDONED_SECONDS
 
 
 def _write(path: Path, content: bytes) -> None:

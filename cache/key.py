@@ -50,9 +50,14 @@ class TileKey:
         return cls(source, digest, grid, int(zoom), int(col), int(row), format)
 
 
+def is_key(text: str) -> bool:
+    """Whether a text is a path that neither leaves a folder nor matches as a pattern."""
+    return _KEY.fullmatch(text) is not None
+
+
 def checked(key: str) -> str:
-    """The key; raises ValueError where it could leave a folder or match as a pattern."""
-    if _KEY.fullmatch(key) is None:
+    """The key; raises ValueError where it is none."""
+    if not is_key(key):
         raise ValueError(f"not a key: {key!r}")
     return key
 

@@ -2,7 +2,7 @@
 
     route (factory)     path -> source, grid, tile, format, mode; 404 and 422 here
     key (renderer)      fingerprint + z/x/y + format -> strong ETag; If-None-Match ends here
-    store (cache)       memory -> disk; a hit ends here
+    store (cache)       memory -> disk -> Redis -> object store (tiers); a hit ends here
     single flight       one computation a key
     scheduler           bounded queue, newest first, neighbours merged into one window
     pyramid (engine)    native: 2x2 means of the source; deeper: window evaluation
@@ -10,6 +10,7 @@
 
 settings, catalogue, raster, grid, source, filling: what is served and how it is read.
 reader: rio-tiler's reader for titiler's own routes. app, cli: assembly and command line.
-upscaling, mosaic: whole rasters. training, evaluating: checkpoints made and judged. checkpoints:
-those that ship.
+cache_commands, purging, exporting, archives: what is kept, what goes, what is taken along.
+prerendering, area: tiles made before anybody asks. upscaling, mosaic: whole rasters.
+training, evaluating: checkpoints made and judged. checkpoints: those that ship.
 """

@@ -62,7 +62,7 @@ def write_mbtiles(path: Path, description: Description, tiles: Iterable[Content]
     metadata = {
         **description.words(),
         "format": description.format,
-        "bounds": ",".join(f"{value:.7f}" for value in description.bounds),
+        "bounds": ",".join(f"{value:.11f}" for value in description.bounds),
         "center": ",".join(f"{value:.7f}" for value in description.centre) + f",{least}",
         "minzoom": str(least),
         "maxzoom": str(deepest),

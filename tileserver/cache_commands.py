@@ -105,7 +105,7 @@ def export(config: Path | None, cache_dir: Path | None, out: Path, **wanted: obj
     from tileserver.tiers import open_store
 
     settings = settings_of(config, cache_dir)
-    renderer = open_renderer(open_catalogue(settings), open_store(settings.cache))
+    renderer = open_renderer(open_catalogue(settings), open_store(settings.cache, behind=False))
     try:
         count = export(renderer, Export(**wanted), out)  # type: ignore[arg-type]  # from click
     finally:

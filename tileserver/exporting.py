@@ -115,9 +115,17 @@ def _described(
         _origin(renderer, layer, zooms),
         source.settings.attribution,
         wanted.format,
-        (west, south, east, north),
+        _aligned(layer, (west, south, east, north), zooms[1]),
         zooms,
     )
+
+
+def _aligned(layer: Layer, bounds: Bbox, zoom: int) -> Bbox:
+    """Bounds grown to whole tiles: GDAL puts the picture where they say, between pixels or not."""
+    tiles, tms = tiles_of_bbox(layer.grid, bounds, zoom), layer.grid.tms
+    first = tms.bounds(Tile(tiles.cols[0], tiles.rows[0], zoom))
+    last = tms.bounds(Tile(tiles.cols[-1], tiles.rows[-1], zoom))
+    return first.left, last.bottom, last.right, first.top
 
 
 def _origin(renderer: Renderer, layer: Layer, zooms: tuple[int, int]) -> str:
@@ -127,8 +135,10 @@ def _origin(renderer: Renderer, layer: Layer, zooms: tuple[int, int]) -> str:
         return "All zooms show the imagery itself."
     checkpoint = f"{catalogue.checkpoint.name} ({catalogue.checkpoint.fingerprint})"
     settings = catalogue.settings
+    least, deepest = max(zooms[0], native + 1), zooms[1]
+    made = f"Zoom {deepest} is" if least == deepest else f"Zooms {least} to {deepest} are"
     return (
-        f"Zooms {max(zooms[0], native + 1)} to {zooms[1]} are synthesised by Overzoom "
+        f"{made} synthesised by Overzoom "
         f"{version('overzoom')}: checkpoint {checkpoint}, {settings.steps} steps, noise seed "
         f"{settings.noise_seed}; zooms up to {native} show the imagery itself."
     )

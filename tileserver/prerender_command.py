@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +51,7 @@ def prerender(
     from tileserver.app import open_catalogue
     from tileserver.prerendering import Area, fill
 
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     settings = settings_of(config, cache_dir)
     threads = threads or settings.threads
     if threads is not None:

@@ -11,6 +11,7 @@ from itertools import islice
 from morecantile import Tile
 from rasterio.errors import RasterioError
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from cache import Tiered
 from engine.errors import EngineError
@@ -71,7 +72,8 @@ def fill(
     if not ranges:
         raise CommandError(f"{source_id}: shows nothing in that area at those zooms")
     renderer = open_renderer(catalogue, store)
-    with tqdm(total=sum(map(len, ranges.values())), desc=source_id, unit="tile") as bar:
+    total = sum(map(len, ranges.values()))
+    with logging_redirect_tqdm(), tqdm(total=total, desc=source_id, unit="tile") as bar:
         filling = _Filling(renderer, ImageFormat(format), bar.update)
         try:
             asyncio.run(filling.run(source_id, area.grid, downward(ranges), concurrency))

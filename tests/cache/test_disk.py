@@ -147,6 +147,17 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
         assert new.exists(), "its writer may be alive"
         assert list(again.keys()) == [tile(1)]
 
+    def test_files_of_other_names_are_neither_counted_nor_touched(self, store: DiskStore) -> None:
+        stray = store.folder / "notes on tiles (1).txt"
+        stray.write_bytes(bytes(10**6))
+        os.utime(stray, (1, 1))
+        again = DiskStore(store.folder, store.max_bytes)
+        assert list(again.keys()) == []
+        for number in range(100):
+            again.put(tile(number), VALUE)
+        assert stray.exists()
+        assert again.used_bytes <= again.max_bytes
+
     def test_killed_in_mid_write_it_keeps_whole_values_or_none(self, tmp_path: Path) -> None:
         for _ in range(6):
             writer = subprocess.Popen(
@@ -172,6 +183,7 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
         while any(process.poll() is None for process in others):
             highest = max(highest, _bytes_in(tmp_path))
         assert all(process.returncode == 0 for process in others)
+        print(f"highest {highest / MEBIBYTE:.1f} MiB of {quota / MEBIBYTE:.0f}")
         slack = 4 * MEBIBYTE  # a mebibyte a process before it looks again
         assert 10 * MEBIBYTE < highest <= quota + slack
         for number in range(60):
@@ -179,6 +191,18 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
         time.sleep(0.5)  # it has looked, and knows now of what the others left
         first.put(tile(60, "first"), bytes(40_000))
         assert _bytes_in(tmp_path) <= quota
+
+    def test_a_process_that_was_idle_does_not_clear_what_others_made(self, tmp_path: Path) -> None:
+        quota = 8 * MEBIBYTE
+        idle, busy = DiskStore(tmp_path, quota), DiskStore(tmp_path, quota)
+        idle.put(tile(0, "idle"), VALUE)
+        for number in range(180):
+            busy.put(tile(number), bytes(40_000))
+        for number in range(40):  # and looks
+            idle.put(tile(number, "idle"), bytes(40_000))
+        time.sleep(0.5)
+        idle.put(tile(40, "idle"), bytes(40_000))
+        assert 0.75 * quota < _bytes_in(tmp_path) <= quota
 
     def test_a_folder_with_other_things_in_it_is_left_alone(self, tmp_path: Path) -> None:
         (tmp_path / "lost+found").mkdir()

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from morecantile import Tile
+from starlette.testclient import TestClient
 
 from cache import Behind, ObjectStore
+from tests.services import S3, RedisServer
+from tests.tileserver.conftest import path_of
+from tileserver.app import make_app
 from tileserver.errors import StartupError
 from tileserver.settings import CacheSettings, read_settings
 from tileserver.tiers import open_cluster, open_store
@@ -30,6 +36,31 @@ def test_tiers_come_in_the_order_of_their_speed(tmp_path: Path) -> None:
     assert names(settings(tmp_path)) == ["memory", "disk"]
     assert names(settings(tmp_path, disk_bytes=0)) == ["memory"]
     assert open_cluster(settings(tmp_path)) is None
+
+
+def test_servers_share_what_one_of_them_made(
+    config: Path,
+    tmp_path: Path,
+    redis_server: RedisServer,
+    s3: S3,
+    middle_tile: Callable[[int], Tile],
+) -> None:
+    shared = {
+        "redis_url": redis_server.url,
+        "object_store_url": s3.url(),
+        "object_store_options": s3.options,
+    }
+    path, answers = path_of(middle_tile(20)), []
+    for server in ("first", "second", "third"):
+        cache = {"folder": str(tmp_path / server), **shared}
+        with TestClient(make_app(read_settings(config, {"cache": cache}))) as client:
+            answers.append(client.get(path))
+        if server == "second":
+            redis_server.client.flushall()
+    tiers = [answer.headers["server-timing"].split(",")[0] for answer in answers]
+    assert tiers == ['cache;desc="miss"', 'cache;desc="redis"', 'cache;desc="objects"']
+    assert answers[0].status_code == 200
+    assert {answer.content for answer in answers} == {answers[0].content}
 
 
 def test_the_time_to_live_reaches_every_tier(tmp_path: Path) -> None:
