@@ -129,11 +129,14 @@ class Opener:
         if self._canonical:
             logger.warning("windows of different shape differ on this device: drawing by blocks")
 
-    def tracked(self, id: str, settings: SourceSettings) -> Tracked[Source]:
-        """A source and its later versions; raises StartupError where it cannot be served."""
+    def tracked(self, id: str, settings: SourceSettings, hosts: frozenset[str]) -> Tracked[Source]:
+        """A source and its later versions; raises StartupError where it cannot be served.
+
+        hosts: remote hosts and buckets that it may be read from.
+        """
 
         def inspect() -> Raster:
-            return inspected(locate(settings, self.settings.remote_hosts), settings.range)
+            return inspected(locate(settings, hosts), settings.range)
 
         def make(raster: Raster, generation: int) -> Source:
             if generation > 0:
@@ -176,7 +179,8 @@ class Catalogue:
         self._opener = Opener(settings, checkpoint, grids)
         self.grids = self._opener.grids
         self._tracked = {
-            id: self._opener.tracked(id, source) for id, source in settings.sources.items()
+            id: self._opener.tracked(id, source, settings.remote_hosts)
+            for id, source in settings.sources.items()
         }
         self._watch = Watch([(each, self._check_seconds(each)) for each in self._tracked.values()])
         weakref.finalize(self, self._watch.close)
