@@ -179,8 +179,9 @@ def open_raster(raster: Raster) -> rasterio.DatasetReader:
 def opened(address: Address) -> rasterio.DatasetReader:
     """A new handle of an address; raises rasterio's errors."""
     dataset = rasterio.open(address.text, driver=address.driver)
-    # Finds all that the file holds, without the interpreter's lock: later questions have it.
-    dataset.read_masks(1, window=Window(0, 0, 1, 1))
+    if address.text.startswith("/vsi"):
+        # Finds all that the file holds, without the interpreter's lock: later questions have it.
+        dataset.read_masks(1, window=Window(0, 0, 1, 1))
     return dataset
 
 
