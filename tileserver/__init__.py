@@ -8,9 +8,9 @@
     pyramid (engine)    native: 2x2 means of the source; deeper: window evaluation
     encoding            PNG, JPEG, WebP; provenance in headers
 
-settings, catalogue, watch, grid, source, filling: what is served and how it is read.
-locating, listings, virtual, virtual_file, remote: where rasters come from. origin, members,
-raster, handles: one version of a raster, and open handles to it.
+settings, catalogue, watch, grid, source, aligned, filling: what is served and how it is read.
+locating, listings, virtual, virtual_file, remote, upstream: where rasters come from.
+origin, members, raster, handles: one version of a raster, and open handles to it.
 reader: rio-tiler's reader for titiler's own routes. app, cli: assembly and command line.
 upscaling, mosaic: whole rasters. training, evaluating: checkpoints made and judged. checkpoints:
 those that ship. superresolved: the tiles for other titiler apps.

@@ -24,7 +24,7 @@ from engine.errors import CheckpointError
 from engine.window import Window
 from tileserver.catalogue import Catalogue, Source
 from tileserver.checkpoints import local_checkpoint
-from tileserver.errors import StartupError, add_error_handlers
+from tileserver.errors import SourceUnavailable, StartupError, add_error_handlers
 from tileserver.factory import WEB_MERCATOR, OverzoomFactory
 from tileserver.renderer import Renderer
 from tileserver.scheduler import Scheduler
@@ -138,7 +138,7 @@ class _Health:
         """Draw one block of the first source: opens its file and the libraries' lazy parts."""
         try:
             self._draw()
-        except (OSError, RasterioError):
+        except (OSError, RasterioError, SourceUnavailable):
             logger.exception("the first source cannot be drawn: not ready")
             return
         self.ready = True

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from affine import Affine
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
@@ -37,6 +38,8 @@ class Raster:
     crs: CRS
     """Empty where the raster does not say where it lies."""
     bounds: tuple[float, float, float, float]
+    north_up: bool
+    """Whether rows run from west to east, the first in the north."""
     height: int
     width: int
     indexes: tuple[int, ...]
@@ -97,6 +100,7 @@ def inspected(
                 replace(address, driver=dataset.driver),
                 dataset.crs or CRS(),
                 tuple(dataset.bounds),
+                _north_up(dataset.transform),
                 dataset.height,
                 dataset.width,
                 indexes,
@@ -143,6 +147,10 @@ def whole_range(raster: Raster) -> tuple[float, float]:
             if values.size:
                 low, high = min(low, float(values.min())), max(high, float(values.max()))
     return (low, high) if low < high else (low, low + 1) if low == high else (0.0, 1.0)
+
+
+def _north_up(transform: Affine) -> bool:
+    return bool(transform.a > 0 > transform.e and not transform.b and not transform.d)
 
 
 def crosses_antimeridian(dataset: rasterio.DatasetReader) -> bool:
