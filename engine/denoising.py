@@ -51,7 +51,10 @@ class Denoiser(Protocol):
         """Features of a condition (B, C, 2H, 2W)."""
 
     def denoise(self, state: Tensor, sigma: Tensor, features: Tensor, /) -> Tensor:
-        """x0 (B, C, h, w) of a state that is reach_px wider on every side; sigma is (B,) or (1,)."""
+        """x0 (B, C, h, w) of a state that is reach_px wider on every side.
+
+        sigma: (B,), or (1,) for the whole batch.
+        """
 
 
 def state_halo_px(denoiser: Denoiser, steps: int) -> int:

@@ -8,9 +8,30 @@
     pyramid (engine)    native: 2x2 means of the source; deeper: window evaluation
     encoding            PNG, JPEG, WebP; provenance in headers
 
-settings, catalogue, raster, grid, source, filling: what is served and how it is read.
+settings, catalogue, watch, grid, source, aligned, filling: what is served and how it is read.
+locating, listings, virtual, virtual_file, remote, upstream: where rasters come from.
+origin, members, raster, handles: one version of a raster, and open handles to it.
 reader: rio-tiler's reader for titiler's own routes. app, cli: assembly and command line.
 cache_commands, purging, exporting, archives: what is kept, what goes, what is taken along.
 prerendering, area: tiles made before anybody asks. upscaling, mosaic: whole rasters.
 training, evaluating: checkpoints made and judged. checkpoints: those that ship.
+superresolved: the tiles for other titiler apps.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tileserver.superresolved import SuperResolvedReader
+
+__all__ = ["SuperResolvedReader"]
+
+
+def __getattr__(name: str) -> object:
+    # Not with the package, which the command line imports before it knows that it needs torch.
+    if name == "SuperResolvedReader":
+        from tileserver.superresolved import SuperResolvedReader
+
+        return SuperResolvedReader
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -24,6 +24,7 @@ from engine.imagery import BlockMemo
 from engine.probe import windows_agree
 from engine.pyramid import Pyramid
 from engine.window import Window
+from tileserver.aligned import AlignedSource, window_on_grid
 from tileserver.errors import UnknownSource, UnsupportedGrid
 from tileserver.grid import Grid, doubling_grids
 from tileserver.handles import Handles, Shelf
@@ -35,6 +36,9 @@ from tileserver.source import Bands, GridSource
 from tileserver.watch import Tracked, Watch
 
 logger = logging.getLogger(__name__)
+
+READING = 2
+"""Part of every fingerprint: raised when the same file comes to be read as other pixels."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class Source:
     @cached_property
     def fingerprint(self) -> str:
         """Digest of all that decides the source's own pixels."""
-        return fingerprint(self.raster.fingerprint, self.raster.range)
+        return fingerprint(READING, self.raster.fingerprint, self.raster.range)
 
     @property
     def memory_section(self) -> tuple[str, str]:
@@ -129,11 +133,14 @@ class Opener:
         if self._canonical:
             logger.warning("windows of different shape differ on this device: drawing by blocks")
 
-    def tracked(self, id: str, settings: SourceSettings) -> Tracked[Source]:
-        """A source and its later versions; raises StartupError where it cannot be served."""
+    def tracked(self, id: str, settings: SourceSettings, hosts: frozenset[str]) -> Tracked[Source]:
+        """A source and its later versions; raises StartupError where it cannot be served.
+
+        hosts: remote hosts and buckets that it may be read from.
+        """
 
         def inspect() -> Raster:
-            return inspected(locate(settings, self.settings.remote_hosts), settings.range)
+            return inspected(locate(settings, hosts), settings.range)
 
         def make(raster: Raster, generation: int) -> Source:
             if generation > 0:
@@ -147,7 +154,12 @@ class Opener:
         raster, settings = source.raster, self.settings
         native = grid.native_zoom(raster.crs, raster.width, raster.height, raster.bounds)
         deepest = max(native, min(native + settings.extra_zooms, int(grid.tms.maxzoom)))
-        base = GridSource(source.shelf, grid, native + 1)
+        place = window_on_grid(raster, grid, native)
+        base = (
+            GridSource(source.shelf, grid, native + 1)
+            if place is None
+            else AlignedSource(source.shelf, place)
+        )
 
         def memo(name: str) -> BlockMemo:
             return self.memory.section((*source.memory_section, grid.id, name))
@@ -176,7 +188,8 @@ class Catalogue:
         self._opener = Opener(settings, checkpoint, grids)
         self.grids = self._opener.grids
         self._tracked = {
-            id: self._opener.tracked(id, source) for id, source in settings.sources.items()
+            id: self._opener.tracked(id, source, settings.remote_hosts)
+            for id, source in settings.sources.items()
         }
         self._watch = Watch([(each, self._check_seconds(each)) for each in self._tracked.values()])
         weakref.finalize(self, self._watch.close)

@@ -18,7 +18,7 @@ from tileserver.access import links_with_key
 from tileserver.catalogue import Source
 from tileserver.departure import while_there
 from tileserver.encoding import ImageFormat
-from tileserver.errors import OutOfRange, Overloaded, SourceChanged
+from tileserver.errors import OutOfRange, Overloaded, SourceChanged, SourceUnavailable
 from tileserver.grid import TILE_PX, WEB_MERCATOR
 from tileserver.limits import LimitedRoute
 from tileserver.ogc import add_tilesets
@@ -116,7 +116,10 @@ class OverzoomFactory(TilerFactory):
         """The tile, or 304 before any work where the client has it."""
         try:
             return await self._answer(request, wanted)
-        except SourceChanged:
+        except SourceUnavailable as error:
+            replaced = self.renderer.catalogue[wanted.source.id] is not wanted.source
+            if not (replaced or isinstance(error, SourceChanged)):
+                raise
             current = self.renderer.current(wanted)
             wanted = await while_there(request, current, self._deadline_seconds)
             return await self._answer(request, wanted)

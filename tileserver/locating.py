@@ -12,6 +12,7 @@ from tileserver.origin import Address, Origin, file_origin
 from tileserver.pictures import picture_files
 from tileserver.remote import remote_origin
 from tileserver.settings import SourceSettings, is_remote_address
+from tileserver.upstream import upstream_origin
 from tileserver.virtual import Part, band_on_band, described, side_by_side
 from tileserver.virtual_file import virtual_origin
 
@@ -21,6 +22,10 @@ def locate(settings: SourceSettings, hosts: Set[str] = frozenset()) -> Origin:
 
     hosts: remote hosts and buckets that may be read from.
     """
+    if settings.upstream is not None:
+        return upstream_origin(settings.upstream, hosts)
+    if settings.path is None:
+        raise StartupError("a source has a path or an upstream")
     if is_remote_address(settings.path):
         return remote_origin(settings.path, hosts)
     path = Path(settings.path)

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from affine import Affine
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from tileserver.errors import StartupError
@@ -21,6 +24,8 @@ REFERRING_DRIVERS = frozenset(
     {"VRT", "DERIVED", "GTI", "STACIT", "STACTA", "WMS", "WMTS", "WCS", "HTTP", "EEDAI"}
 )
 """Drivers that read what a file names, files and networks: for origins that have checked that."""
+POLAR_DEGREES = 84
+"""Beyond this latitude maps have other grids, and no antimeridian."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,8 @@ class Raster:
     crs: CRS
     """Empty where the raster does not say where it lies."""
     bounds: tuple[float, float, float, float]
+    north_up: bool
+    """Whether rows run from west to east, the first in the north."""
     height: int
     width: int
     indexes: tuple[int, ...]
@@ -77,31 +84,23 @@ def inspected(
     placed: whether it must say where on Earth it lies.
     """
     address = origin.address
-    name = address.name
     try:
         # What is read may be newer than the looks before it, never older.
         settled, signature = origin.settled(), origin.signature()
         digest = origin.digest()
         with address.environment(), opened_anew(address) as dataset:
-            if dataset.driver in REFERRING_DRIVERS and dataset.driver != address.driver:
-                raise StartupError(f"{name}: refers to other files; name it as what it is")
-            if placed and dataset.crs is None:
-                raise StartupError(f"{name}: has no coordinate reference system")
-            indexes = tuple(
-                index
-                for index, colour in zip(dataset.indexes, dataset.colorinterp, strict=True)
-                if colour is not ColorInterp.alpha
-            )
+            _check(dataset, address, placed=placed)
+            pairs = zip(dataset.indexes, dataset.colorinterp, strict=True)
+            indexes = tuple(index for index, colour in pairs if colour is not ColorInterp.alpha)
             alpha = [index for index in dataset.indexes if index not in indexes]
-            if np.dtype(dataset.dtypes[0]).kind not in "uif":
-                raise StartupError(f"{name}: has {dataset.dtypes[0]} values")
             if not indexes:
-                raise StartupError(f"{name}: has no band but alpha")
+                raise StartupError(f"{address.name}: has no band but alpha")
             return Raster(
                 origin,
                 replace(address, driver=dataset.driver),
                 dataset.crs or CRS(),
                 tuple(dataset.bounds),
+                _north_up(dataset.transform),
                 dataset.height,
                 dataset.width,
                 indexes,
@@ -116,9 +115,26 @@ def inspected(
                 settled,
                 _parts(dataset),
             )
-    except (RasterioError, OSError) as error:
+    except (RasterioError, CPLE_BaseError, OSError) as error:
         reason = str(error).replace(address.text, "").strip(": '") or "cannot be opened"
-        raise StartupError(f"{name}: not a raster that GDAL reads ({reason})") from error
+        raise StartupError(f"{address.name}: not a raster that GDAL reads ({reason})") from error
+
+
+def _check(dataset: rasterio.DatasetReader, address: Address, *, placed: bool) -> None:
+    """Raises StartupError for what cannot be served."""
+    reason = None
+    if dataset.driver in REFERRING_DRIVERS and dataset.driver != address.driver:
+        reason = "refers to other files; name it as what it is"
+    elif placed and dataset.crs is None:
+        reason = "has no coordinate reference system"
+    elif placed and crosses_antimeridian(dataset):
+        reason = "crosses the antimeridian; cut it in two there"
+    elif np.dtype(dataset.dtypes[0]).kind not in "uif":
+        reason = f"has {dataset.dtypes[0]} values"
+    elif ColorInterp.palette in dataset.colorinterp:
+        reason = "has a colour table; make colours of it (gdal_translate -expand rgb)"
+    if reason is not None:
+        raise StartupError(f"{address.name}: {reason}")
 
 
 def whole_range(raster: Raster) -> tuple[float, float]:
@@ -131,6 +147,20 @@ def whole_range(raster: Raster) -> tuple[float, float]:
             if values.size:
                 low, high = min(low, float(values.min())), max(high, float(values.max()))
     return (low, high) if low < high else (low, low + 1) if low == high else (0.0, 1.0)
+
+
+def _north_up(transform: Affine) -> bool:
+    return bool(transform.a > 0 > transform.e and not transform.b and not transform.d)
+
+
+def crosses_antimeridian(dataset: rasterio.DatasetReader) -> bool:
+    """Whether a raster outside the polar regions lies on both ends of the world's maps."""
+    if dataset.crs.is_geographic:
+        pixel = abs(dataset.transform.a)  # grids of the whole world stick out by half of one
+        west, east = dataset.bounds.left, dataset.bounds.right
+        return bool(west < -180 - pixel or east > 180 + pixel)
+    west, south, east, north = transform_bounds(dataset.crs, "EPSG:4326", *dataset.bounds)
+    return bool(west > east and south > -POLAR_DEGREES and north < POLAR_DEGREES)
 
 
 def _masked(dataset: rasterio.DatasetReader) -> bool:
@@ -179,8 +209,9 @@ def open_raster(raster: Raster) -> rasterio.DatasetReader:
 def opened(address: Address) -> rasterio.DatasetReader:
     """A new handle of an address; raises rasterio's errors."""
     dataset = rasterio.open(address.text, driver=address.driver)
-    # Finds all that the file holds, without the interpreter's lock: later questions have it.
-    dataset.read_masks(1, window=Window(0, 0, 1, 1))
+    if address.text.startswith("/vsi"):
+        # Finds all that the file holds, without the interpreter's lock: later questions have it.
+        dataset.read_masks(1, window=Window(0, 0, 1, 1))
     return dataset
 
 

@@ -84,7 +84,8 @@ def gdal_options(*places: str) -> tuple[tuple[str, str], ...]:
     What GDAL remembers of a place is dropped with its last handle, so that the next version is
     not read through the last one's blocks.
     """
-    return (*_GDAL.items(), ("CPL_VSIL_CURL_NON_CACHED", ":".join(places)))
+    forgotten = [("CPL_VSIL_CURL_NON_CACHED", ":".join(places))] if places else []
+    return (*_GDAL.items(), *forgotten)
 
 
 def _http_look(url: str) -> Look:

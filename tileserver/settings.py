@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from engine.fusion import Fusion
 from engine.lattice import Lattice
@@ -29,13 +30,45 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class SourceSettings(_Frozen):
-    """One raster to serve."""
+class UpstreamSettings(_Frozen):
+    """A service of XYZ or WMTS tiles of 256 px, 8-bit, on a host in remote_hosts."""
 
-    path: str = Field(
-        description="A raster that GDAL reads, a .vrt, a MosaicJSON or STAC item (.json), a folder "
-        "with `mosaic`, relative to the configuration file; or an https:// or s3:// address."
+    url: str = Field(
+        description="Address of a tile with {z}, {x} and {y}, or a WMTS's with {TileMatrix}, "
+        "{TileCol} and {TileRow}."
     )
+    maxzoom: Annotated[int, Field(ge=0, le=30)] = Field(
+        description="Its deepest zoom, which becomes the native one."
+    )
+    minzoom: Annotated[int, Field(ge=0, le=30)] = Field(0, description="Its first zoom.")
+    bounds: tuple[float, float, float, float] | None = Field(
+        None, description="West, south, east, north in degrees; default: all of the grid."
+    )
+    grid: str = Field("WebMercatorQuad", description="Its tile matrix set.")
+    version: str = Field("", description="Change it when the service's imagery changes.")
+    renewed_seconds: Annotated[int, Field(ge=60)] | None = Field(
+        None, description="Take the imagery for changed every so many seconds; default: never."
+    )
+
+    @model_validator(mode="after")
+    def _one_address_a_tile(self) -> Self:
+        places = set(re.findall(r"\{(\w+)\}", self.url))
+        if places not in ({"z", "x", "y"}, {"TileMatrix", "TileCol", "TileRow"}):
+            raise ValueError("url has {z}, {x}, {y} or {TileMatrix}, {TileCol}, {TileRow}")
+        if self.minzoom > self.maxzoom:
+            raise ValueError("minzoom lies below maxzoom")
+        return self
+
+
+class SourceSettings(_Frozen):
+    """One raster to serve: a path or an upstream."""
+
+    path: str | None = Field(
+        None,
+        description="A raster that GDAL reads, a .vrt, a MosaicJSON or STAC item (.json), a folder "
+        "with `mosaic`, relative to the configuration file; or an https:// or s3:// address.",
+    )
+    upstream: UpstreamSettings | None = Field(None, description="A tile service instead.")
     mosaic: bool = Field(False, description="Serve all rasters below a folder as this one source.")
     assets: tuple[str, ...] = Field((), description="Assets of a STAC item; their bands in order.")
     range: tuple[float, float] | None = Field(
@@ -47,6 +80,12 @@ class SourceSettings(_Frozen):
     reference: str | None = Field(
         None, description="Id of a source with the true detail, to compare with in the viewer."
     )
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.path is None) == (self.upstream is None):
+            raise ValueError("a source has either a path or an upstream")
+        return self
 
 
 class CacheSettings(_Frozen):

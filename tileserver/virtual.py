@@ -141,6 +141,17 @@ def band_on_band(name: str, parts: Sequence[Part]) -> Address:
     return _address(name, root, parts)
 
 
+def cropped(name: str, part: Part, window: Window) -> Address:
+    """A part of one raster: a window of its pixels."""
+    transform = part.transform * Affine.translation(window.col, window.row)
+    root = _root(part.crs_wkt, transform, window)
+    place = Window(-window.row, -window.col, part.height, part.width)
+    for number, (index, colour) in enumerate(zip(part.indexes, part.colours, strict=True), start=1):
+        _add_source(_band(root, number, part.dtype, colour), part, str(index), place)
+    _add_mask(root, [(part, place)])
+    return _address(name, root, [part])
+
+
 def _check_alike(name: str, first: Part, part: Part) -> None:
     one, other = first.origin.address.name, part.origin.address.name
     sizes = (first.transform.a / part.transform.a, first.transform.e / part.transform.e)

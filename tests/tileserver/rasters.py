@@ -28,14 +28,20 @@ def cut(path: Path, kind: str) -> Path:
         bands = colours[:1]
     elif kind == "nodata":
         bands, options = np.where(hole, 0, np.maximum(colours, 1)), {"nodata": 0}
-    elif kind == "mask":
+    elif kind == "signed":
+        bands = np.where(hole, -9999, colours.astype(np.int16) - 128)
+        options = {"nodata": -9999}
+    elif kind in ("mask", "interleaved"):
+        options = {"interleave": "band"} if kind == "interleaved" else {"interleave": "pixel"}
         mask = np.where(hole, 0, 255).astype(np.uint8)
     elif kind == "uint16":
         bands = colours.astype(np.uint16) * 40
     elif kind == "four":
         bands, options = np.concatenate((colours, colours[:1])), {"photometric": "RGB"}
-    elif kind == "nan":
-        bands = np.where(hole, np.nan, colours / np.float32(255)).astype(np.float32)
+    elif kind in ("nan", "float"):
+        missing = np.nan if kind == "nan" else -9999
+        bands = np.where(hole, missing, colours / np.float32(255)).astype(np.float32)
+        options = {} if kind == "nan" else {"nodata": missing}
     elif kind == "alpha inside":
         alpha = np.where(hole, 0, 255).astype(np.uint8)[None]
         bands = np.concatenate((colours, alpha, colours[:1]))

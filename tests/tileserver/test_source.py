@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
+from affine import Affine
 from rasterio.crs import CRS
 
 from engine.window import Window
@@ -45,9 +47,13 @@ def test_every_window_gives_the_same_pixels(tmp_path: Path, kind: str) -> None:
         assert np.array_equal(fresh.valid(crop), valid[rows, cols])
 
 
-@pytest.mark.parametrize("kind", ["rgba", "nodata", "mask", "nan", "alpha inside"])
+@pytest.mark.parametrize(
+    "kind",
+    ["rgba", "nodata", "mask", "interleaved", "nan", "alpha inside", "signed", "float"],
+)
 def test_holes_are_filled_for_the_network_and_masked_for_the_map(tmp_path: Path, kind: str) -> None:
-    source, bands = opened(cut(tmp_path / "cut.tif", kind))
+    value_range = (-128, 127) if kind == "signed" else None
+    source, bands = opened(cut(tmp_path / "cut.tif", kind), value_range)
     _, plain = opened(cut(tmp_path / "plain.tif", "rgb"))
     inside, filled = bands.valid(source.extent), bands.read(source.extent)
     hole = plain.valid(source.extent) & ~inside
@@ -122,6 +128,8 @@ def test_rasters_that_cannot_be_served_are_refused_by_name(tmp_path: Path) -> No
         inspect(text, None)
     with pytest.raises(StartupError, match=r"range .* is empty"):
         inspect(cut(tmp_path / "cut.tif", "uint16"), (5, 5))
+    with pytest.raises(StartupError, match=r"palette\.tif: has a colour table"):
+        inspect(palette(tmp_path / "palette.tif"), None)
     virtual = tmp_path / "virtual.vrt"
     virtual.write_text(
         f'<VRTDataset rasterXSize="9" rasterYSize="9"><SRS>EPSG:3857</SRS>'
@@ -131,3 +139,43 @@ def test_rasters_that_cannot_be_served_are_refused_by_name(tmp_path: Path) -> No
     )
     with pytest.raises(StartupError, match=r"virtual\.vrt: refers to other files"):
         inspect(virtual, None)
+
+
+def palette(path: Path) -> Path:
+    """The scene's corner in grey, its levels indices into a table of colours."""
+    with rasterio.open(cut(path.with_name("grey.tif"), "grey")) as dataset:
+        profile, levels = dataset.profile | {"photometric": "palette"}, dataset.read()
+    with rasterio.open(path, "w", **profile) as out:
+        out.write(levels)
+        out.write_colormap(1, {level: (level, 255 - level, 0, 255) for level in range(256)})
+    return path
+
+
+def placed(path: Path, crs: str, pixel: float, west: float, north: float) -> Path:
+    """The scene's corner elsewhere on Earth."""
+    with rasterio.open(cut(path, "rgb"), "r+") as dataset:
+        dataset.crs, dataset.transform = crs, Affine(pixel, 0, west, 0, -pixel, north)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("crs", "pixel", "west", "north", "crosses"),
+    [
+        ("EPSG:4326", 0.001, 179.9, 10, True),
+        ("EPSG:4326", 0.001, 179.6, 10, False),
+        ("EPSG:4326", 1.2, 0, 90, True),  # a world from 0 to 360 degrees
+        ("EPSG:4326", 1.2, -180.6, 90, False),  # pixels centred on whole degrees
+        ("EPSG:32601", 100, 156_000, 1_000_000, True),
+        ("EPSG:32601", 100, 400_000, 1_000_000, False),
+        ("EPSG:3413", 1000, -150_000, 150_000, False),  # around the pole
+    ],
+)
+def test_rasters_across_the_antimeridian_are_refused(
+    tmp_path: Path, crs: str, pixel: float, west: float, north: float, crosses: bool
+) -> None:
+    path = placed(tmp_path / "placed.tif", crs, pixel, west, north)
+    if crosses:
+        with pytest.raises(StartupError, match="crosses the antimeridian; cut it in two"):
+            inspect(path, None)
+    else:
+        assert inspect(path, None).bounds[0] == west
