@@ -8,6 +8,7 @@ OverzoomError
     ├── OutsideGrid       404
     ├── OutOfRange        422
     ├── UnsupportedGrid   400
+    ├── TooLarge          413
     └── Overloaded        503, with Retry-After
 """
 
@@ -64,6 +65,10 @@ class UnsupportedGrid(RequestError):
     text = "tile matrix set does not double from zoom to zoom"
 
 
+class TooLarge(RequestError):
+    text = "request too large"
+
+
 class Overloaded(RequestError):
     text = "busy, try again"
     retry_after_seconds = 2
@@ -75,6 +80,7 @@ STATUS_CODES: dict[type[Exception], int] = {
     OutsideGrid: 404,
     OutOfRange: 422,
     UnsupportedGrid: 400,
+    TooLarge: 413,
     Overloaded: 503,
 }
 _TITILER_TEXTS = {
@@ -83,6 +89,7 @@ _TITILER_TEXTS = {
     422: "parameter out of range",
     500: "the source cannot be read",
 }
+_HTTP_TEXTS = {400: "bad request", 404: "not found", 405: "method not allowed"}
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -115,5 +122,5 @@ def _answer(status: int, text: str | None):  # type: ignore[no-untyped-def]
 async def _http_error(_request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    text = "not found" if error.status_code == 404 else error.detail
+    text = _HTTP_TEXTS.get(error.status_code, "request refused")
     return JSONResponse({"detail": text}, error.status_code, error.headers)

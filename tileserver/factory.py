@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from morecantile import Tile
 from starlette.requests import Request
 from starlette.responses import Response
+from titiler.core.dependencies import DefaultDependency
 from titiler.core.factory import TilerFactory
 
 from tileserver.catalogue import Source
@@ -18,6 +19,7 @@ from tileserver.errors import OutOfRange
 from tileserver.grid import TILE_PX, WEB_MERCATOR
 from tileserver.limits import LimitedRoute
 from tileserver.ogc import add_tilesets
+from tileserver.parameters import Sizes
 from tileserver.reader import CatalogueReader
 from tileserver.renderer import Mode, Renderer, TileRequest
 from tileserver.wmts import Wmts
@@ -38,6 +40,8 @@ class OverzoomFactory(TilerFactory):
     renderer: Renderer
     router: APIRouter = field(factory=lambda: APIRouter(route_class=LimitedRoute))
     reader: type[CatalogueReader] = CatalogueReader
+    img_preview_dependency: type[DefaultDependency] = Sizes
+    img_part_dependency: type[DefaultDependency] = Sizes
     max_age_seconds: int = 3600
     extensions: list[Any] = field(factory=lambda: [Wmts()])
 
