@@ -6,7 +6,7 @@ PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 VIEWER := tileserver/viewer
 CLIENTS := tests/clients
-NPM := npm ci --silent --no-audit --no-fund
+NPM := npm ci --silent --no-audit --no-fund --ignore-scripts
 NEED_NPM = command -v npm >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq npm; }
 
 .PHONY: serve test lint bench fuzz ablate install clean
@@ -62,6 +62,8 @@ $(VIEWER)/vendor/leaflet.js: $(VIEWER)/package-lock.json
 	mkdir -p $(VIEWER)/vendor
 	cp -R $(addprefix $(VIEWER)/node_modules/leaflet/dist/,leaflet.js leaflet.css images) $(VIEWER)/vendor/
 	cp $(VIEWER)/node_modules/leaflet/LICENSE $(VIEWER)/vendor/LICENSE
+	cp $(addprefix $(VIEWER)/node_modules/swagger-ui-dist/,swagger-ui-bundle.js swagger-ui.css) $(VIEWER)/vendor/
+	cp $(VIEWER)/node_modules/swagger-ui-dist/LICENSE $(VIEWER)/vendor/LICENSE.swagger-ui
 	touch $@
 
 $(CLIENTS)/node_modules: $(CLIENTS)/package-lock.json

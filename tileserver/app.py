@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 import morecantile
@@ -29,6 +28,7 @@ from tileserver.errors import StartupError, add_error_handlers
 from tileserver.factory import OverzoomFactory
 from tileserver.grid import WEB_MERCATOR
 from tileserver.ogc import add_ogc, landing_page, wants_json
+from tileserver.pages import VIEWER, add_api_page
 from tileserver.renderer import Renderer
 from tileserver.scheduler import Scheduler
 from tileserver.settings import CacheSettings, Settings
@@ -36,7 +36,6 @@ from tileserver.settings import CacheSettings, Settings
 logger = logging.getLogger(__name__)
 
 WARM_PX = 64
-VIEWER = Path(__file__).parent / "viewer"
 PROVENANCE = ["ETag", "Server-Timing", "X-Overzoom", "X-Overzoom-Scale"]
 PROVENANCE += ["X-Overzoom-Checkpoint", "X-Overzoom-Steps", "X-Overzoom-Noise-Seed"]
 
@@ -59,12 +58,13 @@ def make_app(settings: Settings) -> FastAPI:
             await warming
             renderer.close()
 
-    app = FastAPI(title="Overzoom", lifespan=lifespan, docs_url="/api.html", redoc_url=None)
+    app = FastAPI(title="Overzoom", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_middleware(CORSMiddleware, allow_origins=["*"], expose_headers=PROVENANCE)
     add_error_handlers(app)
     _add_viewer(app, catalogue)
     _add_health(app, health)
     add_ogc(app, catalogue)
+    add_api_page(app)
     app.include_router(_tiles(renderer, settings).router, prefix="/{source}")
     app.state.renderer = renderer
     return app

@@ -19,6 +19,7 @@ from tileserver.errors import OutOfRange
 from tileserver.grid import TILE_PX, WEB_MERCATOR
 from tileserver.limits import LimitedRoute
 from tileserver.ogc import add_tilesets
+from tileserver.pages import add_map_page
 from tileserver.parameters import Sizes
 from tileserver.reader import CatalogueReader
 from tileserver.renderer import Mode, Renderer, TileRequest
@@ -130,6 +131,10 @@ class OverzoomFactory(TilerFactory):
     def tilesets(self) -> None:
         """Register the metadata of OGC API Tiles."""
         add_tilesets(self.router, self.path_dependency, list(self.supported_tms.list()))
+
+    def map_viewer(self) -> None:
+        """Register a map page that loads nothing from elsewhere."""
+        add_map_page(self.router, self.path_dependency)
 
     def tilejson(self) -> None:
         """Register TileJSON, whose maxzoom is the served one."""
