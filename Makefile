@@ -9,7 +9,7 @@ CLIENTS := tests/clients
 NPM := npm ci --silent --no-audit --no-fund --ignore-scripts
 NEED_NPM = command -v npm >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq npm; }
 
-.PHONY: serve test lint bench ablate install clean
+.PHONY: serve test lint bench fuzz ablate install clean
 
 serve: install
 	$(VENV)/bin/overzoom serve --config deploy/demo/overzoom.yaml $(ARGS)
@@ -25,6 +25,9 @@ lint: $(VENV)/.dev install
 
 bench: $(VENV)/.bench install
 	$(PYTHON) -m tests.benchmarks.bench
+
+fuzz: $(VENV)/.dev  # REQUESTS=10000
+	$(PYTHON) -m tests.benchmarks.fuzz --requests $(or $(REQUESTS),10000)
 
 ablate: $(VENV)/.dev  # DATA="FOLDER=WEIGHT ..." JUDGED=FOLDER
 	$(PYTHON) -m tests.benchmarks.ablate $(JUDGED) $(DATA)
@@ -63,7 +66,7 @@ $(VIEWER)/vendor/leaflet.js: $(VIEWER)/package-lock.json
 	mkdir -p $(VIEWER)/vendor
 	cp -R $(addprefix $(VIEWER)/node_modules/leaflet/dist/,leaflet.js leaflet.css images) $(VIEWER)/vendor/
 	cp $(VIEWER)/node_modules/leaflet/LICENSE $(VIEWER)/vendor/LICENSE
-	cp $(addprefix $(VIEWER)/node_modules/swagger-ui-dist/,swagger-ui.css swagger-ui-bundle.js) $(VIEWER)/vendor/
+	cp $(addprefix $(VIEWER)/node_modules/swagger-ui-dist/,swagger-ui-bundle.js swagger-ui.css) $(VIEWER)/vendor/
 	cp $(VIEWER)/node_modules/swagger-ui-dist/LICENSE $(VIEWER)/vendor/LICENSE.swagger-ui
 	touch $@
 

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 import morecantile
@@ -29,14 +28,13 @@ from tileserver.health import Health, add_health
 from tileserver.metrics import Metrics, add_figures
 from tileserver.middleware import add_middleware
 from tileserver.ogc import add_ogc, landing_page, wants_json
+from tileserver.pages import VIEWER, add_api_page
 from tileserver.renderer import Renderer
 from tileserver.scheduler import Scheduler
 from tileserver.settings import Settings
 from tileserver.tiers import open_cluster, open_store
 
 logger = logging.getLogger(__name__)
-
-VIEWER = Path(__file__).parent / "viewer"
 
 
 def make_app(settings: Settings) -> FastAPI:
@@ -71,6 +69,7 @@ def make_app(settings: Settings) -> FastAPI:
     add_health(app, health)
     add_figures(app, metrics)
     add_ogc(app, catalogue)
+    add_api_page(app)
     app.include_router(_tiles(renderer, settings).router, prefix="/{source}")
     app.state.renderer, app.state.health = renderer, health
     return app
@@ -125,10 +124,6 @@ def _add_viewer(app: FastAPI, catalogue: Catalogue) -> None:
         if wants_json(request):
             return JSONResponse(landing_page(request, seen(request)))
         return FileResponse(VIEWER / "index.html")
-
-    @app.get("/api.html", include_in_schema=False)
-    async def api() -> Response:
-        return FileResponse(VIEWER / "api.html")
 
     @app.get("/sources.json")
     async def sources(request: Request) -> list[dict[str, Any]]:

@@ -134,6 +134,7 @@ _TITILER_TEXTS = {
     422: "parameter out of range",
     500: "the source cannot be read",
 }
+_HTTP_TEXTS = {400: "bad request", 404: "not found", 405: "method not allowed"}
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -172,5 +173,5 @@ def _answer(status: int, text: str | None):  # type: ignore[no-untyped-def]
 async def _http_error(_request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    text = "not found" if error.status_code == 404 else error.detail
+    text = _HTTP_TEXTS.get(error.status_code, "request refused")
     return JSONResponse({"detail": text}, error.status_code, error.headers)

@@ -11,6 +11,7 @@ from morecantile import Tile
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
+from titiler.core.dependencies import DefaultDependency
 from titiler.core.factory import TilerFactory
 
 from cache import TileKey
@@ -22,6 +23,8 @@ from tileserver.errors import OutOfRange, Overloaded, SourceChanged, SourceUnava
 from tileserver.grid import TILE_PX, WEB_MERCATOR
 from tileserver.limits import LimitedRoute
 from tileserver.ogc import add_tilesets
+from tileserver.pages import add_map_page
+from tileserver.parameters import Sizes
 from tileserver.reader import CatalogueReader
 from tileserver.renderer import Mode, Rendered, Renderer, TileRequest
 from tileserver.rendering import Rendering, rendering_parameters
@@ -48,6 +51,8 @@ class OverzoomFactory(TilerFactory):
     renderer: Renderer
     router: APIRouter = field(factory=lambda: APIRouter(route_class=LimitedRoute))
     reader: type[CatalogueReader] = CatalogueReader
+    img_preview_dependency: type[DefaultDependency] = Sizes
+    img_part_dependency: type[DefaultDependency] = Sizes
     max_age_seconds: int = 3600
     extensions: list[Any] = field(factory=lambda: [Wmts()])
 
@@ -188,6 +193,10 @@ class OverzoomFactory(TilerFactory):
     def tilesets(self) -> None:
         """Register the metadata of OGC API Tiles."""
         add_tilesets(self.router, self.path_dependency, list(self.supported_tms.list()))
+
+    def map_viewer(self) -> None:
+        """Register a map page that loads nothing from elsewhere."""
+        add_map_page(self.router, self.path_dependency)
 
     def tilejson(self) -> None:
         """Register TileJSON, whose maxzoom is the served one."""

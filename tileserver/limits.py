@@ -7,38 +7,71 @@ library below it refuses them. Tiles have their own checks; these guard the rest
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, MutableMapping
 from math import isfinite
 from typing import Any
 
 from fastapi.routing import APIRoute
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError, RasterioIOError
+from rio_tiler.errors import PointOutsideBounds, RioTilerError
 from starlette.requests import Request
 from starlette.responses import Response
+from titiler.core.errors import DEFAULT_STATUS_CODES
 
-from tileserver.errors import OutOfRange
+from tileserver.errors import BodyTooLarge, OutOfRange
+from tileserver.parameters import check_parameters
 
 logger = logging.getLogger(__name__)
 
 MAX_SIDE_PX = 2048
+STATISTICS_PX = 1024
+HEAVY_ROUTES = ("geojson_statistics",)
+"""Ten times finer on each side inside, for the shares of pixels that a shape covers."""
+MAX_BODY_BYTES = 2**20
+MAX_FEATURES = 16
+"""Shapes of one request: each is read on its own."""
 SIZES = ("width", "height", "max_size")
 OWN_ROUTES = ("tile", "xyz_tile")
 """These check their own parameters: what fails in them is a fault, and is answered as one."""
 PLACES = ("minx", "miny", "maxx", "maxy", "lon", "lat")
 REFUSALS = (ValueError, IndexError, KeyError, TypeError, ArithmeticError)
 """What the libraries raise for parameters that they cannot use."""
+UNREADABLE = (RasterioIOError,)
+ANSWERED = {error for error, status in DEFAULT_STATUS_CODES.items() if status < 500}
+ANSWERED |= {PointOutsideBounds}
+"""Errors that have an answer of their own."""
 
 
-def check_limits(request: Request) -> None:
+def check_limits(request: Request, max_side_px: int = MAX_SIDE_PX) -> None:
     """Raises OutOfRange for images too large, and for boxes and points that are none."""
     given = {**request.query_params, **request.path_params}
     for name in SIZES:
-        if name in given and not 1 <= _number(given[name]) <= MAX_SIDE_PX:
+        if name in given and not 1 <= _number(given[name]) <= max_side_px:
             raise OutOfRange
     place = {name: _number(given[name]) for name in PLACES if name in given}
     if "minx" in place and "maxx" in place and not place["minx"] < place["maxx"]:
         raise OutOfRange
     if "miny" in place and "maxy" in place and not place["miny"] < place["maxy"]:
         raise OutOfRange
+
+
+async def with_bounded_body(request: Request) -> Request:
+    """The request with its body read; raises BodyTooLarge before more than the bound is held."""
+    if request.method not in ("POST", "PUT", "PATCH"):
+        return request
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES or body.count(b'"Feature"') > MAX_FEATURES:
+            raise BodyTooLarge
+    message = {"type": "http.request", "body": bytes(body), "more_body": False}
+    unread = [message]
+
+    async def receive() -> MutableMapping[str, Any]:
+        return unread.pop() if unread else await request.receive()
+
+    return Request(request.scope, receive)
 
 
 def _number(text: Any) -> float:
@@ -56,14 +89,22 @@ class LimitedRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
+
+        async def checked(request: Request) -> Response:
+            check_parameters(request)
+            return await handler(request)
+
         if self.name in OWN_ROUTES:
-            return handler
+            return checked
 
         async def limited(request: Request) -> Response:
-            check_limits(request)
+            check_parameters(request)
+            check_limits(request, STATISTICS_PX if self.name in HEAVY_ROUTES else MAX_SIDE_PX)
             try:
-                return await handler(request)
-            except REFUSALS as error:
+                return await handler(await with_bounded_body(request))
+            except (*REFUSALS, RasterioError, RioTilerError, CPLE_BaseError) as error:
+                if isinstance(error, UNREADABLE) or type(error) in ANSWERED:
+                    raise
                 logger.info("refused %s: %r", request.url.path, error)
                 raise OutOfRange from error
 

@@ -159,6 +159,8 @@ def tileset_document(
         href = f"{tiles}.{format}{'?' if query else ''}{query}"
         link = _link(href, "item", f"Tiles as {format}", format.media_type)
         document["links"].append({**link, "templated": True})
+    page = f"{request.base_url}{source.id}/{layer.grid.id}/map.html"
+    document["links"].append(_link(page, "alternate", "Map", "text/html"))
     if source.settings.attribution:
         document["attribution"] = source.settings.attribution
     document["mediaTypes"] = [format.media_type for format in FORMATS]

@@ -63,8 +63,12 @@ class GridSource:
             alpha = self.raster.alpha_index or handle.vrt.count
             pixels = handle.vrt.read(indexes=(*self.raster.indexes, alpha), window=part)
         values = scaled(pixels[:-1], self.raster)
-        valid = (pixels[-1] > _opaque(pixels.dtype) / 2) & np.isfinite(values).all(axis=0)
-        return np.where(valid, values, np.float32(0)), valid
+        valid = pixels[-1] > _opaque(pixels.dtype) / 2
+        if pixels.dtype.kind == "f":
+            valid &= np.isfinite(values).all(axis=0)
+        if not valid.all():
+            values[:, ~valid] = 0
+        return values, valid
 
     def _open(self) -> _Warped:
         """The warped view of the frame, the part of the grid that is ever read."""
@@ -205,7 +209,9 @@ class ReadOnce:
 def scaled(pixels: NDArray[Any], raster: Raster) -> Pixels:
     """A raster's values with its range as 0 to 1."""
     low, high = raster.range
-    values: Pixels = (pixels.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    values: Pixels = pixels.astype(np.float32)
+    values -= np.float32(low)  # in place: most of the time went into new arrays
+    values /= np.float32(high - low)
     return values
 
 

@@ -27,7 +27,8 @@ from engine.probe import Waves
 from engine.resolver import SuperResolved
 from engine.sampler import SamplerSettings
 from engine.window import Window
-from tests.tileserver.conftest import WEB_MERCATOR, free_port, path_of
+from tests.benchmarks.native import Side, compare, cpu_ms, large_scene, plain_titiler, rate
+from tests.tileserver.conftest import WEB_MERCATOR, free_port, path_of, running
 from tileserver.checkpoints import COMPACT
 from tileserver.evaluating.peers import Peer, peers
 
@@ -56,10 +57,11 @@ def main() -> None:
         etag = client.get(tile).headers["etag"]
         row("cached tiles", f"{load(host, port, tile, ''):,.0f} /s", ">= 1,000 /s")
         answers = load(host, port, tile, f"If-None-Match: {etag}\r\n")
-        row("304 answers", f"{answers:,.0f} /s", "")
+        row("304 answers", f"{answers:,.0f} /s", ">= 2,000 /s")
         row("peak memory of the server", f"{peak_mebibytes(process.pid):.0f} MiB", "")
     with tempfile.TemporaryDirectory() as cache, server(Path(cache)) as (client, _, _):
         row("cold 1024x768 view, native+2", f"{view_seconds(client):.2f} s", "<= 4 s")
+    native_rows()
     row("share of a cold tile's engine time in the denoiser", f"{denoiser_share():.0%}", "")
     ours = statistics.median(own_seconds(2))
     row("ours, one 256 px tile, x4, engine alone, halo included", f"{ours:.2f} s", "")
@@ -67,6 +69,20 @@ def main() -> None:
         times = peer_seconds(peer)
         ratio = statistics.median(times) / ours
         row(f"{peer.name}, one 256 px tile", f"{spread(times)} ({ratio:.1f} x ours at x4)", "")
+
+
+def native_rows() -> None:
+    """Native tiles beside a plain titiler.core, the two taking turns on one file."""
+    with tempfile.TemporaryDirectory() as name:
+        scene = large_scene(CONFIG.parent / "yellowstone_20cm.tif", Path(name) / "large.tif")
+        for format in ("png", "webp"):
+            cache = Path(name) / format
+            with running(scene, cache=cache) as server, plain_titiler() as plain:
+                ours = Side(f"{server.url}/large", server.process.pid)
+                compare(ours, plain, scene, format)
+            measured = f"{rate(ours):.0f} /s beside {rate(plain):.0f} /s"
+            measured += f", {cpu_ms(ours):.0f} ms of processor beside {cpu_ms(plain):.0f} ms"
+            row(f"native {format} tiles, beside plain titiler.core", measured, ">= 1 x")
 
 
 def row(what: str, measured: str, aim: str) -> None:

@@ -1,3 +1,3 @@
-// The page at /api.html: every route of this server, from its own description.
+// The page at /api.html: every route, to read and to try. Nothing is sent elsewhere.
 
-SwaggerUIBundle({ url: "/openapi.json", dom_id: "#api", deepLinking: true });
+SwaggerUIBundle({ url: "openapi.json", dom_id: "#routes", deepLinking: true, validatorUrl: null });

@@ -1,0 +1,103 @@
+"""The map of any grid and the page of all routes, in a browser; nothing comes from elsewhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, Request, expect, sync_playwright
+
+from tests.tileserver.conftest import Server
+from tests.tileserver.test_viewer import ARGUMENTS, CHROMIUM
+
+GRIDS = {"WebMercatorQuad": 19, "UTM31WGS84Quad": 19, "WorldCRS84Quad": 18}
+
+
+@pytest.fixture(scope="module")
+def browser_page() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        path = os.environ.get("CHROMIUM", CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 900, "height": 600})
+        page.set_default_timeout(20_000)
+        yield page
+        browser.close()
+
+
+@pytest.fixture
+def page(browser_page: Page, server: Server) -> Iterator[Page]:
+    """A page that must not complain, ask in vain or ask elsewhere."""
+    complaints: list[str] = []
+
+    def note(message: object) -> None:
+        if message.type in ("error", "warning"):  # type: ignore[attr-defined]
+            complaints.append(message.text)  # type: ignore[attr-defined]
+
+    def check(request: Request) -> None:
+        if not request.url.startswith((server.url, "data:")):
+            complaints.append(request.url)
+
+    browser_page.on("console", note)
+    browser_page.on("request", check)
+    yield browser_page
+    browser_page.remove_listener("console", note)
+    browser_page.remove_listener("request", check)
+    assert not complaints
+
+
+def settled(page: Page, picture: Path) -> np.ndarray:
+    """The page once all its tiles are there, (H, W, C)."""
+    page.wait_for_function(
+        "document.querySelectorAll('img.leaflet-tile').length > 0 && "
+        "[...document.querySelectorAll('img.leaflet-tile')].every(t => t.complete && "
+        "t.naturalWidth > 0 && t.classList.contains('leaflet-tile-loaded'))"
+    )
+    page.wait_for_timeout(400)  # tiles fade in
+    page.screenshot(path=picture)
+    return np.asarray(Image.open(picture).convert("RGB"), dtype=float)
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_the_map_of_a_grid_shows_the_ground_and_goes_past_native(
+    page: Page, server: Server, grid: str, tmp_path: Path
+) -> None:
+    page.goto(f"{server.url}/yellowstone/{grid}/map.html")
+    expect(page).to_have_title(f"yellowstone on {grid}")
+    expect(page.locator("#zoom")).to_have_text(
+        f"{grid}, zoom {GRIDS[grid]} (native to {GRIDS[grid]}):"
+    )
+    expect(page.locator("#origin")).to_have_text("the imagery itself")
+    assert settled(page, tmp_path / "native.png")[100:500, 100:800].std() > 15
+    page.locator(".leaflet-control-zoom-in").click()
+    expect(page.locator("#origin")).to_have_text("synthesised detail ×2")
+    assert settled(page, tmp_path / "made.png")[100:500, 100:800].std() > 15
+    assert "NEON" in page.locator(".leaflet-control-attribution").inner_text()
+
+
+def test_parameters_of_the_map_are_passed_on_to_its_tiles(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/yellowstone/WebMercatorQuad/map.html?mode=interpolated")
+    page.wait_for_function("document.querySelectorAll('img.leaflet-tile').length > 0")
+    sources = page.eval_on_selector_all("img.leaflet-tile", "tiles => tiles.map(t => t.src)")
+    assert all(source.endswith(".webp?mode=interpolated") for source in sources)
+
+
+@pytest.mark.parametrize(
+    ("grid", "status"),
+    [("EuropeanETRS89_LAEAQuad", 404), ("GNOSISGlobalGrid", 400), ("nothing", 400)],
+)
+def test_there_is_no_map_where_there_are_no_tiles(server: Server, grid: str, status: int) -> None:
+    answer = server.get(f"/yellowstone/{grid}/map.html")
+    assert answer.status_code == status
+    assert set(answer.json()) == {"detail"}
+
+
+def test_the_page_of_all_routes_lists_them(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/api.html")
+    expect(page.locator(".opblock-summary-path").first).to_be_visible()
+    listed = page.locator(".opblock-summary-path").all_inner_texts()
+    paths = server.get("/openapi.json").json()["paths"]
+    assert len(listed) >= len(paths)

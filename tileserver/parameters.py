@@ -1,0 +1,123 @@
+"""Bounds of titiler's parameters: none may burn the server, open a file or fetch a URL.
+
+PROJ reads a coordinate reference system from any file or URL that it is given, numexpr raises
+constants to any power before it looks at a pixel, and a histogram has as many bins as are asked
+for. Here stands what each may be.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from titiler.core.dependencies import PreviewParams
+
+from tileserver.errors import OutOfRange
+
+QUERY_LENGTH = 8192
+"""Characters of a query: a colormap of 256 colours in JSON, and as much again."""
+LENGTHS = {"expression": 200, "color_formula": 128, "algorithm_params": 256}
+COUNTS = {"bidx": 16, "rescale": 16, "c": 256, "p": 32}
+"""How often a parameter may be repeated."""
+COLOURS = 256
+MAX_BINS = 1024
+MAX_COVER_SCALE = 10
+MAX_BLOCKS = 8
+MAX_EXPONENT = 16
+MAX_CONSTANT = 1e9
+REFERENCE_SYSTEMS = ("crs", "dst_crs", "coord_crs")
+REGISTERED = re.compile(
+    r"(\w{2,16}:|urn:ogc:def:crs:\w{2,16}:[\w.]{0,8}:|https?://www\.opengis\.net/def/crs/\w{2,16}"
+    r"/[\w.]{1,8}/)[A-Za-z0-9]{1,12}",
+    re.ASCII,
+)
+"""A code of a register: EPSG:3857, urn:ogc:def:crs:EPSG::3857, http://www.opengis.net/def/..."""
+AUTHORITIES = re.compile(r"\b(EPSG|ESRI|OGC|IGNF|IAU_2015)\b", re.IGNORECASE)
+
+
+@dataclass
+class Sizes(PreviewParams):
+    """Sides of an image in pixels; one side alone bounds both, so that no strip is endless."""
+
+    def __post_init__(self) -> None:
+        if self.width and self.height:
+            self.max_size = None  # type: ignore[assignment]  # as titiler has it
+        elif self.width or self.height:
+            self.max_size = self.width or self.height or self.max_size
+            self.width = self.height = None
+
+
+def check_parameters(request: Request) -> None:
+    """Raises OutOfRange for parameters beyond their bounds; knows nothing of their routes."""
+    query: bytes = request.scope["query_string"]
+    if not query:
+        return
+    if len(query) > QUERY_LENGTH:
+        raise OutOfRange
+    given = request.query_params
+    for name, count in COUNTS.items():
+        if len(given.getlist(name)) > count:
+            raise OutOfRange
+    for name, value in given.multi_items():
+        if len(value) > LENGTHS.get(name, QUERY_LENGTH) or "\0" in value:
+            raise OutOfRange
+        if name in REFERENCE_SYSTEMS:
+            check_reference_system(value)
+        elif name == "expression":
+            check_expression(value)
+        elif name == "histogram_bins":
+            _check_bins(value)
+        elif name == "cover_scale":
+            _check_whole(value, MAX_COVER_SCALE)
+        elif name == "colormap" and value.count(":") + value.count("[[") > COLOURS:
+            raise OutOfRange
+
+
+def check_reference_system(text: str) -> None:
+    """Raises OutOfRange unless a reference system is named by its code in a register."""
+    if not REGISTERED.fullmatch(text) or not AUTHORITIES.search(text):
+        raise OutOfRange
+
+
+def check_expression(text: str) -> None:
+    """Raises OutOfRange for band mathematics that is no arithmetic of bands or has no bound."""
+    if len(text) > LENGTHS["expression"] or text.count(";") >= MAX_BLOCKS:
+        raise OutOfRange
+    try:
+        trees = [ast.parse(block.strip(), mode="eval") for block in text.split(";") if block]
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise OutOfRange from error
+    for tree in trees:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and not _plain(node.value, MAX_CONSTANT):
+                raise OutOfRange
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+                _check_power(node)
+
+
+def _check_power(node: ast.BinOp) -> None:
+    """Constants are multiplied out before a pixel is read: only bands, to small powers."""
+    bands = (n.id for n in ast.walk(node.left) if isinstance(n, ast.Name))
+    exponent = node.right.operand if isinstance(node.right, ast.UnaryOp) else node.right
+    constant = isinstance(exponent, ast.Constant) and _plain(exponent.value, MAX_EXPONENT)
+    if not constant or not any(re.fullmatch(r"[bB]\d+", name) for name in bands):
+        raise OutOfRange
+
+
+def _plain(value: object, limit: float) -> bool:
+    return type(value) in (int, float) and abs(value) <= limit  # type: ignore[arg-type]
+
+
+def _check_bins(text: str) -> None:
+    edges = text.split(",")
+    if len(edges) > MAX_BINS:
+        raise OutOfRange
+    if len(edges) == 1:
+        _check_whole(text, MAX_BINS)
+
+
+def _check_whole(text: str, limit: int) -> None:
+    if not re.fullmatch(r"[0-9]{1,6}", text) or not 1 <= int(text) <= limit:
+        raise OutOfRange
