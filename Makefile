@@ -6,7 +6,7 @@ PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 VIEWER := tileserver/viewer
 
-.PHONY: serve test lint bench ablate install clean
+.PHONY: serve test lint bench soak faults ablate install clean
 
 serve: install
 	$(VENV)/bin/overzoom serve --config deploy/demo/overzoom.yaml $(ARGS)
@@ -22,6 +22,12 @@ lint: $(VENV)/.dev install
 
 bench: $(VENV)/.bench install
 	$(PYTHON) -m tests.benchmarks.bench
+
+soak: $(VENV)/.dev  # MINUTES=10
+	$(PYTHON) -m tests.benchmarks.soak
+
+faults: $(VENV)/.dev
+	$(PYTHON) -m tests.benchmarks.faults
 
 ablate: $(VENV)/.dev  # DATA="FOLDER=WEIGHT ..." JUDGED=FOLDER
 	$(PYTHON) -m tests.benchmarks.ablate $(JUDGED) $(DATA)
