@@ -5,13 +5,16 @@ PYTHON := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint deploy/constraints.txt
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 VIEWER := tileserver/viewer
+CLIENTS := tests/clients
+NPM := npm ci --silent --no-audit --no-fund --ignore-scripts
+NEED_NPM = command -v npm >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq npm; }
 
 .PHONY: serve test lint bench soak faults ablate install clean
 
 serve: install
 	$(VENV)/bin/overzoom serve --config deploy/demo/overzoom.yaml $(ARGS)
 
-test: lint $(VENV)/.browser
+test: lint $(VENV)/.browser $(VENV)/.redis $(CLIENTS)/node_modules
 	$(PYTHON) -m pytest $(ARGS)
 
 lint: $(VENV)/.dev install
@@ -35,7 +38,7 @@ ablate: $(VENV)/.dev  # DATA="FOLDER=WEIGHT ..." JUDGED=FOLDER
 install: $(VENV)/.installed $(VIEWER)/vendor/leaflet.js
 
 clean:
-	rm -rf $(VENV) $(VIEWER)/vendor $(VIEWER)/node_modules
+	rm -rf $(VENV) $(VIEWER)/vendor $(VIEWER)/node_modules $(CLIENTS)/node_modules
 
 $(VENV)/.installed: pyproject.toml deploy/constraints.txt
 	python3 -m venv $(VENV)
@@ -56,12 +59,21 @@ $(VENV)/.browser: $(VENV)/.dev
 	command -v chromium >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq chromium; }
 	touch $@
 
+$(VENV)/.redis: $(VENV)/.dev
+	command -v redis-server >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq redis-server; }
+	touch $@
+
 $(VIEWER)/vendor/leaflet.js: $(VIEWER)/package-lock.json
-	command -v npm >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq npm; }
-	cd $(VIEWER) && npm ci --silent --no-audit --no-fund --ignore-scripts
+	$(NEED_NPM)
+	cd $(VIEWER) && $(NPM)
 	mkdir -p $(VIEWER)/vendor
 	cp -R $(addprefix $(VIEWER)/node_modules/leaflet/dist/,leaflet.js leaflet.css images) $(VIEWER)/vendor/
 	cp $(VIEWER)/node_modules/leaflet/LICENSE $(VIEWER)/vendor/LICENSE
 	cp $(addprefix $(VIEWER)/node_modules/swagger-ui-dist/,swagger-ui.css swagger-ui-bundle.js) $(VIEWER)/vendor/
 	cp $(VIEWER)/node_modules/swagger-ui-dist/LICENSE $(VIEWER)/vendor/LICENSE.swagger-ui
+	touch $@
+
+$(CLIENTS)/node_modules: $(CLIENTS)/package-lock.json
+	$(NEED_NPM)
+	cd $(CLIENTS) && $(NPM)
 	touch $@

@@ -1,26 +1,38 @@
 """Bytes and where they are kept: bounded, and never trusted.
 
-    Tiered.get(key) -> memory -> disk            first hit wins, and is copied upward
-    Tiered.put(key) -> memory and disk
-    SingleFlight.run(key, work)                  one computation a key, shared by all who wait
+    Tiered.get(key) -> memory -> disk -> redis -> objects    first hit wins, is copied upward
+    Tiered.put(key) -> memory, disk, redis; objects behind the request (behind)
+    SingleFlight.run(key, work)            one computation a key, shared by all who wait
+    ClusterFlight.run(key, found, work)    one in all servers of a Redis (lease)
 
-A store may lose anything at any time; a miss is None. Whatever goes wrong inside a store costs
-time, never a tile. Keys hold the fingerprint of all that decides the bytes (key.py), so nothing
-is ever stale.
+What leaves the process carries its age and a digest (envelope), and a service that fails is left
+alone for some seconds (breaker). A store may lose anything at any time; a miss is None. Whatever
+goes wrong inside a store costs time, never a tile. Keys hold the fingerprint of all that decides
+the bytes (key), so nothing is ever stale.
 """
 
+from cache.behind import Behind
+from cache.cluster_flight import ClusterFlight
 from cache.disk import DiskStore
 from cache.key import TileKey
+from cache.lease import Leases
 from cache.memory import MemoryStore
+from cache.objects import ObjectStore
+from cache.redis import RedisStore
 from cache.single_flight import SingleFlight
 from cache.store import Entry, Kept, Store
 from cache.tiered import Tiered
 
 __all__ = [
+    "Behind",
+    "ClusterFlight",
     "DiskStore",
     "Entry",
     "Kept",
+    "Leases",
     "MemoryStore",
+    "ObjectStore",
+    "RedisStore",
     "SingleFlight",
     "Store",
     "Tiered",

@@ -35,6 +35,13 @@ LOOK_SHARE = 1 / 64
 """A process looks again at what is there whenever it has written this share of the quota: so
 far can several processes together pass the quota, each, before they know of one another."""
 LOOK_BYTES = 2**20
+TAG = "CACHEDIR.TAG"
+TAG_TEXT = """Signature: 8a477f597d28d172789f06886806bc55
+# Tiles that Overzoom can make again. See https://bford.info/cachedir/
+"""
+"""Marks the folder as a cache, for backups and for ourselves: whatever else lies in a cache's
+folder is evicted one day, so a folder with other things in it is not taken for one."""
+NEW_VOLUME = {"lost+found"}
 WRITE_TRIES = 3
 """Another process may remove the empty folder that a file was to be written to."""
 
@@ -45,7 +52,7 @@ class DiskStore(Store):
     name = "disk"
 
     def __init__(self, folder: Path, max_bytes: int, ttl_seconds: float | None = None) -> None:
-        """Raises OSError where the folder cannot be made."""
+        """Raises OSError where the folder cannot be made, or has other things in it."""
         if max_bytes < 0:
             raise ValueError(f"max_bytes must not be negative, not {max_bytes}")
         self.folder, self.max_bytes, self.ttl_seconds = folder, max_bytes, ttl_seconds
@@ -53,7 +60,7 @@ class DiskStore(Store):
         """Values that this process removed for want of room."""
         self._stock = Stock()
         self._looking = threading.Lock()
-        folder.mkdir(parents=True, exist_ok=True)
+        self._claim()
         self._look()
 
     @property
@@ -95,6 +102,8 @@ class DiskStore(Store):
         if len(content) + BLOCK_BYTES > self.max_bytes:
             return
         try:
+            if not self.folder.exists():
+                self._claim()
             _write(path, content)
         except OSError as error:
             logger.warning("cache file cannot be written: %s", error)
@@ -153,6 +162,14 @@ class DiskStore(Store):
             self.remove(key)
             self.evicted += 1
 
+    def _claim(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        tag = self.folder / TAG
+        if not tag.exists():
+            if set(os.listdir(self.folder)) - NEW_VOLUME - {TAG}:
+                raise FileExistsError(f"{self.folder}: holds files, but no {TAG} of a cache")
+            tag.write_text(TAG_TEXT)
+
     def _look(self) -> None:
         """Learn what is in the folder, and clear what was broken off or is too old."""
         if not self._looking.acquire(blocking=False):
@@ -176,6 +193,8 @@ class DiskStore(Store):
         for folder, _, names in os.walk(start):
             for name in names:
                 path = os.path.join(folder, name)
+                if name == TAG:
+                    continue
                 key = os.path.relpath(path, self.folder)
                 with suppress(OSError):  # gone in the meantime
                     if name.endswith(PARTIAL):

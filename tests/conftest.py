@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.services import S3, RedisServer
 
 DEMO = Path(__file__).parents[1] / "deploy" / "demo"
 
@@ -13,3 +16,35 @@ DEMO = Path(__file__).parents[1] / "deploy" / "demo"
 def demo() -> Path:
     """The folder of the demo scene."""
     return DEMO
+
+
+@pytest.fixture(scope="session")
+def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def redis_server(shared_redis: RedisServer) -> RedisServer:
+    """A running, empty Redis."""
+    shared_redis.client.flushall()
+    return shared_redis
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis to do harm to; not yet started."""
+    server = RedisServer(tmp_path)
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    """A running object store that speaks S3's protocol."""
+    server = S3()
+    server.start()
+    yield server
+    server.stop()

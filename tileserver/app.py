@@ -15,10 +15,10 @@ from fastapi import FastAPI
 from fastapi import Path as PathParam
 from morecantile.defaults import TileMatrixSets
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from cache import DiskStore, MemoryStore, Store, Tiered
+from cache import Tiered
 from engine.errors import CheckpointError
 from tileserver.access import grant_of
 from tileserver.catalogue import Catalogue, Source
@@ -28,9 +28,11 @@ from tileserver.factory import OverzoomFactory
 from tileserver.health import Health, add_health
 from tileserver.metrics import Metrics, add_figures
 from tileserver.middleware import add_middleware
+from tileserver.ogc import add_ogc, landing_page, wants_json
 from tileserver.renderer import Renderer
 from tileserver.scheduler import Scheduler
-from tileserver.settings import CacheSettings, Settings
+from tileserver.settings import Settings
+from tileserver.tiers import open_cluster, open_store
 
 logger = logging.getLogger(__name__)
 
@@ -42,12 +44,8 @@ def make_app(settings: Settings) -> FastAPI:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     catalogue = open_catalogue(settings)
-    store = open_store(settings.cache)
-    metrics = Metrics(catalogue.checkpoint.name, catalogue.picture_fingerprint)
-    limits = settings.queue_tiles, settings.merged_tiles, settings.deadline_seconds
-    scheduler = Scheduler(*limits, drawn=metrics.drawn)
-    metrics.watch(scheduler, store.tiers)
-    renderer, operation = Renderer(catalogue, store, scheduler, metrics), settings.operation
+    renderer, operation = open_renderer(catalogue, open_store(settings.cache)), settings.operation
+    scheduler, metrics = renderer.scheduler, renderer.metrics
     health = Health(catalogue, lambda: scheduler.running_since, operation.hang_seconds)
 
     @asynccontextmanager
@@ -67,6 +65,7 @@ def make_app(settings: Settings) -> FastAPI:
     _add_viewer(app, catalogue)
     add_health(app, health)
     add_figures(app, metrics)
+    add_ogc(app, catalogue)
     app.include_router(_tiles(renderer, settings).router, prefix="/{source}")
     app.state.renderer, app.state.health = renderer, health
     return app
@@ -81,16 +80,14 @@ def open_catalogue(settings: Settings) -> Catalogue:
     return Catalogue(settings, checkpoint, morecantile.tms)
 
 
-def open_store(settings: CacheSettings) -> Tiered:
-    """The tiers of the cache; without a disk tier where its folder cannot be had."""
-    tiers: list[Store] = [MemoryStore(settings.memory_bytes)]
-    if settings.disk_bytes > 0:
-        folder = settings.disk_folder()
-        try:
-            tiers.append(DiskStore(folder, settings.disk_bytes))
-        except OSError as error:
-            logger.warning("no disk cache: %s", error)
-    return Tiered(tiers)
+def open_renderer(catalogue: Catalogue, store: Tiered) -> Renderer:
+    """The path of a tile, for a server and for commands that make tiles as it does."""
+    settings = catalogue.settings
+    metrics = Metrics(catalogue.checkpoint.name, catalogue.picture_fingerprint)
+    limits = settings.queue_tiles, settings.merged_tiles, settings.deadline_seconds
+    scheduler = Scheduler(*limits, drawn=metrics.drawn)
+    metrics.watch(scheduler, store.tiers)
+    return Renderer(catalogue, store, scheduler, open_cluster(settings.cache), metrics)
 
 
 def _tiles(renderer: Renderer, settings: Settings) -> OverzoomFactory:
@@ -113,10 +110,16 @@ def _tiles(renderer: Renderer, settings: Settings) -> OverzoomFactory:
 
 
 def _add_viewer(app: FastAPI, catalogue: Catalogue) -> None:
+    def seen(request: Request) -> list[Source]:
+        grant = grant_of(request.scope)
+        return [source for source in catalogue.sources() if grant.allows(source.id)]
+
     app.mount("/viewer", StaticFiles(directory=VIEWER), name="viewer")
 
     @app.get("/", include_in_schema=False)
-    async def viewer() -> Response:
+    async def viewer(request: Request) -> Response:
+        if wants_json(request):
+            return JSONResponse(landing_page(request, seen(request)))
         return FileResponse(VIEWER / "index.html")
 
     @app.get("/api.html", include_in_schema=False)
@@ -132,6 +135,5 @@ def _add_viewer(app: FastAPI, catalogue: Catalogue) -> None:
                 "attribution": source.settings.attribution,
                 "reference": source.settings.reference,
             }
-            for source in catalogue.sources()
-            if grant_of(request.scope).allows(source.id)
+            for source in seen(request)
         ]

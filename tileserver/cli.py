@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import click
 
 from engine.errors import EngineError
 from tileserver.allocation import bound_arenas
+from tileserver.cache_commands import cache
 from tileserver.errors import OverzoomError, StartupError
+from tileserver.prerender_command import prerender
 
 LIBRARY_ENVIRONMENT = {
     "GDAL_CACHEMAX": "200",  # MB; GDAL's own default is 5 % of the machine
@@ -91,9 +94,9 @@ def info(source: Path, checkpoint: Path | None) -> None:
     overrides: dict[str, Any] = {"sources": {id: {"path": str(p)} for id, p in _named((source,))}}
     if checkpoint is not None:
         overrides["checkpoint"] = str(checkpoint)
-    catalogue = open_catalogue(read_settings(None, overrides))
-    for opened in catalogue.sources():
-        click.echo(json.dumps(describe(catalogue, opened), indent=2))
+    with closing(open_catalogue(read_settings(None, overrides))) as catalogue:
+        for opened in catalogue.sources():
+            click.echo(json.dumps(describe(catalogue, opened), indent=2))
 
 
 @main.command()
@@ -226,6 +229,10 @@ def evaluate(pictures: tuple[str, ...], report: Path, **options: Any) -> None:
     from tileserver.evaluating.command import Evaluation, evaluate
 
     evaluate(Evaluation.of(pictures, options), report)
+
+
+main.add_command(cache)
+main.add_command(prerender)
 
 
 def _named(paths: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tileserver.catalogue import Catalogue, Source
-from tileserver.factory import WEB_MERCATOR
+from tileserver.grid import WEB_MERCATOR
 from tileserver.reader import CatalogueReader
 
 

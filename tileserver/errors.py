@@ -2,9 +2,11 @@
 
 OverzoomError
 ├── StartupError          the server cannot start: a source, a checkpoint or the configuration
+├── CommandError          a command cannot do what it was asked for
 └── RequestError          an answer with a fixed text that says nothing of the machine
     ├── UnknownSource     404
     ├── OutsideSource     404
+    ├── OutsideGrid       404
     ├── OutOfRange        422
     ├── UnsupportedGrid   400
     ├── KeyNeeded         401: no API key, or none that is known
@@ -41,6 +43,10 @@ class StartupError(OverzoomError):
     """The server does not start; the message says in one line which thing and why."""
 
 
+class CommandError(OverzoomError):
+    """A command has nothing to do, or cannot do it; the message says why in one line."""
+
+
 class RequestError(OverzoomError):
     """A request that cannot be answered with a tile; its text is fixed."""
 
@@ -58,6 +64,10 @@ class UnknownSource(RequestError):
 
 class OutsideSource(RequestError):
     text = "tile lies outside the source"
+
+
+class OutsideGrid(RequestError):
+    text = "source lies outside the tile matrix set"
 
 
 class OutOfRange(RequestError):
@@ -107,6 +117,7 @@ class Departed(RequestError):
 STATUS_CODES: dict[type[Exception], int] = {
     UnknownSource: 404,
     OutsideSource: 404,
+    OutsideGrid: 404,
     OutOfRange: 422,
     UnsupportedGrid: 400,
     KeyNeeded: 401,

@@ -11,9 +11,7 @@ from morecantile import Tile
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
-from titiler.core.dependencies import DefaultDependency
 from titiler.core.factory import TilerFactory
-from titiler.extensions.wmts import wmtsExtension
 
 from cache import TileKey
 from tileserver.access import links_with_key
@@ -21,15 +19,16 @@ from tileserver.catalogue import Source
 from tileserver.departure import while_there
 from tileserver.encoding import ImageFormat
 from tileserver.errors import OutOfRange, Overloaded, SourceChanged
-from tileserver.grid import TILE_PX
+from tileserver.grid import TILE_PX, WEB_MERCATOR
 from tileserver.limits import LimitedRoute
+from tileserver.ogc import add_tilesets
 from tileserver.reader import CatalogueReader
 from tileserver.renderer import Mode, Rendered, Renderer, TileRequest
 from tileserver.rendering import Rendering, rendering_parameters
 from tileserver.tilejson import tilejson_document
 from tileserver.versions import version
+from tileserver.wmts import Wmts
 
-WEB_MERCATOR = "WebMercatorQuad"
 MAX_INDEX = 2**31 - 1
 IMMUTABLE = "public, max-age=31536000, immutable"
 
@@ -42,13 +41,6 @@ ModeParam = Annotated[Mode, Query(description="How zooms past native are made.")
 Shown = Annotated[Rendering, Depends(rendering_parameters)]
 
 
-def wmts() -> wmtsExtension:
-    """WMTS capabilities; layers are named by source id."""
-    return wmtsExtension(
-        layer_identifier_provider=lambda source: source.id, tile_dependencies=[DefaultDependency]
-    )
-
-
 @define(kw_only=True)
 class OverzoomFactory(TilerFactory):
     """Routes under /{source}: titiler's, with tiles and TileJSON that go past native."""
@@ -57,7 +49,7 @@ class OverzoomFactory(TilerFactory):
     router: APIRouter = field(factory=lambda: APIRouter(route_class=LimitedRoute))
     reader: type[CatalogueReader] = CatalogueReader
     max_age_seconds: int = 3600
-    extensions: list[Any] = field(factory=lambda: [wmts()])
+    extensions: list[Any] = field(factory=lambda: [Wmts()])
 
     def register_routes(self) -> None:
         """titiler's routes; the tiles' come first, because routes are tried in order."""
@@ -189,6 +181,10 @@ class OverzoomFactory(TilerFactory):
             headers["X-Overzoom-Steps"] = str(catalogue.settings.steps)
             headers["X-Overzoom-Noise-Seed"] = str(catalogue.settings.noise_seed)
         return headers
+
+    def tilesets(self) -> None:
+        """Register the metadata of OGC API Tiles."""
+        add_tilesets(self.router, self.path_dependency, list(self.supported_tms.list()))
 
     def tilejson(self) -> None:
         """Register TileJSON, whose maxzoom is the served one."""

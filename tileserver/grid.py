@@ -15,6 +15,7 @@ from rasterio.warp import transform, transform_bounds
 from engine.window import Window
 
 TILE_PX = 256
+WEB_MERCATOR = "WebMercatorQuad"
 FINER = 0.99
 """A zoom still counts as native where its pixel is this much smaller than the source's: sources
 made on a zoom's own grid differ from it by rounding."""
@@ -35,12 +36,16 @@ class Grid:
         return self.tms.rasterio_crs
 
     def pixel_size(self, zoom: int) -> float:
-        """The side of a pixel in units of the CRS (OGC 17-083r4: a matrix's cellSize)."""
-        return float(self.tms.matrix(zoom).cellSize)
+        """The side of a pixel in units of the CRS (OGC 17-083r4: a matrix's cellSize).
+
+        Also of the zoom after the grid's last, which sources as fine as that are read on.
+        """
+        beyond = max(0, zoom - self.tms.maxzoom)
+        return float(self.tms.matrix(zoom - beyond).cellSize / 2**beyond)
 
     def origin(self, zoom: int) -> tuple[float, float]:
         """x and y of the upper left corner of pixel (0, 0)."""
-        x, y = self.tms._matrix_origin(self.tms.matrix(zoom))
+        x, y = self.tms._matrix_origin(self.tms.matrix(min(zoom, self.tms.maxzoom)))
         return float(x), float(y)
 
     def transform(self, zoom: int, window: Window) -> Affine:

@@ -14,7 +14,7 @@ import numpy as np
 from morecantile import Tile
 from numpy.typing import NDArray
 
-from cache import SingleFlight, Tiered, TileKey
+from cache import ClusterFlight, SingleFlight, Tiered, TileKey
 from cache.key import fingerprint
 from engine.imagery import Pixels
 from engine.window import Window
@@ -98,10 +98,12 @@ class Renderer:
         catalogue: Catalogue,
         store: Tiered,
         scheduler: Scheduler,
+        cluster: ClusterFlight | None = None,
         metrics: Metrics | None = None,
     ) -> None:
+        """cluster: where other servers share a tier of the store."""
         self.catalogue, self.store, self.scheduler = catalogue, store, scheduler
-        self.metrics = metrics or Metrics()
+        self.cluster, self.metrics = cluster, metrics or Metrics()
         settings = catalogue.settings
         self.flights: SingleFlight[Rendered] = SingleFlight()
         self._readers = Readers(MAX_READS, settings.deadline_seconds)
@@ -182,13 +184,25 @@ class Renderer:
         self.scheduler.close()
         self._readers.close()
         self._quick.shutdown()
+        self.store.close()
 
     async def _found_or_made(self, request: TileRequest, path: str) -> Rendered:
         clock = _Clock()
-        found = await self._run_quick(self.store.get, path)
-        clock.lap("cache")
-        if found is not None:
-            return Rendered(*found, clock.milliseconds)
+
+        async def found() -> Rendered | None:
+            stored = await self._run_quick(self.store.get, path)
+            clock.lap("cache")
+            return None if stored is None else Rendered(*stored, clock.milliseconds)
+
+        async def made() -> Rendered:
+            return await self._made(request, path, clock)
+
+        rendered = await found()
+        if rendered is None and self.cluster is not None:
+            return await self.cluster.run(path, found, made)
+        return rendered or await made()
+
+    async def _made(self, request: TileRequest, path: str, clock: _Clock) -> Rendered:
         if request.pixel_zoom < request.layer.native_zoom:
             values, valid = await self._readers.run(request.source.id, _overview, request)
             clock.lap("read")
@@ -202,20 +216,20 @@ class Renderer:
     async def _drawn(self, request: TileRequest, clock: _Clock) -> tuple[Pixels, Mask]:
         """The tile's crop of its zoom's picture, native or deeper."""
         layer, window, zoom = request.layer, request.window, request.pixel_zoom
-        read = self._readers.run
-        valid = await read(request.source.id, valid_pixels, layer, zoom, window)
+        read, id = self._readers.run, request.source.id
+        sampled = request.origin == Mode.super_resolved
+        valid = await read(id, _valid_and_fetched if sampled else valid_pixels, layer, zoom, window)
         clock.lap("read")
         if not valid.any():
             bands = len(request.source.raster.indexes)
             return np.zeros((bands, *valid.shape), np.float32), valid
-        if request.origin == Mode.super_resolved:
+        if sampled:
             drawn = await self.scheduler.draw(layer.pyramid.picture(zoom), window)
             clock.milliseconds["queue"] = drawn.waited_seconds * 1000
             clock.milliseconds["engine"] = drawn.drawn_seconds * 1000
             clock.lap(None)
             return drawn.pixels, valid
-        imagery = layer.pyramid.interpolated(zoom)
-        pixels = await read(request.source.id, imagery.read, window)
+        pixels = await read(id, layer.pyramid.interpolated(zoom).read, window)
         clock.lap("interpolate")
         return pixels, valid
 
@@ -257,6 +271,14 @@ def valid_pixels(layer: Layer, zoom: int, window: Window) -> Mask:
     children = layer.bands.valid(parents).repeat(scale, axis=0).repeat(scale, axis=1)
     rows, cols = parents.children(scale).slices(window)
     return children[rows, cols]
+
+
+def _valid_and_fetched(layer: Layer, zoom: int, window: Window) -> Mask:
+    """valid_pixels, and what drawing will read, so that the denoiser waits for no disk."""
+    valid = valid_pixels(layer, zoom, window)
+    if valid.any():
+        layer.prefetch(zoom, window)
+    return valid
 
 
 def _overview(request: TileRequest) -> tuple[Pixels, Mask]:

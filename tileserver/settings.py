@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from engine.fusion import Fusion
 from engine.lattice import Lattice
@@ -18,8 +18,8 @@ from tileserver.operation import AccessSettings, LogSettings, OperationSettings
 
 SOURCE_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 RESERVED_IDS = frozenset(
-    {"viewer", "sources.json", "healthz", "readyz", "api.html", "openapi.json"}
-    | {"metrics", "status.json"}
+    {"viewer", "sources.json", "healthz", "readyz", "api.html", "openapi.json", "conformance"}
+    | {"tileMatrixSets", "metrics", "status.json"}
 )
 MEBIBYTE = 2**20
 
@@ -53,7 +53,31 @@ class CacheSettings(_Frozen):
         256 * MEBIBYTE, description="Encoded tiles kept in memory."
     )
     disk_bytes: Annotated[int, Field(ge=0)] = Field(
-        4096 * MEBIBYTE, description="Encoded tiles kept on disk; 0 keeps none."
+        4096 * MEBIBYTE,
+        description="Encoded tiles kept on disk, by all servers that share the folder; "
+        "0 keeps none.",
+    )
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Redis that all servers share (redis://, rediss://, unix://): its tiles, and "
+        "one computation a tile among them. Bounded by Redis's own maxmemory.",
+    )
+    redis_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{0,64}$")] = Field(
+        "overzoom:", description="What the names of all keys in Redis start with."
+    )
+    object_store_url: SecretStr | None = Field(
+        None,
+        description="Object store that all servers share: s3://bucket/prefix, gs://bucket/prefix, "
+        "az://account/container/prefix or file:///folder. Bounded by the bucket's own rules.",
+    )
+    object_store_options: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description="Options of that store as obstore names them, such as endpoint, region and "
+        "access_key_id; what is not given comes from the environment (AWS_..., GOOGLE_..., "
+        "AZURE_...).",
+    )
+    ttl_seconds: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Age at which tiles are dropped from every tier; default: never."
     )
     max_age_seconds: Annotated[int, Field(ge=0)] = Field(
         3600, description="How long clients may use a tile without asking again (Cache-Control)."

@@ -84,23 +84,27 @@ class Watch:
         """items with their seconds between looks; 0 never looks."""
         self._stop = Event()
         self._items = [(item, seconds) for item, seconds in items if seconds > 0]
+        self._thread = Thread(target=self._run, name="watch", daemon=True)
         if self._items:
-            Thread(target=self._run, name="watch", daemon=True).start()
+            self._thread.start()
 
     def close(self) -> None:
         """Look no more; a look that goes on ends by itself."""
         self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()  # a daemon that outlives the interpreter may abort the process
 
     def _run(self) -> None:
         tick = min(seconds for _, seconds in self._items)
         due = [time.monotonic() + seconds for _, seconds in self._items]
-        with ThreadPoolExecutor(LOOKING_THREADS, thread_name_prefix="look") as threads:
-            while not self._stop.wait(tick):
-                now = time.monotonic()
-                for place, (item, seconds) in enumerate(self._items):
-                    if now >= due[place]:
-                        due[place] = now + seconds
-                        threads.submit(_look, item)
+        threads = ThreadPoolExecutor(LOOKING_THREADS, thread_name_prefix="look")
+        while not self._stop.wait(tick):
+            now = time.monotonic()
+            for place, (item, seconds) in enumerate(self._items):
+                if now >= due[place]:
+                    due[place] = now + seconds
+                    threads.submit(_look, item)
+        threads.shutdown(wait=False, cancel_futures=True)  # one may hang on a network
 
 
 def _look(item: Tracked[Item]) -> None:

@@ -52,7 +52,7 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
         store.remove(tile(8))
         assert not (store.folder / tile(8)).parent.exists()
         store.remove(tile(2))
-        assert list(store.folder.iterdir()) == []
+        assert [path.name for path in store.folder.iterdir()] == ["CACHEDIR.TAG"]
 
     def test_values_outlive_the_process(self, store: DiskStore) -> None:
         store.put(tile(1), VALUE)
@@ -130,7 +130,7 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
         assert value(store, tile(1)) == VALUE
 
     def test_a_file_in_a_folders_place_is_a_miss(self, store: DiskStore) -> None:
-        (store.folder / "scene").write_text("not a folder")
+        (store.folder / "scene").write_text("not a folder")  # as a stray key would be
         store.put(tile(1), VALUE)
         store.remove(tile(1))
         assert store.get(tile(1)) is None
@@ -179,6 +179,15 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
         time.sleep(0.5)  # it has looked, and knows now of what the others left
         first.put(tile(60, "first"), bytes(40_000))
         assert _bytes_in(tmp_path) <= quota
+
+    def test_a_folder_with_other_things_in_it_is_left_alone(self, tmp_path: Path) -> None:
+        (tmp_path / "lost+found").mkdir()
+        DiskStore(tmp_path / "lost+found" / "..", 10**6)
+        (tmp_path / "thesis.txt").write_text("years of work")
+        assert DiskStore(tmp_path, 10**6).used_bytes > 0, "it is a cache by now"
+        (tmp_path / "CACHEDIR.TAG").unlink()
+        with pytest.raises(FileExistsError, match=r"CACHEDIR\.TAG"):
+            DiskStore(tmp_path, 10**6)
 
     def test_a_negative_size_is_refused(self) -> None:
         with pytest.raises(ValueError, match="negative"):

@@ -135,7 +135,7 @@ def test_settings_come_from_the_file_and_then_from_the_command_line(tmp_path: Pa
     assert (settings.steps, settings.port) == (2, 9)
     assert settings.cache.memory_bytes == 5
     assert settings.cache.disk_folder() == Path("elsewhere")
-    assert settings.sources["one"].path == tmp_path / "scene.tif"
+    assert settings.sources["one"].path == str(tmp_path / "scene.tif")
     assert settings.sources["one"].range == (0, 10)
 
 

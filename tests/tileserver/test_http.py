@@ -291,7 +291,7 @@ def test_documents_name_the_public_address(app_settings: MakeSettings) -> None:
         document = client.get("/yellowstone/tilejson.json").json()
         assert document["tiles"][0].startswith("https://maps.example.org/deep/yellowstone/{z}/")
         capabilities = client.get("/yellowstone/WMTSCapabilities.xml").text
-        assert "https://maps.example.org/deep/yellowstone/tiles/WebMercatorQuad/" in capabilities
+        assert "https://maps.example.org/deep/yellowstone/tiles/" in capabilities
         assert "http://testserver" not in capabilities
 
 

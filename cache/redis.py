@@ -1,0 +1,121 @@
+"""The Redis tier: shared by all servers, bounded by Redis itself (maxmemory, allkeys-lru)."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Iterator
+from math import ceil
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import OutOfMemoryError, RedisError
+from redis.retry import Retry
+
+from cache.breaker import Breaker
+from cache.envelope import opened, sealed
+from cache.key import checked
+from cache.store import Entry, Kept, Store
+
+logger = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 0.25
+ANSWER_SECONDS = 0.5
+FULL_SECONDS = 30.0
+"""Redis has no room and evicts nothing (maxmemory-policy noeviction): nothing is put so long."""
+SCAN_COUNT = 1000
+"""Keys a step of a listing: each step holds up Redis for less than a millisecond."""
+
+
+class RedisStore(Store):
+    """Values in Redis under a prefix; where Redis is away or full they are misses."""
+
+    name = "redis"
+
+    def __init__(self, url: str, prefix: str = "overzoom:", ttl_seconds: float | None = None):
+        """url: redis://, rediss:// or unix://; raises ValueError for any other. Connects late."""
+        self.prefix, self.ttl_seconds = prefix, ttl_seconds
+        self.breaker = Breaker("Redis", (RedisError, OSError))
+        self._room = Breaker("Redis without room", (OutOfMemoryError,), FULL_SECONDS)
+        self._client = redis.Redis.from_url(
+            url,
+            socket_connect_timeout=CONNECT_SECONDS,
+            socket_timeout=ANSWER_SECONDS,
+            # A connection that Redis closed while it idled is opened once more.
+            retry=Retry(NoBackoff(), 1, (redis.ConnectionError,)),
+        )
+
+    def get(self, key: str) -> Kept | None:
+        content = self.breaker.call(lambda: self._read(key), None)
+        if content is None:
+            return None
+        kept = opened(key, content)
+        if kept is None:
+            logger.warning("corrupt value in Redis removed: %s", key)
+            self.remove(key)
+        return None if kept is None or self._left(kept.written) <= 0 else kept
+
+    def has(self, key: str) -> bool:
+        return self.breaker.call(lambda: bool(self._client.exists(self._name(key))), False)
+
+    def put(self, key: str, value: bytes, written: float | None = None) -> None:
+        kept = Kept(value, time.time() if written is None else written)
+        left = self._left(kept.written)
+        if left <= 0:
+            self.remove(key)
+            return
+        milliseconds = None if self.ttl_seconds is None else ceil(left * 1000)
+        self.breaker.call(lambda: self._set(key, sealed(key, kept), milliseconds), None)
+
+    def remove(self, key: str) -> None:
+        self.breaker.call(lambda: self._client.unlink(self._name(key)), 0)
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        pattern = re.sub(r"([*?\[\]\\])", r"\\\1", self.prefix + prefix) + "*"
+        seen: set[str] = set()  # Redis may give a key twice
+        cursor: int | None = None
+        while cursor != 0 and self.breaker.allows():
+            try:
+                cursor, names = self._step(cursor or 0, pattern)
+                with self._client.pipeline(transaction=False) as lengths:
+                    for name in names:
+                        lengths.strlen(name)
+                    sizes = lengths.execute()
+            except self.breaker.errors as error:
+                self.breaker.failed(error)
+                return
+            self.breaker.succeeded()
+            for name, size in zip(names, sizes, strict=True):
+                key = name.decode().removeprefix(self.prefix)
+                if size and key not in seen:  # else it went in the meantime
+                    seen.add(key)
+                    yield Entry(key, size)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _name(self, key: str) -> str:
+        return self.prefix + checked(key)
+
+    def _step(self, cursor: int, pattern: str) -> tuple[int, list[bytes]]:
+        after, names = self._client.scan(cursor, match=pattern, count=SCAN_COUNT)
+        return after, [name for name in names if isinstance(name, bytes)]
+
+    def _read(self, key: str) -> bytes | None:
+        content = self._client.get(self._name(key))
+        return content if isinstance(content, bytes) else None
+
+    def _left(self, written: float) -> float:
+        """Seconds that a value still has."""
+        lifetime = float("inf") if self.ttl_seconds is None else self.ttl_seconds
+        return written + lifetime - time.time()
+
+    def _set(self, key: str, content: bytes, milliseconds: int | None) -> None:
+        if self._room.allows():  # full, it can still be read
+            try:
+                self._client.set(self._name(key), content, px=milliseconds)
+            except OutOfMemoryError as error:
+                self._room.failed(error)
+            else:
+                self._room.succeeded()

@@ -1,0 +1,269 @@
+"""Several servers, one Redis: who computes what, and what becomes of those who die."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from cache.cluster_flight import ClusterFlight
+from cache.lease import Leases
+from cache.redis import RedisStore
+from tests.services import RedisServer
+
+
+@asynccontextmanager
+async def flight(url: str, **options: float) -> AsyncIterator[ClusterFlight]:
+    flight = ClusterFlight(Leases(url, **options))
+    try:
+        yield flight
+    finally:
+        await flight.close()
+
+
+async def nothing() -> bytes | None:
+    return None
+
+
+def made(value: bytes, seconds: float = 0) -> Callable[[], Awaitable[bytes]]:
+    async def work() -> bytes:
+        await asyncio.sleep(seconds)
+        return value
+
+    return work
+
+
+class Shared:
+    """A store that all share, and a record of who made what."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, bytes] = {}
+        self.made: list[str] = []
+
+    def found(self, key: str) -> Callable[[], Awaitable[bytes | None]]:
+        async def found() -> bytes | None:
+            return self.values.get(key)
+
+        return found
+
+    def work(self, key: str, seconds: float) -> Callable[[], Awaitable[bytes]]:
+        async def work() -> bytes:
+            self.made.append(key)
+            await asyncio.sleep(seconds)
+            self.values[key] = key.encode()
+            return self.values[key]
+
+        return work
+
+
+def test_many_servers_make_each_key_once(redis_server: RedisServer) -> None:
+    async def scenario() -> None:
+        shared = Shared()
+        flights = [ClusterFlight(Leases(redis_server.url)) for _ in range(4)]
+        keys = [f"key{number}" for number in range(25)]
+        answers = await asyncio.gather(
+            *(f.run(k, shared.found(k), shared.work(k, 0.05)) for k in keys for f in flights)
+        )
+        assert answers == [key.encode() for key in keys for _ in flights]
+        assert sorted(shared.made) == sorted(keys)
+        assert sum(f.computed for f in flights) == len(keys)
+        assert sum(f.waited for f in flights) > 0
+        assert redis_server.client.keys("overzoom:lease:*") == [], "all given back"
+        for each in flights:
+            await each.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_slow_holder_keeps_its_lease(redis_server: RedisServer) -> None:
+    async def scenario() -> None:
+        shared = Shared()
+        async with (
+            flight(redis_server.url, lease_seconds=0.3) as first,
+            flight(redis_server.url, lease_seconds=0.3) as second,
+        ):
+            slow = asyncio.create_task(first.run("k", shared.found("k"), shared.work("k", 1.5)))
+            await asyncio.sleep(0.1)
+            assert await second.run("k", shared.found("k"), shared.work("k", 0)) == b"k"
+            assert await slow == b"k"
+            assert shared.made == ["k"]
+            assert (first.computed, second.computed, second.waited) == (1, 0, 1)
+            assert first.leases.lost == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_failure_frees_the_key_for_the_next(redis_server: RedisServer) -> None:
+    async def fail() -> bytes:
+        await asyncio.sleep(0.1)
+        raise RuntimeError("broken")
+
+    async def scenario() -> None:
+        async with flight(redis_server.url) as first, flight(redis_server.url) as second:
+            failing = asyncio.create_task(first.run("k", nothing, fail))
+            await asyncio.sleep(0.05)
+            started = time.monotonic()
+            assert await second.run("k", nothing, made(b"v")) == b"v"
+            assert time.monotonic() - started < 1
+            with pytest.raises(RuntimeError, match="broken"):
+                await failing
+
+    asyncio.run(scenario())
+
+
+def test_a_cancelled_holder_frees_the_key_at_once(redis_server: RedisServer) -> None:
+    async def scenario() -> None:
+        async with flight(redis_server.url) as first, flight(redis_server.url) as second:
+            leaving = asyncio.create_task(first.run("k", nothing, made(b"never", 60)))
+            await asyncio.sleep(0.1)
+            leaving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await leaving
+            started = time.monotonic()
+            assert await second.run("k", nothing, made(b"v")) == b"v"
+            assert time.monotonic() - started < 0.5
+
+    asyncio.run(scenario())
+
+
+def test_nobody_gives_back_the_lease_of_another(redis_server: RedisServer) -> None:
+    async def scenario() -> None:
+        async with flight(redis_server.url, lease_seconds=0.3) as first:
+            async with first.leases.held("k") as held:
+                assert held
+                redis_server.client.set("overzoom:lease:k", "another")
+                await asyncio.sleep(0.3)
+            assert first.leases.lost == 1
+            assert redis_server.client.get("overzoom:lease:k") == b"another"
+
+    asyncio.run(scenario())
+
+
+def test_without_redis_every_server_works_for_itself() -> None:
+    async def scenario() -> None:
+        async with flight("redis://127.0.0.1:1/0") as alone:
+            started = time.monotonic()
+            keys = [f"key{number}" for number in range(100)]
+            answers = await asyncio.gather(*(alone.run(k, nothing, made(k.encode())) for k in keys))
+            assert answers == [key.encode() for key in keys]
+            assert alone.computed == 100
+            assert time.monotonic() - started < 2
+
+    asyncio.run(scenario())
+
+
+def test_a_redis_that_hangs_costs_one_timeout(own_redis: RedisServer) -> None:
+    async def scenario() -> None:
+        async with flight(own_redis.url) as alone:
+            assert await alone.run("k", nothing, made(b"v")) == b"v"
+            own_redis.client.execute_command("CLIENT", "PAUSE", 4000, "ALL")
+            started = time.monotonic()
+            for _ in range(20):
+                assert await alone.run("k", nothing, made(b"v")) == b"v"
+            assert time.monotonic() - started < 2.5
+
+    own_redis.start()
+    asyncio.run(scenario())
+
+
+def test_redis_killed_and_restarted_under_work_costs_nothing_but_double_work(
+    own_redis: RedisServer,
+) -> None:
+    async def scenario() -> None:
+        async with flight(own_redis.url, lease_seconds=0.6) as first:
+            working = asyncio.create_task(first.run("k", nothing, made(b"v", 5)))
+            await asyncio.sleep(0.1)
+            own_redis.kill()
+            assert await first.run("other", nothing, made(b"o")) == b"o"
+            own_redis.start()
+            deadline = time.monotonic() + 4.5
+            while not own_redis.client.exists("overzoom:lease:k"):
+                assert time.monotonic() < deadline, "the lease is taken again"
+                await asyncio.sleep(0.05)
+            assert await working == b"v"
+            assert first.leases.lost == 0
+
+    own_redis.start()
+    asyncio.run(scenario())
+
+
+def test_processes_make_each_key_once(redis_server: RedisServer, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WORKER, redis_server.url]
+    logs = [tmp_path / f"{number}.txt" for number in range(3)]
+    workers = [subprocess.Popen([*command, str(log), "0.02", "3", "60"]) for log in logs]
+    assert [worker.wait(60) for worker in workers] == [0, 0, 0]
+    made_by = [log.read_text().split() for log in logs]
+    assert sorted(key for keys in made_by for key in keys) == sorted(f"k{n}" for n in range(60))
+    assert sum(1 for keys in made_by if keys) > 1, "more than one of them worked"
+
+
+def test_a_killed_holder_frees_its_key_within_seconds(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    log = tmp_path / "log.txt"
+    command = [sys.executable, "-c", WORKER, redis_server.url, str(log), "600", "1", "1"]
+    with subprocess.Popen(command) as holder:
+        deadline = time.monotonic() + 20
+        while not redis_server.client.exists("overzoom:lease:k0") and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(1.5)  # it has renewed
+        holder.send_signal(signal.SIGKILL)
+
+    async def scenario() -> None:
+        store = RedisStore(redis_server.url)
+        async with flight(redis_server.url) as second:
+            started = time.monotonic()
+            assert await second.run("k0", nothing, made(b"v")) == b"v"
+            assert 0.5 < time.monotonic() - started < 4
+            assert second.waited == 1
+        store.close()
+
+    asyncio.run(scenario())
+
+
+WORKER = """
+import asyncio, random, sys, time
+from pathlib import Path
+from cache.cluster_flight import ClusterFlight
+from cache.lease import Leases
+from cache.redis import RedisStore
+import redis
+
+url, log, seconds = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
+with redis.Redis.from_url(url) as client:  # all start at once
+    client.incr("ready")
+    while int(client.get("ready")) < int(sys.argv[4]):
+        time.sleep(0.002)
+store, made = RedisStore(url), []
+
+async def one(flight, key):
+    async def found():
+        kept = await asyncio.to_thread(store.get, key)
+        return None if kept is None else kept.value
+    async def work():
+        made.append(key)
+        await asyncio.sleep(seconds)
+        await asyncio.to_thread(store.put, key, key.encode())
+        return key.encode()
+    async with few:
+        assert await flight.run(key, found, work) == key.encode()
+
+async def main():
+    global few
+    few = asyncio.Semaphore(4)
+    flight = ClusterFlight(Leases(url))
+    keys = [f"k{number}" for number in range(int(sys.argv[5]))]
+    random.shuffle(keys)
+    await asyncio.gather(*(one(flight, key) for key in keys))
+    await flight.close()
+
+asyncio.run(main())
+log.write_text(" ".join(made))
+"""

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import logging
+import time
+
+import pytest
+
+from cache.redis import RedisStore
+from tests.cache.contract import VALUE, AgingContract, StoreContract, tile, value
+from tests.services import RedisServer
+
+
+class TestRedisStore(StoreContract, AgingContract):
+    @pytest.fixture
+    def store(self, redis_server: RedisServer) -> RedisStore:
+        return RedisStore(redis_server.url)
+
+    @pytest.fixture
+    def aging(self, redis_server: RedisServer) -> RedisStore:
+        return RedisStore(redis_server.url, ttl_seconds=3600)
+
+    def test_prefixes_keep_services_apart(
+        self, store: RedisStore, redis_server: RedisServer
+    ) -> None:
+        other = RedisStore(redis_server.url, prefix="other*:")
+        store.put(tile(1), VALUE)
+        assert not other.has(tile(1))
+        other.put(tile(2), VALUE)
+        assert list(other.keys()) == [tile(2)]
+        assert list(store.keys()) == [tile(1)]
+
+    def test_redis_itself_drops_what_is_too_old(
+        self, aging: RedisStore, redis_server: RedisServer
+    ) -> None:
+        aging.put(tile(1), VALUE, time.time() - 3590)
+        assert 9 <= redis_server.client.ttl(f"overzoom:{tile(1)}") <= 10
+
+    @pytest.mark.parametrize("harm", [VALUE[:-1], b"", b"GIF89a" * 100])
+    def test_a_corrupt_value_is_a_miss_and_goes(
+        self, store: RedisStore, redis_server: RedisServer, harm: bytes
+    ) -> None:
+        redis_server.client.set(f"overzoom:{tile(1)}", harm)
+        assert store.get(tile(1)) is None
+        assert not store.has(tile(1))
+
+    def test_a_value_under_another_key_is_a_miss(
+        self, store: RedisStore, redis_server: RedisServer
+    ) -> None:
+        store.put(tile(1), VALUE)
+        redis_server.client.rename(f"overzoom:{tile(1)}", f"overzoom:{tile(2)}")
+        assert store.get(tile(2)) is None
+
+
+def test_a_redis_killed_under_use_costs_misses_and_comes_back(
+    own_redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    own_redis.start()
+    store = RedisStore(own_redis.url)
+    store.put(tile(1), VALUE)
+    assert value(store, tile(1)) == VALUE
+    own_redis.kill()
+    started = time.monotonic()
+    for number in range(1000):
+        assert store.get(tile(number)) is None
+        store.put(tile(number), VALUE)
+        store.remove(tile(number))
+        assert not store.has(tile(number))
+        assert list(store.keys()) == []
+    assert time.monotonic() - started < 2
+    own_redis.start()
+    deadline = time.monotonic() + 10
+    while value(store, tile(1)) is None and time.monotonic() < deadline:
+        store.put(tile(1), VALUE)
+        time.sleep(0.05)
+    assert value(store, tile(1)) == VALUE
+    messages = [r.message for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(messages) == 2, "once when it goes, once when it is back"
+    assert "not in use" in messages[0]
+    assert "in use again" in messages[1]
+
+
+def test_a_redis_that_restarted_between_two_calls_is_not_noticed(
+    own_redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    own_redis.start()
+    store = RedisStore(own_redis.url)
+    store.put(tile(1), VALUE)
+    own_redis.kill()
+    own_redis.start()
+    store.put(tile(1), VALUE)
+    assert value(store, tile(1)) == VALUE
+    assert not caplog.records
+
+
+def test_a_redis_that_hangs_costs_one_timeout(own_redis: RedisServer) -> None:
+    own_redis.start()
+    store = RedisStore(own_redis.url)
+    store.put(tile(1), VALUE)
+    own_redis.client.execute_command("CLIENT", "PAUSE", 2000, "ALL")
+    started = time.monotonic()
+    assert [store.get(tile(1)) for _ in range(100)] == [None] * 100
+    assert time.monotonic() - started < 1.2
+
+
+def test_a_full_redis_still_gives_what_it_has(
+    own_redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    own_redis.start("--maxmemory", "4mb", "--maxmemory-policy", "noeviction")
+    store = RedisStore(own_redis.url)
+    for number in range(600):
+        store.put(tile(number), VALUE)
+    assert value(store, tile(0)) == VALUE
+    assert store.get(tile(599)) is None
+    assert [r.message.partition(":")[0] for r in caplog.records] == ["Redis without room"]
+
+
+def test_no_password_reaches_the_log(
+    own_redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    own_redis.start()
+    own_redis.client.config_set("requirepass", "another")
+    store = RedisStore(own_redis.url.replace("127", ":verysecret@127"))
+    assert store.get(tile(1)) is None
+    assert "not in use" in caplog.text
+    assert "verysecret" not in caplog.text
+    assert "verysecret" not in repr(store)
+
+
+def test_an_unusable_url_is_refused() -> None:
+    with pytest.raises(ValueError, match="redis://"):
+        RedisStore("http://localhost")

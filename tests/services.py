@@ -1,0 +1,89 @@
+"""Services that a server of tiles leans on: Redis as a process, S3's protocol by moto."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from pathlib import Path
+from uuid import uuid4
+
+import boto3
+import redis
+from moto.server import ThreadedMotoServer
+
+BUCKET = "tiles"
+
+
+class RedisServer:
+    """A redis-server of the test's own, which may be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.client = redis.Redis(port=self.port)
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self, *options: str) -> None:
+        command = ["redis-server", "--port", str(self.port), "--save", "", "--dir", self.folder]
+        self.process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                if self.client.ping():
+                    return
+            except redis.ConnectionError:
+                time.sleep(0.02)
+        raise AssertionError("redis-server did not start")
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+        self.client.close()
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+class S3:
+    """A server of S3's protocol, and options to reach it by."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.server: ThreadedMotoServer | None = None
+        self.options = {
+            "endpoint": f"http://127.0.0.1:{self.port}",
+            "region": "us-east-1",
+            "access_key_id": "testing",
+            "secret_access_key": "verysecret",
+        }
+
+    def start(self) -> None:
+        self.server = ThreadedMotoServer("127.0.0.1", self.port, verbose=False)
+        self.server.start()
+        client = boto3.client(
+            "s3",
+            endpoint_url=self.options["endpoint"],
+            region_name="us-east-1",
+            aws_access_key_id="testing",
+            aws_secret_access_key="verysecret",
+        )
+        client.create_bucket(Bucket=BUCKET)
+        client.close()
+
+    def stop(self) -> None:
+        if self.server is not None:
+            self.server.stop()
+            self.server = None
+
+    def url(self) -> str:
+        """A place of its own in the bucket."""
+        return f"s3://{BUCKET}/{uuid4().hex}/overzoom"

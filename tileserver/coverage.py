@@ -1,0 +1,63 @@
+"""Which tiles of each zoom show ground of a source, for the documents that announce them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rasterio.crs import CRS
+from rasterio.errors import RasterioError
+from rasterio.warp import transform_bounds
+
+from tileserver.catalogue import Layer, Source
+from tileserver.grid import TILE_PX, WEB_MERCATOR
+
+WGS84 = CRS.from_epsg(4326)
+
+
+@dataclass(frozen=True, slots=True)
+class TileLimits:
+    """The tiles of one zoom that show ground, first and last included."""
+
+    zoom: int
+    matrix: str
+    """The zoom's identifier in the tile matrix set."""
+    min_row: int
+    max_row: int
+    min_col: int
+    max_col: int
+
+
+def tile_limits(layer: Layer) -> list[TileLimits]:
+    """The limits of every served zoom; none where the source lies outside the grid."""
+    limits = [_limits(layer, zoom) for zoom in range(layer.grid.tms.minzoom, layer.max_zoom + 1)]
+    return [one for one in limits if one is not None]
+
+
+def _limits(layer: Layer, zoom: int) -> TileLimits | None:
+    matrix, below = layer.grid.tms.matrix(zoom), layer.native_zoom + 1 - zoom
+    extent = layer.extent.parent(2**below) if below >= 0 else layer.extent.children(2**-below)
+    top, left = max(extent.row // TILE_PX, 0), max(extent.col // TILE_PX, 0)
+    bottom = min((extent.row + extent.height - 1) // TILE_PX, matrix.matrixHeight - 1)
+    right = min((extent.col + extent.width - 1) // TILE_PX, matrix.matrixWidth - 1)
+    if bottom < top or right < left:
+        return None
+    return TileLimits(zoom, str(matrix.id), top, bottom, left, right)
+
+
+def covered_layers(source: Source, grids: list[str]) -> Iterator[tuple[Layer, list[TileLimits]]]:
+    """The source on every grid that it lies on, web mercator first."""
+    for grid_id in sorted(grids, key=lambda name: (name != WEB_MERCATOR, name)):
+        try:
+            layer = source.layer(grid_id)
+        except (RasterioError, ArithmeticError, ValueError):
+            continue  # the grid's projection does not reach the source
+        if limits := tile_limits(layer):
+            yield layer, limits
+
+
+def geographic_bounds(source: Source) -> tuple[float, float, float, float]:
+    """West, south, east and north of a source in degrees."""
+    raster = source.raster
+    west, south, east, north = transform_bounds(raster.crs, WGS84, *raster.bounds, densify_pts=21)
+    return west, south, east, north
