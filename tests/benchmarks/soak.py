@@ -23,11 +23,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.benchmarks.viewers import Ground, Tally, Viewer
 from tests.tileserver.conftest import Server, running
-from tests.tileserver.rasters import cut
+from tests.tileserver.rasters import SCENE, cut
 
 VIEWERS = 16
-KINDS = ("rgb", "rgba", "uint16")
-ABOVE_NATIVE = 4
+SOURCES = ("scene", "truth", "deep")
+ABOVE_NATIVE = 2
 """Zooms above the native one that are looked at."""
 SAMPLE_SECONDS = 2.0
 FLAT = 0.05
@@ -40,9 +40,11 @@ def main() -> None:
     seconds = 60 * float(os.environ.get("MINUTES", "10"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        deep = cut(folder / "deep.tif", "uint16")
         sources = {
-            kind: {"path": str(cut(folder / f"{kind}.tif", kind)), "range": [0, 255 * scale]}
-            for kind, scale in zip(KINDS, (1, 1, 40), strict=True)
+            "scene": {"path": str(SCENE)},
+            "truth": {"path": str(SCENE.with_name("yellowstone_10cm_truth.tif"))},
+            "deep": {"path": str(deep), "range": [0, 255 * 40]},
         }
         config = folder / "overzoom.yaml"
         config.write_text(yaml.safe_dump({"sources": sources, **LIMITS}))
@@ -56,7 +58,7 @@ def main() -> None:
 
 async def soak(server: Server, seconds: float) -> tuple[Tally, list[float]]:
     """What the viewers met, and the server's resident bytes over time."""
-    grounds, tally = [ground(server, kind) for kind in KINDS], Tally()
+    grounds, tally = [ground(server, id) for id in SOURCES], Tally()
     until = time.monotonic() + seconds
     viewers = [Viewer(number, server.url, grounds, tally) for number in range(VIEWERS)]
     resident, *_ = await asyncio.gather(

@@ -23,6 +23,7 @@ LEAVE = 0.15
 """Share of views that are left before they are whole."""
 ASK_AGAIN = 0.5
 """Share of known tiles for which the browser asks whether they are still good."""
+PLACES = 6
 TIER = re.compile('cache;desc="([^"]+)"')
 DELIBERATE = {503, 429}
 
@@ -74,6 +75,12 @@ class Ground:
     id: str
     bounds: tuple[float, float, float, float]
     zooms: tuple[int, int]
+
+    def places(self) -> list[tuple[float, float]]:
+        """Where people look first: the same few places for everybody."""
+        west, south, east, north = self.bounds
+        chance = random.Random(self.id)
+        return [(chance.uniform(west, east), chance.uniform(south, north)) for _ in range(PLACES)]
 
 
 class Viewer:
@@ -127,8 +134,7 @@ class Viewer:
 
     def _arrive(self) -> None:
         self.ground = self.random.choice(self.grounds)
-        west, south, east, north = self.ground.bounds
-        self.place = (self.random.uniform(west, east), self.random.uniform(south, north))
+        self.place = self.random.choice(self.ground.places())
         self.zoom = self.random.randint(*self.ground.zooms)
 
     def _move(self) -> None:
