@@ -44,8 +44,11 @@ def make_app(settings: Settings) -> FastAPI:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     catalogue = open_catalogue(settings)
-    renderer, operation = open_renderer(catalogue, open_store(settings.cache)), settings.operation
-    scheduler, metrics = renderer.scheduler, renderer.metrics
+    store = open_store(settings.cache)
+    metrics = Metrics(catalogue.checkpoint.name, catalogue.picture_fingerprint)
+    renderer, operation = open_renderer(catalogue, store, metrics), settings.operation
+    scheduler = renderer.scheduler
+    metrics.watch(scheduler, store.tiers)
     health = Health(catalogue, lambda: scheduler.running_since, operation.hang_seconds)
 
     @asynccontextmanager
@@ -56,6 +59,8 @@ def make_app(settings: Settings) -> FastAPI:
         finally:
             health.stop()
             await warming
+            if renderer.cluster is not None:
+                await renderer.cluster.close()
             renderer.close()
             catalogue.close()
 
@@ -80,13 +85,11 @@ def open_catalogue(settings: Settings) -> Catalogue:
     return Catalogue(settings, checkpoint, morecantile.tms)
 
 
-def open_renderer(catalogue: Catalogue, store: Tiered) -> Renderer:
+def open_renderer(catalogue: Catalogue, store: Tiered, metrics: Metrics | None = None) -> Renderer:
     """The path of a tile, for a server and for commands that make tiles as it does."""
-    settings = catalogue.settings
-    metrics = Metrics(catalogue.checkpoint.name, catalogue.picture_fingerprint)
+    settings, metrics = catalogue.settings, metrics or Metrics()
     limits = settings.queue_tiles, settings.merged_tiles, settings.deadline_seconds
     scheduler = Scheduler(*limits, drawn=metrics.drawn)
-    metrics.watch(scheduler, store.tiers)
     return Renderer(catalogue, store, scheduler, open_cluster(settings.cache), metrics)
 
 

@@ -133,7 +133,7 @@ class Opener:
         """A source and its later versions; raises StartupError where it cannot be served."""
 
         def inspect() -> Raster:
-            return inspected(locate(settings), settings.range)
+            return inspected(locate(settings, self.settings.remote_hosts), settings.range)
 
         def make(raster: Raster, generation: int) -> Source:
             if generation > 0:
@@ -178,9 +178,7 @@ class Catalogue:
         self._tracked = {
             id: self._opener.tracked(id, source) for id, source in settings.sources.items()
         }
-        self._watch = Watch(
-            [(tracked, settings.source_check_seconds) for tracked in self._tracked.values()]
-        )
+        self._watch = Watch([(each, self._check_seconds(each)) for each in self._tracked.values()])
         weakref.finalize(self, self._watch.close)
 
     @cached_property
@@ -189,6 +187,11 @@ class Catalogue:
         # Kinds of device round differently; whether they also draw differently is not assumed.
         kind = self.settings.device.partition(":")[0]
         return fingerprint(self.checkpoint.fingerprint, self.settings.sampler(), kind)
+
+    def _check_seconds(self, tracked: Tracked[Source]) -> float:
+        remote = tracked.current.raster.origin.remote
+        settings = self.settings
+        return settings.remote_check_seconds if remote else settings.source_check_seconds
 
     @property
     def handles(self) -> Handles:

@@ -23,6 +23,10 @@ Look = tuple[object, ...]
 class Member(Protocol):
     """A file, a folder or an object in a remote store."""
 
+    @property
+    def remote(self) -> bool:
+        """Whether a look takes a network."""
+
     def look(self) -> Look:
         """A fresh look; raises OSError where it is not there."""
 
@@ -41,6 +45,7 @@ class LocalFile:
     """A file on a disk of this machine."""
 
     path: Path
+    remote = False
 
     def look(self) -> Look:
         state = self.path.stat()
@@ -73,6 +78,7 @@ class LocalFolder:
     """The names in a folder: files that come and go change it, their content does not."""
 
     path: Path
+    remote = False
 
     def look(self) -> Look:
         return tuple(sorted(os.listdir(self.path)))

@@ -38,6 +38,11 @@ class Origin:
     address: Address
     members: tuple[Member, ...]
 
+    @property
+    def remote(self) -> bool:
+        """Whether a look at it takes a network."""
+        return any(member.remote for member in self.members)
+
     def signature(self) -> tuple[Look, ...]:
         """A fresh look at every member; raises OSError where one is not there."""
         return tuple(member.look() for member in self.members)
@@ -56,7 +61,7 @@ class Origin:
         return digests[0] if len(digests) == 1 else fingerprint(*digests)
 
     def _digests(self) -> Iterator[str]:
-        return (member.digest() for member in self.members)
+        return (digest for member in self.members if (digest := member.digest()))
 
 
 def file_origin(path: Path) -> Origin:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import numpy as np
 import rasterio
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import RasterioError
+from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.windows import Window
 
 from tileserver.errors import StartupError
 from tileserver.members import Look
@@ -51,6 +53,9 @@ class Raster:
     settled: bool
     """Whether any later change is sure to change the signature."""
 
+    parts: tuple[object, ...]
+    """Masks, colours and overviews, as every handle has to show them."""
+
     def unchanged(self) -> bool:
         """Whether its files still look as they did when it was inspected."""
         try:
@@ -77,7 +82,7 @@ def inspected(
         # What is read may be newer than the looks before it, never older.
         settled, signature = origin.settled(), origin.signature()
         digest = origin.digest()
-        with address.environment(), opened(address) as dataset:
+        with address.environment(), opened_anew(address) as dataset:
             if dataset.driver in REFERRING_DRIVERS and dataset.driver != address.driver:
                 raise StartupError(f"{name}: refers to other files; name it as what it is")
             if placed and dataset.crs is None:
@@ -109,6 +114,7 @@ def inspected(
                 digest,
                 signature,
                 settled,
+                _parts(dataset),
             )
     except (RasterioError, OSError) as error:
         reason = str(error).replace(address.text, "").strip(": '") or "cannot be opened"
@@ -162,9 +168,32 @@ def _value_range(
 
 def open_raster(raster: Raster) -> rasterio.DatasetReader:
     """A new handle, opened with the driver found by inspection and no other."""
-    return opened(raster.address)
+    dataset = opened(raster.address)
+    if _parts(dataset) != raster.parts:
+        # Where the network fails, GDAL takes a mask or overviews for missing.
+        dataset.close()
+        raise RasterioIOError("what was opened is not what was inspected")
+    return dataset
 
 
 def opened(address: Address) -> rasterio.DatasetReader:
     """A new handle of an address; raises rasterio's errors."""
-    return rasterio.open(address.text, driver=address.driver)
+    dataset = rasterio.open(address.text, driver=address.driver)
+    # Finds all that the file holds, without the interpreter's lock: later questions have it.
+    dataset.read_masks(1, window=Window(0, 0, 1, 1))
+    return dataset
+
+
+def opened_anew(address: Address) -> rasterio.DatasetReader:
+    """A new handle that shows nothing that GDAL remembers of an earlier version."""
+    if address.options:
+        # What is remembered of a remote file goes when any handle of it is closed (remote.py),
+        # and handles of an earlier version may still be open.
+        with suppress(RasterioError):
+            opened(address).close()
+    return opened(address)
+
+
+def _parts(dataset: rasterio.DatasetReader) -> tuple[object, ...]:
+    """What tells a dataset that GDAL has read completely from one that it has not."""
+    return dataset.mask_flag_enums, dataset.colorinterp, dataset.overviews(1), dataset.shape

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -31,7 +32,12 @@ class _Frozen(BaseModel):
 class SourceSettings(_Frozen):
     """One raster to serve."""
 
-    path: str = Field(description="A raster that GDAL reads; relative to the configuration file.")
+    path: str = Field(
+        description="A raster that GDAL reads, a .vrt, a MosaicJSON or STAC item (.json), a folder "
+        "with `mosaic`, relative to the configuration file; or an https:// or s3:// address."
+    )
+    mosaic: bool = Field(False, description="Serve all rasters below a folder as this one source.")
+    assets: tuple[str, ...] = Field((), description="Assets of a STAC item; their bands in order.")
     range: tuple[float, float] | None = Field(
         None,
         description="Values shown as black and white; default: the file's declared range, or "
@@ -151,6 +157,12 @@ class Settings(_Frozen):
     source_check_seconds: Annotated[float, Field(ge=0)] = Field(
         2, description="How often local files are looked at for changes; 0 never does."
     )
+    remote_check_seconds: Annotated[float, Field(ge=0)] = Field(
+        60, description="How often remote files are looked at, a request each; 0 never does."
+    )
+    remote_hosts: frozenset[str] = Field(
+        frozenset(), description="Hosts (host or host:port) and buckets that may be read from."
+    )
     open_handles: Annotated[int, Field(ge=0)] = Field(
         64, description="Rasters kept open at a time, over all sources."
     )
@@ -191,6 +203,11 @@ def read_settings(config: Path | None, overrides: dict[str, Any]) -> Settings:
     return settings
 
 
+def is_remote_address(path: str) -> bool:
+    """Whether a path is an address in a remote store, which is relative to nothing."""
+    return urlsplit(path).scheme in ("http", "https", "s3")
+
+
 def _from_yaml(config: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(config.read_text(encoding="utf-8")) or {}
@@ -202,8 +219,9 @@ def _from_yaml(config: Path) -> dict[str, Any]:
     folder = config.parent
     sources = values.get("sources")
     for source in sources.values() if isinstance(sources, dict) else ():
-        if isinstance(source, dict) and isinstance(source.get("path"), str):
-            source["path"] = str(folder / source["path"])
+        path = source.get("path") if isinstance(source, dict) else None
+        if isinstance(path, str) and not is_remote_address(path):
+            source["path"] = str(folder / path)
     if isinstance(values.get("checkpoint"), str):
         values["checkpoint"] = str(folder / values["checkpoint"])
     return values

@@ -6,7 +6,8 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event, Lock, Thread
+from contextlib import suppress
+from threading import Event, Lock, Thread, main_thread
 from typing import Generic, Protocol, TypeVar
 
 from tileserver.errors import StartupError
@@ -16,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 LOOKING_THREADS = 4
 """Sources looked at at a time: so many may hang on a network before changes of others wait."""
+END_SECONDS = 0.25
+"""How soon the watch sees that the program ends."""
 
 
 class Versioned(Protocol):
@@ -60,7 +63,7 @@ class Tracked(Generic[Item]):
 
     def _look(self) -> None:
         old = self.current.raster
-        same = old.origin.signature() == old.signature
+        same = _looks_like(old)
         if not (same and self._settled):
             new = self._inspect()
             self._settled = new.settled
@@ -77,6 +80,14 @@ class Tracked(Generic[Item]):
         old.close()
 
 
+def _looks_like(raster: Raster) -> bool:
+    """Whether a fresh look shows this version; a part that is gone may only be one of many."""
+    try:
+        return raster.origin.signature() == raster.signature
+    except OSError:
+        return False
+
+
 class Watch:
     """Calls `look` of every item about every so many seconds, in threads of its own."""
 
@@ -84,27 +95,25 @@ class Watch:
         """items with their seconds between looks; 0 never looks."""
         self._stop = Event()
         self._items = [(item, seconds) for item, seconds in items if seconds > 0]
-        self._thread = Thread(target=self._run, name="watch", daemon=True)
         if self._items:
-            self._thread.start()
+            Thread(target=self._run, name="watch").start()
 
     def close(self) -> None:
         """Look no more; a look that goes on ends by itself."""
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()  # a daemon that outlives the interpreter may abort the process
 
     def _run(self) -> None:
-        tick = min(seconds for _, seconds in self._items)
         due = [time.monotonic() + seconds for _, seconds in self._items]
-        threads = ThreadPoolExecutor(LOOKING_THREADS, thread_name_prefix="look")
-        while not self._stop.wait(tick):
-            now = time.monotonic()
-            for place, (item, seconds) in enumerate(self._items):
-                if now >= due[place]:
-                    due[place] = now + seconds
-                    threads.submit(_look, item)
-        threads.shutdown(wait=False, cancel_futures=True)  # one may hang on a network
+        tick = min(END_SECONDS, *(seconds for _, seconds in self._items))
+        with ThreadPoolExecutor(LOOKING_THREADS, thread_name_prefix="look") as threads:
+            # Ends with the main thread: a daemon could be killed inside GDAL, which aborts.
+            while main_thread().is_alive() and not self._stop.wait(tick):
+                now = time.monotonic()
+                for place, (item, seconds) in enumerate(self._items):
+                    if now >= due[place]:
+                        due[place] = now + seconds
+                        with suppress(RuntimeError):  # the interpreter ends
+                            threads.submit(_look, item)
 
 
 def _look(item: Tracked[Item]) -> None:
