@@ -9,7 +9,7 @@ CLIENTS := tests/clients
 NPM := npm ci --silent --no-audit --no-fund --ignore-scripts
 NEED_NPM = command -v npm >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq npm; }
 
-.PHONY: serve test lint bench fuzz ablate install clean
+.PHONY: serve test lint bench fuzz soak faults ablate install clean
 
 serve: install
 	$(VENV)/bin/overzoom serve --config deploy/demo/overzoom.yaml $(ARGS)
@@ -28,6 +28,13 @@ bench: $(VENV)/.bench install
 
 fuzz: $(VENV)/.dev  # REQUESTS=10000
 	$(PYTHON) -m tests.benchmarks.fuzz --requests $(or $(REQUESTS),10000)
+
+soak: $(VENV)/.dev  # MINUTES=10
+	$(PYTHON) -m tests.benchmarks.soak
+
+faults: $(VENV)/.dev $(VENV)/.redis
+	$(PYTHON) -m tests.benchmarks.faults
+
 
 ablate: $(VENV)/.dev  # DATA="FOLDER=WEIGHT ..." JUDGED=FOLDER
 	$(PYTHON) -m tests.benchmarks.ablate $(JUDGED) $(DATA)

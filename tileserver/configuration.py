@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -128,13 +129,14 @@ def _check_sources(settings: Settings) -> Iterator[tuple[bool, str]]:
     except OverzoomError:
         yield from _check_one_by_one(settings)
         return
-    for source in catalogue.sources():
-        yield True, _served(catalogue, source)
+    with closing(catalogue):
+        for source in catalogue.sources():
+            yield True, _served(catalogue, source)
 
 
 def _check_one_by_one(settings: Settings) -> Iterator[tuple[bool, str]]:
     try:
-        open_catalogue(settings.model_copy(update={"sources": {}}))
+        open_catalogue(settings.model_copy(update={"sources": {}})).close()
     except OverzoomError as error:
         yield False, str(error)
         return
@@ -144,7 +146,8 @@ def _check_one_by_one(settings: Settings) -> Iterator[tuple[bool, str]]:
         except OverzoomError as error:
             yield False, f"sources.{id}: {error}"
         else:
-            yield True, _served(catalogue, catalogue[id])
+            with closing(catalogue):
+                yield True, _served(catalogue, catalogue[id])
 
 
 def _served(catalogue: Catalogue, source: Source) -> str:

@@ -14,13 +14,13 @@ from starlette.responses import JSONResponse, Response
 from engine.window import Window
 from tileserver.catalogue import Catalogue
 from tileserver.errors import OverzoomError
+from tileserver.grid import WEB_MERCATOR
 
 logger = logging.getLogger(__name__)
 
 WARM_PX = 64
 TICK_SECONDS = 0.1
 RETRY_TICKS = 50
-GRID = "WebMercatorQuad"
 
 
 class Health:
@@ -75,7 +75,7 @@ class Health:
         self.warm = not self.catalogue.sources()
 
     def _draw(self, id: str) -> None:
-        layer = self.catalogue[id].layer(GRID)
+        layer = self.catalogue[id].layer(WEB_MERCATOR)
         middle = layer.extent.parent(2)
         block = Window(
             middle.row + middle.height // 2, middle.col + middle.width // 2, WARM_PX, WARM_PX

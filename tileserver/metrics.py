@@ -31,12 +31,14 @@ WINDOWS = (1, 2, 4, 6, 9, 12, 16, 25, 36, 64)
 
 @runtime_checkable
 class Bounded(Protocol):
-    """A store that knows what it holds."""
+    """A store that knows what it holds, and how much it gave up for want of room."""
 
     @property
     def name(self) -> str: ...
     @property
     def used_bytes(self) -> int: ...
+    @property
+    def evicted(self) -> int: ...
 
 
 class Queue(Protocol):
@@ -191,8 +193,6 @@ class _Watched:
         for store in self.stores:
             if isinstance(store, Bounded):
                 used.add_metric([store.name], store.used_bytes)
-                evictions = getattr(store, "evictions", None)
-                if isinstance(evictions, int):
-                    evicted.add_metric([store.name], evictions)
+                evicted.add_metric([store.name], store.evicted)
         yield used
         yield evicted

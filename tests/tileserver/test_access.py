@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 
 import pytest
 from starlette.requests import Request
@@ -12,8 +13,10 @@ from starlette.types import Receive, Scope, Send
 
 from tests.tileserver.asking import Answer, ask, scope_of
 from tileserver.access import Access, grant_of, with_key
+from tileserver.app import make_app
+from tileserver.middleware import PAGES
 from tileserver.operation import AccessSettings
-from tileserver.settings import RESERVED_IDS
+from tileserver.settings import RESERVED_IDS, Settings
 
 
 def hashed(key: str) -> str:
@@ -115,3 +118,11 @@ def test_a_root_path_is_cut_off_by_whole_elements() -> None:
     for path, status in (("/x/park/0/0/0.png", 200), ("/xpark/0/0/0.png", 401)):
         scope = {**scope_of(path), "root_path": "/x"}
         assert asyncio.run(ask(app, scope)).status == status
+
+
+def test_every_page_of_the_server_is_known_as_one(app_settings: Callable[..., Settings]) -> None:
+    """Else it would be taken for a source, and need a key; or a source could hide it."""
+    paths = [getattr(route, "path", "") for route in make_app(app_settings()).routes]
+    first = {path.removeprefix("/").partition("/")[0] for path in paths}
+    literal = {element for element in first if not element.startswith("{")}
+    assert {"viewer", "metrics", "healthz"} <= literal <= PAGES

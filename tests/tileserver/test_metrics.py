@@ -50,13 +50,15 @@ def test_queue_and_bytes_are_read_when_they_are_asked_for() -> None:
     queue = Empty()
     metrics.watch(queue, [store, object()])
     assert samples(metrics)["overzoom_queue_windows",] == 0
-    store.put("key", b"value")
+    store.put("key", b"x" * 6_000)
     queue.waiting, queue.departed, queue.shed = 4, 2, 1
     seen = samples(metrics)
     assert seen["overzoom_queue_windows",] == 4
     assert seen["overzoom_departed_windows_total",] == 2
     assert seen["overzoom_shed_windows_total",] == 1
     assert seen["overzoom_cache_bytes", "memory"] == store.used_bytes > 0
+    store.put("another", b"x" * 6_000)
+    assert samples(metrics)["overzoom_cache_evictions_total", "memory"] == store.evicted == 1
 
 
 def test_the_status_tells_of_recent_tiles() -> None:

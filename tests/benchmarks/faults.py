@@ -1,0 +1,283 @@
+"""`make faults`: what goes wrong in production, done to real servers; a table of what came of it.
+
+Every fault ends in the same two questions: was there ever a wrong or half tile, and does the
+server serve all tiles again without hands? Ends with status 1 where the answer is not right.
+KILLS=50 is how often the server is killed in mid-write.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from tests.benchmarks.site import (
+    RECOVERY_SECONDS,
+    Outcome,
+    Site,
+    asked,
+    drawn,
+    mirrored,
+    others_served,
+    prepared,
+    recovered,
+    stored,
+    unreadable,
+)
+from tests.tileserver.conftest import free_port
+
+FILE_BYTES = 20_000
+"""Of a disk that is full: smaller tiles are kept, larger ones are not."""
+
+
+def killed(site: Site, kills: int = 50) -> Outcome:
+    """kill -9 while tiles are being written; the cache goes on from one life to the next."""
+    chance, cache, halves, found = random.Random(0), site.folder / "killed", 0, 0
+    wrong: list[str] = []
+    for _ in range(kills):
+        files = [file for _, file in stored(cache)]
+        for file in chance.sample(files, len(files) * 3 // 4):
+            file.unlink()
+        with site.served("killed") as server, ThreadPoolExecutor(1) as pool:
+            paths = chance.sample(list(site.clean), len(site.clean))
+            enough = sum(1 for _ in stored(cache)) + chance.randint(1, len(paths) // 2)
+            asking = pool.submit(asked, server, paths)
+            while not asking.done() and sum(1 for _ in stored(cache)) < enough:
+                time.sleep(0.0005)
+            server.process.kill()
+            server.process.wait()
+        wrong += site.wrong_in(asking.result())
+        halves += sum(1 for _ in cache.rglob("*.partial"))
+        broken = unreadable(cache)
+        wrong += [f"{key}: half a file under a whole one's name" for key in broken]
+        found += sum(1 for _ in stored(cache))
+    with site.served("killed") as server:
+        wrong += recovered(site, server)
+    return Outcome(f"{kills} kills, {halves} half files left aside, {found} whole ones", wrong)
+
+
+def damaged(site: Site) -> Outcome:
+    """Cache files cut, flipped, emptied, and put in each other's place."""
+    cache = site.folder / "damaged"
+    with site.served("damaged") as server:
+        wrong = recovered(site, server)
+    files = [file for _, file in stored(cache)]
+    contents = [file.read_bytes() for file in files]
+    for number, (file, content) in enumerate(zip(files, contents, strict=True)):
+        middle = len(content) // 2
+        flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+        file.write_bytes((content[:-9], flipped, b"", contents[number - 1])[number % 4])
+    with site.served("damaged") as server:
+        wrong += recovered(site, server)
+        noticed = server.log.read_text().count("corrupt cache file removed")
+    if noticed != len(files):
+        wrong.append(f"{noticed} of {len(files)} damaged files were noticed")
+    return Outcome(f"{len(files)} files damaged, {noticed} noticed and drawn again", wrong)
+
+
+def full(site: Site) -> Outcome:
+    """No file may grow beyond a limit, as on a disk that is full; then there is room again."""
+    cache, unlimited = site.folder / "full", (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    with site.served("full", cache={"memory_bytes": 0}) as server:
+        pid = server.process.pid
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (FILE_BYTES, resource.RLIM_INFINITY))
+        wrong = recovered(site, server)
+        kept = sum(1 for _ in stored(cache))
+        left = sum(1 for _ in cache.rglob("*.partial"))
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
+        wrong += recovered(site, server)
+        kept_after = sum(1 for _ in stored(cache))
+    if not kept < len(site.clean) == kept_after or left:
+        wrong.append(f"kept {kept}, {kept_after} of {len(site.clean)}; {left} half files")
+    return Outcome(f"{kept} tiles kept while full, {kept_after} once there was room", wrong)
+
+
+def full_disk(site: Site) -> Outcome:
+    """A file system of 200 KB (where one may be mounted)."""
+    cache = site.folder / "small"
+    cache.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(cache)]
+    if shutil.which("mount") is None or _fails(mount):
+        return Outcome("not done: no file system may be mounted here")
+    try:
+        with site.served("small", cache={"memory_bytes": 0}) as server:
+            wrong = recovered(site, server) + recovered(site, server)
+            failed = server.log.read_text().count("cannot be written")
+            wrong += [f"{key}: half a file" for key in unreadable(cache)]
+            kept = sum(1 for _ in stored(cache))
+    finally:
+        subprocess.run(["umount", str(cache)], check=True)
+    if not failed:
+        wrong.append("the disk was never full")
+    return Outcome(f"{failed} writes failed, {kept} tiles kept", wrong)
+
+
+def replaced(site: Site) -> Outcome:
+    """The raster is replaced while it is served: each tile is the old one's or the new one's."""
+    original = site.raster.read_bytes()
+    mirrored(site.raster, site.folder / "new.tif")
+    shutil.copy(site.folder / "new.tif", site.raster)
+    with site.served("new") as server:
+        new = drawn(server, list(site.clean))
+    site.raster.write_bytes(original)
+    changed, wrong, answered = [p for p in new if new[p] != site.clean[p]], [], 0
+    with site.served("replaced", cache={"memory_bytes": 0}) as server:
+        began, swapped, seconds = time.monotonic(), False, 0.0
+        while time.monotonic() < began + RECOVERY_SECONDS:
+            answers = asked(server, list(site.clean))
+            answered += len(answers)
+            for path, answer in answers.items():
+                if answer.status_code == 200 and answer.content not in (
+                    site.clean[path],
+                    new[path],
+                ):
+                    wrong.append(f"{path}: neither the old tile nor the new one")
+            if swapped and all(answers[path].content == new[path] for path in changed):
+                seconds = time.monotonic() - began
+                break
+            if not swapped:
+                os.replace(site.folder / "new.tif", site.raster)
+                swapped, began = True, time.monotonic()
+        else:
+            wrong.append("the new raster was never served")
+    site.raster.write_bytes(original)
+    figures = f"{answered} answers, all of the new one after {seconds:.1f} s; {len(changed)} differ"
+    return Outcome(figures, wrong)
+
+
+def deleted(site: Site) -> Outcome:
+    """The raster goes away and comes back; the other source does not notice."""
+    aside = site.folder / "aside.tif"
+    with site.served("deleted", cache={"memory_bytes": 0, "disk_bytes": 0}) as server:
+        os.replace(site.raster, aside)
+        time.sleep(1)
+        answers = asked(server, list(site.clean))
+        wrong = site.wrong_in(answers) + others_served(site, server)
+        statuses = sorted({answer.status_code for answer in answers.values()})
+        wrong += [f"answered {s}" for s in statuses if s not in (200, 503)]
+        os.replace(aside, site.raster)
+        wrong += recovered(site, server)
+    return Outcome(f"meanwhile {', '.join(map(str, statuses))}, afterwards all", wrong)
+
+
+def hanging(site: Site) -> Outcome:
+    """The raster hangs whoever opens it, as a network drive can; then the drive is back."""
+    aside, drive = site.folder / "aside.tif", site.folder / "drive"
+    with site.served("hanging", cache={"memory_bytes": 0, "disk_bytes": 0}) as server:
+        os.replace(site.raster, aside)
+        os.mkfifo(drive)
+        os.link(drive, site.raster)
+        time.sleep(1)
+        with ThreadPoolExecutor(1) as pool:
+            asking = pool.submit(asked, server, list(site.clean))
+            wrong = others_served(site, server)
+            slowest = max(_seconds(lambda: server.get("/healthz")) for _ in range(20))
+            answers = asking.result()
+        wrong += site.wrong_in(answers)
+        statuses = sorted({answer.status_code for answer in answers.values()})
+        wrong += [f"answered {s}" for s in statuses if s not in (200, 503)]
+        os.replace(aside, site.raster)
+        hung = _released(drive)
+        wrong += recovered(site, server)
+        server.process.terminate()
+        ended = _seconds(lambda: server.process.wait(60))
+    drive.unlink()
+    if not hung:
+        wrong.append("nobody hung")
+    if slowest > 2:
+        wrong.append(f"/healthz took {slowest:.1f} s")
+    figures = f"meanwhile {', '.join(map(str, statuses))}; /healthz {slowest * 1000:.0f} ms at most"
+    return Outcome(f"{figures}; ended in {ended:.1f} s", wrong)
+
+
+def redis_killed(site: Site, kills: int = 3) -> Outcome:
+    """The shared tier is killed under load, stays away, and comes back empty."""
+    port, wrong, answered = free_port(), [], 0
+    url = f"redis://127.0.0.1:{port}/0"
+    none = {"memory_bytes": 0, "disk_bytes": 0, "redis_url": url}
+    redis = _redis(port)
+    try:
+        with site.served("redis", cache=none) as server, ThreadPoolExecutor(1) as pool:
+            wrong += recovered(site, server)
+            for _ in range(kills):
+                asking = pool.submit(asked, server, list(site.clean) * 2)
+                time.sleep(0.1)
+                redis.kill()
+                redis.wait()
+                for answers in (asking.result(), asked(server, list(site.clean))):
+                    answered += len(answers)
+                    wrong += site.wrong_in(answers)
+                    wrong += [f"{p}: {a.status_code}" for p, a in answers.items() if a.is_error]
+                redis = _redis(port)
+                wrong += recovered(site, server)
+    finally:
+        redis.kill()
+        redis.wait()
+    return Outcome(f"{kills} kills, {answered} answers without it", wrong)
+
+
+def _released(fifo: Path) -> int:
+    """Let everybody go who hangs in opening a FIFO; how often somebody was there."""
+    seen = 0
+    for _ in range(20):
+        with suppress(OSError):  # ENXIO: nobody
+            os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+            seen += 1
+        time.sleep(0.1)
+    return seen
+
+
+def _fails(command: list[str]) -> bool:
+    return subprocess.run(command, check=False, capture_output=True).returncode != 0
+
+
+def _redis(port: int) -> subprocess.Popen[bytes]:
+    command = ["redis-server", "--port", str(port), "--save", "", "--appendonly", "no"]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+
+def _seconds(act: Callable[[], object]) -> float:
+    started = time.monotonic()
+    act()
+    return time.monotonic() - started
+
+
+def main() -> None:
+    kills = int(os.environ.get("KILLS", "50"))
+    faults: dict[str, Callable[[Site], Outcome]] = {
+        "server killed in mid-write": lambda site: killed(site, kills),
+        "cache files damaged": damaged,
+        "files may not grow": full,
+        "disk full": full_disk,
+        "raster replaced": replaced,
+        "raster deleted": deleted,
+        "raster hangs": hanging,
+        "Redis killed": redis_killed,
+    }
+    fine = True
+    with tempfile.TemporaryDirectory() as name:
+        site = prepared(Path(name))
+        print(f"{len(site.clean)} tiles, each compared with a clean server's", flush=True)
+        for fault, act in faults.items():
+            began = time.monotonic()
+            outcome = act(site)
+            mark = "FAIL" if outcome.wrong else "ok  "
+            spent = time.monotonic() - began
+            print(f"{mark} {fault:28} {outcome.figures} ({spent:.0f} s)", flush=True)
+            for line in outcome.wrong[:10]:
+                print(f"       {line}")
+            fine &= not outcome.wrong
+    sys.exit(not fine)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""`make soak`: 16 viewers of three sources for MINUTES (10), against a real server process.
+
+Prints what they met, and ends with status 1 unless
+- every answer was a tile, 304, 404 outside the source, or a deliberate 503 or 429;
+- equal keys were always answered with equal bytes;
+- every key was computed once: the counter equals the files in the cache, which holds all;
+- memory is flat: the last fifth of the time within 5 % of the second fifth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.benchmarks.viewers import Ground, Tally, Viewer
+from tests.tileserver.conftest import Server, running
+from tests.tileserver.rasters import SCENE, cut
+
+VIEWERS = 16
+SOURCES = ("scene", "truth", "deep")
+ABOVE_NATIVE = 2
+"""Zooms above the native one that are looked at."""
+SAMPLE_SECONDS = 2.0
+FLAT = 0.05
+SUFFIXES = {".webp", ".png", ".jpg"}
+# Small enough to be full within the first fifth: a cache that fills is no leak.
+LIMITS = {"cache": {"memory_bytes": 8 * 2**20}, "block_memory_bytes": 32 * 2**20}
+
+
+def main() -> None:
+    seconds = 60 * float(os.environ.get("MINUTES", "10"))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        deep = cut(folder / "deep.tif", "uint16")
+        sources = {
+            "scene": {"path": str(SCENE)},
+            "truth": {"path": str(SCENE.with_name("yellowstone_10cm_truth.tif"))},
+            "deep": {"path": str(deep), "range": [0, 255 * 40]},
+        }
+        config = folder / "overzoom.yaml"
+        config.write_text(yaml.safe_dump({"sources": sources, **LIMITS}))
+        with running("--config", config, cache=folder / "cache") as server:
+            tally, resident = asyncio.run(soak(server, seconds))
+            computed = computed_tiles(server)
+            faults = "Traceback" in server.log.read_text()
+        kept = sum(1 for file in (folder / "cache").rglob("*.*") if file.suffix in SUFFIXES)
+    sys.exit(not report(tally, resident, computed, kept, faults))
+
+
+async def soak(server: Server, seconds: float) -> tuple[Tally, list[float]]:
+    """What the viewers met, and the server's resident bytes over time."""
+    grounds, tally = [ground(server, id) for id in SOURCES], Tally()
+    until = time.monotonic() + seconds
+    viewers = [Viewer(number, server.url, grounds, tally) for number in range(VIEWERS)]
+    resident, *_ = await asyncio.gather(
+        watch_memory(server, until), *(viewer.look_around(until) for viewer in viewers)
+    )
+    return tally, resident
+
+
+def ground(server: Server, id: str) -> Ground:
+    document = server.get(f"/{id}/tilejson.json").json()
+    native = document["overzoom"]["native_maxzoom"]
+    return Ground(id, tuple(document["bounds"]), (native - ABOVE_NATIVE, document["maxzoom"]))
+
+
+async def watch_memory(server: Server, until: float) -> list[float]:
+    samples = []
+    async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+        while time.monotonic() < until:
+            answer = await client.get("/metrics")
+            samples.append(sample(answer.text, "process_resident_memory_bytes"))
+            await asyncio.sleep(SAMPLE_SECONDS)
+    return samples
+
+
+def computed_tiles(server: Server) -> int:
+    """Once nothing runs any more."""
+    before = -1.0
+    while (now := sample(server.get("/metrics").text, "overzoom_computed_tiles_total")) != before:
+        before = now
+        time.sleep(3)
+    return int(now)
+
+
+def sample(text: str, name: str) -> float:
+    """The sum of a figure over its labels."""
+    families = text_string_to_metric_families(text)
+    return sum(s.value for family in families for s in family.samples if s.name == name)
+
+
+def report(tally: Tally, resident: list[float], computed: int, kept: int, faults: bool) -> bool:
+    """Print the figures; whether all is as it should be."""
+    print(f"{'answers':24}{'number':>8}{'p50 ms':>10}{'p99 ms':>10}")
+    for kind, spent in sorted(tally.milliseconds.items()):
+        ranked = sorted(spent)
+        p99 = ranked[min(len(ranked) - 1, int(len(ranked) * 0.99))]
+        print(f"{kind:24}{len(spent):8}{statistics.median(spent):10.1f}{p99:10.1f}")
+    fifth = max(1, len(resident) // 5)
+    parts = resident[fifth : 2 * fifth], resident[-fifth:]
+    first, last = (statistics.fmean(part) / 2**20 for part in parts)
+    print(f"left before the tile came: {tally.left}; addresses asked for: {len(tally.asked)}")
+    print(f"resident: {first:.0f} MiB warm, {last:.0f} MiB at the end ({last / first - 1:+.1%})")
+    print(f"computations: {computed}; keys kept: {kept}")
+    checks = {
+        "every answer was in order": not tally.wrong,
+        "nothing failed inside": not faults,
+        "one computation a key": computed == kept,
+        "memory is flat": abs(last / first - 1) <= FLAT,
+        "something was made": tally.answers[200] > 0 and computed > 0,
+    }
+    for check, passed in checks.items():
+        print(f"{'ok  ' if passed else 'FAIL'} {check}")
+    for line in tally.wrong[:10]:
+        print(f"     {line}")
+    return all(checks.values())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""What deploy/ offers for operation, run or checked by the programs that it is written for."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from morecantile import Tile
+
+from tests.tileserver.conftest import free_port, path_of, running
+from tests.tileserver.test_access import hashed
+from tests.tileserver.test_operation import configured
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+NATIVE = 19
+
+
+@contextmanager
+def nginx(folder: Path, upstream: int) -> Iterator[str]:
+    """The example before a server at a port; gives its address."""
+    port = free_port()
+    example = (DEPLOY / "nginx.conf").read_text()
+    for old, new in (
+        ("/var/cache/nginx/overzoom", str(folder / "tiles")),
+        ("server 127.0.0.1:8000;", f"server 127.0.0.1:{upstream};"),
+        ("listen 80;", f"listen 127.0.0.1:{port};"),
+    ):
+        assert example.count(old) == 1
+        example = example.replace(old, new)
+    whole = folder / "nginx.conf"
+    user = "user root;" if os.geteuid() == 0 else ""  # who may write to the test's folder
+    whole.write_text(
+        f"{user} daemon off; pid {folder}/pid; error_log {folder}/error.log;\n"
+        f"events {{}}\nhttp {{ access_log off; {_temporary(folder)}\n{example} }}\n"
+    )
+    command = ["nginx", "-c", str(whole), "-p", str(folder)]
+    checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+    assert "[warn]" not in checked.stderr
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/healthz")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def _temporary(folder: Path) -> str:
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    return " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
+
+
+def _wait_for(url: str) -> None:
+    for _ in range(100):
+        try:
+            if httpx.get(url).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError(f"{url} does not answer")
+
+
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
+def test_behind_the_nginx_example_tiles_are_kept_and_links_are_public(
+    demo: Path, tmp_path: Path, middle_tile: Callable[[int], Tile]
+) -> None:
+    settings = {
+        "access": {
+            "trusted_proxies": ["127.0.0.1"],
+            "keys": {"town": {"sha256": hashed("town key"), "sources": ["truth"]}},
+            "public": ["yellowstone"],
+            "figures_public": True,
+        },
+        "log": {"requests": "all"},
+        "cache": {"max_age_seconds": 1},
+    }
+    config = configured(demo, tmp_path, **settings)
+    path = path_of(middle_tile(NATIVE))
+    private = path_of(middle_tile(NATIVE), "truth")
+    with running("--config", config, cache=tmp_path / "cache") as server:
+        port = int(server.url.rpartition(":")[2])
+        with nginx(tmp_path, port) as url, httpx.Client(base_url=url) as client:
+            forged = {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Proto": "https"}
+            document = client.get("/yellowstone/tilejson.json", headers=forged).json()
+            assert document["tiles"][0].startswith(f"{url}/yellowstone/")
+            named = client.get("/yellowstone/tilejson.json", headers={"Host": "maps.example"})
+            assert named.json()["tiles"][0].startswith("http://maps.example/yellowstone/")
+
+            first, second = client.get(path), client.get(path)
+            assert [first.headers["x-cache"], second.headers["x-cache"]] == ["MISS", "HIT"]
+            assert first.content == second.content
+            assert "content-encoding" not in second.headers
+            etag = first.headers["etag"]
+            assert client.get(path, headers={"If-None-Match": etag}).status_code == 304
+            time.sleep(2.1)
+            states = {client.get(path).headers["x-cache"] for _ in range(2)}
+            assert states <= {"STALE", "UPDATING", "REVALIDATED", "HIT"}
+
+            for _ in range(2):
+                answer = client.get(private, headers={"X-API-Key": "town key"})
+                assert (answer.status_code, answer.headers["x-cache"]) == (200, "BYPASS")
+            assert client.get(private).status_code == 401
+            assert client.get("/metrics").status_code == 200
+        log = server.log.read_text()
+    assert "6.6.6.6" not in log
+    assert re.search(rf"GET {path} 304 ", log), "nginx asks again by ETag"
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
+    unit = tmp_path / "overzoom.service"
+    text = (DEPLOY / "overzoom.service").read_text()
+    unit.write_text(text.replace("/opt/overzoom/.venv/bin/overzoom", shutil.which("true") or ""))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=yes", "--threshold=20", unit],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout

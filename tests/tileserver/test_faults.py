@@ -1,0 +1,34 @@
+"""The faults of `make faults`, a few seconds each: never a wrong tile, and back without hands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.benchmarks import faults
+from tests.benchmarks.site import Outcome, Site, prepared
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    site = prepared(tmp_path_factory.mktemp("site"), depth=0)
+    assert len(site.clean) >= 6
+    return site
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda site: faults.killed(site, kills=2),
+        faults.damaged,
+        faults.full,
+        faults.replaced,
+        faults.deleted,
+        faults.hanging,
+    ],
+    ids=["killed", "damaged", "full", "replaced", "deleted", "hanging"],
+)
+def test_no_tile_is_wrong_and_all_come_back(site: Site, fault: Callable[[Site], Outcome]) -> None:
+    outcome = fault(site)
+    assert outcome.wrong == [], outcome.figures
