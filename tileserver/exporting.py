@@ -25,7 +25,8 @@ from tileserver.encoding import ImageFormat
 from tileserver.errors import CommandError
 from tileserver.grid import WEB_MERCATOR
 from tileserver.reader import CatalogueReader
-from tileserver.renderer import Mode, Renderer, TileRequest
+from tileserver.renderer import Renderer
+from tileserver.tile_request import Mode, TileRequest
 
 WRITERS = {".mbtiles": write_mbtiles, ".pmtiles": write_pmtiles}
 

@@ -26,8 +26,9 @@ from tileserver.ogc import add_tilesets
 from tileserver.pages import add_map_page
 from tileserver.parameters import Sizes
 from tileserver.reader import CatalogueReader
-from tileserver.renderer import Mode, Rendered, Renderer, TileRequest
+from tileserver.renderer import Rendered, Renderer
 from tileserver.rendering import Rendering, rendering_parameters
+from tileserver.tile_request import Mode, TileRequest
 from tileserver.tilejson import tilejson_document
 from tileserver.versions import version
 from tileserver.wmts import Wmts

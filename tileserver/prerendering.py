@@ -21,8 +21,9 @@ from tileserver.catalogue import Catalogue, Layer, Source
 from tileserver.encoding import ImageFormat
 from tileserver.errors import CommandError, OutsideSource, OverzoomError, RequestError
 from tileserver.reader import CatalogueReader
-from tileserver.renderer import Mode, Renderer, TileRequest
+from tileserver.renderer import Renderer
 from tileserver.tiers import open_store
+from tileserver.tile_request import Mode, TileRequest
 
 logger = logging.getLogger(__name__)
 

@@ -6,28 +6,24 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
 from morecantile import Tile
-from numpy.typing import NDArray
 
 from cache import ClusterFlight, SingleFlight, Tiered, TileKey
 from cache.key import fingerprint
 from engine.imagery import Pixels
-from engine.window import Window
-from tileserver.catalogue import Catalogue, Layer, Source
-from tileserver.encoding import ImageFormat, encode, encode_values
+from tileserver.catalogue import Catalogue
+from tileserver.encoding import ImageFormat
 from tileserver.errors import OutOfRange, OutsideSource, SourceChanged, SourceUnavailable
-from tileserver.grid import TILE_PX
 from tileserver.metrics import Metrics
-from tileserver.reader import CatalogueReader
 from tileserver.readers import Readers
-from tileserver.rendering import PLAIN, Rendering, check, shown, values_shown
+from tileserver.rendering import PLAIN, Rendering, check
 from tileserver.scheduler import Scheduler
-from tileserver.source import scaled
+from tileserver.tile_pixels import Mask, encoded, fetched_valid_pixels, overview, valid_pixels
+from tileserver.tile_request import Mode, TileRequest
 from tileserver.versions import version
 
 MAX_READS = 512
@@ -35,49 +31,7 @@ MAX_READS = 512
 
 CHANGE_POLL_SECONDS = 0.1
 
-Mask = NDArray[np.bool_]
 Value = TypeVar("Value")
-
-
-class Mode(StrEnum):
-    """How zooms past native are made."""
-
-    super_resolved = "super-resolved"
-    interpolated = "interpolated"
-
-
-@dataclass(frozen=True, slots=True)
-class TileRequest:
-    """A tile that exists: its source, grid and zoom are known and it shows some ground."""
-
-    source: Source
-    layer: Layer
-    tile: Tile
-    format: ImageFormat
-    mode: Mode = Mode.super_resolved
-    scale: int = 1
-    """1 for 256 px; 2 for 512 px, drawn from the next zoom's pixels (@2x)."""
-    rendering: Rendering = PLAIN
-
-    @property
-    def pixel_zoom(self) -> int:
-        """The zoom whose pixels the tile consists of."""
-        return self.tile.z + self.scale - 1
-
-    @property
-    def window(self) -> Window:
-        """The tile's pixels at pixel_zoom."""
-        window = self.layer.grid.tile_window(self.tile)
-        return window if self.scale == 1 else window.children(self.scale)
-
-    @property
-    def origin(self) -> str:
-        """What the tile's pixels are: native, super-resolved or interpolated."""
-        return "native" if self.pixel_zoom <= self.layer.native_zoom else str(self.mode)
-
-    def interpolated(self) -> TileRequest:
-        """The same tile without made detail."""
-        return replace(self, mode=Mode.interpolated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +158,7 @@ class Renderer:
 
     async def _made(self, request: TileRequest, path: str, clock: _Clock) -> Rendered:
         if request.pixel_zoom < request.layer.native_zoom:
-            values, valid = await self._readers.run(request.source.id, _overview, request)
+            values, valid = await self._readers.run(request.source.id, overview, request)
             clock.lap("read")
         else:
             values, valid = await self._drawn(request, clock)
@@ -218,7 +172,9 @@ class Renderer:
         layer, window, zoom = request.layer, request.window, request.pixel_zoom
         read, id = self._readers.run, request.source.id
         sampled = request.origin == Mode.super_resolved
-        valid = await read(id, _valid_and_fetched if sampled else valid_pixels, layer, zoom, window)
+        valid = await read(
+            id, fetched_valid_pixels if sampled else valid_pixels, layer, zoom, window
+        )
         clock.lap("read")
         if not valid.any():
             bands = len(request.source.raster.indexes)
@@ -242,63 +198,6 @@ class Renderer:
             raise SourceChanged
         self.store.put(path, content)
         return content
-
-
-def encoded(request: TileRequest, values: Pixels, valid: Mask) -> bytes:
-    """The bytes of a tile from its values (C, H, W) in [0, 1] and where they are data (H, W)."""
-    raster, grid = request.source.raster, request.layer.grid
-    if request.format.holds_values:
-        bands, opaque = values_shown(values, valid, raster, request.rendering)
-        place = grid.transform(request.pixel_zoom, request.window)
-        return encode_values(bands, opaque, request.format, grid.crs, place)
-    levels, opaque = shown(values, valid, raster, request.rendering)
-    return encode(levels, opaque, request.format)
-
-
-def valid_pixels(layer: Layer, zoom: int, window: Window) -> Mask:
-    """Where a window of the native zoom or a deeper one shows data, (H, W).
-
-    A native pixel does where any of its four children does; deeper pixels inherit.
-    """
-    depth = zoom - layer.native_zoom - 1
-    if depth < 0:
-        children = layer.bands.valid(window.children())
-        corners = children.reshape(window.height, 2, window.width, 2)
-        valid: Mask = np.logical_or.reduce(corners, axis=(1, 3))
-        return valid
-    scale: int = 2**depth
-    parents = window.parent(scale)
-    children = layer.bands.valid(parents).repeat(scale, axis=0).repeat(scale, axis=1)
-    rows, cols = parents.children(scale).slices(window)
-    return children[rows, cols]
-
-
-def _valid_and_fetched(layer: Layer, zoom: int, window: Window) -> Mask:
-    """valid_pixels, and what drawing will read, so that the denoiser waits for no disk."""
-    valid = valid_pixels(layer, zoom, window)
-    if valid.any():
-        layer.prefetch(zoom, window)
-    return valid
-
-
-def _overview(request: TileRequest) -> tuple[Pixels, Mask]:
-    """A tile above the native zoom, as titiler renders it."""
-    tile, raster = request.tile, request.source.raster
-    with CatalogueReader.of(request.source, request.layer.grid) as reader:
-        # Averages, as the native zoom's are, so that nothing pops on the way in.
-        image = reader.tile(
-            tile.x,
-            tile.y,
-            tile.z,
-            tilesize=TILE_PX * request.scale,
-            indexes=raster.indexes,
-            resampling_method="average",
-            reproject_method="average",
-        )
-    values = scaled(image.data, raster)
-    valid: Mask = np.logical_and.reduce(np.isfinite(values), axis=0)
-    valid &= image.mask > 0
-    return np.where(valid, values, np.float32(0)), valid
 
 
 class _Clock:

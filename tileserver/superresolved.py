@@ -30,9 +30,9 @@ from tileserver.checkpoints import local_checkpoint
 from tileserver.errors import SourceUnavailable, StartupError, UnsupportedGrid
 from tileserver.grid import TILE_PX
 from tileserver.raster import open_raster
-from tileserver.renderer import valid_pixels
 from tileserver.settings import Settings, SourceSettings, is_remote_address
 from tileserver.source import unscaled
+from tileserver.tile_pixels import valid_pixels
 from tileserver.watch import Tracked
 
 MAX_SOURCES = 64

@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 from tileserver.catalogue import Source
 from tileserver.errors import OutOfRange
 from tileserver.reader import CatalogueReader
-from tileserver.renderer import Mode, Renderer
+from tileserver.renderer import Renderer
 from tileserver.rendering import Rendering, check, query_of
+from tileserver.tile_request import Mode
 from tileserver.versions import version
 
 

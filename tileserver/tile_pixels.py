@@ -1,0 +1,75 @@
+"""What a tile is made of, step by step: where there is data, overviews, the encoded bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.imagery import Pixels
+from engine.window import Window
+from tileserver.catalogue import Layer
+from tileserver.encoding import encode, encode_values
+from tileserver.grid import TILE_PX
+from tileserver.reader import CatalogueReader
+from tileserver.rendering import shown, values_shown
+from tileserver.source import scaled
+from tileserver.tile_request import TileRequest
+
+Mask = NDArray[np.bool_]
+
+
+def encoded(request: TileRequest, values: Pixels, valid: Mask) -> bytes:
+    """The bytes of a tile from its values (C, H, W) in [0, 1] and where they are data (H, W)."""
+    raster, grid = request.source.raster, request.layer.grid
+    if request.format.holds_values:
+        bands, opaque = values_shown(values, valid, raster, request.rendering)
+        place = grid.transform(request.pixel_zoom, request.window)
+        return encode_values(bands, opaque, request.format, grid.crs, place)
+    levels, opaque = shown(values, valid, raster, request.rendering)
+    return encode(levels, opaque, request.format)
+
+
+def valid_pixels(layer: Layer, zoom: int, window: Window) -> Mask:
+    """Where a window of the native zoom or a deeper one shows data, (H, W).
+
+    A native pixel does where any of its four children does; deeper pixels inherit.
+    """
+    depth = zoom - layer.native_zoom - 1
+    if depth < 0:
+        children = layer.bands.valid(window.children())
+        corners = children.reshape(window.height, 2, window.width, 2)
+        valid: Mask = np.logical_or.reduce(corners, axis=(1, 3))
+        return valid
+    scale: int = 2**depth
+    parents = window.parent(scale)
+    children = layer.bands.valid(parents).repeat(scale, axis=0).repeat(scale, axis=1)
+    rows, cols = parents.children(scale).slices(window)
+    return children[rows, cols]
+
+
+def fetched_valid_pixels(layer: Layer, zoom: int, window: Window) -> Mask:
+    """valid_pixels, and what drawing will read, so that the denoiser waits for no disk."""
+    valid = valid_pixels(layer, zoom, window)
+    if valid.any():
+        layer.prefetch(zoom, window)
+    return valid
+
+
+def overview(request: TileRequest) -> tuple[Pixels, Mask]:
+    """A tile above the native zoom, as titiler renders it."""
+    tile, raster = request.tile, request.source.raster
+    with CatalogueReader.of(request.source, request.layer.grid) as reader:
+        # Averages, as the native zoom's are, so that nothing pops on the way in.
+        image = reader.tile(
+            tile.x,
+            tile.y,
+            tile.z,
+            tilesize=TILE_PX * request.scale,
+            indexes=raster.indexes,
+            resampling_method="average",
+            reproject_method="average",
+        )
+    values = scaled(image.data, raster)
+    valid: Mask = np.logical_and.reduce(np.isfinite(values), axis=0)
+    valid &= image.mask > 0
+    return np.where(valid, values, np.float32(0)), valid

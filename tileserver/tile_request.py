@@ -1,0 +1,54 @@
+"""A tile that can be asked for, and what its pixels are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from morecantile import Tile
+
+from engine.window import Window
+from tileserver.catalogue import Layer, Source
+from tileserver.encoding import ImageFormat
+from tileserver.rendering import PLAIN, Rendering
+
+
+class Mode(StrEnum):
+    """How zooms past native are made."""
+
+    super_resolved = "super-resolved"
+    interpolated = "interpolated"
+
+
+@dataclass(frozen=True, slots=True)
+class TileRequest:
+    """A tile that exists: its source, grid and zoom are known and it shows some ground."""
+
+    source: Source
+    layer: Layer
+    tile: Tile
+    format: ImageFormat
+    mode: Mode = Mode.super_resolved
+    scale: int = 1
+    """1 for 256 px; 2 for 512 px, drawn from the next zoom's pixels (@2x)."""
+    rendering: Rendering = PLAIN
+
+    @property
+    def pixel_zoom(self) -> int:
+        """The zoom whose pixels the tile consists of."""
+        return self.tile.z + self.scale - 1
+
+    @property
+    def window(self) -> Window:
+        """The tile's pixels at pixel_zoom."""
+        window = self.layer.grid.tile_window(self.tile)
+        return window if self.scale == 1 else window.children(self.scale)
+
+    @property
+    def origin(self) -> str:
+        """What the tile's pixels are: native, super-resolved or interpolated."""
+        return "native" if self.pixel_zoom <= self.layer.native_zoom else str(self.mode)
+
+    def interpolated(self) -> TileRequest:
+        """The same tile without made detail."""
+        return replace(self, mode=Mode.interpolated)
