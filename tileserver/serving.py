@@ -29,6 +29,8 @@ HEAD_BYTES = 64 * 2**10
 """Request line and headers; nginx allows 32 KiB."""
 HEAD_SECONDS = 20.0
 """How long a client may take to send them."""
+KEEP_ALIVE_SECONDS = 75
+"""Longer than nginx keeps an idle connection (60): who closes first must not be who is asked."""
 CLOSING_SECONDS = 10.0
 """How long the application may take to close, once its requests are done with."""
 
@@ -53,6 +55,7 @@ def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
         server_header=False,
         proxy_headers=bool(proxies),
         forwarded_allow_ips=proxies,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.operation.shutdown_seconds,
     )
 

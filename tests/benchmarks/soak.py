@@ -33,10 +33,12 @@ SAMPLE_SECONDS = 2.0
 FLAT = 0.05
 SUFFIXES = {".webp", ".png", ".jpg"}
 # Small enough to be full within the first fifth: a cache that fills is no leak.
+GDAL_MEGABYTES = "32"
 LIMITS = {"cache": {"memory_bytes": 8 * 2**20}, "block_memory_bytes": 32 * 2**20}
 
 
 def main() -> None:
+    os.environ["GDAL_CACHEMAX"] = GDAL_MEGABYTES
     seconds = 60 * float(os.environ.get("MINUTES", "10"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

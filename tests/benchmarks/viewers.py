@@ -90,17 +90,21 @@ class Viewer:
         self.random, self.grounds, self.tally = random.Random(number), grounds, tally
         self.format = ("webp", "png", "jpg")[number % 3]
         self.known: dict[str, str] = {}
-        limits = httpx.Limits(max_connections=CONNECTIONS)
-        self.client = httpx.AsyncClient(base_url=url, timeout=90, limits=limits)
+        self.url = url
+        self._open_tab()
         self._arrive()
 
     async def look_around(self, until: float) -> None:
         """Go on until time.monotonic() is past."""
-        async with self.client:
-            while time.monotonic() < until:
-                await self._look()
-                await asyncio.sleep(self.random.uniform(*LOOK_SECONDS))
-                self._move()
+        while time.monotonic() < until:
+            await self._look()
+            await asyncio.sleep(self.random.uniform(*LOOK_SECONDS))
+            self._move()
+        await self.client.aclose()
+
+    def _open_tab(self) -> None:
+        limits = httpx.Limits(max_connections=CONNECTIONS)
+        self.client = httpx.AsyncClient(base_url=self.url, timeout=90, limits=limits)
 
     async def _look(self) -> None:
         tiles = [asyncio.ensure_future(self._load(path)) for path in self._view()]
@@ -109,6 +113,8 @@ class Viewer:
             self.tally.left += sum(not tile.done() for tile in tiles)
             for tile in tiles:
                 tile.cancel()
+            await self.client.aclose()
+            self._open_tab()
         for done in await asyncio.gather(*tiles, return_exceptions=True):
             if isinstance(done, Exception):
                 self.tally.wrong.append(f"{type(done).__name__}: {done}")
