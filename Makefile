@@ -9,7 +9,7 @@ CLIENTS := tests/clients
 NPM := npm ci --silent --no-audit --no-fund --ignore-scripts
 NEED_NPM = command -v npm >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq npm; }
 
-.PHONY: serve test lint bench fuzz soak faults ablate install clean
+.PHONY: serve test lint audit bench fuzz soak faults ablate install clean
 
 serve: install
 	$(VENV)/bin/overzoom serve --config deploy/demo/overzoom.yaml $(ARGS)
@@ -22,6 +22,10 @@ lint: $(VENV)/.dev install
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
+	$(PYTHON) -m tests.benchmarks.audit || { [ $$? = 2 ] && echo "warning: dependencies were not audited"; }
+
+audit: $(VENV)/.dev
+	$(PYTHON) -m tests.benchmarks.audit
 
 bench: $(VENV)/.bench install
 	$(PYTHON) -m tests.benchmarks.bench
