@@ -30,7 +30,7 @@ HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-re
 
 
 class Guard:
-    """Refuses what is too large, answers faults in JSON, and adds the headers."""
+    """Refuses what is too large, answers faults in JSON and HEAD as GET, and adds the headers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -40,6 +40,8 @@ class Guard:
             await self.app(scope, receive, send)
             return
         guarded = _Guarded(scope, send)
+        if scope["method"] == "HEAD":  # the server below sends no body for it
+            scope = {**scope, "method": "GET"}
         try:
             receive = await _bounded(scope, receive)
             await self.app(scope, receive, guarded.send)

@@ -340,3 +340,12 @@ def test_tiles_for_viewers_that_have_left_are_not_drawn(
         time.sleep(2.0)  # what had begun is finished
         again = [server.get(path_of(tile)).headers["server-timing"] for tile in tiles]
     assert sum('desc="miss"' in timing for timing in again) >= len(tiles) / 2
+
+
+def test_head_says_what_get_would(server: Server, middle_tile: Callable[[int], Tile]) -> None:
+    for path in (path_of(middle_tile(NATIVE + 1)), "/yellowstone/tilejson.json", "/healthz"):
+        got, headed = server.get(path), server.client.head(path)
+        assert headed.status_code == 200
+        assert headed.content == b""
+        for header in ("etag", "content-length", "content-type", "x-overzoom"):
+            assert headed.headers.get(header) == got.headers.get(header)

@@ -1,0 +1,70 @@
+"""Two server processes on one Redis: every tile is made once, and both answer the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from morecantile import Tile
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.services import RedisServer
+from tests.tileserver.conftest import Server, block, path_of, running
+
+NATIVE = 19
+
+
+def computations(server: Server) -> float:
+    """Tiles that a server made, by its counters."""
+    families = text_string_to_metric_families(server.get("/metrics").text)
+    return sum(
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == "overzoom_computed_tiles_total"
+    )
+
+
+def test_two_servers_make_each_tile_once_and_answer_the_same_bytes(
+    config: Path,
+    tmp_path: Path,
+    redis_server: RedisServer,
+    middle_tile: Callable[[int], Tile],
+) -> None:
+    tiles = [tile for depth in (0, 1, 2) for tile in block(middle_tile(NATIVE + depth), 2)]
+    paths = [path_of(tile) for tile in tiles] * 2
+    shared = tmp_path / "shared.yaml"
+    sources = config.read_text().replace("path: ", f"path: {config.parent}/")
+    shared.write_text(f"{sources}\ncache: {{disk_bytes: 0, redis_url: {redis_server.url}}}\n")
+    with (
+        running("--config", shared, cache=tmp_path / "one") as one,
+        running("--config", shared, cache=tmp_path / "other") as other,
+        ThreadPoolExecutor(24) as pool,
+    ):
+        asked = [
+            (server, path)
+            for number, path in enumerate(paths)
+            for server in ((one, other), (other, one))[number % 2]
+        ]
+        answers = list(pool.map(lambda question: question[0].get(question[1]), asked))
+        assert {answer.status_code for answer in answers} == {200}
+        by_path: dict[str, set[bytes]] = {}
+        for answer in answers:
+            by_path.setdefault(answer.url.path, set()).add(answer.content)
+        made = [computations(server) for server in (one, other)]
+    assert all(len(contents) == 1 for contents in by_path.values())
+    assert len(by_path) == len(tiles)
+    assert sum(made) == len(tiles), "one computation a tile in the cluster"
+    assert min(made) > 0, "both worked"
+
+
+def test_servers_that_share_nothing_answer_the_same_bytes(
+    config: Path, tmp_path: Path, middle_tile: Callable[[int], Tile]
+) -> None:
+    paths = [path_of(tile) for tile in block(middle_tile(NATIVE + 2), 2)]
+    contents = []
+    for number in range(2):
+        with running("--config", config, cache=tmp_path / str(number)) as server:
+            contents.append([server.get(path).content for path in paths])
+    assert contents[0] == contents[1]
