@@ -23,7 +23,7 @@ class Imagery(Protocol):
     """An unbounded picture at one zoom."""
 
     def read(self, window: Window) -> Pixels:
-        """The pixels of a window, equal for every window that holds them."""
+        """The pixels of a window, equal for every window that holds them; not to be written to."""
 
 
 @runtime_checkable
@@ -140,6 +140,8 @@ class BlockedImagery:
 
 
 def _assembled(window: Window, blocks: Sequence[Window], known: dict[Window, Pixels]) -> Pixels:
+    if blocks == [window]:
+        return known[window]
     pixels = np.empty((known[blocks[0]].shape[0], window.height, window.width), dtype=np.float32)
     for block in blocks:
         part = block.intersection(window)

@@ -37,7 +37,7 @@ from tileserver.watch import Tracked, Watch
 
 logger = logging.getLogger(__name__)
 
-READING = 2
+READING = 3
 """Part of every fingerprint: raised when the same file comes to be read as other pixels."""
 
 

@@ -7,7 +7,6 @@ import logging
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tileserver.access import first_element
 from tileserver.errors import BodyTooLarge, RequestError, UrlTooLong, error_response
 
 logger = logging.getLogger(__name__)
@@ -16,16 +15,11 @@ BODY_BYTES = 2**20
 """A GeoJSON feature of some 40,000 corners."""
 URL_BYTES = 16 * 2**10
 """A colour map of 256 entries is the longest that is sensible: 6 KiB."""
-OWN_PAGES = frozenset({"", "viewer", "api.html"})
-OWN_POLICY = (
+PAGE_POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     b"img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; worker-src 'self' blob:; "
     b"base-uri 'none'; form-action 'none'"
 )
-TITILER_POLICY = (
-    b"default-src 'self' https: data: blob: 'unsafe-inline'; object-src 'none'; base-uri 'none'"
-)
-"""titiler's own pages run scripts that stand in them, and load their libraries from elsewhere."""
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 
 
@@ -39,7 +33,7 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        guarded = _Guarded(scope, send)
+        guarded = _Guarded(send)
         if scope["method"] == "HEAD":  # the server below sends no body for it
             scope = {**scope, "method": "GET"}
         try:
@@ -58,18 +52,17 @@ class Guard:
 class _Guarded:
     """An answer on its way out."""
 
-    __slots__ = ("_scope", "_send", "started")
+    __slots__ = ("_send", "started")
 
-    def __init__(self, scope: Scope, send: Send) -> None:
-        self._scope, self._send, self.started = scope, send, False
+    def __init__(self, send: Send) -> None:
+        self._send, self.started = send, False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
             headers = [*message["headers"], *HEADERS]
             if any(k == b"content-type" and v.startswith(b"text/html") for k, v in headers):
-                own = first_element(self._scope) in OWN_PAGES
-                headers.append((b"content-security-policy", OWN_POLICY if own else TITILER_POLICY))
+                headers.append((b"content-security-policy", PAGE_POLICY))
             message["headers"] = headers
         await self._send(message)
 

@@ -30,6 +30,9 @@ MAX_BANDS = 16
 MAX_TEXT = 4096
 MAX_COLOURS = 512
 
+UNUSABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+"""What the libraries raise for formulas and colour maps that they cannot use."""
+
 Mask = NDArray[np.bool_]
 
 
@@ -91,7 +94,7 @@ def rendering_parameters(
             _colours(rendering.colormap)
         if color_formula:
             list(parse_operations(color_formula))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except UNUSABLE as error:
         raise OutOfRange from error
     return rendering
 
@@ -108,7 +111,7 @@ def check(rendering: Rendering, raster: Raster) -> None:
     pixel = np.zeros((len(raster.indexes), 1, 1), np.float32)
     try:
         shown(pixel, np.ones((1, 1), bool), raster, rendering)
-    except (ValueError, IndexError, TypeError) as error:
+    except UNUSABLE as error:
         raise OutOfRange from error
 
 

@@ -48,7 +48,8 @@ class GridSource:
         bounds = grid.bounds_of(self.raster.crs, self.raster.bounds)
         self.extent = grid.window_of_bounds(bounds, zoom)
         """The pixels that the raster touches."""
-        self._frame = self.extent.dilated(MARGIN_PX).aligned(BLOCK_PX).dilated(MARGIN_PX)
+        # Starts on a block: GDAL warps in tiles of 512 x 128 px, and half ones cost whole ones.
+        self._frame = self.extent.dilated(MARGIN_PX).aligned(BLOCK_PX).dilated(BLOCK_PX)
 
     def read(self, block: Window) -> Pixels:
         """Raises SourceUnavailable where the raster cannot be read."""

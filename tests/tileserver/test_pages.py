@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, Request, expect, sync_playwright
 
 from tests.tileserver.conftest import Server
-from tests.tileserver.test_viewer import ARGUMENTS, CHROMIUM
+from tests.tileserver.test_viewer import ARGUMENTS, CHROMIUM, wait_until
 
 GRIDS = {"WebMercatorQuad": 19, "UTM31WGS84Quad": 19, "WorldCRS84Quad": 18}
 
@@ -51,10 +51,11 @@ def page(browser_page: Page, server: Server) -> Iterator[Page]:
 
 def settled(page: Page, picture: Path) -> np.ndarray:
     """The page once all its tiles are there, (H, W, C)."""
-    page.wait_for_function(
+    wait_until(
+        page,
         "document.querySelectorAll('img.leaflet-tile').length > 0 && "
         "[...document.querySelectorAll('img.leaflet-tile')].every(t => t.complete && "
-        "t.naturalWidth > 0 && t.classList.contains('leaflet-tile-loaded'))"
+        "t.naturalWidth > 0 && t.classList.contains('leaflet-tile-loaded'))",
     )
     page.wait_for_timeout(400)  # tiles fade in
     page.screenshot(path=picture)
@@ -80,7 +81,7 @@ def test_the_map_of_a_grid_shows_the_ground_and_goes_past_native(
 
 def test_parameters_of_the_map_are_passed_on_to_its_tiles(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/yellowstone/WebMercatorQuad/map.html?mode=interpolated")
-    page.wait_for_function("document.querySelectorAll('img.leaflet-tile').length > 0")
+    wait_until(page, "document.querySelectorAll('img.leaflet-tile').length > 0")
     sources = page.eval_on_selector_all("img.leaflet-tile", "tiles => tiles.map(t => t.src)")
     assert all(source.endswith(".webp?mode=interpolated") for source in sources)
 

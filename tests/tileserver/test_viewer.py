@@ -33,8 +33,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Page:
-    # The pages' policy forbids eval, which wait_for_function needs; it has a test of its own.
-    page = browser.new_page(viewport={"width": 900, "height": 600}, bypass_csp=True)
+    page = browser.new_page(viewport={"width": 900, "height": 600})
     page.set_default_timeout(60_000)
     return page
 
