@@ -10,17 +10,14 @@
     pyramid (engine)    native: 2x2 means of the source; deeper: window evaluation
     rendering, encoding bands, rescaling, colours; PNG to GeoTIFF; provenance in headers
 
-settings, catalogue, watch, grid, source, aligned, filling: what is served and how it is read.
-locating, listings, virtual, virtual_file, remote, upstream: where rasters come from.
-origin, members, raster, handles: one version of a raster, and open handles to it.
+catalogue, grid: sources by id, each as it is now, on the pixels of any grid.
 tile_request, tile_pixels, versions: what a tile is. departure: clients that leave.
-middleware, observation, guard, access, turns; metrics, logs, health, serving: operation.
-tilejson, wmts, ogc, coverage, pages, public_url: what clients read. limits, parameters: bounds.
-reader: rio-tiler's reader for titiler's own routes. app, cli, configuration: assembly, commands.
-cache_commands, purging, exporting, archives: what is kept, what goes, what is taken along.
-prerendering, area: tiles made before anybody asks. upscaling, mosaic: whole rasters.
-training, evaluating: checkpoints made and judged. checkpoints: those that ship.
+reader: for titiler's own routes; limits, parameters: what they may be asked for.
 superresolved: the tiles for other titiler apps.
+sources/: where rasters come from and how they are read. operation/: before any route, and around.
+documents/: TileJSON, WMTS, OGC API Tiles, pages. keeping/: tiers, prerendering, purging, exports.
+upscaling, mosaic: whole rasters. training, evaluating/: checkpoints made and judged; checkpoints:
+those that ship. settings, configuration, app, cli: assembly.
 """
 
 from __future__ import annotations

@@ -19,20 +19,20 @@ from starlette.staticfiles import StaticFiles
 
 from cache import Tiered
 from engine.errors import CheckpointError
-from tileserver.access import grant_of
 from tileserver.catalogue import Catalogue, Source
 from tileserver.checkpoints import local_checkpoint
+from tileserver.documents.ogc import add_ogc, landing_page, wants_json
+from tileserver.documents.pages import VIEWER, add_api_page
 from tileserver.errors import StartupError, add_error_handlers
 from tileserver.factory import OverzoomFactory
-from tileserver.health import Health, add_health
-from tileserver.metrics import Metrics, add_figures
-from tileserver.middleware import add_middleware
-from tileserver.ogc import add_ogc, landing_page, wants_json
-from tileserver.pages import VIEWER, add_api_page
+from tileserver.keeping.tiers import open_cluster, open_store
+from tileserver.operation.access import grant_of
+from tileserver.operation.health import Health, add_health
+from tileserver.operation.metrics import Metrics, add_figures
+from tileserver.operation.middleware import add_middleware
 from tileserver.renderer import Renderer
 from tileserver.scheduler import Scheduler
 from tileserver.settings import Settings
-from tileserver.tiers import open_cluster, open_store
 
 logger = logging.getLogger(__name__)
 

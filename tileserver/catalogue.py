@@ -24,16 +24,16 @@ from engine.imagery import BlockMemo
 from engine.probe import windows_agree
 from engine.pyramid import Pyramid
 from engine.window import Window
-from tileserver.aligned import AlignedSource, window_on_grid
 from tileserver.errors import UnknownSource, UnsupportedGrid
 from tileserver.grid import Grid, doubling_grids
-from tileserver.handles import Handles, Shelf
-from tileserver.locating import locate
-from tileserver.memo import BlockMemory
-from tileserver.raster import Raster, inspected
 from tileserver.settings import Settings, SourceSettings
-from tileserver.source import Bands, GridSource
-from tileserver.watch import Tracked, Watch
+from tileserver.sources.aligned import AlignedSource, window_on_grid
+from tileserver.sources.handles import Handles, Shelf
+from tileserver.sources.locating import locate
+from tileserver.sources.memo import BlockMemory
+from tileserver.sources.raster import Raster, inspected
+from tileserver.sources.source import Bands, GridSource
+from tileserver.sources.watch import Tracked, Watch
 
 logger = logging.getLogger(__name__)
 

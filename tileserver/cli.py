@@ -13,10 +13,10 @@ from typing import Any
 import click
 
 from engine.errors import EngineError
-from tileserver.allocation import bound_arenas
-from tileserver.cache_commands import cache
 from tileserver.errors import OverzoomError, StartupError
-from tileserver.prerender_command import prerender
+from tileserver.keeping.cache_commands import cache
+from tileserver.keeping.prerender_command import prerender
+from tileserver.operation.allocation import bound_arenas
 
 LIBRARY_ENVIRONMENT = {
     "GDAL_CACHEMAX": "200",  # MB; GDAL's own default is 5 % of the machine
@@ -63,9 +63,9 @@ def serve(
     **options: Any,
 ) -> None:
     """Serve rasters, or all rasters of a folder, as tiles."""
-    from tileserver import serving
     from tileserver.app import make_app
-    from tileserver.logs import configure_logging
+    from tileserver.operation import serving
+    from tileserver.operation.logs import configure_logging
     from tileserver.settings import read_settings
 
     overrides = {name: value for name, value in options.items() if value is not None}

@@ -15,23 +15,23 @@ from titiler.core.dependencies import DefaultDependency
 from titiler.core.factory import TilerFactory
 
 from cache import TileKey
-from tileserver.access import links_with_key
 from tileserver.catalogue import Source
 from tileserver.departure import while_there
+from tileserver.documents.ogc import add_tilesets
+from tileserver.documents.pages import add_map_page
+from tileserver.documents.tilejson import tilejson_document
+from tileserver.documents.wmts import Wmts
 from tileserver.encoding import ImageFormat
 from tileserver.errors import OutOfRange, Overloaded, SourceChanged, SourceUnavailable
 from tileserver.grid import TILE_PX, WEB_MERCATOR
 from tileserver.limits import LimitedRoute
-from tileserver.ogc import add_tilesets
-from tileserver.pages import add_map_page
+from tileserver.operation.access import links_with_key
 from tileserver.parameters import Sizes
 from tileserver.reader import CatalogueReader
 from tileserver.renderer import Rendered, Renderer
 from tileserver.rendering import Rendering, rendering_parameters
 from tileserver.tile_request import Mode, TileRequest
-from tileserver.tilejson import tilejson_document
 from tileserver.versions import version
-from tileserver.wmts import Wmts
 
 MAX_INDEX = 2**31 - 1
 IMMUTABLE = "public, max-age=31536000, immutable"

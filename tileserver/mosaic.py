@@ -16,7 +16,7 @@ from affine import Affine
 from rasterio.enums import ColorInterp
 
 from engine.window import Window
-from tileserver.raster import Raster
+from tileserver.sources.raster import Raster
 
 _TYPES = {
     "uint8": "Byte",

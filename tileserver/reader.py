@@ -10,7 +10,7 @@ from rio_tiler.io import Reader
 
 from tileserver.catalogue import Source
 from tileserver.grid import Grid
-from tileserver.raster import open_raster
+from tileserver.sources.raster import open_raster
 
 
 class CatalogueReader(Reader):

@@ -18,7 +18,7 @@ from engine.imagery import Pixels
 from tileserver.catalogue import Catalogue
 from tileserver.encoding import ImageFormat
 from tileserver.errors import OutOfRange, OutsideSource, SourceChanged, SourceUnavailable
-from tileserver.metrics import Metrics
+from tileserver.operation.metrics import Metrics
 from tileserver.readers import Readers
 from tileserver.rendering import PLAIN, Rendering, check
 from tileserver.scheduler import Scheduler

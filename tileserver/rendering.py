@@ -23,8 +23,8 @@ from rio_tiler.models import ImageData
 from engine.imagery import Pixels
 from tileserver.encoding import to_levels
 from tileserver.errors import OutOfRange
-from tileserver.raster import Raster
-from tileserver.source import unscaled
+from tileserver.sources.raster import Raster
+from tileserver.sources.source import unscaled
 
 MAX_BANDS = 16
 MAX_TEXT = 4096

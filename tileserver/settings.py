@@ -16,7 +16,7 @@ from engine.lattice import Lattice
 from engine.sampler import SamplerSettings
 from engine.schedule import Schedule
 from tileserver.errors import StartupError
-from tileserver.operation import AccessSettings, LogSettings, OperationSettings
+from tileserver.operation.settings import AccessSettings, LogSettings, OperationSettings
 
 SOURCE_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 RESERVED_IDS = frozenset(

@@ -29,11 +29,11 @@ from tileserver.catalogue import Layer, Opener, Source
 from tileserver.checkpoints import local_checkpoint
 from tileserver.errors import SourceUnavailable, StartupError, UnsupportedGrid
 from tileserver.grid import TILE_PX
-from tileserver.raster import open_raster
 from tileserver.settings import Settings, SourceSettings, is_remote_address
-from tileserver.source import unscaled
+from tileserver.sources.raster import open_raster
+from tileserver.sources.source import unscaled
+from tileserver.sources.watch import Tracked
 from tileserver.tile_pixels import valid_pixels
-from tileserver.watch import Tracked
 
 MAX_SOURCES = 64
 """Rasters that are remembered: their inspection and blocks, not the open file."""

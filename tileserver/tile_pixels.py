@@ -12,7 +12,7 @@ from tileserver.encoding import encode, encode_values
 from tileserver.grid import TILE_PX
 from tileserver.reader import CatalogueReader
 from tileserver.rendering import shown, values_shown
-from tileserver.source import scaled
+from tileserver.sources.source import scaled
 from tileserver.tile_request import TileRequest
 
 Mask = NDArray[np.bool_]

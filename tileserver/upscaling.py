@@ -36,10 +36,10 @@ from engine.schedule import Schedule
 from engine.window import Window
 from tileserver.checkpoints import local_checkpoint
 from tileserver.errors import StartupError
-from tileserver.memo import BlockMemory
 from tileserver.mosaic import Mosaic, write_mosaic
-from tileserver.raster import Raster, inspect, open_raster, whole_range
-from tileserver.source import Bands, OwnGridSource, unscaled
+from tileserver.sources.memo import BlockMemory
+from tileserver.sources.raster import Raster, inspect, open_raster, whole_range
+from tileserver.sources.source import Bands, OwnGridSource, unscaled
 
 BLOCK_PX = 1024
 """A block's halo costs a quarter of its work at this side; 256 px would double it."""

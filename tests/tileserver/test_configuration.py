@@ -11,8 +11,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from tests.tileserver.operation.test_access import hashed
 from tests.tileserver.rasters import cut
-from tests.tileserver.test_access import hashed
 from tests.tileserver.test_cli import overzoom
 from tileserver.configuration import annotated, schema
 from tileserver.settings import Settings, SourceSettings, read_settings

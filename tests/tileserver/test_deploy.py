@@ -16,8 +16,8 @@ import pytest
 from morecantile import Tile
 
 from tests.tileserver.conftest import free_port, path_of, running
-from tests.tileserver.test_access import hashed
-from tests.tileserver.test_operation import configured
+from tests.tileserver.operation.test_access import hashed
+from tests.tileserver.operation.test_operation import configured
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 NATIVE = 19

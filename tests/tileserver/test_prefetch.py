@@ -15,7 +15,7 @@ from tests.tileserver.rasters import cut
 from tileserver.app import open_catalogue
 from tileserver.errors import SourceUnavailable
 from tileserver.settings import Settings
-from tileserver.source import BLOCK_PX, Bands
+from tileserver.sources.source import BLOCK_PX, Bands
 
 THREADS = 8
 

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 
 from tests.tileserver.conftest import Server, decoded, path_of
 from tests.tileserver.rasters import SCENE, cut
-from tests.tileserver.test_watch import inverted
+from tests.tileserver.sources.test_watch import inverted
 from tileserver import SuperResolvedReader
 from tileserver.superresolved import UnsupportedOption
 

@@ -1,0 +1,153 @@
+"""A server in operation, as a real process: keys, figures, readiness, and its end."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+from morecantile import Tile
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.tileserver.conftest import Server, path_of, running
+from tests.tileserver.operation.test_access import hashed
+
+NATIVE = 19
+MiddleTile = Callable[[int], Tile]
+
+
+def configured(demo: Path, folder: Path, **settings: object) -> Path:
+    """The demo's configuration with other settings."""
+    values = yaml.safe_load((demo / "overzoom.yaml").read_text())
+    for source in values["sources"].values():
+        source["path"] = str(demo / source["path"])
+    file = folder / "overzoom.yaml"
+    file.write_text(yaml.safe_dump({**values, **settings}))
+    return file
+
+
+def figures(server: Server, **headers: str) -> dict[tuple[str, ...], float]:
+    """The server's counters, by name and values of labels."""
+    text = server.get("/metrics", **headers).text
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_counters_tell_one_computation_a_tile_however_often_it_is_asked_for(
+    server: Server, middle_tile: MiddleTile
+) -> None:
+    middle = middle_tile(NATIVE + 2)
+    paths = [path_of(Tile(middle.x + 5 + i, middle.y + 5, middle.z)) for i in range(4)]
+    before = figures(server)
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(server.client.get, paths * 6))
+    again = [server.client.get(path) for path in paths]
+    server.get(paths[0], **{"If-None-Match": again[0].headers["etag"]})
+    after = figures(server)
+
+    def grown(*key: str) -> float:
+        return after.get(key, 0) - before.get(key, 0)
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert grown("overzoom_computed_tiles_total", "super-resolved") == len(paths)
+    assert grown("overzoom_requests_total", "super-resolved", "200") == 7 * len(paths)
+    assert grown("overzoom_requests_total", "super-resolved", "304") == 1
+    assert grown("overzoom_merged_windows_sum") == len(paths)
+    assert grown("overzoom_stage_seconds_count", "engine") == len(paths)
+    hits = sum(grown("overzoom_cache_hits_total", tier) for tier in ("memory", "disk"))
+    assert hits + grown("overzoom_cache_misses_total") == 7 * len(paths)
+    assert grown("overzoom_cache_bytes", "memory") > 0
+    status = server.get("/status.json").json()
+    assert 0 < status["hit_ratio"] < 1
+    assert status["tile_milliseconds"] > 0
+    assert status["checkpoint"] == "compact"
+
+
+@pytest.fixture(scope="module")
+def locked(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    keys = {"town": {"sha256": hashed("town key"), "sources": ["truth"]}}
+    return configured(demo, tmp_path_factory.mktemp("locked"), access={"keys": keys})
+
+
+def test_a_key_opens_its_source_by_every_route_and_no_other(
+    locked: Path, tmp_path: Path, middle_tile: MiddleTile
+) -> None:
+    native = middle_tile(NATIVE - 1)
+    with running("--config", locked, cache=tmp_path / "cache") as server:
+        routes = server.get("/openapi.json").json()["paths"]
+        asked = 0
+        for route in routes:
+            if route.startswith("/{source}"):
+                path = route.replace("{source}", "yellowstone")
+                assert server.get(path).status_code == 401, route
+                assert server.get(path, **{"X-API-Key": "town key"}).status_code == 404, route
+                asked += 1
+        assert asked >= 20
+        assert server.get("/sources.json").json() == []
+        answer = server.get("/sources.json", Authorization="Bearer town key")
+        assert [source["id"] for source in answer.json()] == ["truth"]
+        assert server.get("/metrics").status_code == 401
+
+        for route in ("tilejson.json", "WebMercatorQuad/tilejson.json"):
+            document = server.get(f"/truth/{route}?mode=interpolated&key=town+key").json()
+            url = document["tiles"][0].format(z=native.z, x=native.x, y=native.y)
+            answer = server.get(url)
+            assert answer.status_code == 200
+            assert answer.headers["cache-control"].startswith("private")
+            assert "Authorization" in answer.headers["vary"]
+            assert server.get(url.replace("town", "gown")).status_code == 401
+        assert "town%20key" in url
+        assert "town key" not in server.log.read_text()
+        assert "town%20key" not in server.log.read_text()
+
+
+def test_a_server_that_is_told_to_end_drains_finishes_and_exits_with_0(
+    demo: Path, tmp_path: Path, middle_tile: MiddleTile
+) -> None:
+    config = configured(demo, tmp_path, operation={"drain_seconds": 1.5, "hang_seconds": 0.05})
+    path = path_of(middle_tile(NATIVE + 3))
+    with (
+        running("--config", config, cache=tmp_path / "cache") as server,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        deep = pool.submit(httpx.get, server.url + path, timeout=60)
+        seen = set()
+        while not deep.done() and "the denoiser hangs" not in seen:
+            seen.add(server.get("/readyz").json()["status"])
+        assert "the denoiser hangs" in seen, "an evaluation of over 50 ms counts as one here"
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        answer = server.get("/readyz")
+        assert (answer.status_code, answer.json()) == (503, {"status": "shutting down"})
+        assert server.get("/healthz").status_code == 200
+        assert len(deep.result().content) > 1000
+        assert server.get(path).content == deep.result().content
+        assert server.process.wait(20) == 0
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"{server.url}/healthz")
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_what_runs_is_finished_before_the_end(
+    config: Path, tmp_path: Path, middle_tile: MiddleTile
+) -> None:
+    middle = middle_tile(NATIVE + 2)
+    paths = [path_of(Tile(middle.x + 2 * i - 3, middle.y, middle.z)) for i in range(4)]
+    with (
+        running("--config", config, cache=tmp_path / "cache") as server,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        waiting = [pool.submit(httpx.get, server.url + path, timeout=60) for path in paths]
+        while not figures(server).get(("overzoom_computed_tiles_total", "super-resolved")):
+            time.sleep(0.01)
+        server.process.send_signal(signal.SIGTERM)
+        assert {future.result().status_code for future in waiting} == {200}
+        assert server.process.wait(20) == 0

@@ -1,0 +1,103 @@
+"""The server's own edge: heads that are too large or too slow, and addresses that are made up."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI, Request
+
+from tests.tileserver.conftest import free_port
+from tileserver.operation import serving
+from tileserver.operation.serving import HEAD_BYTES, BoundedHead, config_of
+from tileserver.settings import Settings
+
+
+@contextmanager
+def served(**settings: object) -> Iterator[int]:
+    """A small application behind the real edge, in a thread; gives its port."""
+    app = FastAPI()
+
+    @app.get("/client")
+    async def client(request: Request) -> str:
+        return f"{request.url.scheme} {request.client.host if request.client else ''}"
+
+    port = free_port()
+    server = uvicorn.Server(config_of(app, Settings.model_validate({"port": port, **settings})))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        yield port
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def test_the_edge_is_the_one_that_is_tested() -> None:
+    assert config_of(FastAPI(), Settings()).http is BoundedHead
+
+
+@pytest.mark.parametrize(
+    ("trusted", "forwarded", "client"),
+    [
+        ([], "1.2.3.4", "http 127.0.0.1"),
+        (["10.9.9.9"], "1.2.3.4", "http 127.0.0.1"),
+        (["127.0.0.1"], "1.2.3.4", "https 1.2.3.4"),
+        (["127.0.0.0/8"], "6.6.6.6, 1.2.3.4", "https 1.2.3.4"),
+        (["127.0.0.1", "5.5.5.5"], "1.2.3.4, 5.5.5.5", "https 1.2.3.4"),
+    ],
+)
+def test_only_a_trusted_proxy_is_believed(trusted: list[str], forwarded: str, client: str) -> None:
+    headers = {"X-Forwarded-For": forwarded, "X-Forwarded-Proto": "https"}
+    with served(access={"trusted_proxies": trusted}) as port:
+        answer = httpx.get(f"http://127.0.0.1:{port}/client", headers=headers)
+        assert answer.json() == client
+        assert "server" not in answer.headers
+
+
+@pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nA: "])
+def test_a_head_without_end_is_cut_off(start: bytes) -> None:
+    with served() as port:
+        assert taken_bytes(port, start + b"x" * 40 * HEAD_BYTES) < 20 * HEAD_BYTES
+
+
+def taken_bytes(port: int, head: bytes) -> int:
+    """How much a server takes before it hangs up."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        for start in range(0, len(head), 4096):
+            try:
+                client.sendall(head[start : start + 4096])
+            except OSError:
+                return start
+            time.sleep(0.001)
+    return len(head)
+
+
+def test_a_slow_head_is_waited_for_no_longer_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.3)
+    with served() as port:
+        for start in (b"", b"GET /client HTTP/1.1\r\nHo"):
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+                client.sendall(start)
+                began = time.monotonic()
+                assert client.recv(100) == b""
+                assert 0.2 < time.monotonic() - began < 5
+        with httpx.Client() as quick:  # an idle connection is no slow head
+            assert quick.get(f"http://127.0.0.1:{port}/client").status_code == 200
+            time.sleep(0.5)
+            assert quick.get(f"http://127.0.0.1:{port}/client").status_code == 200
+
+
+def test_many_requests_on_one_connection_are_no_long_head() -> None:
+    headers = {"X-Long": "x" * 20_000}
+    with served() as port, httpx.Client(headers=headers) as client:
+        for _ in range(10):
+            assert client.get(f"http://127.0.0.1:{port}/client").status_code == 200

@@ -1,0 +1,220 @@
+"""Rasters on an HTTP server and in an S3 store, both real: read, replaced, slow and dead."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import obstore
+import pytest
+from obstore.store import S3Store
+
+from tests.tileserver.conftest import free_port
+from tests.tileserver.rasters import cut
+from tests.tileserver.sources.test_locating import bands_of, mosaic_json, quarters, raster_of
+from tests.tileserver.sources.test_watch import inverted
+from tests.tileserver.stores import FileServer, file_server
+from tileserver.app import open_catalogue
+from tileserver.catalogue import Catalogue
+from tileserver.errors import SourceUnavailable, StartupError
+from tileserver.settings import Settings, SourceSettings
+from tileserver.sources import remote
+from tileserver.sources.locating import locate
+from tileserver.sources.raster import Raster, inspected
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FileServer]:
+    folder = tmp_path / "store"
+    folder.mkdir()
+    cut(folder / "scene.tif", "mask")
+    with file_server(folder, tmp_path / "control") as server:
+        yield server
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Timeouts of a second, so that the tests need not wait for the real ones."""
+    monkeypatch.setitem(remote._GDAL, "GDAL_HTTP_TIMEOUT", "1")
+    monkeypatch.setitem(remote._GDAL, "GDAL_HTTP_MAX_RETRY", "0")
+    monkeypatch.setattr(remote, "LOOK_SECONDS", httpx.Timeout(1))
+
+
+def at(url: str, *hosts: str) -> Raster:
+    source = SourceSettings.model_validate({"path": url})
+    return inspected(locate(source, frozenset(hosts)), None)
+
+
+def watched(url: str, host: str) -> Catalogue:
+    return open_catalogue(
+        Settings.model_validate(
+            {
+                "sources": {"scene": {"path": url}},
+                "remote_hosts": [host],
+                "remote_check_seconds": 0.1,
+            }
+        )
+    )
+
+
+def until_replaced(catalogue: Catalogue) -> None:
+    old, deadline = catalogue["scene"], time.monotonic() + 10
+    while catalogue["scene"] is old:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_remote_raster_equals_the_local_one_and_is_read_by_ranges(store: FileServer) -> None:
+    local, extent = bands_of(raster_of(store.folder / "scene.tif"))
+    bands, _ = bands_of(at(f"{store.url}/scene.tif", store.host))
+    assert np.array_equal(bands.read(extent), local.read(extent))
+    assert np.array_equal(bands.valid(extent), local.valid(extent))
+    assert {path for _, path, _ in store.asked} == {"/scene.tif"}, "nothing beside it is asked for"
+    assert all(asked for method, _, asked in store.asked if method == "GET")
+
+
+@pytest.mark.parametrize("hosts", [(), ("localhost",), ("example.org",)])
+def test_only_hosts_on_the_list_are_asked(store: FileServer, hosts: tuple[str, ...]) -> None:
+    with pytest.raises(StartupError, match="not in remote_hosts"):
+        at(f"{store.url}/scene.tif", *hosts)
+    with pytest.raises(StartupError, match="no user name"):
+        at(f"http://example.org@{store.host}/scene.tif", "example.org", store.host)
+    assert not store.asked
+
+
+def test_a_mosaic_of_remote_members_asks_allowed_hosts_only(
+    store: FileServer, tmp_path: Path
+) -> None:
+    paths = quarters(store.folder / "scene.tif", store.folder / "parts")
+    names = [f"{store.url}/parts/{path.name}" for path in paths]
+    path = mosaic_json(tmp_path / "mosaic.json", names)
+    with pytest.raises(StartupError, match="not in remote_hosts"):
+        raster_of(path)
+    source = SourceSettings.model_validate({"path": str(path)})
+    bands, extent = bands_of(inspected(locate(source, frozenset({store.host})), None))
+    local, _ = bands_of(raster_of(store.folder / "scene.tif"))
+    assert np.array_equal(bands.read(extent), local.read(extent))
+
+
+def test_a_replaced_remote_raster_is_another_version(store: FileServer, tmp_path: Path) -> None:
+    catalogue = watched(f"{store.url}/scene.tif", store.host)
+    old = catalogue["scene"]
+    extent = old.layer("WebMercatorQuad").extent.dilated(-40)
+    assert old.layer("WebMercatorQuad").bands.read(extent).any()
+    assert old.unchanged()
+    asked = len(store.asked)
+    assert old.unchanged()
+    assert not any(method == "GET" for method, _, _ in store.asked[asked:]), "no network for it"
+    path = store.folder / "scene.tif"
+    inverted(path, tmp_path / "other.tif").replace(path)
+    until_replaced(catalogue)
+    new = catalogue["scene"]
+    assert new.fingerprint != old.fingerprint
+    local, _ = bands_of(raster_of(path))
+    assert np.array_equal(new.layer("WebMercatorQuad").bands.read(extent), local.read(extent))
+    catalogue.close()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_server_that_is_slow_or_fails_costs_its_timeout_and_recovers(store: FileServer) -> None:
+    raster = at(f"{store.url}/scene.tif", store.host)
+    for delay_seconds, status in ((30, None), (0, 500), (0, 404)):
+        bands, extent = bands_of(raster)
+        store.fault(delay_seconds, status)
+        started = time.monotonic()
+        with pytest.raises(SourceUnavailable):
+            bands.read(extent)
+        assert time.monotonic() - started < 5
+        store.fault()
+        assert bands.read(extent).any(), "nothing of the failure is remembered"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_dead_server_leaves_the_source_as_it_was(tmp_path: Path) -> None:
+    cut(tmp_path / "scene.tif", "rgb")
+    with file_server(tmp_path, tmp_path / "control") as store:
+        catalogue = watched(f"{store.url}/scene.tif", store.host)
+        old = catalogue["scene"]
+    time.sleep(0.5)
+    assert catalogue["scene"] is old
+    layer = old.layer("WebMercatorQuad")
+    started = time.monotonic()
+    with pytest.raises(SourceUnavailable):
+        layer.bands.read(layer.extent)
+    assert time.monotonic() - started < 5
+    catalogue.close()
+
+
+def test_a_redirect_is_refused_at_start_up(store: FileServer, tmp_path: Path) -> None:
+    with file_server(store.folder, tmp_path / "elsewhere") as elsewhere:
+        store.fault(location=elsewhere.url)
+        with pytest.raises(StartupError, match="redirects elsewhere"):
+            at(f"{store.url}/scene.tif", store.host)
+        assert not elsewhere.asked
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[S3Store]:
+    """A bucket in moto's server, a process of its own, named to GDAL and obstore alike."""
+    port = free_port()
+    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1"]
+    with subprocess.Popen(
+        [*command, "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            _wait_for(port)
+            url = f"http://127.0.0.1:{port}"
+            httpx.put(f"{url}/imagery").raise_for_status()
+            for name, value in {
+                "AWS_ACCESS_KEY_ID": "test",
+                "AWS_SECRET_ACCESS_KEY": "test",
+                "AWS_REGION": "us-east-1",
+                "AWS_ENDPOINT_URL": url,  # obstore's
+                "AWS_S3_ENDPOINT": f"127.0.0.1:{port}",  # GDAL's
+                "AWS_HTTPS": "NO",
+                "AWS_VIRTUAL_HOSTING": "FALSE",
+                "AWS_EC2_METADATA_DISABLED": "true",
+            }.items():
+                monkeypatch.setenv(name, value)
+            yield S3Store("imagery", client_options={"allow_http": True})
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise AssertionError("the store did not start")
+
+
+def test_a_raster_in_s3_is_served_and_its_replacement_noticed(
+    bucket: S3Store, tmp_path: Path
+) -> None:
+    path = cut(tmp_path / "scene.tif", "mask")
+    obstore.put(bucket, "2026/scene.tif", path)
+    with pytest.raises(StartupError, match="imagery: not in remote_hosts"):
+        at("s3://imagery/2026/scene.tif")
+    catalogue = watched("s3://imagery/2026/scene.tif", "imagery")
+    old = catalogue["scene"]
+    extent = old.layer("WebMercatorQuad").extent
+    local, _ = bands_of(raster_of(path))
+    assert np.array_equal(old.layer("WebMercatorQuad").bands.read(extent), local.read(extent))
+    obstore.put(bucket, "2026/scene.tif", inverted(path, tmp_path / "other.tif"))
+    until_replaced(catalogue)
+    after, _ = bands_of(raster_of(tmp_path / "other.tif"))
+    new = catalogue["scene"].layer("WebMercatorQuad")
+    assert np.array_equal(new.bands.read(extent), after.read(extent))
+    with pytest.raises(StartupError, match="is not there"):
+        at("s3://imagery/2026/missing.tif", "imagery")
+    catalogue.close()

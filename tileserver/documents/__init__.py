@@ -1,0 +1,1 @@
+"""What clients read before they ask for tiles: TileJSON, WMTS, OGC API Tiles, pages."""

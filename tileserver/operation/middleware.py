@@ -1,0 +1,48 @@
+"""What every request passes before a route: all of it pure ASGI, so that disconnects are seen.
+
+Observation   id, counters, log line
+CORS          on errors and refusals as well
+Guard         sizes, faults, headers for browsers
+Access        keys, where any are configured
+Limited       turns by client
+PublicUrl     the address that documents name, where one is configured
+routes
+"""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from tileserver.operation.access import Access
+from tileserver.operation.guard import Guard
+from tileserver.operation.metrics import Metrics
+from tileserver.operation.observation import Observation
+from tileserver.operation.public_url import PublicUrl
+from tileserver.operation.turns import Limited
+from tileserver.settings import RESERVED_IDS, Settings
+
+EXPOSED = ["ETag", "Retry-After", "Server-Timing", "X-Request-ID", "X-Overzoom"]
+EXPOSED += ["X-Overzoom-Scale", "X-Overzoom-Checkpoint", "X-Overzoom-Steps"]
+EXPOSED += ["X-Overzoom-Noise-Seed", "X-Overzoom-Fallback"]
+SENT = ["Authorization", "X-API-Key", "X-Request-ID", "If-None-Match"]
+PAGES = RESERVED_IDS | {"", "favicon.ico"}
+
+
+def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+    """Register everything above; what is added last is passed first."""
+    if settings.public_url is not None:
+        app.add_middleware(PublicUrl, url=settings.public_url)
+    app.add_middleware(Limited, settings=settings.access, refused=metrics.refused)
+    if settings.access.keys:
+        app.add_middleware(Access, settings=settings.access, pages=PAGES)
+    app.add_middleware(Guard)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET", "HEAD", "POST"],
+        allow_headers=SENT,
+        expose_headers=EXPOSED,
+        max_age=86400,
+    )
+    app.add_middleware(Observation, settings=settings.log, metrics=metrics)
