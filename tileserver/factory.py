@@ -26,6 +26,7 @@ from tileserver.errors import OutOfRange, Overloaded, SourceChanged, SourceUnava
 from tileserver.grid import TILE_PX, WEB_MERCATOR
 from tileserver.limits import LimitedRoute
 from tileserver.operation.access import links_with_key
+from tileserver.operation.turns import turn_of
 from tileserver.parameters import Sizes
 from tileserver.reader import CatalogueReader
 from tileserver.renderer import Rendered, Renderer
@@ -148,8 +149,11 @@ class OverzoomFactory(TilerFactory):
         return _image(wanted, rendered, headers)
 
     async def _render(self, request: Request, wanted: TileRequest, key: TileKey) -> Rendered:
-        work = self.renderer.render(wanted, key.path)
-        return await while_there(request, work, self._deadline_seconds)
+        async def in_turn() -> Rendered:
+            async with turn_of(request.scope):
+                return await self.renderer.render(wanted, key.path)
+
+        return await while_there(request, in_turn(), self._deadline_seconds)
 
     @property
     def _deadline_seconds(self) -> float:

@@ -49,7 +49,8 @@ def main() -> None:
             "deep": {"path": str(deep), "range": [0, 255 * 40]},
         }
         config = folder / "overzoom.yaml"
-        config.write_text(yaml.safe_dump({"sources": sources, **LIMITS}))
+        access = {"trusted_proxies": ["127.0.0.1"]}
+        config.write_text(yaml.safe_dump({"sources": sources, "access": access, **LIMITS}))
         with running("--config", config, cache=folder / "cache") as server:
             tally, resident = asyncio.run(soak(server, seconds))
             computed = computed_tiles(server)

@@ -90,7 +90,7 @@ class Viewer:
         self.random, self.grounds, self.tally = random.Random(number), grounds, tally
         self.format = ("webp", "png", "jpg")[number % 3]
         self.known: dict[str, str] = {}
-        self.url = url
+        self.url, self.address = url, f"10.0.0.{number + 1}"
         self._open_tab()
         self._arrive()
 
@@ -104,7 +104,10 @@ class Viewer:
 
     def _open_tab(self) -> None:
         limits = httpx.Limits(max_connections=CONNECTIONS)
-        self.client = httpx.AsyncClient(base_url=self.url, timeout=90, limits=limits)
+        headers = {"X-Forwarded-For": self.address}  # people have addresses of their own
+        self.client = httpx.AsyncClient(
+            base_url=self.url, timeout=90, limits=limits, headers=headers
+        )
 
     async def _look(self) -> None:
         tiles = [asyncio.ensure_future(self._load(path)) for path in self._view()]

@@ -3,14 +3,18 @@
 A map asks for a whole view at once, so a request beyond a client's share waits rather than fails,
 and the newest goes first: what was asked for last is what the viewer looks at. Of too many waiting
 the oldest is refused (429, Retry-After). A client is known only while it has a request here.
+
+A tile takes its turn where it must be made (turn_of): what is in memory, or with the client
+already, is answered at once. Every other request takes its turn on arrival.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from ipaddress import IPv6Address
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,6 +26,9 @@ from tileserver.operation.settings import AccessSettings
 NETWORK_64 = len("2001:0db8:0000:0000")
 EXEMPT = frozenset({"healthz", "readyz", "metrics", "status.json"})
 """Answered at once whatever else is going on: they cost nothing, and say what is going on."""
+TILE = re.compile(r"/[0-9]+/[0-9]+/[0-9]+(@[0-9]x)?(\.[a-z]+)?\Z")
+TURN = "overzoom.turn"
+"""Where a request's scope holds the turn that it may still take."""
 
 
 class Turns:
@@ -106,23 +113,40 @@ class Limited:
         self._requests += 1
         client = client_of(scope)
         try:
-            try:
-                await self.turns.take(client)
-            except TooManyRequests as error:
-                await self._refuse("client", error, scope, receive, send)
+            if TILE.search(scope["path"]):
+                await self.app({**scope, TURN: lambda: self._turn(client)}, receive, send)
                 return
-            try:
+            async with self._turn(client):
                 await self.app(scope, receive, send)
-            finally:
-                self.turns.give_back(client)
+        except TooManyRequests as error:
+            await error_response(error)(scope, receive, send)
         finally:
             self._requests -= 1
+
+    @asynccontextmanager
+    async def _turn(self, client: str) -> AsyncIterator[None]:
+        """A client's turn, once it has come; raises TooManyRequests."""
+        try:
+            await self.turns.take(client)
+        except TooManyRequests:
+            self.refused("client")
+            raise
+        try:
+            yield
+        finally:
+            self.turns.give_back(client)
 
     async def _refuse(
         self, reason: str, error: RequestError, scope: Scope, receive: Receive, send: Send
     ) -> None:
         self.refused(reason)
         await error_response(error)(scope, receive, send)
+
+
+def turn_of(scope: Scope) -> AbstractAsyncContextManager[None]:
+    """The turn of a request that has not taken it yet; raises TooManyRequests when entered."""
+    turn: AbstractAsyncContextManager[None] = scope.get(TURN, nullcontext)()
+    return turn
 
 
 def client_of(scope: Scope) -> str:

@@ -16,7 +16,7 @@ from tests.tileserver.asking import ask, scope_of
 from tileserver.errors import TooManyRequests
 from tileserver.operation.access import Grant
 from tileserver.operation.settings import AccessSettings
-from tileserver.operation.turns import Limited, Turns, client_of
+from tileserver.operation.turns import Limited, Turns, client_of, turn_of
 
 
 def shares(**values: float) -> AccessSettings:
@@ -154,6 +154,29 @@ def test_one_client_cannot_take_all_of_it() -> None:
         assert sorted(a.status for a in answers) == [200] * 5 + [429] * 5
         assert {a.headers["retry-after"] for a in answers if a.status == 429} == {"1"}
         assert refused == ["client"] * 5
+
+    asyncio.run(main())
+
+
+def test_a_tile_that_need_not_be_made_waits_for_no_turn() -> None:
+    async def main() -> None:
+        gate, refused = asyncio.Event(), []
+
+        async def tiles(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["path"] == "/a/1/0/0.png":
+                async with turn_of(scope):
+                    await gate.wait()
+            await PlainTextResponse("done")(scope, receive, send)
+
+        app = Limited(tiles, shares(client_requests=1, client_waiting=1), refused.append)
+        made = [asyncio.ensure_future(ask(app, scope_of("/a/1/0/0.png"))) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert (await ask(app, scope_of("/a/2/0/0@2x.png"))).status == 200
+        assert not any(task.done() for task in made)
+        gate.set()
+        assert [answer.status for answer in await asyncio.gather(*made)] == [200, 200]
+        assert len(app.turns) == 0
+        assert not refused
 
     asyncio.run(main())
 
