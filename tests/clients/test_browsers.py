@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,18 +13,13 @@ from threading import Thread
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, Response, sync_playwright
+from playwright.sync_api import Browser, Page, Response
 
+from tests import browser as browsers
 from tests.tileserver.conftest import Server
 
 CLIENTS = ("leaflet", "openlayers", "maplibre")
 NATIVE, DEEPEST = 19, 22
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = [
-    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-component-update",
-    "--disable-background-networking", "--disable-sync",
-    "--use-angle=swiftshader", "--enable-unsafe-swiftshader",  # WebGL without a graphics card
-]  # fmt: skip
 TILE = re.compile(r"/yellowstone/(?:tiles/WebMercatorQuad/)?(\d+)/\d+/\d+\.(?:png|webp)")
 
 
@@ -49,11 +43,8 @@ def pages() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        path = os.environ.get("CHROMIUM", CHROMIUM)
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    with browsers.launched(browsers.SOFTWARE_WEBGL) as browser:
         yield browser
-        browser.close()
 
 
 @dataclass
@@ -79,8 +70,7 @@ class Visit:
 def visit(
     request: pytest.FixtureRequest, browser: Browser, pages: str, server: Server
 ) -> Iterator[Visit]:
-    page = browser.new_page(viewport={"width": 900, "height": 600})
-    page.set_default_timeout(60_000)
+    page = browsers.opened(browser)
     visit = Visit(page)
 
     def answered(response: Response) -> None:

@@ -28,7 +28,7 @@ def test_no_answer_to_bad_input_breaks_a_rule(server: Server) -> None:
     ("status", "headers", "content", "breach"),
     [
         (500, {}, b'{"detail":"internal error"}', "status 500"),
-        (422, {}, b'{"detail":"/work/scene"}', "not of the one shape"),
+        (422, {}, b'{"detail":"/srv/scene"}', "not of the one shape"),
         (422, {}, b'{"detail":"no such source","at":"/home/someone"}', "reveals the machine"),
         (200, {"content-type": "text/html"}, b"Traceback (most recent call last)", "reveals"),
         (400, {}, b'{"detail":"pydantic says no"}', "names a library"),

@@ -2,69 +2,37 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests import browser as browsers
+from tests.browser import wait_until
 from tests.tileserver.conftest import Server
 
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 PLACE = "44.955993/-110.643554"
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        path = os.environ.get("CHROMIUM", CHROMIUM)
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    with browsers.launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Page:
-    page = browser.new_page(viewport={"width": 900, "height": 600})
-    page.set_default_timeout(60_000)
-    return page
+    return browsers.opened(browser)
 
 
 @pytest.fixture(autouse=True)
 def watched(page: Page, server: Server) -> Iterator[None]:
     """No console errors, nothing refused, nothing from elsewhere, in any test."""
-    complaints: list[str] = []
-
-    def note(message: object) -> None:
-        if message.type in ("error", "warning"):  # type: ignore[attr-defined]
-            complaints.append(message.text)  # type: ignore[attr-defined]
-
-    def check(request: object) -> None:
-        if not request.url.startswith((server.url, "data:")):  # type: ignore[attr-defined]
-            complaints.append(request.url)  # type: ignore[attr-defined]
-
-    page.on("console", note)
-    page.on("request", check)
-    yield
-    page.remove_listener("console", note)
-    page.remove_listener("request", check)
-    assert not complaints
-
-
-def wait_until(page: Page, condition: str, seconds: float = 60) -> None:
-    """As playwright's wait_for_function, which the page's security policy refuses (eval)."""
-    deadline = time.monotonic() + seconds
-    while not page.evaluate(condition):
-        assert time.monotonic() < deadline, condition
-        page.wait_for_timeout(50)
+    with browsers.watched(page, server.url):
+        yield
 
 
 def opened(page: Page, server: Server, zoom: int) -> None:

@@ -2,51 +2,32 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, Request, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests import browser as browsers
+from tests.browser import wait_until
 from tests.tileserver.conftest import Server
-from tests.tileserver.test_viewer import ARGUMENTS, CHROMIUM, wait_until
 
 GRIDS = {"WebMercatorQuad": 19, "UTM31WGS84Quad": 19, "WorldCRS84Quad": 18}
 
 
 @pytest.fixture(scope="module")
 def browser_page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        path = os.environ.get("CHROMIUM", CHROMIUM)
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 900, "height": 600})
-        page.set_default_timeout(20_000)
-        yield page
-        browser.close()
+    with browsers.launched() as browser:
+        yield browsers.opened(browser)
 
 
 @pytest.fixture
 def page(browser_page: Page, server: Server) -> Iterator[Page]:
     """A page that must not complain, ask in vain or ask elsewhere."""
-    complaints: list[str] = []
-
-    def note(message: object) -> None:
-        if message.type in ("error", "warning"):  # type: ignore[attr-defined]
-            complaints.append(message.text)  # type: ignore[attr-defined]
-
-    def check(request: Request) -> None:
-        if not request.url.startswith((server.url, "data:")):
-            complaints.append(request.url)
-
-    browser_page.on("console", note)
-    browser_page.on("request", check)
-    yield browser_page
-    browser_page.remove_listener("console", note)
-    browser_page.remove_listener("request", check)
-    assert not complaints
+    with browsers.watched(browser_page, server.url):
+        yield browser_page
 
 
 def settled(page: Page, picture: Path) -> np.ndarray:
