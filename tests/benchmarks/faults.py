@@ -11,6 +11,7 @@ import os
 import random
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -41,7 +42,8 @@ FILE_BYTES = 20_000
 
 def killed(site: Site, kills: int = 50) -> Outcome:
     """kill -9 while tiles are being written; the cache goes on from one life to the next."""
-    chance, cache, halves, found = random.Random(0), site.folder / "killed", 0, 0
+    chance, cache, found = random.Random(0), site.folder / "killed", 0
+    halves: set[Path] = set()
     wrong: list[str] = []
     for _ in range(kills):
         files = [file for _, file in stored(cache)]
@@ -49,20 +51,31 @@ def killed(site: Site, kills: int = 50) -> Outcome:
             file.unlink()
         with site.served("killed") as server, ThreadPoolExecutor(1) as pool:
             paths = chance.sample(list(site.clean), len(site.clean))
-            enough = sum(1 for _ in stored(cache)) + chance.randint(1, len(paths) // 2)
             asking = pool.submit(asked, server, paths)
-            while not asking.done() and sum(1 for _ in stored(cache)) < enough:
-                time.sleep(0.0005)
+            while not (asking.done() or _caught_writing(server.process, cache, halves)):
+                time.sleep(chance.uniform(0, 0.002))
             server.process.kill()
             server.process.wait()
         wrong += site.wrong_in(asking.result())
-        halves += sum(1 for _ in cache.rglob("*.partial"))
+        halves.update(cache.rglob("*.partial"))
         broken = unreadable(cache)
         wrong += [f"{key}: half a file under a whole one's name" for key in broken]
         found += sum(1 for _ in stored(cache))
     with site.served("killed") as server:
         wrong += recovered(site, server)
-    return Outcome(f"{kills} kills, {halves} half files left aside, {found} whole ones", wrong)
+    return Outcome(f"{kills} kills, {len(halves)} in mid-write, {found} whole files", wrong)
+
+
+def _caught_writing(process: subprocess.Popen[bytes], cache: Path, known: set[Path]) -> bool:
+    """Stop a server for a moment; where that was in the middle of a write, leave it stopped.
+
+    known: half files of earlier lives.
+    """
+    process.send_signal(signal.SIGSTOP)
+    if set(cache.rglob("*.partial")) - known:
+        return True
+    process.send_signal(signal.SIGCONT)
+    return False
 
 
 def damaged(site: Site) -> Outcome:
