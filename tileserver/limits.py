@@ -29,8 +29,8 @@ STATISTICS_PX = 1024
 HEAVY_ROUTES = ("geojson_statistics",)
 """Ten times finer on each side inside, for the shares of pixels that a shape covers."""
 MAX_BODY_BYTES = 2**20
-MAX_FEATURES = 16
-"""Shapes of one request: each is read on its own."""
+MAX_FEATURES = 8
+"""Shapes of one request: each is read on its own, half a second for its statistics."""
 SIZES = ("width", "height", "max_size")
 OWN_ROUTES = ("tile", "xyz_tile")
 """These check their own parameters: what fails in them is a fault, and is answered as one."""

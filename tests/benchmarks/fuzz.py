@@ -36,7 +36,7 @@ CONFIG = Path(__file__).parents[2] / "deploy" / "demo" / "overzoom.yaml"
 ORIGIN = "https://elsewhere.example"
 ANSWER_SECONDS = 10
 SECRETS = re.compile(
-    rb"(?:/(?:home|root|tmp|usr|opt|srv|mnt|proc|etc|var)/|[A-Z]:\\\\|deploy/demo|\.tif\b|root:x:"
+    rb"(?:/(?:home|root|tmp|usr|opt|srv|mnt|proc|etc|var)/|[A-Z]:\\\\|deploy/demo|[^}]\.tif\b|root:x:"
     rb"|Traceback|File \"|\.py\b|site-packages)"
 )
 LIBRARIES = re.compile(
