@@ -119,18 +119,23 @@ class DiskStore(Store):
             threading.Thread(target=self._look, name="disk cache", daemon=True).start()
 
     def remove(self, key: str) -> None:
+        self._removed(key)
+
+    def _removed(self, key: str) -> bool:
+        """Whether there was a file, which is gone now."""
         path = self._path(key)
         self._stock.drop(key)
         try:
-            path.unlink(missing_ok=True)
-        except NotADirectoryError:
-            return
+            path.unlink()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
         except OSError as error:
             logger.warning("cache file cannot be removed: %s", error)
-            return
+            return False
         with suppress(OSError):  # the first folder that still holds something ends it
             for folder in path.parents[: key.count("/")]:
                 folder.rmdir()
+        return True
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         for entry, status in self._files(prefix):
@@ -162,8 +167,7 @@ class DiskStore(Store):
 
     def _evict(self, target_bytes: float) -> None:
         for key in self._stock.oldest(target_bytes):
-            self.remove(key)
-            self.evicted += 1
+            self.evicted += self._removed(key)  # another thread may have been quicker
 
     def _claim(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

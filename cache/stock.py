@@ -43,6 +43,8 @@ class Stock:
     def drop(self, key: str) -> None:
         """A value is gone."""
         with self._lock:
+            if self._recent is not None:
+                self._recent[key] = None  # the look may have seen it
             self.used_bytes -= self._sizes.pop(key, 0)
 
     def oldest(self, target_bytes: float) -> list[str]:
