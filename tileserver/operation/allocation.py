@@ -2,6 +2,10 @@
 
 MALLOC_ARENA_MAX is read before a process runs a line of its own code, so setting it from within
 has no effect (measured: 9 arenas for 9 threads with and without); mallopt has (2).
+
+And its threshold: arrays that are larger go back to the system when they are freed. By default it
+rises to 32 MiB with use, windows of many sizes then share a heap that only ever grows (12 % in
+ten minutes of 16 viewers); fixed at 4 MiB a tile takes 5 to 8 % longer to draw.
 """
 
 from __future__ import annotations
@@ -13,6 +17,8 @@ import sys
 ARENAS = 2
 """One for the event loop, one for those who draw; titiler users measured 27 % less memory."""
 M_ARENA_MAX = -8  # malloc.h
+M_MMAP_THRESHOLD = -3
+LARGE_BYTES = 4 * 2**20
 
 
 def bound_arenas() -> bool:
@@ -20,4 +26,6 @@ def bound_arenas() -> bool:
     if not sys.platform.startswith("linux") or "MALLOC_ARENA_MAX" in os.environ:
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None and "MALLOC_MMAP_THRESHOLD_" not in os.environ:
+        mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
     return mallopt is not None and mallopt(M_ARENA_MAX, ARENAS) == 1
