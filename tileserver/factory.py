@@ -181,12 +181,10 @@ class OverzoomFactory(TilerFactory):
             "Cache-Control": f"public, max-age={self.max_age_seconds}",
             "X-Overzoom": wanted.origin,
         }
-        if request.query_params.get("v") == version(
-            self.renderer.catalogue, wanted.source, sampled=True
-        ):
+        catalogue, asked = self.renderer.catalogue, request.query_params.get("v")
+        if asked is not None and asked == version(catalogue, wanted.source, sampled=True):
             headers["Cache-Control"] = IMMUTABLE
         if wanted.origin == Mode.super_resolved:
-            catalogue = self.renderer.catalogue
             headers["X-Overzoom-Scale"] = str(2 ** (wanted.pixel_zoom - wanted.layer.native_zoom))
             headers["X-Overzoom-Checkpoint"] = (
                 f"{quote(catalogue.checkpoint.name)}/{catalogue.checkpoint.fingerprint}"

@@ -7,7 +7,7 @@ library below it refuses them. Tiles have their own checks; these guard the rest
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, MutableMapping
+from collections.abc import Callable, Coroutine
 from math import isfinite
 from typing import Any
 
@@ -28,7 +28,6 @@ MAX_SIDE_PX = 2048
 STATISTICS_PX = 1024
 HEAVY_ROUTES = ("geojson_statistics",)
 """Ten times finer on each side inside, for the shares of pixels that a shape covers."""
-MAX_BODY_BYTES = 2**20
 MAX_FEATURES = 8
 """Shapes of one request: each is read on its own, half a second for its statistics."""
 SIZES = ("width", "height", "max_size")
@@ -56,22 +55,12 @@ def check_limits(request: Request, max_side_px: int = MAX_SIDE_PX) -> None:
         raise OutOfRange
 
 
-async def with_bounded_body(request: Request) -> Request:
-    """The request with its body read; raises BodyTooLarge before more than the bound is held."""
+async def check_features(request: Request) -> None:
+    """Raises BodyTooLarge for too many shapes; the body's size is bounded before (guard)."""
     if request.method not in ("POST", "PUT", "PATCH"):
-        return request
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES or body.count(b'"Feature"') > MAX_FEATURES:
-            raise BodyTooLarge
-    message = {"type": "http.request", "body": bytes(body), "more_body": False}
-    unread = [message]
-
-    async def receive() -> MutableMapping[str, Any]:
-        return unread.pop() if unread else await request.receive()
-
-    return Request(request.scope, receive)
+        return
+    if (await request.body()).count(b'"Feature"') > MAX_FEATURES:
+        raise BodyTooLarge
 
 
 def _number(text: Any) -> float:
@@ -100,8 +89,9 @@ class LimitedRoute(APIRoute):
         async def limited(request: Request) -> Response:
             check_parameters(request)
             check_limits(request, STATISTICS_PX if self.name in HEAVY_ROUTES else MAX_SIDE_PX)
+            await check_features(request)
             try:
-                return await handler(await with_bounded_body(request))
+                return await handler(request)
             except (*REFUSALS, RasterioError, RioTilerError, CPLE_BaseError) as error:
                 if isinstance(error, UNREADABLE) or type(error) in ANSWERED:
                     raise

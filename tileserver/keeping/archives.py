@@ -13,7 +13,7 @@ from morecantile import Tile
 from pmtiles.tile import Compression, TileType, zxy_to_tileid
 from pmtiles.writer import write
 
-from tileserver.keeping.area import Bbox
+from tileserver.keeping.options import Bbox
 
 FORMATS = {
     "png": TileType.PNG,

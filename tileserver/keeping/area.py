@@ -13,6 +13,7 @@ from engine.window import Window
 from tileserver.catalogue import Layer
 from tileserver.errors import CommandError
 from tileserver.grid import TILE_PX, Grid
+from tileserver.keeping.options import Bbox
 
 DEGREES = CRS.from_epsg(4326)
 BLOCK_TILES = 4
@@ -20,9 +21,6 @@ BLOCK_TILES = 4
 EDGE_SHARE = 1e-3
 """A box that ends on a tile's edge does not reach the next one by rounding: it is made smaller by
 this share of the deepest zoom's pixel."""
-
-Bbox = tuple[float, float, float, float]
-"""West, south, east, north, in degrees."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ import click
 from cache import Store
 from tileserver.errors import CommandError
 from tileserver.keeping.options import bbox_option, settings_of, settings_options, zooms_option
-from tileserver.settings import Settings
 
 if TYPE_CHECKING:
-    from tileserver.keeping.area import Bbox, TileRange
+    from tileserver.keeping.area import TileRange
+    from tileserver.keeping.options import Bbox
+    from tileserver.settings import Settings
 
 
 @click.group()

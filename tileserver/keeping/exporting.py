@@ -23,7 +23,8 @@ from tileserver.keeping.archives import (
     write_mbtiles,
     write_pmtiles,
 )
-from tileserver.keeping.area import DEGREES, Bbox, tiles_of_bbox
+from tileserver.keeping.area import DEGREES, tiles_of_bbox
+from tileserver.keeping.options import Bbox
 from tileserver.reader import CatalogueReader
 from tileserver.renderer import Renderer
 from tileserver.tile_request import Mode, TileRequest

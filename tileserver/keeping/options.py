@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tileserver.settings import Settings, read_settings
+if TYPE_CHECKING:
+    from tileserver.settings import Settings
 
 DEEPEST_ZOOM = 30
 
@@ -77,5 +78,7 @@ def settings_options(command: Command) -> Command:
 
 def settings_of(config: Path | None, cache_dir: Path | None) -> Settings:
     """The server's settings; raises StartupError."""
+    from tileserver.settings import read_settings
+
     overrides = {} if cache_dir is None else {"cache": {"folder": str(cache_dir)}}
     return read_settings(config, overrides)

@@ -12,7 +12,7 @@ import click
 from tileserver.keeping.options import bbox_option, settings_of, settings_options, zooms_option
 
 if TYPE_CHECKING:
-    from tileserver.keeping.area import Bbox
+    from tileserver.keeping.options import Bbox
 
 
 @click.command()

@@ -19,7 +19,8 @@ from tileserver.app import open_renderer
 from tileserver.catalogue import Catalogue, Layer, Source
 from tileserver.encoding import ImageFormat
 from tileserver.errors import CommandError, OutsideSource, OverzoomError, RequestError
-from tileserver.keeping.area import Bbox, TileRange, downward, tiles_of_bbox, tiles_of_source
+from tileserver.keeping.area import TileRange, downward, tiles_of_bbox, tiles_of_source
+from tileserver.keeping.options import Bbox
 from tileserver.keeping.tiers import open_store
 from tileserver.reader import CatalogueReader
 from tileserver.renderer import Renderer
