@@ -27,6 +27,7 @@ from tileserver.errors import StartupError, add_error_handlers
 from tileserver.factory import OverzoomFactory
 from tileserver.keeping.tiers import open_cluster, open_store
 from tileserver.operation.access import grant_of
+from tileserver.operation.allocation import keep_trimmed
 from tileserver.operation.health import Health, add_health
 from tileserver.operation.metrics import Metrics, add_figures
 from tileserver.operation.middleware import add_middleware
@@ -52,9 +53,11 @@ def make_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         warming = asyncio.create_task(health.warm_up())
+        trimming = asyncio.create_task(keep_trimmed())
         try:
             yield
         finally:
+            trimming.cancel()
             health.stop()
             await warming
             if renderer.cluster is not None:
@@ -96,7 +99,7 @@ def open_renderer(catalogue: Catalogue, store: Tiered, metrics: Metrics | None =
 def _tiles(renderer: Renderer, settings: Settings) -> OverzoomFactory:
     catalogue = renderer.catalogue
 
-    def source_of(
+    async def source_of(
         source: Annotated[str, PathParam(max_length=64, description="Id of a source.")],
     ) -> Source:
         return catalogue[source]

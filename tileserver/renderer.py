@@ -162,9 +162,7 @@ class Renderer:
             clock.lap("read")
         else:
             values, valid = await self._drawn(request, clock)
-        content = await self._run_quick(self._encoded, request, values, valid, path)
-        clock.lap("encode")
-        self.metrics.computed(request.origin, clock.milliseconds)
+        content = await self._run_quick(self._finished, request, values, valid, path, clock)
         return Rendered(content, None, clock.milliseconds)
 
     async def _drawn(self, request: TileRequest, clock: _Clock) -> tuple[Pixels, Mask]:
@@ -192,11 +190,16 @@ class Renderer:
     async def _run_quick(self, work: Callable[..., Value], *arguments: object) -> Value:
         return await asyncio.get_running_loop().run_in_executor(self._quick, work, *arguments)
 
-    def _encoded(self, request: TileRequest, values: Pixels, valid: Mask, path: str) -> bytes:
+    def _finished(
+        self, request: TileRequest, values: Pixels, valid: Mask, path: str, clock: _Clock
+    ) -> bytes:
+        """Encode, keep and count; all of it in one thread, since a waiter may leave meanwhile."""
         content = encoded(request, values, valid)
         if not request.source.unchanged():
             raise SourceChanged
         self.store.put(path, content)
+        clock.lap("encode")
+        self.metrics.computed(request.origin, clock.milliseconds)
         return content
 
 

@@ -60,7 +60,7 @@ class Shown(NamedTuple):
     opaque: Mask
 
 
-def rendering_parameters(
+async def rendering_parameters(
     bidx: Annotated[list[int] | None, Query(description="Band numbers, from 1.")] = None,
     rescale: Annotated[
         list[str] | None,
@@ -78,6 +78,7 @@ def rendering_parameters(
     return_mask: Annotated[bool, Query(description="Transparent where there is no data.")] = True,
 ) -> Rendering:
     """The rendering that a query asks for; raises OutOfRange for one that cannot be."""
+    # A coroutine, since FastAPI sends plain functions to a thread: as dear as all else of a hit.
     if not (bidx or rescale or colormap_name or colormap or color_formula) and return_mask:
         return PLAIN
     if max(len(bidx or ()), len(rescale or ())) > MAX_BANDS:

@@ -113,6 +113,8 @@ def report(tally: Tally, resident: list[float], computed: int, kept: int, faults
     first, last = (statistics.fmean(part) / 2**20 for part in parts)
     print(f"left before the tile came: {tally.left}; addresses asked for: {len(tally.asked)}")
     print(f"resident: {first:.0f} MiB warm, {last:.0f} MiB at the end ({last / first - 1:+.1%})")
+    some = resident[:: len(resident) // 20 or 1]
+    print("MiB over time:", *(f"{resident_bytes / 2**20:.0f}" for resident_bytes in some))
     print(f"computations: {computed}; keys kept: {kept}")
     checks = {
         "every answer was in order": not tally.wrong,
