@@ -14,8 +14,10 @@ NEED_NPM = command -v npm >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) 
 serve: install
 	$(VENV)/bin/overzoom serve --config deploy/demo/overzoom.yaml $(ARGS)
 
+# Threads that wait in loops would take the processor from the other tests.
+test: export OMP_WAIT_POLICY := passive
 test: lint $(VENV)/.browser $(VENV)/.redis $(CLIENTS)/node_modules
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev install
 	$(VENV)/bin/ruff format --check .

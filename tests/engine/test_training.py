@@ -140,9 +140,9 @@ def test_a_run_starts_from_the_checkpoint_that_it_is_given(
     )
 
 
-@pytest.mark.parametrize("backbone", ["alex", "vgg"])
+@pytest.mark.parametrize(("backbone", "crop_px"), [("alex", 128), ("vgg", 96)])
 def test_the_perceptual_term_lowers_the_distance_of_drawn_pictures(
-    collections: list[Collection], tmp_path: Path, backbone: Backbone
+    collections: list[Collection], tmp_path: Path, backbone: Backbone, crop_px: int
 ) -> None:
     settings = replace(
         SETTINGS,
@@ -156,10 +156,10 @@ def test_the_perceptual_term_lowers_the_distance_of_drawn_pictures(
         save_every_seconds=1e9,
         learning_rate=3e-3,
     )
-    one_crop = [Collection("crop", 1.0, (collections[0].pictures[0][:192, :192],))]
-    reports = list(train(one_crop, replace(settings, crop_px=192), tmp_path, {}))
+    one_crop = [Collection("crop", 1.0, (collections[0].pictures[0][:crop_px, :crop_px],))]
+    reports = list(train(one_crop, replace(settings, crop_px=crop_px), tmp_path, {}))
     distances = [r.perceptual for r in reports]
-    assert np.mean(distances[-8:]) < 0.95 * np.mean(distances[:8])
+    assert np.mean(distances[-8:]) < 0.9 * np.mean(distances[:8])
 
 
 def test_a_pattern_of_cells_is_told_from_noise() -> None:
