@@ -18,8 +18,8 @@ from tileserver.encoding import ENCODING
 
 def version(catalogue: Catalogue, source: Source, noise_seeds: Sequence[int] = ()) -> str:
     """The source as it is now, and the samples that a tile past its native zoom is made of."""
-    pictures = [catalogue.picture_fingerprints[seed] for seed in noise_seeds]
-    return fingerprint(ENCODING, source.fingerprint, *(pictures or [None]))
+    pictures = tuple(catalogue.picture_fingerprints[seed] for seed in noise_seeds)
+    return fingerprint(ENCODING, source.fingerprint, *(pictures or (None,)))
 
 
 def current_versions(catalogue: Catalogue) -> dict[str, frozenset[str]]:
