@@ -23,7 +23,9 @@ COLORMAP = "magma"
 MAXIMUM = 20.0
 """Levels shown in the last colour: the 98th percentile of the demo scene, zooms past native alike
 (11, 16 and 22 levels at the first, the second and the third)."""
-LEVELS = 256
+WHOLE, LEAST = 255.0, 1e-3
+"""Levels of the source's whole range; the least range that is shown."""
+COLOURS = 256
 
 
 def deviation_rendering(given: Rendering, raster: Raster) -> Rendering:
@@ -34,6 +36,9 @@ def deviation_rendering(given: Rendering, raster: Raster) -> Rendering:
     rescale = given.rescale or ((0.0, MAXIMUM),)
     colormap = given.colormap or COLORMAP
     check(replace(given, rescale=(), colormap=None), raster)
+    low, high = rescale[0]
+    if not (low >= 0 and high <= WHOLE and high - low >= LEAST):
+        raise OutOfRange
     if len(rescale) > 1 or given.color_formula or colormap not in colour_maps.list():
         raise OutOfRange
     return replace(given, rescale=rescale, colormap=colormap)
@@ -44,8 +49,8 @@ def deviation_shown(deviation: Pixels, valid: Mask, raster: Raster, rendering: R
     indexes = rendering.indexes or default_indexes(raster)
     squares = deviation[[raster.indexes.index(index) for index in indexes]] ** 2
     low, high = rendering.rescale[0]
-    place = (np.sqrt(squares.mean(axis=0)) * np.float32(255) - low) / (high - low)
-    levels = np.rint(np.clip(place, 0, 1) * (LEVELS - 1)).astype(np.uint8)
+    place = (np.sqrt(squares.mean(axis=0)) * np.float32(WHOLE) - low) / (high - low)
+    levels = np.rint(np.clip(place, 0, 1) * (COLOURS - 1)).astype(np.uint8)
     shown = colours(rendering)[levels].transpose(2, 0, 1)
     opaque = valid if rendering.return_mask else np.ones_like(valid)
     return Shown(np.where(valid, shown, np.uint8(0)), opaque)
@@ -68,4 +73,4 @@ def in_unit(deviation: Pixels, raster: Raster) -> Pixels:
 def colours(rendering: Rendering) -> NDArray[np.uint8]:
     """The colours (256, 3) from the first bound to the second."""
     ramp = colour_maps.get(rendering.colormap or COLORMAP)
-    return np.array([ramp[level][:3] for level in range(LEVELS)], np.uint8)
+    return np.array([ramp[level][:3] for level in range(COLOURS)], np.uint8)

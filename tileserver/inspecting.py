@@ -30,7 +30,9 @@ DIGITS = 7
 
 Longitude = Annotated[float, Path(ge=-180, le=180, allow_inf_nan=False, description="Degrees.")]
 Latitude = Annotated[float, Path(ge=-90, le=90, allow_inf_nan=False, description="Degrees.")]
-ZoomParam = Annotated[int, Query(ge=0, le=30, description="Zoom, native or deeper.")]
+ZoomParam = Annotated[
+    int | None, Query(ge=0, le=30, description="Zoom, native or deeper; default: the deepest.")
+]
 
 
 def add_inspect(router: APIRouter, answers: Answers, path_dependency: Callable[..., Any]) -> None:
@@ -42,12 +44,13 @@ def add_inspect(router: APIRouter, answers: Answers, path_dependency: Callable[.
         request: Request,
         lon: Longitude,
         lat: Latitude,
-        zoom: ZoomParam,
+        zoom: ZoomParam = None,
         noise_seed: NoiseSeed = None,
         source: Source = Depends(path_dependency),
     ) -> Response:
         """A pixel of the web mercator grid: native, synthesised, interpolated, and how sure."""
         layer = source.layer(WEB_MERCATOR)
+        zoom = layer.max_zoom if zoom is None else zoom
         if not layer.native_zoom <= zoom <= layer.max_zoom:
             raise OutOfRange
         row, col = _pixel(layer, zoom, lon, lat)
