@@ -52,9 +52,10 @@ class OverzoomFactory(TilerFactory):
     extensions: list[Any] = field(factory=lambda: [Wmts()])
 
     def register_routes(self) -> None:
-        """titiler's routes; the tiles' come first, because routes are tried in order."""
-        self.overzoom_tiles()
+        """titiler's routes last, because routes are tried in order."""
+        # Before the tiles: /{z}/{x}/{y}.{format} would take uncertainty for a zoom.
         add_uncertainty(self.router, self.answers, self.path_dependency, self.url_for)
+        self.overzoom_tiles()
         add_inspect(self.router, self.answers, self.path_dependency)
         super().register_routes()  # type: ignore[no-untyped-call]
 

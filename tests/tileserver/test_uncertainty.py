@@ -79,7 +79,7 @@ def test_its_numbers_are_the_standard_deviation_of_the_samples_tiles(
     assert found[:3].mean() > 1e-3
 
 
-@pytest.mark.parametrize("query", ["", "?rescale=2,9&colormap_name=viridis", "?bidx=2"])
+@pytest.mark.parametrize("query", ["", "?rescale=2,9&colormap_name=inferno", "?bidx=2"])
 def test_the_legend_turns_a_tiles_colours_back_into_its_numbers(floats: Server, query: str) -> None:
     tile = middle(floats, "float", 1)
     picture = decoded(floats.get(uncertain(tile, "float") + query).content)
