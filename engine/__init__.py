@@ -13,6 +13,7 @@
 window: rectangles of absolute pixels. lattice: patches, weights, W and S. noise: counter-based
 normals. schedule: noise levels. network: the local denoiser. denoising: the loop. fusion: the
 rules. sampler: both evaluators. projection, doubling: consistency. resolver, pyramid: zooms.
+samples, uncertainty: several noise seeds, and how much they differ.
 checkpoint: files. global_network: what local denoisers are compared with. training, perceptual,
 evaluation: how checkpoints come to be, and their worth.
 """

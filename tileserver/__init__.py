@@ -1,7 +1,7 @@
 """The tile server: requests in, tiles out; the only package that knows engine and cache.
 
     middleware          turns, keys, bounds, figures, logs: before any route
-    route (factory)     path -> source, grid, tile, format, mode, rendering; 404 and 422 here
+    route (factory)     path -> source, grid, tile, format, mode, rendering, sample; 404, 422
     key (renderer)      fingerprint + z/x/y + format -> strong ETag; If-None-Match ends here
     store (cache)       memory -> disk -> Redis -> object store (tiers); a hit ends here
     single flight       one computation a key, in the process and in the cluster
@@ -11,7 +11,8 @@
     rendering, encoding bands, rescaling, colours; PNG to GeoTIFF; provenance in headers
 
 catalogue, grid: sources by id, each as it is now, on the pixels of any grid.
-tile_request, tile_pixels, versions: what a tile is. departure: clients that leave.
+tile_request, tile_parameters, tile_pixels, versions: what a tile is. answers: 304, tile, refusal.
+uncertainty, deviation: how much samples differ. inspecting: one pixel. departure: who leaves.
 reader: for titiler's own routes; limits, parameters: what they may be asked for.
 superresolved: the tiles for other titiler apps.
 sources/: where rasters come from and how they are read. operation/: before any route, and around.

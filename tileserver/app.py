@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 
 from cache import Tiered
 from engine.errors import CheckpointError
+from tileserver.answers import Answers
 from tileserver.catalogue import Catalogue, Source
 from tileserver.checkpoints import local_checkpoint
 from tileserver.documents.ogc import add_ogc, landing_page, wants_json
@@ -106,11 +107,10 @@ def _tiles(renderer: Renderer, settings: Settings) -> OverzoomFactory:
 
     grids = TileMatrixSets({name: grid.tms for name, grid in catalogue.grids.items()})
     return OverzoomFactory(
-        renderer=renderer,
+        answers=Answers(renderer, settings.cache.max_age_seconds),
         path_dependency=source_of,
         supported_tms=grids,
         router_prefix="/{source}",
-        max_age_seconds=settings.cache.max_age_seconds,
         name="overzoom",
     )
 

@@ -23,6 +23,7 @@ from engine.checkpoint import Checkpoint
 from engine.imagery import BlockMemo
 from engine.probe import windows_agree
 from engine.pyramid import Pyramid
+from engine.samples import Samples
 from engine.window import Window
 from tileserver.errors import UnknownSource, UnsupportedGrid
 from tileserver.grid import Grid, doubling_grids
@@ -51,7 +52,17 @@ class Layer:
     bands: Bands
     extent: Window
     """The pixels with data, on the grid of native_zoom + 1."""
-    pyramid: Pyramid
+    samples: Samples
+
+    @property
+    def pyramid(self) -> Pyramid:
+        """The pictures of the default noise seed."""
+        return self.samples.pyramid(self.samples.noise_seeds[0])
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether there is an uncertainty: several samples, and zooms that show them."""
+        return len(self.samples.noise_seeds) > 1 and self.max_zoom > self.native_zoom
 
     def touches(self, tile: Tile) -> bool:
         """Whether a tile of any zoom shows ground of the source."""
@@ -165,18 +176,22 @@ class Opener:
             return self.memory.section((*source.memory_section, grid.id, name))
 
         bands = Bands(base, memo("source"))
-        pyramid = Pyramid(
-            bands,
-            len(raster.indexes),
-            native,
-            deepest,
-            self.checkpoint,
-            settings.sampler(),
-            lambda zoom: memo(f"zoom {zoom}"),
-            settings.device,
-            canonical=self._canonical,
-        )
-        return Layer(grid, native, deepest, bands, base.extent, pyramid)
+
+        def pyramid(noise_seed: int) -> Pyramid:
+            return Pyramid(
+                bands,
+                len(raster.indexes),
+                native,
+                deepest,
+                self.checkpoint,
+                settings.sampler(noise_seed),
+                lambda zoom: memo(f"noise seed {noise_seed}, zoom {zoom}"),
+                settings.device,
+                canonical=self._canonical,
+            )
+
+        samples = Samples(settings.noise_seeds, pyramid)
+        return Layer(grid, native, deepest, bands, base.extent, samples)
 
 
 class Catalogue:
@@ -194,12 +209,20 @@ class Catalogue:
         self._watch = Watch([(each, self._check_seconds(each)) for each in self._tracked.values()])
         weakref.finalize(self, self._watch.close)
 
-    @cached_property
+    @property
     def picture_fingerprint(self) -> str:
-        """Digest of all that decides super-resolved pixels, the source apart."""
+        """Digest of all that decides the pixels of the default sample, the source apart."""
+        return self.picture_fingerprints[self.settings.noise_seed]
+
+    @cached_property
+    def picture_fingerprints(self) -> dict[int, str]:
+        """Digest of all that decides super-resolved pixels, the source apart, by noise seed."""
         # Kinds of device round differently; whether they also draw differently is not assumed.
         kind = self.settings.device.partition(":")[0]
-        return fingerprint(self.checkpoint.fingerprint, self.settings.sampler(), kind)
+        return {
+            seed: fingerprint(self.checkpoint.fingerprint, self.settings.sampler(seed), kind)
+            for seed in self.settings.noise_seeds
+        }
 
     def _check_seconds(self, tracked: Tracked[Source]) -> float:
         remote = tracked.current.raster.origin.remote

@@ -7,6 +7,7 @@ OverzoomError
     ├── UnknownSource     404
     ├── OutsideSource     404
     ├── OutsideGrid       404
+    ├── NoUncertainty     404
     ├── OutOfRange        422
     ├── UnsupportedGrid   400
     ├── KeyNeeded         401: no API key, or none that is known
@@ -70,6 +71,10 @@ class OutsideGrid(RequestError):
     text = "source lies outside the tile matrix set"
 
 
+class NoUncertainty(RequestError):
+    text = "one sample has no uncertainty"
+
+
 class OutOfRange(RequestError):
     text = "zoom, tile or parameter out of range"
 
@@ -118,6 +123,7 @@ STATUS_CODES: dict[type[Exception], int] = {
     UnknownSource: 404,
     OutsideSource: 404,
     OutsideGrid: 404,
+    NoUncertainty: 404,
     OutOfRange: 422,
     UnsupportedGrid: 400,
     KeyNeeded: 401,

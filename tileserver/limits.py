@@ -31,7 +31,7 @@ HEAVY_ROUTES = ("geojson_statistics",)
 MAX_FEATURES = 8
 """Shapes of one request: each is read on its own, half a second for its statistics."""
 SIZES = ("width", "height", "max_size")
-OWN_ROUTES = ("tile", "xyz_tile")
+OWN_ROUTES = ("tile", "xyz_tile", "uncertainty_tile", "inspect")
 """These check their own parameters: what fails in them is a fault, and is answered as one."""
 PLACES = ("minx", "miny", "maxx", "maxy", "lon", "lat")
 REFUSALS = (ValueError, IndexError, KeyError, TypeError, ArithmeticError)

@@ -15,9 +15,16 @@ from morecantile import Tile
 from cache import ClusterFlight, SingleFlight, Tiered, TileKey
 from cache.key import fingerprint
 from engine.imagery import Pixels
-from tileserver.catalogue import Catalogue
+from tileserver.catalogue import Catalogue, Layer, Source
+from tileserver.deviation import deviation_rendering
 from tileserver.encoding import ImageFormat
-from tileserver.errors import OutOfRange, OutsideSource, SourceChanged, SourceUnavailable
+from tileserver.errors import (
+    NoUncertainty,
+    OutOfRange,
+    OutsideSource,
+    SourceChanged,
+    SourceUnavailable,
+)
 from tileserver.operation.metrics import Metrics
 from tileserver.readers import Readers
 from tileserver.rendering import PLAIN, Rendering, check
@@ -73,25 +80,46 @@ class Renderer:
         mode: Mode = Mode.super_resolved,
         scale: int = 1,
         rendering: Rendering = PLAIN,
+        noise_seed: int | None = None,
     ) -> TileRequest:
         """A checked request; raises the RequestError that says what is wrong with it."""
         source = self.catalogue[source_id]
         layer = source.layer(grid_id)
         tms = layer.grid.tms
-        if not tms.minzoom <= tile.z <= layer.max_zoom - (scale - 1):
+        rendering = self.check(source, layer, mode, rendering, noise_seed)
+        least = tms.minzoom
+        if mode is Mode.uncertainty:
+            least = layer.native_zoom + 1 - (scale - 1)
+        if not least <= tile.z <= layer.max_zoom - (scale - 1):
             raise OutOfRange
         matrix = tms.matrix(tile.z)
         if not (0 <= tile.x < matrix.matrixWidth and 0 <= tile.y < matrix.matrixHeight):
             raise OutsideSource
         if not layer.touches(tile):
             raise OutsideSource
-        check(rendering, source.raster)
-        return TileRequest(source, layer, tile, format, mode, scale, rendering)
+        return TileRequest(source, layer, tile, format, mode, scale, rendering, noise_seed)
+
+    def check(
+        self,
+        source: Source,
+        layer: Layer,
+        mode: Mode,
+        rendering: Rendering,
+        noise_seed: int | None,
+    ) -> Rendering:
+        """The rendering, completed; raises the RequestError that fits what cannot be shown."""
+        if noise_seed not in (None, *layer.samples.noise_seeds):
+            raise OutOfRange
+        if mode is not Mode.uncertainty:
+            check(rendering, source.raster)
+            return rendering
+        if not layer.uncertain:
+            raise NoUncertainty
+        return deviation_rendering(rendering, source.raster)
 
     def key(self, request: TileRequest) -> TileKey:
         """The tile's key: a function of the request alone, with nothing looked up."""
-        sampled = request.origin == Mode.super_resolved
-        made_of = version(self.catalogue, request.source, sampled=sampled)
+        made_of = version(self.catalogue, request.source, request.noise_seeds)
         rendering = fingerprint(request.origin, request.scale, request.rendering)
         tile = request.tile
         format = ImageFormat.jpg if request.format is ImageFormat.jpeg else request.format
@@ -127,7 +155,15 @@ class Renderer:
             request.mode,
             request.scale,
             request.rendering,
+            request.noise_seed,
         )
+
+    async def values(self, request: TileRequest) -> tuple[Pixels, Mask]:
+        """A tile's values (C, H, W), native or deeper, and where they are data (H, W).
+
+        1 is the whole range of the source. Raises Overloaded and SourceUnavailable.
+        """
+        return await self._drawn(request, _Clock())
 
     def fast(self, path: str) -> Rendered | None:
         """The tile where it lies in memory: cheap enough for an event loop."""
@@ -168,17 +204,15 @@ class Renderer:
     async def _drawn(self, request: TileRequest, clock: _Clock) -> tuple[Pixels, Mask]:
         """The tile's crop of its zoom's picture, native or deeper."""
         layer, window, zoom = request.layer, request.window, request.pixel_zoom
-        read, id = self._readers.run, request.source.id
-        sampled = request.origin == Mode.super_resolved
-        valid = await read(
-            id, fetched_valid_pixels if sampled else valid_pixels, layer, zoom, window
-        )
+        read, id, seeds = self._readers.run, request.source.id, request.noise_seeds
+        valid = await read(id, fetched_valid_pixels if seeds else valid_pixels, layer, zoom, window)
         clock.lap("read")
         if not valid.any():
             bands = len(request.source.raster.indexes)
             return np.zeros((bands, *valid.shape), np.float32), valid
-        if sampled:
-            drawn = await self.scheduler.draw(layer.pyramid.picture(zoom), window)
+        if seeds:
+            picture = layer.samples.picture(zoom, seeds)
+            drawn = await self.scheduler.draw(picture, window, len(seeds))
             clock.milliseconds["queue"] = drawn.waited_seconds * 1000
             clock.milliseconds["engine"] = drawn.drawn_seconds * 1000
             clock.lap(None)

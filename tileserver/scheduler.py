@@ -9,6 +9,10 @@ that holds them.
 The queue holds what can be drawn within the deadline, by the pace of the last windows. Beyond that
 the oldest window is refused: it is the one that would come too late. A window that nobody awaits
 any more leaves the queue.
+
+A window of uncertainty costs as many tiles as it has samples: so it counts in the queue, in the
+pace and in what is drawn at once. Costly windows wait until no cheaper one does, and are the first
+to be refused: an extra layer of one viewer takes no tile from another.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import asyncio
 import logging
 import threading
 import time
+from bisect import insort
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -49,12 +54,13 @@ class _Job:
     window: Window
     future: asyncio.Future[Drawn]
     loop: asyncio.AbstractEventLoop
+    cost: float
     asked: float = field(default_factory=time.perf_counter)
 
     @property
     def tiles(self) -> float:
-        """The window's area in tiles."""
-        return _tiles(self.window)
+        """What drawing it costs, in tiles of one sample."""
+        return _tiles(self.window) * self.cost
 
     def answer(self, drawn: Drawn | Exception) -> None:
         with suppress(RuntimeError):  # the loop was closed: nobody waits any more
@@ -114,17 +120,18 @@ class Scheduler:
         in_time = self.deadline_seconds / self._seconds_a_tile
         return min(self.queue_tiles, max(in_time, self.merged_tiles))
 
-    async def draw(self, picture: Imagery, window: Window) -> Drawn:
+    async def draw(self, picture: Imagery, window: Window, cost: float = 1) -> Drawn:
         """A window's pixels, when its turn has come; raises Overloaded where it comes too late.
 
-        A cancelled caller takes its window out of the queue.
+        cost: how many samples are drawn for it. A cancelled caller takes its window out of the
+        queue.
         """
         loop = asyncio.get_running_loop()
-        job = _Job(picture, window, loop.create_future(), loop)
+        job = _Job(picture, window, loop.create_future(), loop, cost)
         with self._changed:
             if self._closed:
                 raise Overloaded
-            self._waiting.append(job)
+            insort(self._waiting, job, key=lambda job: -job.cost)  # right of its equals: newest
             late = self._late()
             self._changed.notify()
         for refused in late:
@@ -139,7 +146,7 @@ class Scheduler:
             raise
 
     def _late(self) -> list[_Job]:
-        """The oldest jobs beyond what the queue has room for, taken off it."""
+        """The first in the queue beyond what it has room for, taken off it."""
         late = []
         surplus = sum(job.tiles for job in self._waiting) - self.room_tiles
         while surplus > 0 and len(self._waiting) > 1:
@@ -173,7 +180,7 @@ class Scheduler:
             finally:
                 self.running_since = None
             seconds = time.perf_counter() - started
-            self._note_pace(seconds / sum(_tiles(window) for window in windows))
+            self._note_pace(seconds / sum(job.tiles for job in jobs))
             self._drawn([started - job.asked for job in jobs])
             for outer, pixels, group in zip(windows, drawn, groups, strict=True):
                 for job in group:
@@ -188,7 +195,8 @@ class Scheduler:
     def _take(self) -> list[list[_Job]] | None:
         """What is drawn next, taken off the queue, by windows; None at the end.
 
-        The newest job with its waiting neighbours; in batches also the next newest of its picture.
+        The newest of the cheapest jobs with its waiting neighbours; in batches also the next newest
+        of its picture.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)

@@ -162,6 +162,11 @@ class Settings(_Frozen):
     noise_seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] = Field(
         0, description="Which sample of the detail is shown."
     )
+    samples: Annotated[int, Field(ge=1, le=16)] = Field(
+        4,
+        description="Samples that clients may ask for: noise_seed and those after it. Their "
+        "standard deviation is the uncertainty layer, which 1 leaves out.",
+    )
     fusion: Literal["sdvc", "independent"] = Field(
         "sdvc",
         description="How tiles meet: sdvc joins them; independent (for comparison) shows seams.",
@@ -215,15 +220,25 @@ class Settings(_Frozen):
     log: LogSettings = Field(default_factory=LogSettings)
     operation: OperationSettings = Field(default_factory=OperationSettings)
 
-    def sampler(self) -> SamplerSettings:
-        """The part that decides a sample; raises ValueError where numbers do not fit."""
+    @property
+    def noise_seeds(self) -> tuple[int, ...]:
+        """The samples that clients may ask for; the first is the default."""
+        return tuple(range(self.noise_seed, self.noise_seed + self.samples))
+
+    def sampler(self, noise_seed: int | None = None) -> SamplerSettings:
+        """The part that decides a sample; raises ValueError where numbers do not fit.
+
+        noise_seed: default: the first of noise_seeds.
+        """
+        if self.noise_seeds[-1] >= 2**63:
+            raise ValueError("noise_seed and the samples after it fit into 64 bits")
         overlap_px = self.patch_px - self.stride_px
         if self.fusion == "independent" and (self.stride_px % 2 or overlap_px % 4):
             raise ValueError("independent patches lie on even pixels: stride_px even, overlap by 4")
         return SamplerSettings(
             Schedule(steps=self.steps),
             Lattice(self.patch_px, self.stride_px),
-            self.noise_seed,
+            self.noise_seed if noise_seed is None else noise_seed,
             Fusion(self.fusion),
         )
 

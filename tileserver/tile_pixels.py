@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 from engine.imagery import Pixels
 from engine.window import Window
 from tileserver.catalogue import Layer
+from tileserver.deviation import deviation_shown, deviation_values
 from tileserver.encoding import encode, encode_values
 from tileserver.grid import TILE_PX
 from tileserver.reader import CatalogueReader
 from tileserver.rendering import shown, values_shown
 from tileserver.sources.source import scaled
-from tileserver.tile_request import TileRequest
+from tileserver.tile_request import Mode, TileRequest
 
 Mask = NDArray[np.bool_]
 
@@ -21,11 +22,14 @@ Mask = NDArray[np.bool_]
 def encoded(request: TileRequest, values: Pixels, valid: Mask) -> bytes:
     """The bytes of a tile from its values (C, H, W) in [0, 1] and where they are data (H, W)."""
     raster, grid = request.source.raster, request.layer.grid
+    uncertain = request.mode is Mode.uncertainty
     if request.format.holds_values:
-        bands, opaque = values_shown(values, valid, raster, request.rendering)
+        number = deviation_values if uncertain else values_shown
+        bands, opaque = number(values, valid, raster, request.rendering)
         place = grid.transform(request.pixel_zoom, request.window)
         return encode_values(bands, opaque, request.format, grid.crs, place)
-    levels, opaque = shown(values, valid, raster, request.rendering)
+    colour = deviation_shown if uncertain else shown
+    levels, opaque = colour(values, valid, raster, request.rendering)
     return encode(levels, opaque, request.format)
 
 

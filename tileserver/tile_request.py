@@ -18,6 +18,8 @@ class Mode(StrEnum):
 
     super_resolved = "super-resolved"
     interpolated = "interpolated"
+    uncertainty = "uncertainty"
+    """The standard deviation over all noise seeds; it has no other zooms, and its own routes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class TileRequest:
     scale: int = 1
     """1 for 256 px; 2 for 512 px, drawn from the next zoom's pixels (@2x)."""
     rendering: Rendering = PLAIN
+    noise_seed: int | None = None
+    """Which sample is shown; None: the first."""
 
     @property
     def pixel_zoom(self) -> int:
@@ -46,8 +50,22 @@ class TileRequest:
 
     @property
     def origin(self) -> str:
-        """What the tile's pixels are: native, super-resolved or interpolated."""
+        """What the tile's pixels are: native, super-resolved, interpolated or uncertainty."""
         return "native" if self.pixel_zoom <= self.layer.native_zoom else str(self.mode)
+
+    @property
+    def noise_seeds(self) -> tuple[int, ...]:
+        """The samples that the tile is made of; none where nothing in it is synthesised."""
+        made = self.origin in (Mode.super_resolved, Mode.uncertainty)
+        return self.noise_seeds_asked if made else ()
+
+    @property
+    def noise_seeds_asked(self) -> tuple[int, ...]:
+        """The samples that tiles of this kind are made of, at zooms past native."""
+        every = self.layer.samples.noise_seeds
+        if self.mode is Mode.uncertainty:
+            return every
+        return every[:1] if self.noise_seed is None else (self.noise_seed,)
 
     def interpolated(self) -> TileRequest:
         """The same tile without made detail."""

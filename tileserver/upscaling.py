@@ -28,11 +28,14 @@ from tqdm import tqdm
 
 from cache.key import fingerprint
 from engine.checkpoint import Checkpoint
+from engine.imagery import Imagery
 from engine.probe import windows_agree
 from engine.pyramid import Pyramid
 from engine.resolver import Doubled
 from engine.sampler import SamplerSettings
+from engine.samples import Samples
 from engine.schedule import Schedule
+from engine.uncertainty import deviations
 from engine.window import Window
 from tileserver.checkpoints import local_checkpoint
 from tileserver.errors import StartupError
@@ -169,23 +172,19 @@ class _Drawing:
         self._canonical = not windows_agree(checkpoint, work.settings, work.device)
         self._memory = BlockMemory(MEMORY_BYTES)
         self._bands = Bands(OwnGridSource(raster), self._memory.section(("source",)))
+        first = work.settings.noise_seed
+        self._samples = Samples(range(first, first + work.samples), self._pyramid)
 
     def picture(self, window: Window) -> NDArray[Any]:
         """The raster's own values over a window."""
-        return unscaled(self._drawn(window, self.work.settings.noise_seed), self.raster)
+        drawn = self._picture(self.work.settings.noise_seed).read(window)
+        return unscaled(drawn, self.raster)
 
     def deviation(self, window: Window) -> NDArray[Any]:
         """Standard deviation over noise seeds, root mean square of the bands, (1, H, W)."""
-        first = self.work.settings.noise_seed
-        mean = squares = np.zeros((), np.float64)
-        for count, seed in enumerate(range(first, first + self.work.samples), start=1):
-            drawn = self._drawn(window, seed).astype(np.float64)
-            step = drawn - mean  # Welford's update: no difference of large sums
-            mean = mean + step / count
-            squares = squares + step * (drawn - mean)
+        (deviation,) = deviations([self._picture(s) for s in self._samples.noise_seeds], [window])
         low, high = self.raster.range
-        deviation = np.sqrt(squares / (self.work.samples - 1)) * (high - low)
-        mean_square = (deviation**2).mean(axis=0, keepdims=True)
+        mean_square = ((deviation * (high - low)) ** 2).mean(axis=0, keepdims=True)
         root: NDArray[np.float32] = np.sqrt(mean_square).astype(np.float32)
         return root
 
@@ -196,8 +195,8 @@ class _Drawing:
         valid: NDArray[np.bool_] = self._bands.valid(outer).repeat(factor, 0).repeat(factor, 1)
         return valid[rows, cols]
 
-    def _drawn(self, window: Window, noise_seed: int) -> NDArray[np.float32]:
-        return self._pyramid(noise_seed).picture(self.work.zooms).read(window)
+    def _picture(self, noise_seed: int) -> Imagery:
+        return self._samples.pyramid(noise_seed).picture(self.work.zooms)
 
     def _pyramid(self, noise_seed: int) -> Pyramid:
         settings = self.work.settings
@@ -207,7 +206,7 @@ class _Drawing:
             0,
             self.work.zooms,
             self.checkpoint,
-            SamplerSettings(settings.schedule, settings.lattice, noise_seed, settings.fusion),
+            replace(settings, noise_seed=noise_seed),
             lambda zoom: self._memory.section((f"seed {noise_seed}", f"zoom {zoom}")),
             self.work.device,
             canonical=self._canonical,

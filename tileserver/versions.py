@@ -9,21 +9,25 @@ from those of another rendering.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cache.key import fingerprint
 from tileserver.catalogue import Catalogue, Source
 from tileserver.encoding import ENCODING
 
 
-def version(catalogue: Catalogue, source: Source, *, sampled: bool) -> str:
-    """The source as it is now; sampled: past its native zoom, made by the denoiser."""
-    picture = catalogue.picture_fingerprint if sampled else None
-    return fingerprint(ENCODING, source.fingerprint, picture)
+def version(catalogue: Catalogue, source: Source, noise_seeds: Sequence[int] = ()) -> str:
+    """The source as it is now, and the samples that a tile past its native zoom is made of."""
+    pictures = tuple(catalogue.picture_fingerprints[seed] for seed in noise_seeds)
+    return fingerprint(ENCODING, source.fingerprint, *(pictures or (None,)))
 
 
 def current_versions(catalogue: Catalogue) -> dict[str, frozenset[str]]:
     """The versions that tiles can have now, by source id."""
+    every = catalogue.settings.noise_seeds
+    made_of = [(), *((seed,) for seed in every), every]
     return {
-        source.id: frozenset(version(catalogue, source, sampled=s) for s in (False, True))
+        source.id: frozenset(version(catalogue, source, seeds) for seeds in made_of)
         for source in catalogue.sources()
     }
 

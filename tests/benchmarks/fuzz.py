@@ -138,7 +138,9 @@ def tile_requests() -> SearchStrategy[hostile.Request]:
     formats = st.one_of(st.sampled_from(["png", "jpg", "webp", "gif", "tif"]), odd)
     names = st.one_of(st.sampled_from([*hostile.PARAMETERS, "url"]), text)
     queries = st.dictionaries(names, odd, max_size=3)
-    prefixes = st.one_of(st.just(""), st.one_of(grids, odd).map(lambda g: f"tiles/{quote(g)}/"))
+    layers = st.sampled_from(["tiles", "tiles", "uncertainty/tiles"])
+    paths = st.tuples(layers, st.one_of(grids, odd)).map(lambda p: f"{p[0]}/{quote(p[1])}/")
+    prefixes = st.one_of(st.just(""), paths)
     headers = st.one_of(st.just({}), st.sampled_from(hostile.HEADERS))
 
     def put(source: str, prefix: str, zxy: tuple[str, str, str], format: str,

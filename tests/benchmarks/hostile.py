@@ -50,6 +50,11 @@ ROUTES = [
     f"{SOURCE}/tiles",
     f"{SOURCE}/tiles/WebMercatorQuad",
     f"{SOURCE}/tilejson.json",
+    f"{SOURCE}/uncertainty/tiles/WebMercatorQuad/20/202014/377380.png",
+    f"{SOURCE}/uncertainty/tilejson.json",
+    f"{SOURCE}/uncertainty/WebMercatorQuad/tilejson.json",
+    f"{SOURCE}/uncertainty/legend.json",
+    f"{SOURCE}/inspect/-110.6435,44.956",
     f"{SOURCE}/WebMercatorQuad/map.html",
     f"{SOURCE}/WMTSCapabilities.xml",
     "/conformance",
@@ -139,8 +144,10 @@ def _files() -> Iterator[Request]:
 def _numbers() -> Iterator[Request]:
     for number in NUMBERS:
         written = quote(number, safe="%")
-        for path in ("{0}/0/0", "0/{0}/0", "0/0/{0}", "tiles/WebMercatorQuad/{0}/{0}/{0}"):
+        grid = "tiles/WebMercatorQuad/{0}/{0}/{0}"
+        for path in ("{0}/0/0", "0/{0}/0", "0/0/{0}", grid, f"uncertainty/{grid}"):
             yield Request(f"{SOURCE}/{path.format(written)}.png")
+        yield Request(f"{SOURCE}/inspect/{written},{written}?zoom={written}")
         yield Request(f"{SOURCE}/point/{written},{written}")
         yield Request(f"{SOURCE}/bbox/{written},0,{written},1.png")
         yield Request(f"{SOURCE}/preview/{written}x{written}.png")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 import pytest
@@ -35,14 +35,20 @@ class Gated:
         return Waves().read(window)
 
 
-def drawn(scheduler: Scheduler, picture: Gated, wanted: list[Window]) -> list[Drawn]:
-    """Draws the windows, all but the first asked for while the first is being drawn."""
+def drawn(
+    scheduler: Scheduler, picture: Gated, wanted: list[Window], costly: Container[Window] = ()
+) -> list[Drawn]:
+    """Draws the windows, all but the first asked for while the first is being drawn.
+
+    costly: windows that cost as much as four.
+    """
 
     async def scenario() -> list[Drawn]:
         tasks = [asyncio.create_task(scheduler.draw(picture, wanted[0]))]
         await asyncio.to_thread(picture.entered.wait, 10)
         for window in wanted[1:]:
-            tasks.append(asyncio.create_task(scheduler.draw(picture, window)))
+            cost = 4 if window in costly else 1
+            tasks.append(asyncio.create_task(scheduler.draw(picture, window, cost)))
             await asyncio.sleep(0)
         picture.gate.set()
         return await asyncio.gather(*tasks)
@@ -110,6 +116,64 @@ def test_rectangles_hold_waiting_windows_only(
     cells = {cell(row, col) for row, col in waiting}
     grown = rectangle(cell(0, 0), cells, 16)
     assert set(grown) == ({cell(*place) for place in expected} if expected else cells)
+
+
+def test_costly_windows_wait_until_no_other_does_the_newest_first() -> None:
+    picture, costly = Gated(), [cell(0, 0), cell(12, 12)]
+    wanted = [cell(9, 9), cell(0, 0), cell(3, 3), cell(6, 6), cell(12, 12)]
+    drawn(Scheduler(99, 16, 60), picture, wanted, costly)
+    assert picture.reads == [cell(9, 9), cell(6, 6), cell(3, 3), cell(12, 12), cell(0, 0)]
+
+
+def test_fewer_costly_windows_are_drawn_as_one() -> None:
+    picture, row = Gated(), [cell(0, col) for col in range(4)]
+    drawn(Scheduler(99, 8, 60), picture, [cell(9, 9), *row], costly=row)
+    assert [window.width for window in picture.reads[1:]] == [2 * SIDE, 2 * SIDE]
+
+
+def test_a_costly_window_is_refused_before_any_other() -> None:
+    picture, scheduler = Gated(), Scheduler(5, 1, 60)
+
+    async def scenario() -> None:
+        first = asyncio.create_task(scheduler.draw(picture, cell(0, 0)))
+        await asyncio.to_thread(picture.entered.wait, 10)
+        plain = [asyncio.create_task(scheduler.draw(picture, cell(3, 3)))]
+        await asyncio.sleep(0)
+        costly = asyncio.create_task(scheduler.draw(picture, cell(5, 5), 4))
+        await asyncio.sleep(0)
+        assert scheduler.shed == 0, "there is room for one and four"
+        plain.append(asyncio.create_task(scheduler.draw(picture, cell(7, 7))))
+        with pytest.raises(Overloaded):
+            await costly
+        picture.gate.set()
+        await asyncio.gather(first, *plain)
+
+    asyncio.run(scenario())
+    scheduler.close()
+    assert scheduler.shed == 1
+
+
+def test_costly_windows_leave_the_pace_as_it_is() -> None:
+    class Slow:
+        def __init__(self, seconds: float) -> None:
+            self.seconds = seconds
+
+        def read(self, window: Window) -> Pixels:
+            time.sleep(self.seconds)
+            return np.zeros((3, window.height, window.width), np.float32)
+
+    scheduler = Scheduler(1000, 1, deadline_seconds=1)
+
+    async def scenario() -> tuple[float, float]:
+        await scheduler.draw(Slow(0.05), cell(0, 0))
+        before, costly = scheduler.room_tiles, Slow(0.2)
+        for number in range(5):
+            await scheduler.draw(costly, cell(number, 0), 4)
+        return before, scheduler.room_tiles
+
+    before, after = asyncio.run(scenario())
+    scheduler.close()
+    assert after == pytest.approx(before, rel=0.3)
 
 
 def test_a_full_queue_refuses_the_oldest_which_would_come_too_late() -> None:

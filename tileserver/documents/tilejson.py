@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from tileserver.catalogue import Source
+from tileserver.catalogue import Layer, Source
 from tileserver.errors import OutOfRange
 from tileserver.reader import CatalogueReader
 from tileserver.renderer import Renderer
-from tileserver.rendering import Rendering, check, query_of
+from tileserver.rendering import Rendering, query_of
 from tileserver.tile_request import Mode
 from tileserver.versions import version
 
@@ -22,40 +22,62 @@ def tilejson_document(
     mode: Mode,
     scale: int,
     rendering: Rendering,
+    noise_seed: int | None = None,
 ) -> dict[str, Any]:
     """The TileJSON of a source on a grid, for tiles of a URL template.
 
     The template carries the version of the tiles, so that clients may keep them for good.
     """
-    check(rendering, source.raster)
     layer, catalogue = source.layer(grid_id), renderer.catalogue
+    renderer.check(source, layer, mode, rendering, noise_seed)
     tms, deepest = layer.grid.tms, layer.max_zoom - (scale - 1)
     if deepest < tms.minzoom:
         raise OutOfRange
+    every = catalogue.settings.noise_seeds
+    shown = every[0] if noise_seed is None else noise_seed
+    made_of = version(catalogue, source, every if mode is Mode.uncertainty else (shown,))
     with CatalogueReader.of(source, layer.grid) as reader:
         west, south, east, north = reader.get_geographic_bounds(tms.rasterio_geographic_crs)
         minzoom = min(reader.minzoom, layer.native_zoom, deepest)
-    query = [] if mode is Mode.super_resolved else [("mode", str(mode))]
-    query += [("tilesize", str(256 * scale))] if scale > 1 else []
-    query += [*query_of(rendering), ("v", version(catalogue, source, sampled=True))]
+    if mode is Mode.uncertainty:
+        minzoom = layer.native_zoom + 1 - (scale - 1)
+    query = _query(layer, mode, scale, rendering, shown)
     document: dict[str, Any] = {
         "tilejson": "3.0.0",
         "name": source.id,
         "scheme": "xyz",
-        "tiles": [f"{url}?{urlencode(query)}"],
+        "tiles": [f"{url}?{urlencode([*query, ('v', made_of)])}"],
         "minzoom": minzoom,
         "maxzoom": deepest,
         "bounds": [west, south, east, north],
-        "center": [(west + east) / 2, (south + north) / 2, min(layer.native_zoom, deepest)],
+        "center": [
+            (west + east) / 2,
+            (south + north) / 2,
+            min(max(layer.native_zoom, minzoom), deepest),
+        ],
         "overzoom": {
             "native_maxzoom": min(layer.native_zoom - (scale - 1), deepest),
             "checkpoint": catalogue.checkpoint.name,
             "checkpoint_fingerprint": catalogue.checkpoint.fingerprint,
             "steps": catalogue.settings.steps,
-            "noise_seed": catalogue.settings.noise_seed,
+            "noise_seed": shown,
+            "noise_seeds": list(every),
+            "fingerprint": made_of,
             "reference": source.settings.reference,
         },
     }
     if source.settings.attribution:
         document["attribution"] = source.settings.attribution
     return document
+
+
+def _query(
+    layer: Layer, mode: Mode, scale: int, rendering: Rendering, noise_seed: int
+) -> list[tuple[str, str]]:
+    """What the tiles are asked for with; what is the default is left out."""
+    query = [("mode", str(mode))] if mode is Mode.interpolated else []
+    if noise_seed != layer.samples.noise_seeds[0]:
+        query.append(("noise_seed", str(noise_seed)))
+    if scale > 1:
+        query.append(("tilesize", str(256 * scale)))
+    return [*query, *query_of(rendering)]

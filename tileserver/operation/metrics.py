@@ -20,7 +20,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
-KINDS = ("native", "super-resolved", "interpolated", "fallback", "other")
+KINDS = ("native", "super-resolved", "interpolated", "uncertainty", "fallback", "other")
 """What an answer's pixels are (X-Overzoom); other: anything but a tile."""
 RECENT = 1024
 """Tiles that the figures of status() are taken over: some screens of some viewers."""

@@ -218,11 +218,17 @@ def scaled(pixels: NDArray[Any], raster: Raster) -> Pixels:
 
 def unscaled(values: Pixels, raster: Raster) -> NDArray[Any]:
     """Values in [0, 1] as a raster's own, rounded to the nearest where its type is whole."""
-    low, high = raster.range
-    pixels: NDArray[Any] = np.clip(values, 0, 1) * np.float32(high - low) + np.float32(low)
+    pixels: NDArray[Any] = unrounded(values, raster)
     if np.dtype(raster.dtype).kind in "ui":
         pixels = np.rint(pixels)
     return pixels.astype(raster.dtype)
+
+
+def unrounded(values: Pixels, raster: Raster) -> Pixels:
+    """Values in [0, 1] in a raster's own unit."""
+    low, high = raster.range
+    pixels: Pixels = np.clip(values, 0, 1) * np.float32(high - low) + np.float32(low)
+    return pixels
 
 
 def _opaque(dtype: np.dtype[Any]) -> float:

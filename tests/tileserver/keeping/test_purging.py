@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from starlette.testclient import TestClient
 
 from cache import DiskStore, ObjectStore, RedisStore, Store, TileKey
 from tests.services import S3, RedisServer
 from tests.tileserver.commands import called
-from tests.tileserver.conftest import WEB_MERCATOR
+from tests.tileserver.conftest import WEB_MERCATOR, path_of
+from tileserver.app import make_app
+from tileserver.settings import read_settings
 
 BOX = (-110.6436, 44.9559, -110.6434, 44.9560)
 STALE = "0" * 16 + "-" + "1" * 16
@@ -117,6 +120,34 @@ def test_stale_tiles_are_those_that_the_server_has_no_use_for(config: Path, tmp_
     assert done.exit_code == 0, done.stderr
     assert "disk: 7 tiles" in done.stdout
     assert set(store.keys()) == current
+
+
+def test_other_samples_and_their_uncertainty_are_kept_as_long_as_they_are_served(
+    demo: Path, tmp_path: Path
+) -> None:
+    written = {
+        "sources": {"yellowstone": {"path": str(demo / "yellowstone_20cm.tif")}},
+        "cache": {"folder": str(tmp_path / "cache")},
+    }
+    config, fewer = tmp_path / "overzoom.yaml", tmp_path / "fewer.yaml"
+    config.write_text(yaml.safe_dump(written))
+    fewer.write_text(yaml.safe_dump({**written, "samples": 2}))
+    tile = WEB_MERCATOR.tile(-110.643554, 44.955993, 20)
+    plain = path_of(tile)
+    paths = [plain, f"{plain}?noise_seed=3"]
+    paths.append(f"/yellowstone/uncertainty/tiles/WebMercatorQuad/20/{tile.x}/{tile.y}.png")
+    with TestClient(make_app(read_settings(config, {}))) as client:
+        assert [client.get(path).status_code for path in paths] == [200] * 3
+    store = DiskStore(tmp_path / "cache", 10**8)
+    kept = set(store.keys())
+    assert len(kept) == 3
+    assert "yellowstone zoom 20: 3 tiles" in called("cache", "stats", "--config", config).stdout
+    out = tmp_path / "out.mbtiles"
+    done = called("cache", "export", "--config", config, out, "--source", "yellowstone")
+    assert "1 tiles" in done.stdout, "the plain URL's alone"
+    assert "disk: 0 tiles" in called("cache", "purge", "--stale", "--config", config).stdout
+    assert set(store.keys()) == kept
+    assert "disk: 2 tiles" in called("cache", "purge", "--stale", "--config", fewer).stdout
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,8 @@ def test_everything_that_happens_is_counted_by_its_labels() -> None:
     metrics.found("memory")
     metrics.found(None)
     metrics.computed("super-resolved", {"queue": 500.0, "engine": 250.0})
+    metrics.answered(200, "uncertainty", 1.5)
+    metrics.computed("uncertainty", {})
     metrics.drawn([0.5, 0.25])
     metrics.refused("queue")
     seen = samples(metrics)
@@ -37,6 +39,8 @@ def test_everything_that_happens_is_counted_by_its_labels() -> None:
     assert seen["overzoom_cache_hits_total", "memory"] == 1
     assert seen["overzoom_cache_misses_total",] == 1
     assert seen["overzoom_computed_tiles_total", "super-resolved"] == 1
+    assert seen["overzoom_requests_total", "uncertainty", "200"] == 1
+    assert seen["overzoom_computed_tiles_total", "uncertainty"] == 1
     assert seen["overzoom_stage_seconds_sum", "engine"] == 0.25
     assert seen["overzoom_queue_wait_seconds_sum",] == 0.75
     assert seen["overzoom_merged_windows_sum",] == 2
