@@ -40,7 +40,7 @@ def tilejson_document(
     query += [*query_of(rendering), ("v", version(catalogue, source, sampled=True))]
     document: dict[str, Any] = {
         "tilejson": "3.0.0",
-        "name": source.id,
+        "name": source.title,
         "scheme": "xyz",
         "tiles": [f"{url}?{urlencode(query)}"],
         "minzoom": minzoom,
@@ -58,4 +58,6 @@ def tilejson_document(
     }
     if source.settings.attribution:
         document["attribution"] = source.settings.attribution
+    if source.settings.licence:
+        document["overzoom"]["licence"] = source.settings.licence
     return document
