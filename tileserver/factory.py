@@ -17,6 +17,7 @@ from titiler.core.factory import TilerFactory
 from cache import TileKey
 from tileserver.catalogue import Source
 from tileserver.departure import while_there
+from tileserver.documents.embed import add_embed
 from tileserver.documents.ogc import add_tilesets
 from tileserver.documents.pages import add_map_page
 from tileserver.documents.tilejson import tilejson_document
@@ -198,8 +199,9 @@ class OverzoomFactory(TilerFactory):
         add_tilesets(self.router, self.path_dependency, list(self.supported_tms.list()))
 
     def map_viewer(self) -> None:
-        """Register a map page that loads nothing from elsewhere."""
+        """Register a map page that loads nothing from elsewhere, and snippets for other pages."""
         add_map_page(self.router, self.path_dependency)
+        add_embed(self.router, self.path_dependency)
 
     def tilejson(self) -> None:
         """Register TileJSON, whose maxzoom is the served one."""
