@@ -103,7 +103,7 @@ def check(rendering: Rendering, raster: Raster) -> None:
     """Raises OutOfRange for a rendering that this raster's bands do not allow."""
     if rendering == PLAIN:
         return
-    count = len(rendering.indexes or default_indexes(raster))
+    count = len(rendering.indexes or _default(raster))
     if not set(rendering.indexes) <= set(raster.indexes):
         raise OutOfRange
     if len(rendering.rescale) not in (0, 1, count) or (rendering.colormap and count != 1):
@@ -117,7 +117,7 @@ def check(rendering: Rendering, raster: Raster) -> None:
 
 def shown(values: Pixels, valid: Mask, raster: Raster, rendering: Rendering) -> Shown:
     """What an 8-bit image shows of values (C, H, W) in [0, 1]: one, three or four bands."""
-    values = _chosen(values, raster, rendering.indexes or default_indexes(raster))
+    values = _chosen(values, raster, rendering.indexes or _default(raster))
     if rendering.rescale:
         image = _image(unscaled(values, raster).astype(np.float32), valid)
         levels = image.rescale(rendering.rescale).array.data
@@ -140,11 +140,6 @@ def values_shown(values: Pixels, valid: Mask, raster: Raster, rendering: Renderi
     return Shown(np.where(valid, chosen, chosen.dtype.type(0)), opaque)
 
 
-def default_indexes(raster: Raster) -> tuple[int, ...]:
-    """The bands that are shown where none are asked for: the first three, or the first."""
-    return raster.indexes[:3] if len(raster.indexes) >= 3 else raster.indexes[:1]
-
-
 def query_of(rendering: Rendering) -> list[tuple[str, str]]:
     """The query that asks for a rendering, for the URL templates of a TileJSON."""
     query = [("bidx", str(index)) for index in rendering.indexes]
@@ -157,6 +152,10 @@ def query_of(rendering: Rendering) -> list[tuple[str, str]]:
     if not rendering.return_mask:
         query.append(("return_mask", "false"))
     return query
+
+
+def _default(raster: Raster) -> tuple[int, ...]:
+    return raster.indexes[:3] if len(raster.indexes) >= 3 else raster.indexes[:1]
 
 
 def _chosen(values: Pixels, raster: Raster, indexes: tuple[int, ...]) -> Pixels:
