@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import morecantile
 import torch
@@ -24,6 +24,7 @@ from tileserver.catalogue import Catalogue, Source
 from tileserver.checkpoints import local_checkpoint
 from tileserver.documents.ogc import add_ogc, landing_page, wants_json
 from tileserver.documents.pages import VIEWER, add_api_page
+from tileserver.documents.sources import add_sources
 from tileserver.errors import StartupError, add_error_handlers
 from tileserver.factory import OverzoomFactory
 from tileserver.keeping.tiers import open_cluster, open_store
@@ -128,14 +129,4 @@ def _add_viewer(app: FastAPI, catalogue: Catalogue) -> None:
             return JSONResponse(landing_page(request, seen(request)))
         return FileResponse(VIEWER / "index.html")
 
-    @app.get("/sources.json")
-    async def sources(request: Request) -> list[dict[str, Any]]:
-        """The sources that the client may see, in the order of the configuration."""
-        return [
-            {
-                "id": source.id,
-                "attribution": source.settings.attribution,
-                "reference": source.settings.reference,
-            }
-            for source in seen(request)
-        ]
+    add_sources(app, seen)

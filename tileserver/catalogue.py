@@ -105,6 +105,11 @@ class Source:
         return fingerprint(READING, self.raster.fingerprint, self.raster.range)
 
     @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.settings.title or self.id
+
+    @property
     def memory_section(self) -> tuple[str, str]:
         """What the names of its sections of the block memory begin with."""
         return self.id, str(self.generation)

@@ -14,8 +14,10 @@ from titiler.core.factory import TilerFactory
 
 from tileserver.answers import Answers
 from tileserver.catalogue import Source
+from tileserver.documents.embed import add_embed
 from tileserver.documents.ogc import add_tilesets
 from tileserver.documents.pages import add_map_page
+from tileserver.documents.thumbnail import add_thumbnail
 from tileserver.documents.tilejson import tilejson_document
 from tileserver.documents.wmts import Wmts
 from tileserver.encoding import ImageFormat
@@ -122,8 +124,14 @@ class OverzoomFactory(TilerFactory):
         add_tilesets(self.router, self.path_dependency, list(self.supported_tms.list()))
 
     def map_viewer(self) -> None:
-        """Register a map page that loads nothing from elsewhere."""
+        """Register a map page that loads nothing from elsewhere, and snippets for other pages."""
         add_map_page(self.router, self.path_dependency)
+        add_embed(self.router, self.path_dependency)
+
+    def preview(self) -> None:
+        """Register titiler's previews, and the thumbnail of the list of sources."""
+        add_thumbnail(self.router, self.path_dependency, self.answers.max_age_seconds)
+        super().preview()  # type: ignore[no-untyped-call]
 
     def tilejson(self) -> None:
         """Register TileJSON, whose maxzoom is the served one."""

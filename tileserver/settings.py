@@ -76,7 +76,14 @@ class SourceSettings(_Frozen):
         description="Values shown as black and white; default: the file's declared range, or "
         "its type's.",
     )
-    attribution: str | None = Field(None, description="Shown on maps, in TileJSON and in /info.")
+    title: str | None = Field(None, description="What people call it; default: its id.")
+    attribution: str | None = Field(
+        None, description="Who made the imagery: shown on maps and in every document, HTML allowed."
+    )
+    licence: str | None = Field(
+        None,
+        description="What may be done with the imagery: an SPDX identifier, a name or an address.",
+    )
     reference: str | None = Field(
         None, description="Id of a source with the true detail, to compare with in the viewer."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from rio_tiler.models import ImageData
 
 from engine.imagery import Pixels
 from engine.window import Window
@@ -13,6 +14,7 @@ from tileserver.encoding import encode, encode_values
 from tileserver.grid import TILE_PX
 from tileserver.reader import CatalogueReader
 from tileserver.rendering import shown, values_shown
+from tileserver.sources.raster import Raster
 from tileserver.sources.source import scaled
 from tileserver.tile_request import Mode, TileRequest
 
@@ -73,6 +75,11 @@ def overview(request: TileRequest) -> tuple[Pixels, Mask]:
             resampling_method="average",
             reproject_method="average",
         )
+    return values_of(image, raster)
+
+
+def values_of(image: ImageData, raster: Raster) -> tuple[Pixels, Mask]:
+    """An image of a raster's bands as values (C, H, W) in [0, 1] and where they are data (H, W)."""
     values = scaled(image.data, raster)
     valid: Mask = np.logical_and.reduce(np.isfinite(values), axis=0)
     valid &= image.mask > 0

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
@@ -16,16 +16,12 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, Response
 
 from tests import browser as browsers
+from tests.clients.conftest import Quiet
 from tests.tileserver.conftest import Server
 
 CLIENTS = ("leaflet", "openlayers", "maplibre")
 NATIVE, DEEPEST = 19, 22
 TILE = re.compile(r"/yellowstone/(?:tiles/WebMercatorQuad/)?(\d+)/\d+/\d+\.(?:png|webp)")
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +35,6 @@ def pages() -> Iterator[str]:
         yield f"http://localhost:{listener.server_port}"
         listener.shutdown()
         thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsers.launched(browsers.SOFTWARE_WEBGL) as browser:
-        yield browser
 
 
 @dataclass

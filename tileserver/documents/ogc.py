@@ -117,7 +117,7 @@ def landing_page(request: Request, sources: list[Source]) -> Json:
     ]
     for source in sources:
         tilesets = f"{base}{source.id}/tiles"
-        links.append(_link(tilesets, f"{RELATION}/tilesets-map", f"Tilesets of {source.id}"))
+        links.append(_link(tilesets, f"{RELATION}/tilesets-map", f"Tilesets of {source.title}"))
     description = "Map tiles; past the native zoom of the imagery their detail is synthesised."
     return {"title": "Overzoom", "description": description, "links": links}
 
@@ -133,7 +133,7 @@ def tileset_item(request: Request, layer: Layer, source: Source) -> Json:
     grid = layer.grid
     about = definition(grid)
     item: Json = {
-        "title": f"{source.id} on {grid.id}",
+        "title": f"{source.title} on {grid.id}",
         "dataType": "map",
         "crs": about["crs"],
         "links": [
@@ -163,6 +163,8 @@ def tileset_document(
     document["links"].append(_link(page, "alternate", "Map", "text/html"))
     if source.settings.attribution:
         document["attribution"] = source.settings.attribution
+    if source.settings.licence:
+        document["license"] = source.settings.licence
     document["mediaTypes"] = [format.media_type for format in FORMATS]
     document["boundingBox"] = {
         "lowerLeft": [west, south],

@@ -44,7 +44,7 @@ def tilejson_document(
     query = _query(layer, mode, scale, rendering, shown)
     document: dict[str, Any] = {
         "tilejson": "3.0.0",
-        "name": source.id,
+        "name": source.title,
         "scheme": "xyz",
         "tiles": [f"{url}?{urlencode([*query, ('v', made_of)])}"],
         "minzoom": minzoom,
@@ -68,6 +68,8 @@ def tilejson_document(
     }
     if source.settings.attribution:
         document["attribution"] = source.settings.attribution
+    if source.settings.licence:
+        document["overzoom"]["licence"] = source.settings.licence
     return document
 
 

@@ -62,6 +62,8 @@ def capabilities(source: Source, grids: list[str], base: str, query: str) -> str
     west, south, east, north = geographic_bounds(source)
     return _templates.get_template("wmts.xml").render(
         id=source.id,
+        title=source.title,
+        licence=source.settings.licence,
         attribution=source.settings.attribution,
         west=west,
         south=south,

@@ -60,6 +60,8 @@ class Raster:
     settled: bool
     """Whether any later change is sure to change the signature."""
 
+    overviews: tuple[int, ...]
+    """How many pixels a side each overview makes one of, the finest first."""
     parts: tuple[object, ...]
     """Masks, colours and overviews, as every handle has to show them."""
 
@@ -113,6 +115,7 @@ def inspected(
                 digest,
                 signature,
                 settled,
+                tuple(dataset.overviews(1)),
                 _parts(dataset),
             )
     except (RasterioError, CPLE_BaseError, OSError) as error:

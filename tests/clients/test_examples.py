@@ -1,0 +1,115 @@
+"""The examples of deploy/examples: the notebook executed, the dashboard used."""
+
+from __future__ import annotations
+
+import re
+from io import BytesIO
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from nbclient import NotebookClient
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from tests.browser import wait_until
+from tests.clients.conftest import Site, Visit
+from tests.tileserver.conftest import Server
+
+EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
+NATIVE = 19
+
+
+@pytest.fixture(scope="module")
+def notebook() -> nbformat.NotebookNode:
+    return nbformat.read(EXAMPLES / "notebook.ipynb", as_version=4)
+
+
+def test_the_notebook_runs_and_its_maps_show_the_source(
+    server: Server, notebook: nbformat.NotebookNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not any(cell.get("outputs") for cell in notebook.cells), "committed without outputs"
+    monkeypatch.setenv("OVERZOOM_URL", server.url)
+    done = NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    outputs = [output for cell in done.cells for output in cell.get("outputs", [])]
+    printed = "".join(output.get("text", "") for output in outputs)
+    drift = re.search(r"drift: ([\d.]+) in the mean, ([\d.]+) at most", printed)
+    assert drift is not None
+    assert float(drift[1]) <= 0.5
+    detail = re.search(r"detail: standard deviation ([\d.]+)", printed)
+    assert detail is not None
+    assert float(detail[1]) > 2, "drawn, not enlarged"
+    kinds = [set(output["data"]) for output in outputs if "data" in output]
+    assert sum("application/vnd.jupyter.widget-view+json" in kind for kind in kinds) == 1
+    (page,) = [o["data"]["text/html"] for o in outputs if "text/html" in o.get("data", {})]
+    assert f"{server.url}/yellowstone/" in page
+    assert "mode=interpolated" in page
+    state = str(done.metadata["widgets"])
+    assert f"{server.url}/yellowstone/" in state
+    assert "LeafletSplitMapControlModel" in state
+
+
+@pytest.fixture
+def dashboard(server: Server, site: Site, visit: Visit) -> Visit:
+    text = (EXAMPLES / "dashboard.html").read_text(encoding="utf-8")
+    visit.page.goto(f"{site.page('dashboard.html', text)}?server={server.url}&source=yellowstone")
+    return visit
+
+
+def settled(page: Page, side: str) -> np.ndarray:
+    """One of the two maps once nothing changes any more, in grey levels (H, W)."""
+    page.wait_for_load_state("networkidle")
+    before, now = None, page.locator(f"#{side}").screenshot()
+    while before != now:
+        page.wait_for_timeout(300)
+        before, now = now, page.locator(f"#{side}").screenshot()
+    return np.asarray(Image.open(BytesIO(now)).convert("L"), dtype=float)[60:-60, 60:-60]
+
+
+def test_both_maps_of_the_dashboard_show_the_same_ground_one_sharper(dashboard: Visit) -> None:
+    page = dashboard.page
+    expect(page.locator("#title")).to_have_text("Yellowstone meadow, 20 cm")
+    expect(page.locator("#made")).to_have_text("Synthesised detail, ×2:")
+    plain, made = settled(page, "left"), settled(page, "right")
+    assert plain.std() > 15
+    assert np.abs(plain - made).mean() < 12, "the same ground, not shifted"
+    assert np.abs(np.diff(made)).mean() > 1.1 * np.abs(np.diff(plain)).mean()
+    origins = {tile.headers["x-overzoom"] for tile in dashboard.tiles if "/20/" in tile.url}
+    assert origins == {"interpolated", "super-resolved"}
+
+
+def test_the_maps_of_the_dashboard_move_together(dashboard: Visit) -> None:
+    page = dashboard.page
+    before = settled(page, "right")
+    settled(page, "left")
+    page.locator("#left canvas").first.hover()
+    page.mouse.down()
+    page.mouse.move(120, 300, steps=5)
+    page.mouse.up()
+    plain, made = settled(page, "left"), settled(page, "right")
+    assert np.abs(made - before).mean() > 12, "the other map moved"
+    assert np.abs(plain - made).mean() < 12, "to the same place"
+    page.locator("#left .ol-zoom-in").click()
+    expect(page.locator("#made")).to_have_text("Synthesised detail, ×4:")
+    settled(page, "right")
+    assert 21 in dashboard.zooms()
+    for _ in range(2):
+        page.locator("#right .ol-zoom-out").click()
+        page.wait_for_timeout(400)
+    expect(page.locator("#made")).to_have_text("The imagery itself:")
+
+
+def test_the_dashboard_lays_uncertainty_over_the_right_map(
+    server: Server, dashboard: Visit
+) -> None:
+    if "/{source}/uncertainty/tilejson.json" not in server.get("/openapi.json").json()["paths"]:
+        pytest.skip("the server has no uncertainty layer")
+    page = dashboard.page
+    before, plain = settled(page, "right"), settled(page, "left")
+    page.get_by_label("Uncertainty").check()
+    wait_until(page, "!document.getElementById('legend').hidden")
+    assert "standard deviation" in page.locator("#legend").inner_text()
+    assert np.abs(settled(page, "right") - before).mean() > 3
+    assert np.array_equal(settled(page, "left"), plain)
+    assert any("/uncertainty/" in tile.url for tile in dashboard.tiles)

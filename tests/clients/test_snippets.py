@@ -1,0 +1,165 @@
+"""What /embed.json says, done as it says: pages opened, scripts run, addresses read by GDAL."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import time
+from io import BytesIO
+from typing import Any
+
+import folium
+import httpx
+import ipyleaflet
+import numpy as np
+import pytest
+from morecantile import Tile
+from PIL import Image
+from playwright.sync_api import Route
+
+from tests.clients.conftest import LIBRARIES, MEDIA_TYPES, Site, Visit, library_file
+from tests.tileserver.conftest import WEB_MERCATOR, Server, decoded
+
+PAGES = ("leaflet", "openlayers", "maplibre")
+NATIVE, DEEPEST = 19, 22
+HALF_HEIGHT, HALF_WIDTH = 300, 450
+GROUND = (slice(100, 500), slice(100, 800))
+"""The part of a page without controls."""
+
+
+def snippet(server: Server, name: str, **view: float) -> str:
+    """The text of one of the demo scene's snippets."""
+    answer = server.client.get("/yellowstone/embed.json", params=view)
+    (text,) = (one["text"] for one in answer.json() if one["id"] == name)
+    return text
+
+
+def corner(zoom: int) -> tuple[Tile, dict[str, float]]:
+    """The tile near the scene's middle at a zoom, and a view centred on its upper left corner."""
+    tile = WEB_MERCATOR.tile(-110.643554, 44.955993, zoom)
+    place = WEB_MERCATOR.ul(tile)
+    return tile, {"zoom": zoom, "lon": place.x, "lat": place.y}
+
+
+def ground(server: Server, zoom: int) -> np.ndarray:
+    """The ground around that corner from the tiles themselves, as large as a page, (H, W, 3)."""
+    tile, _ = corner(zoom)
+    enlarged = 2 ** max(0, zoom - DEEPEST)
+    reach = 2 if enlarged == 1 else 1
+    rows = []
+    for y in range(tile.y // enlarged - reach, tile.y // enlarged + reach + 1):
+        row = []
+        for x in range(tile.x // enlarged - reach, tile.x // enlarged + reach + 1):
+            answer = server.get(f"/yellowstone/{min(zoom, DEEPEST)}/{x}/{y}.webp")
+            row.append(decoded(answer.content)[..., :3])
+        rows.append(np.concatenate(row, axis=1))
+    picture = Image.fromarray(np.concatenate(rows))
+    size = picture.width * enlarged, picture.height * enlarged
+    whole = np.asarray(picture.resize(size, Image.Resampling.BILINEAR), dtype=float)
+    row = (reach * enlarged + tile.y % enlarged) * 256
+    col = (reach * enlarged + tile.x % enlarged) * 256
+    return whole[row - HALF_HEIGHT : row + HALF_HEIGHT, col - HALF_WIDTH : col + HALF_WIDTH]
+
+
+def shown(visit: Visit, expected: np.ndarray, seconds: float = 60) -> float:
+    """How far the page is from the ground, in levels, once it has settled or time is up."""
+    deadline, difference, before = time.monotonic() + seconds, 255.0, 256.0
+    while time.monotonic() < deadline and (difference > 5 or difference < before):
+        before = difference
+        picture = Image.open(BytesIO(visit.page.screenshot())).convert("RGB")
+        difference = float(np.abs(np.asarray(picture, float) - expected)[GROUND].mean())
+        visit.page.wait_for_timeout(100)
+    return difference
+
+
+@pytest.mark.parametrize("zoom", [NATIVE + 1, DEEPEST + 1])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_shows_the_tiles_at_the_view_that_was_asked_for(
+    server: Server, site: Site, visit: Visit, name: str, zoom: int
+) -> None:
+    _, view = corner(zoom)
+    expected = ground(server, zoom)
+    assert expected[GROUND].std() > 10
+    visit.page.goto(site.page(f"{name}.html", snippet(server, name, **view)))
+    assert shown(visit, expected) < 2
+    assert visit.zooms() == {min(zoom, DEEPEST)}, "deeper ones are enlarged, none is asked in vain"
+    assert "NEON" in visit.page.locator("body").inner_text()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens_on_the_middle_where_detail_begins_and_asks_for_nothing_outside(
+    server: Server, site: Site, visit: Visit, name: str
+) -> None:
+    text = snippet(server, name)
+    visit.page.goto(site.page(f"{name}.html", text))
+    visit.page.wait_for_load_state("networkidle")
+    assert visit.zooms() == {NATIVE + 1}
+    around = text.replace(", 20);", ", 16);").replace("zoom: 20", "zoom: 16")
+    assert around != text
+    visit.tiles.clear()
+    visit.page.goto(site.page(f"{name}.html", around))
+    visit.page.wait_for_load_state("networkidle")
+    assert visit.zooms() == {16}
+    assert len(visit.tiles) <= 4
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_libraries_are_the_installed_ones_byte_by_byte(server: Server, name: str) -> None:
+    text = snippet(server, name)
+    loaded = set(re.findall(r'https://[^"]+', text))
+    checked = re.findall(r'"(https://[^"]+)"[^"]*?"(sha384-[^"]+)"', text)
+    checked += re.findall(r'"(https://[^"]+)"\s+integrity="(sha384-[^"]+)"', text)
+    assert {url for url, _ in checked} == loaded
+    for url, integrity in checked:
+        file = library_file(url)
+        assert file is not None, f"{url} is not the version that is tested with"
+        digest = base64.b64encode(hashlib.sha384(file.read_bytes()).digest()).decode()
+        assert integrity == f"sha384-{digest}"
+
+
+def run(text: str) -> dict[str, Any]:
+    """The names that a script leaves behind."""
+    names: dict[str, Any] = {}
+    exec(compile(text, "snippet", "exec"), names)
+    return names
+
+
+def test_folium_writes_a_page_that_shows_the_tiles(
+    server: Server, site: Site, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(site.folder)
+    _, view = corner(NATIVE + 1)
+    names = run(snippet(server, "folium", **view))
+    assert isinstance(names["map"], folium.Map)
+    visit.page.context.route(re.compile(r"^https://"), answer_as_folium_s_cdns)
+    visit.page.goto(f"{site.url}/map.html")
+    assert shown(visit, ground(server, NATIVE + 1)) < 2
+    assert visit.zooms() == {NATIVE + 1}
+    assert "NEON" in visit.page.locator(".leaflet-control-attribution").inner_text()
+
+
+def answer_as_folium_s_cdns(route: Route) -> None:
+    """folium's pages load much for markers; only Leaflet is needed to show tiles."""
+    file = LIBRARIES / "leaflet" / "dist" / route.request.url.rpartition("/")[2]
+    if file.exists():
+        route.fulfill(path=file)
+    else:
+        kind = MEDIA_TYPES["." + route.request.url.rpartition(".")[2]]
+        route.fulfill(body="", content_type=kind)
+
+
+def test_ipyleaflet_s_map_shows_the_scene_past_native(server: Server) -> None:
+    tile, view = corner(NATIVE + 2)
+    names = run(snippet(server, "ipyleaflet", **view))
+    shown_map, imagery = names["map"], names["imagery"]
+    assert isinstance(shown_map, ipyleaflet.Map)
+    assert shown_map.layers == (imagery,), "and no other tiles"
+    assert shown_map.center == pytest.approx((view["lat"], view["lon"]), abs=1e-7)
+    assert shown_map.zoom == tile.z
+    assert (imagery.max_native_zoom, imagery.max_zoom, shown_map.max_zoom) == (22, 24, 24)
+    (south, west), (north, east) = imagery.bounds
+    assert (south < view["lat"] < north, west < view["lon"] < east) == (True, True)
+    assert "NEON" in imagery.attribution
+    answer = httpx.get(imagery.url.format(z=tile.z, x=tile.x, y=tile.y), timeout=60)
+    assert answer.headers["x-overzoom"] == "super-resolved"
