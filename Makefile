@@ -9,7 +9,7 @@ CLIENTS := tests/clients
 NPM := npm ci --silent --no-audit --no-fund --ignore-scripts
 NEED_NPM = command -v npm >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq npm; }
 
-.PHONY: serve test lint audit bench fuzz soak faults ablate install clean
+.PHONY: serve test lint audit bench fuzz soak faults qgis ablate install clean
 
 serve: install
 	$(VENV)/bin/overzoom serve --config deploy/demo/overzoom.yaml $(ARGS)
@@ -41,6 +41,9 @@ soak: $(VENV)/.dev  # MINUTES=10
 faults: $(VENV)/.dev $(VENV)/.redis
 	$(PYTHON) -m tests.benchmarks.faults
 
+qgis: $(VENV)/.dev  # a gigabyte of the system's packages, for the snippets in QGIS itself
+	/usr/bin/python3 -c 'import qgis.core' 2>/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends python3-qgis; }
+	$(PYTHON) -m tests.clients.desktop
 
 ablate: $(VENV)/.dev  # DATA="FOLDER=WEIGHT ..." JUDGED=FOLDER
 	$(PYTHON) -m tests.benchmarks.ablate $(JUDGED) $(DATA)

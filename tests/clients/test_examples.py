@@ -13,7 +13,6 @@ from nbclient import NotebookClient
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.browser import wait_until
 from tests.clients.conftest import Site, Visit
 from tests.tileserver.conftest import Server
 
@@ -71,6 +70,7 @@ def test_both_maps_of_the_dashboard_show_the_same_ground_one_sharper(dashboard: 
     page = dashboard.page
     expect(page.locator("#title")).to_have_text("Yellowstone meadow, 20 cm")
     expect(page.locator("#made")).to_have_text("Synthesised detail, ×2:")
+    expect(page.locator("#legend")).to_be_hidden()
     plain, made = settled(page, "left"), settled(page, "right")
     assert plain.std() > 15
     assert np.abs(plain - made).mean() < 12, "the same ground, not shifted"
@@ -108,8 +108,8 @@ def test_the_dashboard_lays_uncertainty_over_the_right_map(
     page = dashboard.page
     before, plain = settled(page, "right"), settled(page, "left")
     page.get_by_label("Uncertainty").check()
-    wait_until(page, "!document.getElementById('legend').hidden")
-    assert "standard deviation" in page.locator("#legend").inner_text()
+    expect(page.locator("#legend")).to_contain_text("standard deviation")
+    expect(page.locator("#legend")).to_be_visible()
     assert np.abs(settled(page, "right") - before).mean() > 3
     assert np.array_equal(settled(page, "left"), plain)
     assert any("/uncertainty/" in tile.url for tile in dashboard.tiles)

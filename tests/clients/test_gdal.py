@@ -25,7 +25,7 @@ GRIDS = {
 }
 """Every grid that reaches the demo scene, and the scene's native zoom on it."""
 XYZ = """<GDAL_WMS>
-  <Service name="TMS"><ServerUrl>{url}/yellowstone/${{z}}/${{x}}/${{y}}.png</ServerUrl></Service>
+  <Service name="TMS"><ServerUrl>{url}</ServerUrl></Service>
   <DataWindow>
     <UpperLeftX>-20037508.342789244</UpperLeftX><UpperLeftY>20037508.342789244</UpperLeftY>
     <LowerRightX>20037508.342789244</LowerRightX><LowerRightY>-20037508.342789244</LowerRightY>
@@ -91,7 +91,8 @@ def test_the_xyz_template_read_as_tms_gives_the_pixels_of_the_tiles(
 ) -> None:
     tile = middle_tile(20)  # type: ignore[operator]
     tms = morecantile.tms.get("WebMercatorQuad")
-    with rasterio.open(XYZ.format(url=server.url, zoom=tile.z)) as dataset:
+    url = f"{server.url}/yellowstone/${{z}}/${{x}}/${{y}}.png"
+    with rasterio.open(XYZ.format(url=url, zoom=tile.z)) as dataset:
         read = dataset.read(window=window_of(tile, tms, dataset))
     expected = decoded(server.get(path_of(tile)).content).transpose(2, 0, 1)[:3]
     assert np.array_equal(read, expected)

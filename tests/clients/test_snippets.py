@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import hashlib
 import re
 import time
+from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import folium
 import httpx
 import ipyleaflet
 import numpy as np
 import pytest
+import rasterio
 from morecantile import Tile
 from PIL import Image
 from playwright.sync_api import Route
 
 from tests.clients.conftest import LIBRARIES, MEDIA_TYPES, Site, Visit, library_file
-from tests.tileserver.conftest import WEB_MERCATOR, Server, decoded
+from tests.clients.test_gdal import XYZ, window_of
+from tests.tileserver.conftest import WEB_MERCATOR, Server, decoded, path_of
 
 PAGES = ("leaflet", "openlayers", "maplibre")
 NATIVE, DEEPEST = 19, 22
@@ -163,3 +169,35 @@ def test_ipyleaflet_s_map_shows_the_scene_past_native(server: Server) -> None:
     assert "NEON" in imagery.attribution
     answer = httpx.get(imagery.url.format(z=tile.z, x=tile.x, y=tile.y), timeout=60)
     assert answer.headers["x-overzoom"] == "super-resolved"
+
+
+def uri_of(text: str) -> dict[str, str]:
+    """What a script tells QGIS's provider of tiles, by name."""
+    tree = ast.parse(text)
+    kept = [n for n in tree.body if not isinstance(n, ast.ImportFrom)][:-3]
+    names = run(ast.unparse(ast.Module(kept, [])))
+    return {name: value for name, (value,) in parse_qs(names["uri"]).items()}
+
+
+@pytest.fixture
+def no_old_tiles(tmp_path: Path) -> Iterator[None]:
+    """GDAL's drivers keep tiles in the working folder otherwise."""
+    with rasterio.Env(GDAL_DEFAULT_WMS_CACHE_PATH=str(tmp_path)):
+        yield
+
+
+@pytest.mark.usefixtures("no_old_tiles")
+@pytest.mark.parametrize("name", ["qgis-xyz", "qgis-wmts"])
+def test_what_qgis_is_told_leads_gdal_to_the_tiles(server: Server, name: str) -> None:
+    uri, zoom = uri_of(snippet(server, name)), NATIVE + 1
+    tile, _ = corner(zoom)
+    if name == "qgis-xyz":
+        assert (uri["type"], uri["zmin"], uri["zmax"]) == ("xyz", "0", str(DEEPEST))
+        place = XYZ.format(url=re.sub(r"\{([zxy])\}", r"${\1}", uri["url"]), zoom=zoom)
+    else:
+        wanted = f"tilematrixset={uri['tileMatrixSet']},tilematrix={zoom}"
+        place = f"WMTS:{uri['url']},layer={uri['layers']},style={uri['styles']},{wanted}"
+    with rasterio.open(place) as dataset:
+        read = dataset.read((1, 2, 3), window=window_of(tile, WEB_MERCATOR, dataset))
+    expected = decoded(server.get(path_of(tile)).content)[..., :3]
+    assert np.array_equal(read.transpose(1, 2, 0), expected)
