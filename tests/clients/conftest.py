@@ -81,6 +81,16 @@ def answer_as_cdn(route: Route) -> None:
     route.fulfill(path=file, headers=headers)
 
 
+def answer_as_folium_s_cdns(route: Route) -> None:
+    """folium's pages load much for markers; only Leaflet is needed to show tiles."""
+    file = LIBRARIES / "leaflet" / "dist" / route.request.url.rpartition("/")[2]
+    if file.exists():
+        route.fulfill(path=file)
+    else:
+        kind = MEDIA_TYPES["." + route.request.url.rpartition(".")[2]]
+        route.fulfill(body="", content_type=kind)
+
+
 @dataclass
 class Visit:
     """A page, the tiles that it got, and all that went wrong in it."""

@@ -13,7 +13,7 @@ from nbclient import NotebookClient
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.clients.conftest import Site, Visit
+from tests.clients.conftest import Site, Visit, answer_as_folium_s_cdns
 from tests.tileserver.conftest import Server
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
@@ -26,7 +26,11 @@ def notebook() -> nbformat.NotebookNode:
 
 
 def test_the_notebook_runs_and_its_maps_show_the_source(
-    server: Server, notebook: nbformat.NotebookNode, monkeypatch: pytest.MonkeyPatch
+    server: Server,
+    site: Site,
+    visit: Visit,
+    notebook: nbformat.NotebookNode,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert not any(cell.get("outputs") for cell in notebook.cells), "committed without outputs"
     monkeypatch.setenv("OVERZOOM_URL", server.url)
@@ -41,12 +45,17 @@ def test_the_notebook_runs_and_its_maps_show_the_source(
     assert float(detail[1]) > 2, "drawn, not enlarged"
     kinds = [set(output["data"]) for output in outputs if "data" in output]
     assert sum("application/vnd.jupyter.widget-view+json" in kind for kind in kinds) == 1
-    (page,) = [o["data"]["text/html"] for o in outputs if "text/html" in o.get("data", {})]
-    assert f"{server.url}/yellowstone/" in page
-    assert "mode=interpolated" in page
     state = str(done.metadata["widgets"])
     assert f"{server.url}/yellowstone/" in state
     assert "LeafletSplitMapControlModel" in state
+
+    (page,) = [o["data"]["text/html"] for o in outputs if "text/html" in o.get("data", {})]
+    visit.page.context.route(re.compile(r"^https://"), answer_as_folium_s_cdns)
+    visit.page.goto(site.page("folium.html", page))
+    visit.page.frame_locator("iframe").get_by_text("interpolated").click()
+    visit.page.wait_for_load_state("networkidle")
+    origins = {tile.headers["x-overzoom"] for tile in visit.tiles}
+    assert origins == {"interpolated", "super-resolved"}
 
 
 @pytest.fixture

@@ -21,9 +21,8 @@ import pytest
 import rasterio
 from morecantile import Tile
 from PIL import Image
-from playwright.sync_api import Route
 
-from tests.clients.conftest import LIBRARIES, MEDIA_TYPES, Site, Visit, library_file
+from tests.clients.conftest import Site, Visit, answer_as_folium_s_cdns, library_file
 from tests.clients.test_gdal import XYZ, window_of
 from tests.tileserver.conftest import WEB_MERCATOR, Server, decoded, path_of
 
@@ -145,16 +144,6 @@ def test_folium_writes_a_page_that_shows_the_tiles(
     assert "NEON" in visit.page.locator(".leaflet-control-attribution").inner_text()
 
 
-def answer_as_folium_s_cdns(route: Route) -> None:
-    """folium's pages load much for markers; only Leaflet is needed to show tiles."""
-    file = LIBRARIES / "leaflet" / "dist" / route.request.url.rpartition("/")[2]
-    if file.exists():
-        route.fulfill(path=file)
-    else:
-        kind = MEDIA_TYPES["." + route.request.url.rpartition(".")[2]]
-        route.fulfill(body="", content_type=kind)
-
-
 def test_ipyleaflet_s_map_shows_the_scene_past_native(server: Server) -> None:
     tile, view = corner(NATIVE + 2)
     names = run(snippet(server, "ipyleaflet", **view))
@@ -174,8 +163,8 @@ def test_ipyleaflet_s_map_shows_the_scene_past_native(server: Server) -> None:
 def uri_of(text: str) -> dict[str, str]:
     """What a script tells QGIS's provider of tiles, by name."""
     tree = ast.parse(text)
-    kept = [n for n in tree.body if not isinstance(n, ast.ImportFrom)][:-3]
-    names = run(ast.unparse(ast.Module(kept, [])))
+    told = [n for n in tree.body if "uri" in ast.unparse(n) and "Qgs" not in ast.unparse(n)]
+    names = run(ast.unparse(ast.Module(told, [])))
     return {name: value for name, (value,) in parse_qs(names["uri"]).items()}
 
 
