@@ -29,12 +29,12 @@ export async function documentsOf(source) {
     tilejson(source, { mode: "interpolated" }),
   ]);
   const { reference, noise_seeds: seeds } = made.overzoom;
-  const [true_detail, uncertainty, legend] = await Promise.all([
+  const [trueDetail, uncertainty, legend] = await Promise.all([
     reference ? tilejson(reference, { mode: "interpolated" }).catch(absent) : null,
     seeds ? tilejson(source, {}, "uncertainty/").catch(absent) : null,
     seeds ? load(`${encodeURIComponent(source)}/uncertainty/legend.json`).catch(absent) : null,
   ]);
-  return { made, interpolated, reference: true_detail, uncertainty, legend };
+  return { made, interpolated, reference: trueDetail, uncertainty, legend };
 }
 
 // A document that the server does not have, or not for us, is left out.

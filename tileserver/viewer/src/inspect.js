@@ -41,6 +41,7 @@ export class Inspect {
     const places = digits(zoom) + 1;
     const [lon, lat] = toLonLat(place).map((degrees) => degrees.toFixed(places));
     const asked = (this.asked += 1);
+    tell([made("p", {}, "Reading the pixel")]);
     const path = `${encodeURIComponent(state.source)}/inspect/${lon},${lat}`;
     const content = await load(`${path}?zoom=${Math.max(zoom, native)}`).then(table, refusal);
     if (asked === this.asked) tell(content);
@@ -63,10 +64,11 @@ function table(pixel) {
     ["Interpolated", pixel.synthesised && pixel.interpolated, ""],
     ["± uncertainty", pixel.synthesised && pixel.uncertainty, ""],
   ].filter(([, values]) => values);
-  const cell = (tag, text, attributes = {}) => made(tag, attributes, text);
-  const head = made("tr", {}, cell("td", ""), ...pixel.bands.map((band) => cell("th", band, { scope: "col" })));
+  const bands = pixel.bands.map((band) => made("th", { scope: "col" }, band));
   const body = rows.map(([name, values, className]) => made("tr", { className },
-    cell("th", name, { scope: "row" }), ...values.map((value) => cell("td", number(value)))));
+    made("th", { scope: "row" }, name),
+    ...values.map((value) => made("td", {}, number(value))),
+  ));
   const [lon, lat] = pixel.coordinates;
   const places = digits(pixel.zoom);
   const what = pixel.synthesised
@@ -74,12 +76,13 @@ function table(pixel) {
     : `Zoom ${pixel.zoom}: the imagery itself`;
   return [
     made("p", { className: "place" }, `${lat.toFixed(places)}, ${lon.toFixed(places)}`),
-    made("table", {}, head, ...body),
+    made("table", {}, made("tr", {}, made("td"), ...bands), ...body),
     made("p", { className: "note" }, what),
   ];
 }
 
+// Three digits are more than a pixel knows.
 function number(value) {
   if (value === null) return "–";
-  return Number.isInteger(value) ? `${value}` : Number(value.toPrecision(4)).toString();
+  return Math.abs(value) >= 1000 ? `${Math.round(value)}` : `${Number(value.toPrecision(3))}`;
 }

@@ -21,13 +21,14 @@ export class Layers {
     for (const layer of [this.below, this.top, this.uncertainty, this.other]) map.addLayer(layer);
   }
 
-  // The documents' tiles on a layer; document null: none. depth: the deepest zoom to load.
+  // A document's tiles on a layer; null: none. below: whose tiles to take up to native, where both
+  // are the same. fade: the server draws them, and they fade in.
   set(layer, document, { below = null, fade = false } = {}) {
     if (!document) {
       layer.setSource(null);
       return;
     }
-    const native = document.overzoom?.native_maxzoom ?? document.minzoom - 1;
+    const native = document.overzoom?.native_maxzoom ?? 0;
     const source = new ImageTile({
       loader: () => null, // set below: it names the source
       tileGrid: createXYZ({ maxZoom: document.maxzoom, minZoom: document.minzoom, tileSize: 256 }),
@@ -41,16 +42,17 @@ export class Layers {
     source.setLoader(this.tiles.loader(source, url, (z) => fade && z > native));
     source.setKey(document.tiles[0]);
     layer.setExtent(extentOf(document));
+    if (document.minzoom > native) layer.setMinZoom(native); // there is none of it at native
     layer.setSource(source);
   }
 }
 
 // Draws a layer only between two shares of the map's width; between() -> [from, to].
 export function clipped(layer, between) {
-  layer.on("prerender", ({ context, frameState }) => {
+  layer.on("prerender", ({ context }) => {
     const [from, to] = between();
     const [width, height] = [context.canvas.width, context.canvas.height];
-    const line = (share) => Math.round((share * frameState.size[0] * width) / frameState.size[0]);
+    const line = (share) => Math.round(share * width);
     context.save();
     context.beginPath();
     context.rect(line(from), 0, line(to) - line(from), height);

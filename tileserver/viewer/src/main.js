@@ -24,7 +24,7 @@ import { help, Keyboard } from "./keyboard.js";
 import { Layers } from "./layers.js";
 import { hide, show } from "./messages.js";
 import { attribute, Readings } from "./readings.js";
-import { load, Refused } from "./server.js";
+import { Away, load, Refused } from "./server.js";
 import * as sharing from "./share.js";
 import { list, mark } from "./sources.js";
 import { change, onChange, state } from "./state.js";
@@ -57,7 +57,7 @@ const inspect = new Inspect(map, () => {
   return { zoom: zoom + FINER, native: native + FINER };
 });
 let sources = [];
-let written_last = "";
+let lastWritten = "";
 
 // The view in terms of the source.
 function shown() {
@@ -78,8 +78,8 @@ function tell() {
 
 function keep() {
   if (!state.documents) return;
-  written_last = written(views.place, state);
-  history.replaceState(null, "", written_last);
+  lastWritten = written(views.place, state);
+  history.replaceState(null, "", lastWritten);
 }
 
 async function open(source, view) {
@@ -111,9 +111,10 @@ async function start() {
       list(sources, chosen);
     }
     if (sources.length === 0) throw new Error("it has no sources for you: is an API key missing?");
-    const known = sources.find(({ id }) => id === source);
+    const drawable = sources.filter(({ tilejson }) => tilejson !== null);
+    const known = drawable.find(({ id }) => id === source);
     change(settings);
-    await open((known ?? sources[0]).id, known ? view : null);
+    await open((known ?? drawable[0] ?? sources[0]).id, known ? view : null);
   } catch (error) {
     failed(start)(error);
   }
@@ -121,7 +122,7 @@ async function start() {
 
 function failed(again) {
   return (error) => {
-    if (error instanceof TypeError) lost().then(again);
+    if (error instanceof Away) lost().then(again);
     else {
       const reason = error instanceof Refused && error.status === 401
         ? "an API key is needed: open the page as /?key=..."
@@ -136,10 +137,6 @@ function settle({ frameState }) {
   const settled = frameState && !frameState.animate && !frameState.viewHints.some(Boolean)
     && tiles.missing.length === 0 && frameState.tileQueue.getCount() === 0;
   element("map").setAttribute("aria-busy", !settled);
-}
-
-function place() {
-  return views.place;
 }
 
 new Keyboard([
@@ -166,7 +163,7 @@ new Keyboard([
   [["m"], "what this badge means", () => badge.explain()],
   [["l"], "sources", () => element("open-sources").click()],
   [["s"], "share", sharing.share],
-  [["e"], "embed", () => embed(state.source, place())],
+  [["e"], "embed", () => embed(state.source, views.place)],
   [["q"], "status of the server", () => element("open-status").click()],
   [["f"], "full screen", appearance.fullScreen],
   [["c"], "colours: auto, light, dark", appearance.nextScheme],
@@ -179,7 +176,7 @@ dialogs.listen();
 sharing.listen();
 status.listen();
 element("open-share").addEventListener("click", sharing.share);
-element("open-embed").addEventListener("click", () => embed(state.source, place()));
+element("open-embed").addEventListener("click", () => embed(state.source, views.place));
 element("open-help").addEventListener("click", help);
 map.on("moveend", () => {
   tell();
@@ -194,6 +191,6 @@ onChange((changed) => {
   if (["mode", "other", "at", "uncertainty", "sample"].some((name) => changed.has(name))) keep();
 });
 addEventListener("hashchange", () => {
-  if (location.hash !== written_last) start();
+  if (location.hash !== lastWritten) start();
 });
 start();

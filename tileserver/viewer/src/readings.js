@@ -4,7 +4,7 @@ import { toLonLat } from "ol/proj.js";
 import { digits } from "./address.js";
 import { element } from "./elements.js";
 
-const LONGEST_PX = 90;
+const LONGEST_PX = 100;
 const EQUATOR_METRES = 40_075_016.686;
 
 // The scale bar and the centre, or the place under the pointer.

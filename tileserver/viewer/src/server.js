@@ -9,15 +9,20 @@ export class Refused extends Error {
   }
 }
 
+// Nobody answered.
+export class Away extends Error {}
+
 export function address(path) {
   const url = new URL(path, document.baseURI);
   if (key && !url.searchParams.has("key")) url.searchParams.set("key", key);
   return url.href;
 }
 
-// A JSON document; throws Refused, or TypeError where the server is away.
+// A JSON document; throws Refused or Away.
 export async function load(path, options) {
-  const answer = await fetch(address(path), options);
+  const answer = await fetch(address(path), options).catch(() => {
+    throw new Away("the server does not answer");
+  });
   if (!answer.ok) throw new Refused(answer.status);
   return answer.json();
 }

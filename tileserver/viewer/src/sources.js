@@ -30,6 +30,7 @@ function entry(source, onclick) {
     made("span", { className: "title" }, source.title ?? source.id),
   );
   button.dataset.source = source.id;
+  button.disabled = source.tilejson === null; // outside web mercator
   const facts = made("dl", {}, ...factsOf(source).flatMap(([name, value]) => [
     made("dt", {}, name),
     made("dd", {}, value),
@@ -55,8 +56,8 @@ const link = (name, path) => made("a", { href: address(path) }, name);
 function factsOf(source) {
   const facts = [
     ["Extent", source.bounds && extent(source.bounds)],
-    ["Native to", source.native_zoom !== undefined && `zoom ${source.native_zoom}`],
-    ["Served to", source.max_zoom !== undefined && served(source)],
+    ["Native to", source.native_zoom && `zoom ${source.native_zoom}`],
+    ["Served to", source.max_zoom && served(source)],
     ["Licence", source.licence],
     ["Attribution", source.attribution],
   ];
