@@ -1,11 +1,15 @@
 // One pixel: what the imagery says, what was made of it, and how sure that is.
 
 import Overlay from "ol/Overlay.js";
+import { containsCoordinate } from "ol/extent.js";
 import { toLonLat } from "ol/proj.js";
 import { digits } from "./address.js";
 import { element, made } from "./elements.js";
+import { extentOf } from "./layers.js";
 import { load, Refused } from "./server.js";
 import { state } from "./state.js";
+
+const NOTHING = "There is no imagery here.";
 
 export class Inspect {
   // shown(): {zoom, native} in zooms of the screen's pixels.
@@ -38,6 +42,10 @@ export class Inspect {
     const place = coordinate ?? this.map.getView().getCenter();
     this.mark.setPosition(place);
     const { zoom, native } = this.shown();
+    if (!containsCoordinate(extentOf(state.documents.made), place)) {
+      tell([made("p", {}, NOTHING)]);
+      return;
+    }
     const places = digits(zoom) + 1;
     const [lon, lat] = toLonLat(place).map((degrees) => degrees.toFixed(places));
     const asked = (this.asked += 1);
@@ -54,7 +62,7 @@ function tell(content) {
 
 function refusal(error) {
   const outside = error instanceof Refused && error.status === 404;
-  return [made("p", {}, outside ? "There is no imagery here." : `No answer: ${error.message}.`)];
+  return [made("p", {}, outside ? NOTHING : `No answer: ${error.message}.`)];
 }
 
 function table(pixel) {

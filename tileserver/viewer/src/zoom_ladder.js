@@ -32,14 +32,16 @@ export class ZoomLadder {
     const past = rung > native;
     const scale = `×${2 ** (rung - native)}`;
     const kind = past ? "made" : rung === native ? "native" : "real";
+    const unseen = (text) => made("span", { className: "unseen" }, text);
+    const said = past ? [unseen(", synthesised "), scale]
+      : rung === native ? [unseen(", "), "native"] : [unseen(", native")];
     const button = made(
       "button",
       { type: "button", className: `rung ${kind}`, onclick: () => this.to(rung) },
-      made("span", { className: "zoom" }, `${rung}`),
-      made("span", { className: "scale" }, past ? scale : rung === native ? "native" : ""),
+      made("span", { className: "zoom" }, unseen("Zoom "), `${rung}`),
+      made("span", { className: "scale" }, ...said),
     );
     button.dataset.zoom = rung;
-    button.setAttribute("aria-label", `Zoom ${rung}, ${past ? `synthesised ${scale}` : "native"}`);
     if (rung === this.zoom) button.setAttribute("aria-current", "true");
     return made("li", {}, button);
   }
