@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import yaml
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Response, expect
 
 from tests.tileserver.conftest import Server, free_port, running
 from tests.tileserver.viewer.visiting import MIDDLE, PLACE, Visit
@@ -56,23 +57,29 @@ def test_a_lost_connection_is_noticed_and_its_return_too(browser: Browser, serve
     page.close()
 
 
+@pytest.mark.parametrize("when_busy", ["refuse", "interpolate"])
 def test_a_busy_server_is_asked_again_until_nothing_is_missing(
-    browser: Browser, config: Path, server: Server, tmp_path: Path
+    browser: Browser, config: Path, server: Server, tmp_path: Path, when_busy: str
 ) -> None:
     page = tab(browser)
+    page.set_viewport_size({"width": 400, "height": 300})
     settings = yaml.safe_load(config.read_text())
     for source in settings["sources"].values():
         source["path"] = str(config.parent / source["path"])
-    settings |= {"queue_tiles": 1, "merged_tiles": 1}
+    settings |= {"queue_tiles": 1, "merged_tiles": 1, "when_busy": when_busy}
     (tmp_path / "busy.yaml").write_text(yaml.safe_dump(settings))
-    refused: list[int] = []
-    page.on("response", lambda answer: refused.append(answer.status))
+    busy_answers: list[int] = []
+
+    def note(answer: Response) -> None:
+        if answer.status != 200 or "x-overzoom-fallback" in answer.headers:
+            busy_answers.append(answer.status)
+
+    page.on("response", note)
     with running("--config", tmp_path / "busy.yaml", cache=tmp_path / "cache") as busy:
         visit = Visit(page, busy.url)
         visit.open(f"yellowstone/21/{PLACE}?mode=one")
         shown = visit.ground()
-    assert refused.count(503) > 0
-    assert set(refused) == {200, 503}
+    assert set(busy_answers) == {503 if when_busy == "refuse" else 200}
     visit = Visit(page, server.url)
     visit.open(f"yellowstone/21/{PLACE}?mode=one")
     assert np.array_equal(visit.ground(), shown), "no hole, nothing interpolated is left"

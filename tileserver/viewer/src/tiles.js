@@ -10,7 +10,10 @@ import { show } from "./messages.js";
 
 const SOCKETS = 6; // what browsers open to one host without HTTP/2
 const STREAMS = 24;
-const LONGEST_WAIT_SECONDS = 15;
+const FIRST_WAIT_SECONDS = 0.5;
+const LONGEST_WAIT_SECONDS = 8;
+const LONGEST_ASKED_SECONDS = 60;
+const BUSY = [429, 502, 503, 504];
 
 export class Tiles {
   // told(tiles): after anything has changed.
@@ -110,8 +113,8 @@ export class Tiles {
     const controller = (job.controller = new AbortController());
     try {
       const answer = await fetch(job.url, { signal: controller.signal });
-      if (answer.ok) this.#finish(job, await createImageBitmap(await answer.blob()));
-      else if (answer.status >= 500 || answer.status === 429) this.#later(job, answer);
+      if (isBusy(answer)) this.#later(job, answer);
+      else if (answer.ok) this.#finish(job, await createImageBitmap(await answer.blob()));
       else this.#refused(job, answer.status);
     } catch {
       if (!controller.signal.aborted) lost().then(() => this.pump());
@@ -122,17 +125,24 @@ export class Tiles {
 
   #refused(job, status) {
     if (status === 401) show("key", "These tiles need an API key: open the page as /?key=...");
-    this.#finish(job, null); // 404: nothing there
+    else if (status !== 404) show("tiles", `Some tiles cannot be shown: the server answers ${status}.`);
+    this.#finish(job, null);
   }
 
   #later(job, answer) {
     const asked = Number(answer.headers.get("Retry-After")) || 0;
-    const seconds = Math.min(Math.max(asked, 0.5 * 2 ** job.tries), LONGEST_WAIT_SECONDS);
+    const growing = Math.min(FIRST_WAIT_SECONDS * 2 ** job.tries, LONGEST_WAIT_SECONDS);
+    const seconds = Math.max(growing, Math.min(asked, LONGEST_ASKED_SECONDS));
     const wait = 1000 * seconds * (1 + Math.random() / 4); // not all at once
     job.tries += 1;
     job.from = performance.now() + wait;
     setTimeout(() => this.pump(), wait + 1);
   }
+}
+
+// Also a tile that is only interpolated because there was no time to draw it.
+function isBusy({ status, headers }) {
+  return BUSY.includes(status) || headers.has("X-Overzoom-Fallback");
 }
 
 // How many requests are under way at a time.

@@ -33,8 +33,8 @@ export class ZoomLadder {
     const scale = `×${2 ** (rung - native)}`;
     const kind = past ? "made" : rung === native ? "native" : "real";
     const unseen = (text) => made("span", { className: "unseen" }, text);
-    const said = past ? [unseen(", synthesised "), scale]
-      : rung === native ? [unseen(", "), "native"] : [unseen(", native")];
+    const said = past ? [unseen(" synthesised "), scale]
+      : rung === native ? ["native"] : [unseen(" native")];
     const button = made(
       "button",
       { type: "button", className: `rung ${kind}`, onclick: () => this.to(rung) },
