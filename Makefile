@@ -48,7 +48,7 @@ qgis: $(VENV)/.dev  # a gigabyte of the system's packages, for the snippets in Q
 ablate: $(VENV)/.dev  # DATA="FOLDER=WEIGHT ..." JUDGED=FOLDER
 	$(PYTHON) -m tests.benchmarks.ablate $(JUDGED) $(DATA)
 
-install: $(VENV)/.installed $(VIEWER)/vendor/leaflet.js
+install: $(VENV)/.installed $(VIEWER)/vendor/.built
 
 clean:
 	rm -rf $(VENV) $(VIEWER)/vendor $(VIEWER)/node_modules $(CLIENTS)/node_modules
@@ -76,14 +76,17 @@ $(VENV)/.redis: $(VENV)/.dev
 	command -v redis-server >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq redis-server; }
 	touch $@
 
-$(VIEWER)/vendor/leaflet.js: $(VIEWER)/package-lock.json
+$(VIEWER)/vendor/.built: $(VIEWER)/package-lock.json $(wildcard $(VIEWER)/src/*)
 	$(NEED_NPM)
 	cd $(VIEWER) && $(NPM)
-	mkdir -p $(VIEWER)/vendor
-	cp -R $(addprefix $(VIEWER)/node_modules/leaflet/dist/,leaflet.js leaflet.css images) $(VIEWER)/vendor/
-	cp $(VIEWER)/node_modules/leaflet/LICENSE $(VIEWER)/vendor/LICENSE
+	rm -rf $(VIEWER)/vendor
+	cd $(VIEWER) && npm run --silent build
+	cp $(VIEWER)/src/icon.svg $(VIEWER)/vendor/
 	cp $(addprefix $(VIEWER)/node_modules/swagger-ui-dist/,swagger-ui-bundle.js swagger-ui.css) $(VIEWER)/vendor/
 	cp $(VIEWER)/node_modules/swagger-ui-dist/LICENSE $(VIEWER)/vendor/LICENSE.swagger-ui
+	cp $(VIEWER)/node_modules/ol/LICENSE.md $(VIEWER)/vendor/LICENSE.openlayers
+	for name in rbush quickselect; do cp $(VIEWER)/node_modules/$$name/LICENSE $(VIEWER)/vendor/LICENSE.$$name; done
+	gzip -9 -n -k $(VIEWER)/vendor/*.js $(VIEWER)/vendor/*.css
 	touch $@
 
 $(CLIENTS)/node_modules: $(CLIENTS)/package-lock.json

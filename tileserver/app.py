@@ -15,7 +15,6 @@ from fastapi import Path as PathParam
 from morecantile.defaults import TileMatrixSets
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.staticfiles import StaticFiles
 
 from cache import Tiered
 from engine.errors import CheckpointError
@@ -25,6 +24,7 @@ from tileserver.checkpoints import local_checkpoint
 from tileserver.documents.ogc import add_ogc, landing_page, wants_json
 from tileserver.documents.pages import VIEWER, add_api_page
 from tileserver.documents.sources import add_sources
+from tileserver.documents.static import Precompressed
 from tileserver.errors import StartupError, add_error_handlers
 from tileserver.factory import OverzoomFactory
 from tileserver.keeping.tiers import open_cluster, open_store
@@ -121,7 +121,7 @@ def _add_viewer(app: FastAPI, catalogue: Catalogue) -> None:
         grant = grant_of(request.scope)
         return [source for source in catalogue.sources() if grant.allows(source.id)]
 
-    app.mount("/viewer", StaticFiles(directory=VIEWER), name="viewer")
+    app.mount("/viewer", Precompressed(VIEWER / "vendor"), name="viewer")
 
     @app.get("/", include_in_schema=False)
     async def viewer(request: Request) -> Response:

@@ -45,9 +45,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(*arguments: str | Path, cache: Path) -> Iterator[Server]:
-    """`overzoom serve` with these arguments, once it is ready."""
-    port = free_port()
+def running(*arguments: str | Path, cache: Path, port: int | None = None) -> Iterator[Server]:
+    """`overzoom serve` with these arguments, once it is ready; port None: any free one."""
+    port = port or free_port()
     command = [sys.executable, "-m", "tileserver", "serve", *map(str, arguments)]
     command += ["--port", str(port), "--cache-dir", str(cache)]
     log = cache.with_name(f"{cache.name}.log")  # not a pipe: nobody would empty it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,25 +16,21 @@ BODY_BYTES = 2**20
 """A GeoJSON feature of some 40,000 corners."""
 URL_BYTES = 16 * 2**10
 """A colour map of 256 entries is the longest that is sensible: 6 KiB."""
-PAGE_POLICY = (
-    b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    b"img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; worker-src 'self' blob:; "
-    b"base-uri 'none'; form-action 'none'"
-)
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 
 
 class Guard:
     """Refuses what is too large, answers faults in JSON and HEAD as GET, and adds the headers."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, public_url: str | None = None) -> None:
+        """public_url: where documents say that tiles are; pages may ask there, too."""
+        self.app, self._policy = app, page_policy(public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        guarded = _Guarded(send)
+        guarded = _Guarded(send, self._policy)
         if scope["method"] == "HEAD":  # the server below sends no body for it
             scope = {**scope, "method": "GET"}
         try:
@@ -49,20 +46,32 @@ class Guard:
             await answer(scope, receive, guarded.send)
 
 
+def page_policy(public_url: str | None = None) -> bytes:
+    """The Content-Security-Policy of pages: nothing comes from elsewhere, nothing is inline."""
+    tiles = "'self'"
+    if public_url is not None:
+        parts = urlsplit(public_url)
+        tiles += f" {parts.scheme}://{parts.netloc}"
+    return (
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {tiles} data:; "
+        f"connect-src {tiles}; base-uri 'none'; form-action 'none'; frame-ancestors *"
+    ).encode("latin-1")
+
+
 class _Guarded:
     """An answer on its way out."""
 
-    __slots__ = ("_send", "started")
+    __slots__ = ("_policy", "_send", "started")
 
-    def __init__(self, send: Send) -> None:
-        self._send, self.started = send, False
+    def __init__(self, send: Send, policy: bytes) -> None:
+        self._send, self._policy, self.started = send, policy, False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
             headers = [*message["headers"], *HEADERS]
             if any(k == b"content-type" and v.startswith(b"text/html") for k, v in headers):
-                headers.append((b"content-security-policy", PAGE_POLICY))
+                headers.append((b"content-security-policy", self._policy))
             message["headers"] = headers
         await self._send(message)
 

@@ -8,6 +8,7 @@ scheduler (drawn) and whoever refuses (refused). What can be read when it is ask
 from __future__ import annotations
 
 import time
+from collections import Counter as Counted
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
@@ -84,7 +85,7 @@ class Metrics:
         self._merged = self._histogram("merged_windows", "Windows drawn together.", WINDOWS)
         self._refused = self._counter("refused", "Requests refused.", "reason")
         self._children: dict[tuple[Any, ...], Any] = {}  # finding a child by labels costs 2 us
-        self._recent_hits: deque[bool] = deque(maxlen=RECENT)
+        self._recent_tiers: deque[str | None] = deque(maxlen=RECENT)
         self._recent_milliseconds: deque[float] = deque(maxlen=RECENT)
 
     def answered(self, status: int, kind: str, seconds: float) -> None:
@@ -95,7 +96,7 @@ class Metrics:
 
     def found(self, tier: str | None) -> None:
         """A tile was asked for; the tier that had it, None where it was made."""
-        self._recent_hits.append(tier is not None)
+        self._recent_tiers.append(tier)
         if tier is None:
             self._misses.inc()
         else:
@@ -131,12 +132,14 @@ class Metrics:
 
     def status(self) -> dict[str, Any]:
         """The few figures that a viewer shows."""
-        hits, spent = self._recent_hits, self._recent_milliseconds
+        asked, spent = len(self._recent_tiers), self._recent_milliseconds
+        tiers = Counted(tier for tier in self._recent_tiers if tier is not None)
         return {
             **self.build,
             "uptime_seconds": round(time.time() - self._started),
             "waiting_tiles": self._watched.queue.waiting,
-            "hit_ratio": round(sum(hits) / len(hits), 3) if hits else None,
+            "hit_ratio": round(tiers.total() / asked, 3) if asked else None,
+            "hits": {tier: round(hits / asked, 3) for tier, hits in tiers.items()},
             "tile_milliseconds": round(median(spent), 1) if spent else None,
         }
 

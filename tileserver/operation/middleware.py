@@ -36,7 +36,7 @@ def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     app.add_middleware(Limited, settings=settings.access, refused=metrics.refused)
     if settings.access.keys:
         app.add_middleware(Access, settings=settings.access, pages=PAGES)
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, public_url=settings.public_url)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=["*"],

@@ -74,6 +74,7 @@ def test_the_status_tells_of_recent_tiles() -> None:
         metrics.computed("native", {"read": spent / 2, "encode": spent / 2})
     status = metrics.status()
     assert status["hit_ratio"] == 0.75
+    assert status["hits"] == {"memory": 0.5, "disk": 0.25}
     assert status["tile_milliseconds"] == 300
     assert status["waiting_tiles"] == 0
 

@@ -1,0 +1,206 @@
+"""For everybody: axe-core, the keyboard alone, telephones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests import browser as browsers
+from tests.tileserver.conftest import Server
+from tests.tileserver.viewer.visiting import PLACE, Visit
+
+AXE = Path(__file__).parents[2] / "clients" / "node_modules" / "axe-core" / "axe.min.js"
+VIEW = f"yellowstone/20/{PLACE}"
+DESKTOP, PHONES = (1280, 800), [(360, 640), (390, 844)]
+OPENED = {  # by what opens it
+    "#badge": "#meaning", "#open-sources": "#sources", "#open-share": "#share",
+    "#open-embed": "#embed details", "#open-help": "#help", "#open-inspect": "#inspect",
+    "#open-certainty": "#certainty", "#open-status": "#status",
+}  # fmt: skip
+LEAST_TARGET_PX = 24
+SEEN = """() => [...document.querySelectorAll(
+    'button, select, summary, a, [role=slider], #badge, .modes label, #origin, .readings, '
+    + '#attribution, .card')]
+    .filter(e => e.checkVisibility({visibilityProperty: true}) && !e.closest('dialog:not([open])'))
+    .map(e => { const r = e.getBoundingClientRect();
+        return [e.id || e.textContent.trim().slice(0, 20), r.x, r.y, r.width, r.height]; })"""
+PANELS = """() => [...document.querySelectorAll('#over > .panel, #cards > .card, footer > .panel, '
+    + '#divider')].filter(e => e.checkVisibility())
+    .map(e => { const r = e.getBoundingClientRect();
+        return [e.id || e.className, r.left, r.top, r.right, r.bottom]; })"""
+
+
+def violations(page: Page) -> list[str]:
+    """Serious and critical ones, with the elements."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    serious = [v for v in found if v["impact"] in ("serious", "critical")]
+    return [f"{v['id']}: {[node['html'] for node in v['nodes']]}" for v in serious]
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONES[0]])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(
+    browser: Browser, server: Server, size: tuple[int, int], scheme: str
+) -> None:
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+    visit = Visit(page, server.url)
+    with browsers.watched(page, server.url):
+        visit.open(f"{VIEW}?mode=blink")
+        found = violations(page)
+        for opener, opened in OPENED.items():
+            page.locator(opener).click()
+            expect(page.locator(opened).first).to_be_visible()
+            found += [f"{opened} open: {violation}" for violation in violations(page)]
+            if page.locator("dialog[open]").count():
+                page.keyboard.press("Escape")
+            else:
+                page.locator(f"{opened} .close").click()
+        page.get_by_text("Swipe", exact=True).click()
+        found += violations(page)
+        page.goto(f"{server.url}/yellowstone/WebMercatorQuad/map.html")
+        expect(page.locator("#origin")).not_to_be_empty()
+        found += violations(page)
+    page.close()
+    assert not found
+
+
+def test_the_scheme_is_chosen_and_remembered(visit: Visit) -> None:
+    colour = "getComputedStyle(document.body).color"
+    visit.open(VIEW)
+    seen = [visit.page.evaluate(colour)]
+    for _ in range(2):
+        visit.page.keyboard.press("c")
+        seen.append(visit.page.evaluate(colour))
+    assert seen[1] == seen[0] != seen[2], "automatic (light here), light, dark"
+    visit.open(VIEW)
+    assert visit.page.evaluate(colour) == seen[2]
+    visit.page.keyboard.press("c")
+    assert visit.page.evaluate(colour) == seen[0]
+
+
+def test_every_control_is_reached_and_seen_by_tabbing(visit: Visit) -> None:
+    visit.open(f"{VIEW}?mode=swipe")
+    reached: list[str] = []
+    for _ in range(60):
+        visit.page.keyboard.press("Tab")
+        here = visit.page.evaluate(
+            "() => { const e = document.activeElement; const s = getComputedStyle(e);"
+            " const l = getComputedStyle(e.nextElementSibling ?? e);"
+            " return [e.id || e.dataset.zoom || e.tagName,"
+            " s.outlineStyle !== 'none' || l.outlineStyle !== 'none']; }"
+        )
+        if here[0] in reached or here[0] == "BODY":
+            break
+        assert here[1], f"{here[0]} does not show that it has the focus"
+        reached.append(here[0])
+    for control in ("map", "divider", "open-sources", "mode-swipe", "other", "open-inspect",
+                    "open-certainty", "open-share", "open-embed", "open-status", "full-screen",
+                    "change-scheme", "open-help", "zoom-in", "22", "zoom-out", "badge"):  # fmt: skip
+        assert control in reached
+
+
+def test_everything_works_by_keyboard(visit: Visit) -> None:
+    page = visit.page
+    visit.open(f"yellowstone/19/{PLACE}?mode=one")
+    before = visit.text("place")
+    page.keyboard.press("ArrowUp")
+    page.wait_for_timeout(350)
+    visit.settle()
+    assert visit.text("place") != before
+    page.keyboard.press("-")
+    visit.zoomed(18)
+    page.keyboard.press("0")
+    visit.zoomed(19)
+    for key, mode in [("2", "swipe"), ("3", "blink"), ("1", "one")]:
+        page.keyboard.press(key)
+        expect(page.locator(f"#mode-{mode}")).to_be_checked()
+    page.keyboard.press("u")
+    expect(page.locator("#overlay")).to_be_checked()
+    page.keyboard.press("u")
+    for key, opened in [("l", "sources"), ("s", "share"), ("e", "embed"), ("m", "meaning"),
+                        ("?", "help")]:  # fmt: skip
+        page.keyboard.press(key)
+        expect(page.locator(f"#{opened}")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.locator(f"#{opened}")).to_be_hidden()
+    page.keyboard.press("f")
+    expect(page.locator("#full-screen")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("f")
+    expect(page.locator("#full-screen")).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("l")
+    page.locator("[data-source=truth]").focus()
+    page.keyboard.press("Enter")
+    visit.zoomed(20)
+    assert visit.text("source-title") == "Yellowstone meadow, true 10 cm"
+
+
+def test_letters_can_be_switched_off(visit: Visit) -> None:
+    visit.open(VIEW)
+    visit.page.keyboard.press("?")
+    visit.page.get_by_label("Letters are keys, too").uncheck()
+    visit.page.keyboard.press("Escape")
+    visit.page.keyboard.press("s")
+    expect(visit.page.locator("#share")).to_be_hidden()
+    visit.page.keyboard.press("?")
+    visit.page.get_by_label("Letters are keys, too").check()
+    visit.page.keyboard.press("Escape")
+    visit.page.keyboard.press("s")
+    expect(visit.page.locator("#share")).to_be_visible()
+    visit.page.keyboard.press("Escape")
+
+
+def apart(panels: list[tuple[str, float, float, float, float]]) -> list[tuple[str, str]]:
+    """Pairs of rectangles that overlap."""
+    return [
+        (one[0], other[0])
+        for i, one in enumerate(panels)
+        for other in panels[i + 1 :]
+        if one[1] < other[3] and other[1] < one[3] and one[2] < other[4] and other[2] < one[4]
+    ]
+
+
+@pytest.mark.parametrize("size", [*PHONES, (768, 1024), (1100, 700), DESKTOP])
+def test_nothing_overlaps_or_leaves_the_screen_and_targets_are_large_enough(
+    browser: Browser, server: Server, size: tuple[int, int]
+) -> None:
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]}, has_touch=True)
+    visit = Visit(page, server.url)
+    for mode in ("swipe", "blink"):
+        visit.open(f"{VIEW}?mode={mode}", settled=False)
+        expect(page.locator("#origin")).to_contain_text("Synthesised")
+        page.locator("#open-status").tap()
+        expect(page.locator("#figures")).to_contain_text("Version")
+        assert apart(page.evaluate(PANELS)) == []
+        for name, x, y, width, height in page.evaluate(SEEN):
+            assert x >= 0, name
+            assert y >= 0, name
+            assert x + width <= size[0] + 0.5, name
+            assert y + height <= size[1] + 0.5, name
+            if name not in ("place", "attribution") and not name.startswith(("origin", "44.")):
+                assert min(width, height) >= LEAST_TARGET_PX - 4 * (name == "attribution"), name
+    page.close()
+
+
+def test_a_phone_goes_past_native_by_touch(browser: Browser, server: Server) -> None:
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True,
+        color_scheme="dark",
+    )  # fmt: skip
+    page = context.new_page()
+    visit = Visit(page, server.url)
+    with browsers.watched(page, server.url):
+        visit.open()
+        page.locator("#zoom-in").tap()
+        visit.zoomed(20)
+        assert visit.text("origin") == "Synthesised detail ×2"
+        page.get_by_text("Blink", exact=True).tap()
+        expect(page.locator("#blink-name")).to_have_text("Super-resolved")
+        page.locator("#open-inspect").tap()
+        page.touchscreen.tap(120, 560)
+        expect(page.locator("#inspected table")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+    context.close()

@@ -1,0 +1,145 @@
+"""Two sides of one view, and links to it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import wait_until
+from tests.tileserver.viewer.visiting import PLACE, Visit, sharpness
+
+VIEW = f"yellowstone/21/{PLACE}"
+
+
+def grain(ground: np.ndarray) -> tuple[float, float]:
+    """Sharpness of the left and of the right half, away from the divider."""
+    return sharpness(ground[:, 20:300]), sharpness(ground[:, 340:620])
+
+
+def test_the_swipe_shows_interpolation_on_the_left(visit: Visit) -> None:
+    visit.open(f"{VIEW}?mode=one")
+    alone = visit.ground()
+    visit.page.get_by_text("Swipe", exact=True).click()
+    visit.settle()
+    both = visit.ground()
+    assert np.array_equal(both[:, 330:], alone[:, 330:])
+    assert grain(both)[0] < 0.8 * grain(alone)[0]
+    assert visit.text("left-name") == "Interpolated"
+    assert visit.text("right-name") == "Super-resolved"
+
+
+def test_the_divider_is_dragged(visit: Visit) -> None:
+    visit.open(VIEW)
+    before = visit.ground()
+    handle = visit.page.locator("#divider").bounding_box()
+    assert handle is not None
+    middle = handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2
+    visit.page.mouse.move(*middle)
+    visit.page.mouse.down()
+    visit.page.mouse.move(300, middle[1], steps=3)
+    visit.page.mouse.move(128, middle[1], steps=5)
+    visit.page.mouse.up()
+    visit.settle()
+    expect(visit.page.locator("#divider")).to_have_attribute("aria-valuenow", "20")
+    after = visit.ground()
+    assert np.array_equal(after[:, :120], before[:, :120])
+    assert sharpness(after[:, 140:310]) > 1.2 * sharpness(before[:, 140:310])
+    assert "at=20" in visit.page.url
+    assert visit.zoom == 21, "the map stays where it is"
+
+
+def test_the_divider_is_a_slider_by_keyboard(visit: Visit) -> None:
+    visit.open(VIEW)
+    slider = visit.page.get_by_role("slider", name="Divider between the two sides")
+    slider.focus()
+    place = visit.text("place")
+    for pressed, at in [("ArrowRight", 51), ("PageUp", 61), ("End", 100), ("Home", 0)]:
+        visit.page.keyboard.press(pressed)
+        expect(slider).to_have_attribute("aria-valuenow", str(at))
+    visit.page.locator("#map").focus()
+    visit.page.keyboard.press("]")
+    expect(slider).to_have_attribute("aria-valuenow", "5")
+    expect(slider).to_have_attribute("aria-valuetext", "5 % Interpolated, then Super-resolved")
+    assert visit.text("place") == place, "arrows on the divider do not move the map"
+
+
+def test_blink_shows_the_other_side_while_it_is_held(visit: Visit) -> None:
+    visit.open(f"{VIEW}?mode=blink")
+    up = visit.ground()
+    assert visit.text("blink-name") == "Super-resolved"
+    visit.page.locator("#blink-hold").hover()
+    visit.page.mouse.down()
+    expect(visit.page.locator("#blink-name")).to_have_text("Interpolated")
+    held = visit.ground()
+    visit.page.mouse.up()
+    expect(visit.page.locator("#blink-name")).to_have_text("Super-resolved")
+    assert sharpness(held) < 0.8 * sharpness(up)
+    assert np.array_equal(visit.ground(), up)
+    visit.page.keyboard.down("b")
+    expect(visit.page.locator("#blink-name")).to_have_text("Interpolated")
+    visit.page.keyboard.up("b")
+    expect(visit.page.locator("#blink-name")).to_have_text("Super-resolved")
+
+
+def test_blink_changes_sides_by_itself_until_it_is_stopped(visit: Visit) -> None:
+    visit.open(f"{VIEW}?mode=blink")
+    visit.page.locator("#blink-timed").click()
+    for name in ("Interpolated", "Super-resolved", "Interpolated"):
+        expect(visit.page.locator("#blink-name")).to_have_text(name, timeout=2000)
+    visit.page.locator("#blink-timed").click()
+    expect(visit.page.locator("#blink-name")).to_have_text("Super-resolved")
+    visit.page.wait_for_timeout(1200)
+    assert visit.text("blink-name") == "Super-resolved"
+
+
+def test_the_reference_can_be_compared_with(visit: Visit) -> None:
+    visit.open(f"{VIEW}?at=100")
+    interpolated = visit.ground()
+    visit.page.select_option("#other", "reference")
+    expect(visit.page.locator("#left-name")).to_have_text("Reference")
+    visit.settle()
+    assert visit.tiles("/truth/21/")
+    assert sharpness(visit.ground()) > 1.05 * sharpness(interpolated)
+    visit.open(f"truth/20/{PLACE}")
+    assert visit.page.locator("#other [value=reference]").count() == 0, "it has none itself"
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        f"{VIEW}?mode=one",
+        f"{VIEW}?other=reference&at=30",
+        f"truth/20/{PLACE}?mode=blink",
+    ],
+)
+def test_a_link_opens_the_same_view_again(visit: Visit, view: str) -> None:
+    visit.open(view)
+    visit.page.keyboard.press("ArrowRight")
+    visit.page.wait_for_timeout(300)
+    visit.settle()
+    visit.page.keyboard.press("s")
+    link = visit.page.locator("#share-link").input_value()
+    visit.page.keyboard.press("Escape")
+    seen = visit.ground()
+    visit.open(link.split("#")[1])
+    assert visit.page.url == link
+    assert np.array_equal(visit.ground(), seen)
+
+
+def test_a_link_pasted_into_the_same_tab_goes_there(visit: Visit) -> None:
+    visit.open(VIEW)
+    visit.page.evaluate(f"location.hash = '#truth/20/{PLACE}?mode=one'")
+    wait_until(visit.page, "document.title.startsWith('truth')")
+    visit.zoomed(20)
+    expect(visit.page.locator("#mode-one")).to_be_checked()
+
+
+def test_the_link_is_copied(visit: Visit) -> None:
+    visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visit.open(VIEW)
+    visit.page.locator("#open-share").click()
+    visit.page.get_by_role("button", name="Copy").click()
+    expect(visit.page.locator("#toast")).to_have_text("Link copied")
+    assert visit.page.evaluate("navigator.clipboard.readText()") == visit.page.url
+    visit.page.keyboard.press("Escape")

@@ -1,0 +1,181 @@
+"""What is real, what is synthesised, and how sure that is."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from playwright.sync_api import expect
+
+from tests.tileserver.conftest import Server
+from tests.tileserver.viewer.visiting import HEIGHT, MIDDLE, PLACE, WIDTH, Visit
+
+VIEW = f"yellowstone/20/{PLACE}?mode=one"
+
+
+def facts(visit: Visit, id: str) -> dict[str, str]:
+    """A list of terms and what they are."""
+    terms = visit.page.locator(f"#{id} dt").all_inner_texts()
+    return dict(zip(terms, visit.page.locator(f"#{id} dd").all_inner_texts(), strict=True))
+
+
+def test_the_badge_says_what_made_the_detail(visit: Visit, server: Server) -> None:
+    visit.open(VIEW)
+    visit.page.get_by_role("button", name="Synthesised detail ×2").click()
+    expect(visit.page.locator("#meaning-text")).to_contain_text("plausible, not measured")
+    expect(visit.page.locator("#meaning-text")).to_contain_text("exactly the imagery's own")
+    overzoom = server.get("/yellowstone/tilejson.json").json()["overzoom"]
+    said = facts(visit, "meaning-facts")
+    assert said["Checkpoint"].startswith(f"{overzoom['checkpoint']} ")
+    assert said["Denoising steps"] == str(overzoom["steps"])
+    assert said["Noise seed"] == str(overzoom["noise_seed"])
+    assert said["Fingerprint"] == overzoom["fingerprint"]
+    visit.page.get_by_role("button", name="Close").click()
+    visit.page.locator("[data-zoom='19']").click()
+    visit.zoomed(19)
+    visit.page.get_by_role("button", name="The imagery itself").click()
+    expect(visit.page.locator("#meaning-text")).to_contain_text("Nothing is added")
+
+
+def table(visit: Visit) -> dict[str, list[float]]:
+    expect(visit.page.locator("#inspected table")).to_be_visible()
+    rows = [row.split("\t") for row in visit.page.locator("#inspected tr").all_inner_texts()]
+    return {name: [float(value) for value in values] for name, *values in rows[1:]}
+
+
+def test_a_click_tells_a_pixels_values(visit: Visit, server: Server) -> None:
+    visit.open(VIEW)
+    visit.page.locator("#open-inspect").click()
+    x, y = 3 * WIDTH // 4 - 40, HEIGHT // 3
+    visit.page.mouse.click(x, y)
+    told = table(visit)
+    assert list(told) == ["Native", "Super-resolved", "Interpolated", "± uncertainty"]
+    (path,) = [r.url for r in visit.requests if "/inspect/" in r.url]
+    answer = server.client.get(path).json()
+    assert np.allclose(told["Super-resolved"], answer["super_resolved"], rtol=0.01)
+    assert np.allclose(told["± uncertainty"], answer["uncertainty"], rtol=0.01)
+    mark = visit.page.locator(".mark").bounding_box()
+    assert mark is not None
+    assert abs(mark["x"] + mark["width"] / 2 - x) <= 1
+
+
+def test_enter_inspects_the_middle_and_the_pixel_is_the_one_on_screen(visit: Visit) -> None:
+    visit.open(VIEW)
+    visit.page.locator("#map").focus()
+    visit.page.keyboard.press("Enter")
+    told = table(visit)
+    visit.page.keyboard.press("Escape")
+    visit.page.locator("#map").blur()
+    row, col = HEIGHT // 2, WIDTH // 2
+    around = visit.ground()[row - 1 : row + 1, col - 1 : col + 1].reshape(-1, 3)
+    assert np.abs(around - told["Super-resolved"]).max(axis=1).min() <= 1
+
+
+def test_where_there_is_no_imagery_inspect_says_so(visit: Visit) -> None:
+    visit.open(f"yellowstone/17/{PLACE}?mode=one")
+    visit.page.locator("#open-inspect").click()
+    visit.page.mouse.click(WIDTH - 120, HEIGHT / 2)
+    expect(visit.page.locator("#inspected")).to_have_text("There is no imagery here.")
+    assert not [r for r in visit.requests if "/inspect/" in r.url]
+
+
+def test_the_uncertainty_is_laid_over_with_its_legend(visit: Visit, server: Server) -> None:
+    visit.open(VIEW)
+    plain = visit.ground()[MIDDLE]
+    visit.page.locator("#open-certainty").click()
+    visit.page.get_by_label(re.compile("Uncertainty: standard deviation")).check()
+    visit.settle()
+    assert visit.tiles("/yellowstone/uncertainty/")
+    covered = visit.ground()[MIDDLE]
+    assert np.abs(covered - plain).mean() > 10
+    legend = server.get("/yellowstone/uncertainty/legend.json").json()
+    ends = visit.page.locator("#legend-ends span").all_inner_texts()
+    assert ends == [f"{legend['minimum']:g}", legend["unit"], f"{legend['maximum']:g}"]
+    visit.page.get_by_label("Opacity").fill("30")
+    visit.settle()
+    faint = visit.ground()[MIDDLE]
+    assert 0 < np.abs(faint - plain).mean() < np.abs(covered - plain).mean()
+    assert "uncertainty=30" in visit.page.url
+    visit.page.locator("[data-zoom='19']").click()
+    visit.zoomed(19)
+    assert visit.tiles("/yellowstone/19/")
+    assert not visit.tiles("/uncertainty/", "/19/"), "what is measured has none"
+
+
+def test_samples_are_leafed_through_and_compared(visit: Visit) -> None:
+    visit.open(VIEW)
+    first = visit.ground()
+    visit.page.keyboard.press("n")
+    visit.page.wait_for_timeout(200)
+    visit.settle()
+    second = visit.ground()
+    assert visit.tiles("noise_seed=1")
+    assert 0.5 < np.abs(second - first).mean() < 20, "another sample of the same ground"
+    visit.page.locator("#open-certainty").click()
+    expect(visit.page.locator("#sample")).to_have_text("2 of 4 (seed 1)")
+    visit.page.get_by_role("button", name="Previous sample").click()
+    visit.page.wait_for_timeout(200)
+    visit.settle()
+    assert np.array_equal(visit.ground(), first)
+    visit.open(f"yellowstone/20/{PLACE}?mode=swipe&other=sample-1")
+    both = visit.ground()
+    assert np.array_equal(both[:, 330:], first[:, 330:])
+    assert np.array_equal(both[:, :310], second[:, :310])
+    assert visit.text("left-name") == "Sample 1"
+
+
+def test_the_drawer_lists_the_sources(visit: Visit, server: Server) -> None:
+    visit.open(VIEW)
+    visit.page.locator("#open-sources").click()
+    entries = server.get("/sources.json").json()
+    cards = visit.page.locator("#source-list > li")
+    assert cards.locator(".title").all_inner_texts() == [entry["title"] for entry in entries]
+    card = cards.first.inner_text()
+    for said in ("zoom 19", "zoom 22, ×8", "NEON", "DeepForest", "44.956° N"):
+        assert said in card
+    picture = cards.first.locator("img")
+    assert picture.evaluate("e => e.decode().then(() => e.naturalWidth)") > 50
+    for link in visit.page.locator("#sources a").all():
+        assert server.get(link.evaluate("e => e.pathname")).status_code == 200
+    cards.nth(1).locator("button").click()
+    visit.zoomed(20)
+    assert visit.text("source-title") == entries[1]["title"]
+
+
+def test_the_status_is_asked_for_while_it_is_open_and_only_then(
+    visit: Visit, server: Server
+) -> None:
+    visit.open(VIEW)
+    for tile in visit.tiles():
+        assert server.get(tile).status_code == 200  # now from memory
+
+    def asked() -> list[str]:
+        return [r.url for r in visit.requests if "status.json" in r.url]
+
+    assert not asked()
+    visit.page.locator("#open-status").click()
+    expect(visit.page.locator("#figures")).to_contain_text("A new tile")
+    said = facts(visit, "figures")
+    assert said["Checkpoint"] == "compact"
+    assert re.fullmatch(r"\d+ %", said["Found in the cache"])
+    assert "– from memory" in said
+    visit.page.wait_for_timeout(2500)
+    assert len(asked()) >= 2
+    visit.page.locator("#status .close").click()
+    before = len(asked())
+    visit.page.wait_for_timeout(2300)
+    assert len(asked()) == before
+
+
+def test_snippets_for_other_maps_are_shown_and_copied(visit: Visit, server: Server) -> None:
+    visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visit.open(VIEW)
+    visit.page.locator("#open-embed").click()
+    expect(visit.page.locator("#embed-list details").first).to_be_visible()
+    titles = visit.page.locator("#embed-list summary").all_inner_texts()
+    where = "/yellowstone/embed.json?zoom=20&lon=-110.6435540&lat=44.9559930"
+    snippets = server.get(where).json()
+    assert titles == [snippet["title"] for snippet in snippets]
+    visit.page.locator("#embed-list").get_by_role("button", name="Copy").first.click()
+    expect(visit.page.locator("#toast")).to_have_text("Leaflet copied")
+    assert visit.page.evaluate("navigator.clipboard.readText()") == snippets[0]["text"]

@@ -1,0 +1,86 @@
+"""A server that is away or busy: a clear message, and nothing stays missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from playwright.sync_api import Browser, Page, Response, expect
+
+from tests.tileserver.conftest import Server, free_port, running
+from tests.tileserver.viewer.visiting import MIDDLE, PLACE, Visit
+
+
+def tab(browser: Browser) -> Page:
+    page = browser.new_page(viewport={"width": 640, "height": 480})
+    page.set_default_timeout(60_000)
+    return page
+
+
+def test_a_server_that_is_away_is_told_and_retry_brings_what_is_missing(
+    browser: Browser, config: Path, tmp_path: Path
+) -> None:
+    page, port = tab(browser), free_port()
+    options: tuple[str | Path, ...] = ("--config", config)
+    told = page.get_by_role("alert")
+    with running(*options, cache=tmp_path / "cache", port=port) as server:
+        visit = Visit(page, server.url)
+        visit.open(f"yellowstone/19/{PLACE}?mode=one")
+    page.locator("#zoom-in").click()
+    expect(told).to_contain_text("The server does not answer")
+    page.keyboard.press("+")
+    expect(page.locator("#progress")).to_contain_text("to come")
+    with running(*options, cache=tmp_path / "cache", port=port):
+        page.get_by_role("button", name="Retry").click()
+        expect(told).to_be_empty()
+        visit.zoomed(21)
+        shown = visit.ground()
+        visit.open(f"yellowstone/21/{PLACE}?mode=one")
+        assert np.array_equal(visit.ground(), shown)
+    page.close()
+
+
+def test_a_lost_connection_is_noticed_and_its_return_too(browser: Browser, server: Server) -> None:
+    page = tab(browser)
+    visit = Visit(page, server.url)
+    visit.open(f"yellowstone/19/{PLACE}?mode=one")
+    page.context.set_offline(True)
+    page.locator("#open-sources").click()
+    page.locator("[data-source=truth]").click()
+    expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
+    page.context.set_offline(False)
+    expect(page.get_by_role("alert")).to_be_empty()  # by itself
+    visit.zoomed(20)
+    assert visit.ground()[MIDDLE].std() > 10
+    page.close()
+
+
+@pytest.mark.parametrize("when_busy", ["refuse", "interpolate"])
+def test_a_busy_server_is_asked_again_until_nothing_is_missing(
+    browser: Browser, config: Path, server: Server, tmp_path: Path, when_busy: str
+) -> None:
+    page = tab(browser)
+    page.set_viewport_size({"width": 400, "height": 300})
+    settings = yaml.safe_load(config.read_text())
+    for source in settings["sources"].values():
+        source["path"] = str(config.parent / source["path"])
+    settings |= {"queue_tiles": 1, "merged_tiles": 1, "when_busy": when_busy}
+    (tmp_path / "busy.yaml").write_text(yaml.safe_dump(settings))
+    busy_answers: list[int] = []
+
+    def note(answer: Response) -> None:
+        if answer.status != 200 or "x-overzoom-fallback" in answer.headers:
+            busy_answers.append(answer.status)
+
+    page.on("response", note)
+    with running("--config", tmp_path / "busy.yaml", cache=tmp_path / "cache") as busy:
+        visit = Visit(page, busy.url)
+        visit.open(f"yellowstone/21/{PLACE}?mode=one")
+        shown = visit.ground()
+    assert set(busy_answers) == {503 if when_busy == "refuse" else 200}
+    visit = Visit(page, server.url)
+    visit.open(f"yellowstone/21/{PLACE}?mode=one")
+    assert np.array_equal(visit.ground(), shown), "no hole, nothing interpolated is left"
+    page.close()

@@ -1,0 +1,159 @@
+"""Past native and back: whole zooms, nothing missing, nothing that pops."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.browser import wait_until
+from tests.tileserver.conftest import Server
+from tests.tileserver.viewer.visiting import (
+    DEEPEST,
+    HEIGHT,
+    MIDDLE,
+    NATIVE,
+    PLACE,
+    WIDTH,
+    Visit,
+    on_whole_pixels,
+    sharpness,
+)  # fmt: skip
+
+
+def by_button(page: Page) -> None:
+    page.locator("#zoom-in").click()
+
+
+def by_wheel(page: Page) -> None:
+    page.mouse.move(WIDTH / 2, HEIGHT / 2)
+    page.mouse.wheel(0, -120)
+
+
+def by_key(page: Page) -> None:
+    page.keyboard.press("+")
+
+
+def test_it_opens_on_the_scene_at_its_native_zoom(visit: Visit) -> None:
+    visit.open()
+    assert visit.zoom == NATIVE
+    assert visit.text("origin") == "The imagery itself"
+    assert "NEON" in visit.text("attribution")
+    assert visit.ground()[MIDDLE].std() > 15
+    assert not visit.tiles("mode=interpolated"), "what is native is loaded once"
+
+
+@pytest.mark.parametrize("zoom_in", [by_button, by_wheel, by_key])
+def test_from_two_zooms_before_native_to_the_deepest(
+    visit: Visit, zoom_in: Callable[[Page], None]
+) -> None:
+    visit.open(f"yellowstone/{NATIVE - 2}/{PLACE}?mode=one")
+    for zoom in range(NATIVE - 1, DEEPEST + 1):
+        zoom_in(visit.page)
+        visit.zoomed(zoom)
+        past = zoom > NATIVE
+        said = f"Synthesised detail ×{2 ** (zoom - NATIVE)}" if past else "The imagery itself"
+        assert visit.text("origin") == said
+        middle = visit.ground()[MIDDLE]
+        assert middle.std() > 10
+        assert len(np.unique(middle.reshape(-1, 3), axis=0)) > 1000, "ground wherever one looks"
+    expect(visit.page.locator("#zoom-in")).to_be_disabled()
+    zoom_in(visit.page) if zoom_in is not by_button else None
+    visit.settle()
+    assert visit.zoom == DEEPEST
+
+
+def test_the_ladder_draws_a_line_where_native_ends(visit: Visit) -> None:
+    visit.open(f"yellowstone/21/{PLACE}")
+    rungs = visit.page.locator(".rung")
+    for name in ("22 synthesised ×8", "21 synthesised ×4", "20 synthesised ×2", "19 native"):
+        expect(visit.page.get_by_role("button", name=f"Zoom {name}")).to_be_visible()
+    kinds = [rung.get_attribute("class") for rung in rungs.all()]
+    assert kinds == ["rung made"] * 3 + ["rung native"] + ["rung real"] * 3
+    line = "getComputedStyle(document.querySelector('.rung.native')).borderTopWidth"
+    assert visit.page.evaluate(line) == "2px"
+    expect(visit.page.locator(".rung[aria-current]")).to_have_attribute("data-zoom", "21")
+    visit.page.get_by_role("button", name="Zoom 19 native").click()
+    visit.zoomed(19)
+    visit.page.mouse.dblclick(WIDTH / 2, HEIGHT / 2)
+    visit.zoomed(20)
+
+
+def test_interpolated_tiles_show_at_once_and_the_super_resolved_fade_in_over_them(
+    visit: Visit,
+) -> None:
+    page, held, holding = visit.page, list[Route](), True
+
+    def hold(route: Route) -> None:
+        if holding:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route(re.compile(r"/yellowstone/22/[^=]*v="), hold)
+    visit.open(f"yellowstone/22/{PLACE}?mode=one", settled=False)
+    shown = 'document.getElementById("progress").textContent.includes("to come")'
+    wait_until(page, shown)
+    for _ in range(100):
+        soft = visit.ground()
+        if soft[MIDDLE].std() > 10 and held:
+            break
+        page.wait_for_timeout(50)
+    holding = False
+    for route in held:
+        route.continue_()
+    visit.settle()
+    page.unroute_all()
+    sharp = visit.ground()
+    assert soft[MIDDLE].std() > 10, "the ground is there before anything is drawn"
+    assert sharpness(sharp) > 1.3 * sharpness(soft)
+    assert np.abs(sharp - soft).mean() < 12, "the same ground, not shifted"
+
+
+@pytest.mark.parametrize("zoom", [19, 20, 21])
+def test_nothing_pops_from_one_zoom_to_the_next(visit: Visit, zoom: int) -> None:
+    visit.open(f"yellowstone/{zoom}/{on_whole_pixels(zoom)}?mode=one")
+    parent = visit.ground()[MIDDLE]
+    by_button(visit.page)
+    visit.zoomed(zoom + 1)
+    reduced = visit.ground().reshape(HEIGHT // 2, 2, WIDTH // 2, 2, 3).mean((1, 3))
+    assert parent.std() > 10
+    assert np.abs(reduced - parent).mean() <= 0.5
+
+
+def test_what_has_left_the_view_is_given_up_and_asked_for_again(visit: Visit) -> None:
+    page, given_up = visit.page, list[str]()
+    page.route("**/yellowstone/22/**", lambda _: None)  # never answered
+    page.on("requestfailed", lambda request: given_up.append(request.url))
+    visit.open(f"yellowstone/22/{PLACE}?mode=one", settled=False)
+    wait_until(page, "performance.now() > 500")
+    asked = set(visit.tiles("/22/"))
+    assert asked
+    page.keyboard.press("0")
+    wait_until(page, "location.hash.includes('/19/')")
+    page.unroute_all()
+    visit.settle()
+    assert asked == set(given_up)
+    page.locator("[data-zoom='22']").click()
+    visit.zoomed(22)
+    assert sharpness(visit.ground()) > 2
+
+
+def test_a_dense_screen_gets_tiles_of_its_own_pixels(browser: Browser, server: Server) -> None:
+    page = browser.new_page(
+        viewport={"width": 320, "height": 240}, device_scale_factor=2, reduced_motion="reduce"
+    )
+    visit = Visit(page, server.url)
+    visit.open(f"yellowstone/20/{PLACE}?mode=one")
+    assert all("tilesize=512" in tile for tile in visit.tiles("/yellowstone/20/"))
+    assert visit.text("origin") == "Synthesised detail ×4", "on this screen"
+    dense = visit.ground()
+    assert dense.shape == (480, 640, 3)
+    assert sharpness(dense) > 2
+    page.locator("#zoom-in").click()
+    visit.zoomed(21)
+    expect(page.locator("#zoom-in")).to_be_disabled()
+    page.close()

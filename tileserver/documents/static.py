@@ -1,0 +1,48 @@
+"""What pages are made of: files that are there compressed, sent so to whoever takes it."""
+
+from __future__ import annotations
+
+import os
+from mimetypes import guess_type
+from pathlib import Path
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.staticfiles import PathLike, StaticFiles
+from starlette.types import Scope
+
+REVALIDATED = "no-cache"
+"""Kept, and asked for each time (304): a newer server's pages never meet an older one's scripts."""
+
+
+class Precompressed(StaticFiles):
+    """Files of a folder; where there is a FILE.gz it is sent in place of FILE."""
+
+    def __init__(self, folder: Path) -> None:
+        """folder: need not exist; nothing is found in it then."""
+        super().__init__(directory=folder, check_dir=False)
+
+    async def check_config(self) -> None:
+        """A server without its pages still serves tiles."""
+
+    def file_response(
+        self, full_path: PathLike, stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        """The file or its compressed form, with an ETag of its own, or 304."""
+        packed = f"{os.fspath(full_path)}.gz"
+        there = os.path.isfile(packed)
+        if there and "gzip" in Headers(scope=scope).get("accept-encoding", ""):
+            answer = super().file_response(packed, os.stat(packed), scope, status_code)
+            answer.headers["content-encoding"] = "gzip"
+            answer.headers["content-type"] = _media_type(full_path)
+        else:
+            answer = super().file_response(full_path, stat_result, scope, status_code)
+        if there:
+            answer.headers.add_vary_header("Accept-Encoding")
+        answer.headers["cache-control"] = REVALIDATED
+        return answer
+
+
+def _media_type(path: PathLike) -> str:
+    media_type, _ = guess_type(path)
+    return f"{media_type or 'application/octet-stream'}; charset=utf-8"

@@ -1,0 +1,62 @@
+// What one looks at: the imagery itself, or synthesised detail, and what that means.
+
+import { element, made } from "./elements.js";
+import { opened } from "./dialogs.js";
+import { state } from "./state.js";
+
+const REAL = [
+  "At this zoom every pixel is the imagery itself, averaged to the size of the screen's pixels. "
+  + "Nothing is added.",
+];
+const MADE = (scale) => [
+  `The imagery has no detail this fine. A denoising model drew what you see, ${scale} times finer `
+  + "than the imagery on each axis. It is plausible, not measured: another sample draws it "
+  + "otherwise. Do not count, measure or identify what appears only here.",
+  "It stays true to the data: averaged back to the native zoom, every pixel is exactly the "
+  + "imagery's own, to the rounding of a level.",
+];
+
+export class Badge {
+  constructor() {
+    element("badge").addEventListener("click", () => this.explain());
+  }
+
+  tell({ zoom, native, waiting, busy }) {
+    Object.assign(this, { zoom, native });
+    const past = zoom > native;
+    element("badge").className = `panel ${past ? "made" : "real"}`;
+    element("origin").textContent = past
+      ? `Synthesised detail ×${2 ** (zoom - native)}`
+      : "The imagery itself";
+    element("zoom").textContent = `Zoom ${zoom}, native to ${native}`;
+    element("progress").textContent = !waiting
+      ? ""
+      : busy ? `server busy, ${waiting} to come` : `${waiting} to come`;
+  }
+
+  explain() {
+    if (!state.documents) return;
+    const { overzoom, name } = state.documents.made;
+    const past = this.zoom > this.native;
+    const scale = 2 ** (this.zoom - this.native);
+    const facts = [
+      ["Source", name],
+      ["Zoom", `${this.zoom}; native to ${this.native}, served to ${state.documents.made.maxzoom}`],
+      ["Checkpoint", `${overzoom.checkpoint} (${overzoom.checkpoint_fingerprint})`],
+      ["Denoising steps", overzoom.steps],
+      ["Noise seed", state.sample ?? overzoom.noise_seeds?.[0] ?? overzoom.noise_seed],
+      ["Fingerprint", overzoom.fingerprint],
+    ];
+    element("meaning-title").textContent = element("origin").textContent;
+    element("meaning-text").replaceChildren(
+      ...(past ? MADE(scale) : REAL).map((text) => made("p", {}, text)),
+    );
+    element("meaning-facts").replaceChildren(
+      ...facts.filter(([, value]) => value !== undefined).flatMap(([term, value]) => [
+        made("dt", {}, term),
+        made("dd", {}, `${value}`),
+      ]),
+    );
+    opened("meaning");
+  }
+}

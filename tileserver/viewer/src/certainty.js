@@ -1,0 +1,82 @@
+// How sure the detail is: the deviation over samples as an overlay, and the samples themselves.
+
+import { card } from "./dialogs.js";
+import { element, made } from "./elements.js";
+import { sampleOf } from "./documents.js";
+import { change, onChange, state } from "./state.js";
+
+const USUAL_OPACITY = 70;
+
+export class Certainty {
+  constructor(layers) {
+    this.layers = layers;
+    this.toggleCard = card("open-certainty", "certainty");
+    const opacity = element("opacity");
+    opacity.addEventListener("input", () => change({ uncertainty: Number(opacity.value) }));
+    element("overlay").addEventListener("change", () => this.toggle(element("overlay").checked));
+    element("sample-before").addEventListener("click", () => this.leaf(-1));
+    element("sample-after").addEventListener("click", () => this.leaf(1));
+    onChange((changed) => {
+      if (changed.has("uncertainty")) this.#tell();
+      if (changed.has("sample") && state.documents) this.draw();
+    });
+  }
+
+  // What the source has of this; the button goes where there is nothing.
+  offer({ made: document, uncertainty, legend }) {
+    this.seeds = document.overzoom.noise_seeds ?? [];
+    this.offered = this.seeds.length > 1 || Boolean(uncertainty);
+    element("open-certainty").hidden = !this.offered;
+    if (!this.offered) this.toggleCard(false);
+    element("samples").hidden = this.seeds.length < 2;
+    element("overlaying").hidden = !uncertainty;
+    if (!this.seeds.includes(state.sample)) change({ sample: null });
+    if (!uncertainty) change({ uncertainty: 0 });
+    if (legend) this.#legend(legend);
+    this.layers.set(this.layers.uncertainty, uncertainty, { fade: true });
+    this.#tell();
+  }
+
+  toggle(on = state.uncertainty === 0) {
+    if (state.documents?.uncertainty) change({ uncertainty: on ? USUAL_OPACITY : 0 });
+  }
+
+  // The next sample, or the one before.
+  leaf(by) {
+    if (!this.seeds || this.seeds.length < 2) return;
+    const place = this.seeds.indexOf(state.sample ?? this.seeds[0]) + by;
+    const seed = this.seeds[(place + this.seeds.length) % this.seeds.length];
+    change({ sample: seed === this.seeds[0] ? null : seed });
+  }
+
+  // Puts the sample on the super-resolved layer.
+  async draw() {
+    const { documents, sample, source } = state;
+    const document = await sampleOf(source, documents.made, sample);
+    if (state.documents !== documents || state.sample !== sample) return; // overtaken
+    this.layers.set(this.layers.top, document, { fade: true });
+    this.#tell();
+  }
+
+  #tell() {
+    const on = state.uncertainty > 0;
+    element("overlay").checked = on;
+    element("opacity").disabled = !on;
+    if (on) element("opacity").value = state.uncertainty;
+    this.layers.uncertainty.setVisible(on);
+    this.layers.uncertainty.setOpacity(state.uncertainty / 100);
+    const seed = state.sample ?? this.seeds?.[0] ?? 0;
+    const place = (this.seeds?.indexOf(seed) ?? 0) + 1;
+    element("sample").textContent = `${place} of ${this.seeds?.length ?? 1} (seed ${seed})`;
+  }
+
+  #legend({ title, unit, minimum, maximum, colours }) {
+    const share = (value) => `${(100 * (value - minimum)) / (maximum - minimum)}%`;
+    const stops = colours.map(([value, colour]) => `${colour} ${share(value)}`);
+    element("legend-bar").style.background = `linear-gradient(to right, ${stops.join(", ")})`;
+    element("legend-title").textContent = title;
+    element("legend-ends").replaceChildren(
+      made("span", {}, `${minimum}`), made("span", {}, unit), made("span", {}, `${maximum}`),
+    );
+  }
+}

@@ -1,0 +1,47 @@
+// Dialogs and cards: what opens them, and what closes them.
+
+import { element, made } from "./elements.js";
+import { say } from "./messages.js";
+
+export function opened(id) {
+  const dialog = element(id);
+  if (!dialog.open) dialog.showModal();
+  return dialog;
+}
+
+// Every dialog closes by its button, by Escape and by a click beside it.
+export function listen() {
+  for (const dialog of document.querySelectorAll("dialog")) {
+    dialog.addEventListener("click", (event) => {
+      if (event.target === dialog || event.target.closest(".close")) dialog.close();
+    });
+  }
+}
+
+// A card (no dialog: the map goes on) that a tool's button shows and hides.
+export function card(button, id, changed = () => {}) {
+  const toggle = (shown = element(id).hidden) => {
+    element(id).hidden = !shown;
+    element(button).setAttribute("aria-expanded", shown);
+    changed(shown);
+  };
+  element(button).addEventListener("click", () => toggle());
+  element(id).querySelector(".close").addEventListener("click", () => {
+    toggle(false);
+    element(button).focus();
+  });
+  return toggle;
+}
+
+export async function copy(text, what) {
+  try {
+    await navigator.clipboard.writeText(text);
+    say(`${what} copied`);
+  } catch {
+    say("Copying is not allowed here: select the text instead");
+  }
+}
+
+export function copyButton(text, what) {
+  return made("button", { type: "button", onclick: () => copy(text, what) }, "Copy");
+}

@@ -1,0 +1,44 @@
+// The TileJSON documents of a source: what its layers are made of, and what they are.
+
+import { load, Refused } from "./server.js";
+
+// PNG: WebP's losses are seen as a change of levels from zoom to zoom.
+const TILE_FORMAT = "png";
+const SIDE_PX = devicePixelRatio >= 2 ? 512 : 256;
+
+// By how many zooms the screen's pixels are finer than the view's.
+export const FINER = SIDE_PX / 256 - 1;
+
+export function tilejson(source, parameters = {}, path = "") {
+  const query = new URLSearchParams({ tile_format: TILE_FORMAT, tilesize: SIDE_PX, ...parameters });
+  return load(`${encodeURIComponent(source)}/${path}tilejson.json?${query}`);
+}
+
+// The document of one sample; the first of them is the plain one.
+export function sampleOf(source, made, noiseSeed) {
+  const first = made.overzoom.noise_seeds?.[0] ?? null;
+  return noiseSeed === null || noiseSeed === first
+    ? made
+    : tilejson(source, { noise_seed: noiseSeed });
+}
+
+// All documents of a source; throws where the server refuses or is away.
+export async function documentsOf(source) {
+  const [made, interpolated] = await Promise.all([
+    tilejson(source),
+    tilejson(source, { mode: "interpolated" }),
+  ]);
+  const { reference, noise_seeds: seeds } = made.overzoom;
+  const [trueDetail, uncertainty, legend] = await Promise.all([
+    reference ? tilejson(reference, { mode: "interpolated" }).catch(absent) : null,
+    seeds ? tilejson(source, {}, "uncertainty/").catch(absent) : null,
+    seeds ? load(`${encodeURIComponent(source)}/uncertainty/legend.json`).catch(absent) : null,
+  ]);
+  return { made, interpolated, reference: trueDetail, uncertainty, legend };
+}
+
+// A document that the server does not have, or not for us, is left out.
+function absent(error) {
+  if (error instanceof Refused && error.status < 500) return null;
+  throw error;
+}

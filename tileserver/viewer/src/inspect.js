@@ -1,0 +1,96 @@
+// One pixel: what the imagery says, what was made of it, and how sure that is.
+
+import Overlay from "ol/Overlay.js";
+import { containsCoordinate } from "ol/extent.js";
+import { toLonLat } from "ol/proj.js";
+import { digits } from "./address.js";
+import { element, made } from "./elements.js";
+import { extentOf } from "./layers.js";
+import { load, Refused } from "./server.js";
+import { state } from "./state.js";
+
+const NOTHING = "There is no imagery here.";
+
+export class Inspect {
+  // shown(): {zoom, native} in zooms of the screen's pixels.
+  constructor(map, shown) {
+    Object.assign(this, { map, shown, on: false, asked: 0 });
+    this.mark = new Overlay({
+      element: made("div", { className: "mark" }), positioning: "center-center", stopEvent: false,
+    });
+    map.addOverlay(this.mark);
+    map.on("singleclick", ({ coordinate }) => this.on && this.look(coordinate));
+    element("open-inspect").addEventListener("click", () => this.toggle());
+    element("inspect").querySelector(".close").addEventListener("click", () => {
+      this.toggle(false);
+      element("open-inspect").focus();
+    });
+  }
+
+  toggle(on = !this.on) {
+    this.on = on;
+    element("open-inspect").setAttribute("aria-pressed", on);
+    element("map").classList.toggle("inspecting", on);
+    element("inspect").hidden = !on;
+    if (on) tell([made("p", {}, "Click the map, or press Enter for the pixel at its centre.")]);
+    else this.mark.setPosition(undefined);
+  }
+
+  // The pixel at a place of the map; null: at its centre.
+  async look(coordinate) {
+    if (!this.on) this.toggle(true);
+    const place = coordinate ?? this.map.getView().getCenter();
+    this.mark.setPosition(place);
+    const { zoom, native } = this.shown();
+    if (!containsCoordinate(extentOf(state.documents.made), place)) {
+      tell([made("p", {}, NOTHING)]);
+      return;
+    }
+    const places = digits(zoom) + 1;
+    const [lon, lat] = toLonLat(place).map((degrees) => degrees.toFixed(places));
+    const asked = (this.asked += 1);
+    tell([made("p", {}, "Reading the pixel")]);
+    const path = `${encodeURIComponent(state.source)}/inspect/${lon},${lat}`;
+    const content = await load(`${path}?zoom=${Math.max(zoom, native)}`).then(table, refusal);
+    if (asked === this.asked) tell(content);
+  }
+}
+
+function tell(content) {
+  element("inspected").replaceChildren(...content);
+}
+
+function refusal(error) {
+  const outside = error instanceof Refused && error.status === 404;
+  return [made("p", {}, outside ? NOTHING : `No answer: ${error.message}.`)];
+}
+
+function table(pixel) {
+  const rows = [
+    ["Native", pixel.native, "real"],
+    ["Super-resolved", pixel.synthesised && pixel.super_resolved, "made"],
+    ["Interpolated", pixel.synthesised && pixel.interpolated, ""],
+    ["± uncertainty", pixel.synthesised && pixel.uncertainty, ""],
+  ].filter(([, values]) => values);
+  const bands = pixel.bands.map((band) => made("th", { scope: "col" }, band));
+  const body = rows.map(([name, values, className]) => made("tr", { className },
+    made("th", { scope: "row" }, name),
+    ...values.map((value) => made("td", {}, number(value))),
+  ));
+  const [lon, lat] = pixel.coordinates;
+  const places = digits(pixel.zoom);
+  const what = pixel.synthesised
+    ? `Zoom ${pixel.zoom}, ×${pixel.scale} past native zoom ${pixel.native_zoom}`
+    : `Zoom ${pixel.zoom}: the imagery itself`;
+  return [
+    made("p", { className: "place" }, `${lat.toFixed(places)}, ${lon.toFixed(places)}`),
+    made("table", {}, made("tr", {}, made("td"), ...bands), ...body),
+    made("p", { className: "note" }, what),
+  ];
+}
+
+// Three digits are more than a pixel knows.
+function number(value) {
+  if (value === null) return "–";
+  return Math.abs(value) >= 1000 ? `${Math.round(value)}` : `${Number(value.toPrecision(3))}`;
+}

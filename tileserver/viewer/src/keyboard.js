@@ -1,0 +1,41 @@
+// Everything by keyboard: what key does what, and the list of it.
+
+import { element, made, memory } from "./elements.js";
+import { opened } from "./dialogs.js";
+
+// keys: [[key, what it does, act, released]], act(event) on press.
+export class Keyboard {
+  constructor(keys) {
+    this.keys = new Map(keys.flatMap(([names, , act, released]) =>
+      names.map((name) => [name, { act, released }])));
+    this.#list(keys);
+    const letters = element("letters");
+    letters.checked = memory.get("letters") !== "off";
+    letters.addEventListener("change", () => memory.set("letters", letters.checked ? "on" : "off"));
+    document.addEventListener("keydown", (event) => this.#pressed(event));
+    document.addEventListener("keyup", ({ key }) => this.keys.get(key)?.released?.());
+  }
+
+  #pressed(event) {
+    const found = this.keys.get(event.key);
+    if (!found || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (document.querySelector("dialog[open]") || isTyping(event.target)) return;
+    if (/^[a-z]$/.test(event.key) && !element("letters").checked) return;
+    if (event.key === "Enter" && event.target !== element("map")) return;
+    if (found.act(event) !== false) event.preventDefault();
+  }
+
+  #list(keys) {
+    const shown = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
+    element("key-list").replaceChildren(...keys.flatMap(([names, meaning]) => [
+      made("dt", {}, ...names.slice(0, 4).map((name) => made("kbd", {}, shown[name] ?? name))),
+      made("dd", {}, meaning),
+    ]));
+  }
+}
+
+export const help = () => opened("help");
+
+function isTyping(target) {
+  return target.closest?.("select, textarea, input:not([type=radio], [type=checkbox])") !== null;
+}

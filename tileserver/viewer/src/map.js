@@ -1,0 +1,115 @@
+// The map at /{source}/{grid}/map.html: one source on one grid, in the grid's own pixels.
+
+import Map from "ol/Map.js";
+import View from "ol/View.js";
+import DoubleClickZoom from "ol/interaction/DoubleClickZoom.js";
+import DragPan from "ol/interaction/DragPan.js";
+import MouseWheelZoom from "ol/interaction/MouseWheelZoom.js";
+import PinchZoom from "ol/interaction/PinchZoom.js";
+import TileLayer from "ol/layer/Tile.js";
+import Projection from "ol/proj/Projection.js";
+import ImageTile from "ol/source/ImageTile.js";
+import TileGrid from "ol/tilegrid/TileGrid.js";
+import { element } from "./elements.js";
+import { show } from "./messages.js";
+import { attribute } from "./readings.js";
+import { Tiles } from "./tiles.js";
+import { ZoomLadder } from "./zoom_ladder.js";
+
+// Matrices double around one corner, so a place is a pixel of zoom 0: no projection is needed.
+const PIXELS = new Projection({ code: "pixels", units: "pixels", metersPerUnit: 1 });
+const TILE_PX = 256;
+const MOVE_MS = 250;
+
+async function load(url) {
+  const answer = await fetch(url);
+  if (!answer.ok) throw new Error(`${answer.status}`);
+  return answer.json();
+}
+
+// The part of the grid that shows ground at a zoom.
+function extent({ tileMatrix, minTileRow, maxTileRow, minTileCol, maxTileCol }) {
+  const side = TILE_PX / 2 ** Number(tileMatrix);
+  const south = -(maxTileRow + 1) * side;
+  return [minTileCol * side, south, (maxTileCol + 1) * side, -minTileRow * side];
+}
+
+function layer(tiles, template, limits) {
+  const [first, last] = [limits[0], limits[limits.length - 1]];
+  const zooms = Number(last.tileMatrix) + 1;
+  const source = new ImageTile({
+    loader: () => null, // set below: it names the source
+    projection: PIXELS,
+    tileGrid: new TileGrid({
+      origin: [0, 0],
+      resolutions: Array.from({ length: zooms }, (_, zoom) => 2 ** -zoom),
+      minZoom: Number(first.tileMatrix),
+      tileSize: TILE_PX,
+    }),
+    wrapX: false,
+    transition: 0,
+  });
+  const url = (z, x, y) => template.replace("{z}", z).replace("{x}", x).replace("{y}", y);
+  source.setLoader(tiles.loader(source, url, () => true));
+  source.setKey(template);
+  return new TileLayer({ source, extent: extent(last) });
+}
+
+async function start() {
+  const [source, grid] = location.pathname.split("/").slice(-3).map(decodeURIComponent);
+  const key = new URLSearchParams(location.search).get("key");
+  const own = key ? `?${new URLSearchParams({ key })}` : "";
+  const [tileset, tilejson] = await Promise.all([
+    load(`../tiles/${grid}${location.search}`),
+    load(`tilejson.json${own}`),
+  ]);
+  const native = tilejson.overzoom.native_maxzoom;
+  const limits = tileset.tileMatrixSetLimits;
+  const [first, last] = [limits[0], limits[limits.length - 1]];
+  const [least, most] = [first, last].map(({ tileMatrix }) => Number(tileMatrix));
+  const link = tileset.links.find(({ rel, type }) => rel === "item" && type === "image/webp");
+  const template = link.href
+    .replace("{tileMatrix}", "{z}").replace("{tileCol}", "{x}").replace("{tileRow}", "{y}");
+
+  document.title = `${source} on ${grid}`;
+  attribute(tileset.attribution);
+  const [west, south, east, north] = extent(last);
+  const view = new View({
+    projection: PIXELS,
+    center: [(west + east) / 2, (south + north) / 2],
+    resolutions: Array.from({ length: most + 1 }, (_, zoom) => 2 ** -zoom),
+    minZoom: least,
+    zoom: native,
+    extent: [west, south, east, north],
+    constrainOnlyCenter: true,
+    constrainResolution: true,
+    enableRotation: false,
+  });
+  const map = new Map({
+    target: "map",
+    view,
+    controls: [],
+    interactions: [
+      new DragPan(), new DoubleClickZoom(), new MouseWheelZoom(), new PinchZoom(),
+    ],
+    maxTilesLoading: Infinity, // Tiles decides
+  });
+  const ladder = new ZoomLadder((zoom) => view.animate({ zoom, duration: MOVE_MS }));
+  map.on("postrender", ({ frameState }) => {
+    const zoom = Math.round(view.getZoom());
+    const past = zoom > native;
+    ladder.tell({ zoom, native, least, most });
+    element("zoom").textContent = `${grid}, zoom ${zoom} (native to ${native})`;
+    element("origin").textContent = past
+      ? `Synthesised detail ×${2 ** (zoom - native)}`
+      : "The imagery itself";
+    element("badge").className = `panel ${past ? "made" : "real"}`;
+    const settled = frameState && !frameState.animate && !frameState.viewHints.some(Boolean)
+      && tiles.missing.length === 0 && frameState.tileQueue.getCount() === 0;
+    element("map").setAttribute("aria-busy", !settled);
+  });
+  const tiles = new Tiles(map, () => map.render());
+  map.addLayer(layer(tiles, template, limits));
+}
+
+start().catch((error) => show("away", `The server does not answer (${error.message}).`));

@@ -1,0 +1,26 @@
+// What is shown: one object, and whoever wants to know when it changes.
+
+const listeners = [];
+
+export const state = {
+  source: null,
+  mode: "swipe", // one | swipe | blink
+  other: "interpolated", // interpolated | reference | sample-N
+  at: 50, // the divider, in percent of the map's width
+  uncertainty: 0, // opacity of the overlay in percent; 0: none
+  sample: null, // noise_seed of the sample; null: the first
+  peeking: false, // blink: whether the other side is up
+  documents: null, // TileJSON documents of the source
+};
+
+// listener(changed): names of what has changed.
+export function onChange(listener) {
+  listeners.push(listener);
+}
+
+export function change(values) {
+  const changed = new Set(Object.keys(values).filter((name) => state[name] !== values[name]));
+  if (changed.size === 0) return;
+  Object.assign(state, values);
+  for (const listener of listeners) listener(changed);
+}

@@ -1,0 +1,71 @@
+// Where the map looks: whole zooms, within reach of the source.
+
+import View from "ol/View.js";
+import { fromLonLat, toLonLat } from "ol/proj.js";
+import { calm } from "./elements.js";
+import { extentOf } from "./layers.js";
+
+const FARTHER = 4; // zooms before the first of the TileJSON: the scene as a dot in its country
+const MOVE_MS = 250;
+
+export class Views {
+  constructor(map) {
+    this.map = map;
+    this.target = 0; // of the running animation
+  }
+
+  // Goes to a source; view {zoom, latitude, longitude}, or null for its middle.
+  open(document, view) {
+    const { minzoom, maxzoom, center } = document;
+    this.map.setView(new View({
+      center: fromLonLat(view ? [view.longitude, view.latitude] : center.slice(0, 2)),
+      zoom: view ? view.zoom : center[2],
+      minZoom: Math.max(0, minzoom - FARTHER),
+      maxZoom: maxzoom,
+      extent: extentOf(document),
+      constrainOnlyCenter: true,
+      constrainResolution: true,
+      enableRotation: false,
+      smoothExtentConstraint: false,
+    }));
+  }
+
+  get view() {
+    return this.map.getView();
+  }
+
+  get zoom() {
+    return Math.round(this.view.getZoom());
+  }
+
+  get place() {
+    const [longitude, latitude] = toLonLat(this.view.getCenter());
+    return { zoom: this.zoom, latitude, longitude };
+  }
+
+  to(zoom) {
+    this.#animate({ zoom: this.view.getConstrainedZoom(zoom) });
+  }
+
+  // Zooms from where a running animation will end.
+  by(zooms) {
+    const from = this.view.getAnimating() ? this.target : this.zoom;
+    this.to(from + zooms);
+  }
+
+  // A share of the screen to the right and down.
+  pan(right, down) {
+    const [width, height] = this.map.getSize();
+    const [x, y] = this.view.getCenter();
+    const pixel = this.view.getResolution();
+    const center = [x + pixel * Math.round(right * width), y - pixel * Math.round(down * height)];
+    const zoom = this.view.getAnimating() ? this.target : this.zoom; // never between two zooms
+    this.#animate({ zoom, center: this.view.getConstrainedCenter(center) });
+  }
+
+  #animate(to) {
+    this.target = to.zoom;
+    this.view.cancelAnimations();
+    this.view.animate({ ...to, duration: calm.matches ? 0 : MOVE_MS });
+  }
+}

@@ -1,0 +1,48 @@
+// The zoom control: a rung a zoom, and a line where the imagery ends and synthesis begins.
+
+import { element, made } from "./elements.js";
+
+const BELOW = 3; // rungs shown before the native one
+
+export class ZoomLadder {
+  // to(zoom): goes there.
+  constructor(to) {
+    this.to = to;
+    element("zoom-in").addEventListener("click", () => to(this.zoom + 1));
+    element("zoom-out").addEventListener("click", () => to(this.zoom - 1));
+  }
+
+  tell({ zoom, native, least, most }) {
+    Object.assign(this, { zoom });
+    element("zoom-in").disabled = zoom >= most;
+    element("zoom-out").disabled = zoom <= least;
+    const lowest = Math.max(least, native - BELOW);
+    const signature = `${zoom} ${native} ${lowest} ${most}`;
+    if (this.signature === signature) return;
+    this.signature = signature;
+    const held = document.activeElement?.dataset.zoom;
+    const rungs = [];
+    for (let rung = most; rung >= lowest; rung -= 1) rungs.push(this.#rung(rung, native));
+    if (zoom < lowest) rungs.push(this.#rung(zoom, native));
+    element("rungs").replaceChildren(...rungs);
+    if (held) element("rungs").querySelector(`[data-zoom="${held}"]`)?.focus();
+  }
+
+  #rung(rung, native) {
+    const past = rung > native;
+    const scale = `×${2 ** (rung - native)}`;
+    const kind = past ? "made" : rung === native ? "native" : "real";
+    const unseen = (text) => made("span", { className: "unseen" }, text);
+    const said = past ? [unseen(" synthesised "), scale]
+      : rung === native ? ["native"] : [unseen(" native")];
+    const button = made(
+      "button",
+      { type: "button", className: `rung ${kind}`, onclick: () => this.to(rung) },
+      made("span", { className: "zoom" }, unseen("Zoom "), `${rung}`),
+      made("span", { className: "scale" }, ...said),
+    );
+    button.dataset.zoom = rung;
+    if (rung === this.zoom) button.setAttribute("aria-current", "true");
+    return made("li", {}, button);
+  }
+}
