@@ -109,11 +109,7 @@ def test_the_maps_of_the_dashboard_move_together(dashboard: Visit) -> None:
     expect(page.locator("#made")).to_have_text("The imagery itself:")
 
 
-def test_the_dashboard_lays_uncertainty_over_the_right_map(
-    server: Server, dashboard: Visit
-) -> None:
-    if "/{source}/uncertainty/tilejson.json" not in server.get("/openapi.json").json()["paths"]:
-        pytest.skip("the server has no uncertainty layer")
+def test_the_dashboard_lays_uncertainty_over_the_right_map(dashboard: Visit) -> None:
     page = dashboard.page
     before, plain = settled(page, "right"), settled(page, "left")
     page.get_by_label("Uncertainty").check()
