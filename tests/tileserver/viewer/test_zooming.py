@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -95,13 +96,11 @@ def test_interpolated_tiles_show_at_once_and_the_super_resolved_fade_in_over_the
 
     page.route(re.compile(r"/yellowstone/22/[^=]*v="), hold)
     visit.open(f"yellowstone/22/{PLACE}?mode=one", settled=False)
-    shown = 'document.getElementById("progress").textContent.includes("to come")'
-    wait_until(page, shown)
-    for _ in range(100):
-        soft = visit.ground()
-        if soft[MIDDLE].std() > 10 and held:
-            break
+    deadline = time.monotonic() + 30
+    while visit.to_come != len(visit.tiles("mode=interpolated")) or not held:
+        assert time.monotonic() < deadline
         page.wait_for_timeout(50)
+    soft = visit.ground()
     holding = False
     for route in held:
         route.continue_()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from io import BytesIO
 
@@ -62,6 +63,12 @@ class Visit:
     @property
     def zoom(self) -> int:
         return int(self.page.url.split("#")[1].split("/")[1])
+
+    @property
+    def to_come(self) -> int:
+        """Tiles that are looked at and not there, as the badge says."""
+        said = re.search(r"(\d+) to come", self.text("progress"))
+        return int(said[1]) if said else 0
 
     def zoomed(self, zoom: int) -> None:
         """Wait until the map stands at a zoom, whole."""
