@@ -54,7 +54,7 @@ def page_policy(public_url: str | None = None) -> bytes:
         tiles += f" {parts.scheme}://{parts.netloc}"
     return (
         f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {tiles} data:; "
-        f"connect-src {tiles}; base-uri 'none'; form-action 'none'; frame-ancestors *"
+        f"connect-src {tiles}; base-uri 'none'; form-action 'none'"
     ).encode("latin-1")
 
 

@@ -110,6 +110,9 @@ def test_samples_are_leafed_through_and_compared(visit: Visit) -> None:
     visit.settle()
     second = visit.ground()
     assert visit.tiles("noise_seed=1")
+    visit.page.keyboard.press("m")
+    assert facts(visit, "meaning-facts")["Noise seed"] == "1"
+    visit.page.keyboard.press("Escape")
     assert 0.5 < np.abs(second - first).mean() < 20, "another sample of the same ground"
     visit.page.locator("#open-certainty").click()
     expect(visit.page.locator("#sample")).to_have_text("2 of 4 (seed 1)")

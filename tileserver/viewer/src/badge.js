@@ -35,16 +35,16 @@ export class Badge {
   }
 
   explain() {
-    if (!state.documents) return;
-    const { overzoom, name } = state.documents.made;
+    if (!state.documents || !state.drawn) return;
+    const { overzoom, name, maxzoom } = state.drawn;
     const past = this.zoom > this.native;
     const scale = 2 ** (this.zoom - this.native);
     const facts = [
       ["Source", name],
-      ["Zoom", `${this.zoom}; native to ${this.native}, served to ${state.documents.made.maxzoom}`],
+      ["Zoom", `${this.zoom}; native to ${this.native}, served to ${maxzoom}`],
       ["Checkpoint", `${overzoom.checkpoint} (${overzoom.checkpoint_fingerprint})`],
       ["Denoising steps", overzoom.steps],
-      ["Noise seed", state.sample ?? overzoom.noise_seeds?.[0] ?? overzoom.noise_seed],
+      ["Noise seed", overzoom.noise_seed],
       ["Fingerprint", overzoom.fingerprint],
     ];
     element("meaning-title").textContent = element("origin").textContent;

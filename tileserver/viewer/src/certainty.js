@@ -54,6 +54,7 @@ export class Certainty {
     const { documents, sample, source } = state;
     const document = await sampleOf(source, documents.made, sample);
     if (state.documents !== documents || state.sample !== sample) return; // overtaken
+    change({ drawn: document });
     this.layers.set(this.layers.top, document, { fade: true });
     this.#tell();
   }

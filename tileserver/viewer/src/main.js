@@ -84,7 +84,7 @@ function keep() {
 
 async function open(source, view) {
   const entry = sources.find(({ id }) => id === source);
-  change({ source, documents: null });
+  change({ source, documents: null, drawn: null });
   const documents = await documentsOf(source);
   if (state.source !== source) return; // overtaken
   change({ documents });

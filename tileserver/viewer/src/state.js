@@ -11,6 +11,7 @@ export const state = {
   sample: null, // noise_seed of the sample; null: the first
   peeking: false, // blink: whether the other side is up
   documents: null, // TileJSON documents of the source
+  drawn: null, // the one of the sample that is shown
 };
 
 // listener(changed): names of what has changed.
