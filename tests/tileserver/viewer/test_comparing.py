@@ -130,7 +130,7 @@ def test_a_link_opens_the_same_view_again(visit: Visit, view: str) -> None:
 def test_a_link_pasted_into_the_same_tab_goes_there(visit: Visit) -> None:
     visit.open(VIEW)
     visit.page.evaluate(f"location.hash = '#truth/20/{PLACE}?mode=one'")
-    wait_until(visit.page, "document.title.startsWith('truth')")
+    wait_until(visit.page, "document.title.startsWith('Yellowstone meadow, true')")
     visit.zoomed(20)
     expect(visit.page.locator("#mode-one")).to_be_checked()
 

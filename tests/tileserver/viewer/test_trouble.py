@@ -27,7 +27,7 @@ def test_a_server_that_is_away_is_told_and_retry_brings_what_is_missing(
     told = page.get_by_role("alert")
     with running(*options, cache=tmp_path / "cache", port=port) as server:
         visit = Visit(page, server.url)
-        visit.open(f"yellowstone/19/{PLACE}?mode=one")
+        visit.open(f"yellowstone/18/{PLACE}?mode=one")
     page.locator("#zoom-in").click()
     expect(told).to_contain_text("The server does not answer")
     page.keyboard.press("+")
@@ -35,9 +35,9 @@ def test_a_server_that_is_away_is_told_and_retry_brings_what_is_missing(
     with running(*options, cache=tmp_path / "cache", port=port):
         page.get_by_role("button", name="Retry").click()
         expect(told).to_be_empty()
-        visit.zoomed(21)
+        visit.zoomed(20)
         shown = visit.ground()
-        visit.open(f"yellowstone/21/{PLACE}?mode=one")
+        visit.open(f"yellowstone/20/{PLACE}?mode=one")
         assert np.array_equal(visit.ground(), shown)
     page.close()
 
@@ -77,10 +77,10 @@ def test_a_busy_server_is_asked_again_until_nothing_is_missing(
     page.on("response", note)
     with running("--config", tmp_path / "busy.yaml", cache=tmp_path / "cache") as busy:
         visit = Visit(page, busy.url)
-        visit.open(f"yellowstone/21/{PLACE}?mode=one")
+        visit.open(f"yellowstone/20/{PLACE}?mode=one")
         shown = visit.ground()
     assert set(busy_answers) == {503 if when_busy == "refuse" else 200}
     visit = Visit(page, server.url)
-    visit.open(f"yellowstone/21/{PLACE}?mode=one")
+    visit.open(f"yellowstone/20/{PLACE}?mode=one")
     assert np.array_equal(visit.ground(), shown), "no hole, nothing interpolated is left"
     page.close()
