@@ -1,4 +1,4 @@
-"""The samples of one source: a pyramid a noise seed, and what they differ by."""
+"""The samples of one source: a pyramid a noise seed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from threading import Lock
 
 from engine.imagery import Imagery
 from engine.pyramid import Pyramid
-from engine.uncertainty import Uncertainty
 
 
 class Samples:
@@ -18,7 +17,6 @@ class Samples:
         self.noise_seeds = tuple(noise_seeds)
         self._make = pyramid
         self._pyramids: dict[int, Pyramid] = {}
-        self._uncertainties: dict[int, Uncertainty] = {}
         self._lock = Lock()
 
     def pyramid(self, noise_seed: int) -> Pyramid:
@@ -30,14 +28,6 @@ class Samples:
                 self._pyramids[noise_seed] = self._make(noise_seed)
             return self._pyramids[noise_seed]
 
-    def uncertainty(self, zoom: int) -> Uncertainty:
-        """The standard deviation over all of them; raises ValueError where there is but one."""
-        pictures = [self.pyramid(seed).picture(zoom) for seed in self.noise_seeds]
-        with self._lock:
-            return self._uncertainties.setdefault(zoom, Uncertainty(pictures))
-
-    def picture(self, zoom: int, noise_seeds: Sequence[int]) -> Imagery:
-        """The super-resolved picture of one noise seed; of all of them, their uncertainty."""
-        if len(noise_seeds) == 1:
-            return self.pyramid(noise_seeds[0]).picture(zoom)
-        return self.uncertainty(zoom)
+    def pictures(self, zoom: int, noise_seeds: Sequence[int]) -> list[Imagery]:
+        """The super-resolved pictures of noise seeds; raises ValueError."""
+        return [self.pyramid(seed).picture(zoom) for seed in noise_seeds]

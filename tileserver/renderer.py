@@ -14,8 +14,11 @@ from morecantile import Tile
 
 from cache import ClusterFlight, SingleFlight, Tiered, TileKey
 from cache.key import fingerprint
-from engine.imagery import Pixels
+from engine.imagery import Imagery, Pixels
+from engine.uncertainty import deviation
+from engine.window import Window
 from tileserver.catalogue import Catalogue, Layer, Source
+from tileserver.clock import Clock
 from tileserver.deviation import deviation_rendering
 from tileserver.encoding import ImageFormat
 from tileserver.errors import (
@@ -163,7 +166,7 @@ class Renderer:
 
         1 is the whole range of the source. Raises Overloaded and SourceUnavailable.
         """
-        return await self._drawn(request, _Clock())
+        return await self._drawn(request, Clock())
 
     def fast(self, path: str) -> Rendered | None:
         """The tile where it lies in memory: cheap enough for an event loop."""
@@ -177,7 +180,7 @@ class Renderer:
         self.store.close()
 
     async def _found_or_made(self, request: TileRequest, path: str) -> Rendered:
-        clock = _Clock()
+        clock = Clock()
 
         async def found() -> Rendered | None:
             stored = await self._run_quick(self.store.get, path)
@@ -192,7 +195,7 @@ class Renderer:
             return await self.cluster.run(path, found, made)
         return rendered or await made()
 
-    async def _made(self, request: TileRequest, path: str, clock: _Clock) -> Rendered:
+    async def _made(self, request: TileRequest, path: str, clock: Clock) -> Rendered:
         if request.pixel_zoom < request.layer.native_zoom:
             values, valid = await self._readers.run(request.source.id, overview, request)
             clock.lap("read")
@@ -201,7 +204,7 @@ class Renderer:
         content = await self._run_quick(self._finished, request, values, valid, path, clock)
         return Rendered(content, None, clock.milliseconds)
 
-    async def _drawn(self, request: TileRequest, clock: _Clock) -> tuple[Pixels, Mask]:
+    async def _drawn(self, request: TileRequest, clock: Clock) -> tuple[Pixels, Mask]:
         """The tile's crop of its zoom's picture, native or deeper."""
         layer, window, zoom = request.layer, request.window, request.pixel_zoom
         read, id, seeds = self._readers.run, request.source.id, request.noise_seeds
@@ -211,15 +214,22 @@ class Renderer:
             bands = len(request.source.raster.indexes)
             return np.zeros((bands, *valid.shape), np.float32), valid
         if seeds:
-            picture = layer.samples.picture(zoom, seeds)
-            drawn = await self.scheduler.draw(picture, window, len(seeds))
-            clock.milliseconds["queue"] = drawn.waited_seconds * 1000
-            clock.milliseconds["engine"] = drawn.drawn_seconds * 1000
-            clock.lap(None)
-            return drawn.pixels, valid
+            pixels, drawn_seconds = await self._sampled(layer.samples.pictures(zoom, seeds), window)
+            clock.lap("queue")
+            clock.split("queue", "engine", drawn_seconds)
+            return pixels, valid
         pixels = await read(id, layer.pyramid.interpolated(zoom).read, window)
         clock.lap("interpolate")
         return pixels, valid
+
+    async def _sampled(self, pictures: list[Imagery], window: Window) -> tuple[Pixels, float]:
+        """A window of one sample's picture, or the deviation over several; and seconds drawn."""
+        if len(pictures) == 1:
+            drawn = await self.scheduler.draw(pictures[0], window)
+            return drawn.pixels, drawn.drawn_seconds
+        every = await self.scheduler.draw_extra(pictures, window)
+        spread = await self._run_quick(deviation, [drawn.pixels for drawn in every])
+        return spread.astype(np.float32), sum(drawn.drawn_seconds for drawn in every)
 
     async def _run_quick(self, work: Callable[..., Value], *arguments: object) -> Value:
         return await asyncio.get_running_loop().run_in_executor(self._quick, work, *arguments)
@@ -235,18 +245,3 @@ class Renderer:
         clock.lap("encode")
         self.metrics.computed(request.origin, clock.milliseconds)
         return content
-
-
-class _Clock:
-    """Milliseconds by stage."""
-
-    def __init__(self) -> None:
-        self.milliseconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, stage: str | None) -> None:
-        """Charge the time since the last lap to a stage, or to none."""
-        now = time.perf_counter()
-        if stage is not None:
-            self.milliseconds[stage] = (now - self._last) * 1000
-        self._last = now

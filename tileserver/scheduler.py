@@ -10,9 +10,9 @@ The queue holds what can be drawn within the deadline, by the pace of the last w
 the oldest window is refused: it is the one that would come too late. A window that nobody awaits
 any more leaves the queue.
 
-A window of uncertainty costs as many tiles as it has samples: so it counts in the queue, in the
-pace and in what is drawn at once. Costly windows wait until no cheaper one does, and are the first
-to be refused: an extra layer of one viewer takes no tile from another.
+Extra windows, the samples of an uncertainty, wait until no other does and are the first to be
+refused: one viewer's layer takes no tile from another viewer. Each sample is a window of its own,
+so that a tile waits for one of them at most.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import logging
 import threading
 import time
 from bisect import insort
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -54,13 +54,13 @@ class _Job:
     window: Window
     future: asyncio.Future[Drawn]
     loop: asyncio.AbstractEventLoop
-    cost: float
+    extra: bool
     asked: float = field(default_factory=time.perf_counter)
 
     @property
     def tiles(self) -> float:
-        """What drawing it costs, in tiles of one sample."""
-        return _tiles(self.window) * self.cost
+        """The window's area in tiles."""
+        return _tiles(self.window)
 
     def answer(self, drawn: Drawn | Exception) -> None:
         with suppress(RuntimeError):  # the loop was closed: nobody waits any more
@@ -101,7 +101,7 @@ class Scheduler:
         self.running_since: float | None = None
         """When the evaluation that runs now began (time.monotonic)."""
         self._seconds_a_tile = 0.0
-        self._waiting: list[_Job] = []
+        self._waiting: list[_Job] = []  # extra ones first, then by age
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="denoiser", daemon=True)
@@ -120,18 +120,18 @@ class Scheduler:
         in_time = self.deadline_seconds / self._seconds_a_tile
         return min(self.queue_tiles, max(in_time, self.merged_tiles))
 
-    async def draw(self, picture: Imagery, window: Window, cost: float = 1) -> Drawn:
+    async def draw(self, picture: Imagery, window: Window, *, extra: bool = False) -> Drawn:
         """A window's pixels, when its turn has come; raises Overloaded where it comes too late.
 
-        cost: how many samples are drawn for it. A cancelled caller takes its window out of the
-        queue.
+        extra: it waits until no window that is not extra does. A cancelled caller takes its window
+        out of the queue.
         """
         loop = asyncio.get_running_loop()
-        job = _Job(picture, window, loop.create_future(), loop, cost)
+        job = _Job(picture, window, loop.create_future(), loop, extra)
         with self._changed:
             if self._closed:
                 raise Overloaded
-            insort(self._waiting, job, key=lambda job: -job.cost)  # right of its equals: newest
+            insort(self._waiting, job, key=lambda job: not job.extra)  # right of its equals
             late = self._late()
             self._changed.notify()
         for refused in late:
@@ -145,8 +145,18 @@ class Scheduler:
                     self.departed += 1
             raise
 
+    async def draw_extra(self, pictures: Sequence[Imagery], window: Window) -> list[Drawn]:
+        """A window of several pictures; where one of them is refused, all are."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                draws = [self.draw(picture, window, extra=True) for picture in pictures]
+                tasks = [group.create_task(draw) for draw in draws]
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
+        return [task.result() for task in tasks]
+
     def _late(self) -> list[_Job]:
-        """The first in the queue beyond what it has room for, taken off it."""
+        """The oldest jobs beyond what the queue has room for, extra ones first, taken off it."""
         late = []
         surplus = sum(job.tiles for job in self._waiting) - self.room_tiles
         while surplus > 0 and len(self._waiting) > 1:
@@ -180,7 +190,7 @@ class Scheduler:
             finally:
                 self.running_since = None
             seconds = time.perf_counter() - started
-            self._note_pace(seconds / sum(job.tiles for job in jobs))
+            self._note_pace(seconds / sum(_tiles(window) for window in windows))
             self._drawn([started - job.asked for job in jobs])
             for outer, pixels, group in zip(windows, drawn, groups, strict=True):
                 for job in group:
@@ -195,8 +205,8 @@ class Scheduler:
     def _take(self) -> list[list[_Job]] | None:
         """What is drawn next, taken off the queue, by windows; None at the end.
 
-        The newest of the cheapest jobs with its waiting neighbours; in batches also the next newest
-        of its picture.
+        The newest job, extra ones last, with its waiting neighbours; in batches also the next
+        newest of its picture.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)

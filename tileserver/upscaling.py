@@ -28,14 +28,13 @@ from tqdm import tqdm
 
 from cache.key import fingerprint
 from engine.checkpoint import Checkpoint
-from engine.imagery import Imagery
 from engine.probe import windows_agree
 from engine.pyramid import Pyramid
 from engine.resolver import Doubled
 from engine.sampler import SamplerSettings
 from engine.samples import Samples
 from engine.schedule import Schedule
-from engine.uncertainty import deviations
+from engine.uncertainty import deviation
 from engine.window import Window
 from tileserver.checkpoints import local_checkpoint
 from tileserver.errors import StartupError
@@ -177,14 +176,15 @@ class _Drawing:
 
     def picture(self, window: Window) -> NDArray[Any]:
         """The raster's own values over a window."""
-        drawn = self._picture(self.work.settings.noise_seed).read(window)
-        return unscaled(drawn, self.raster)
+        pyramid = self._samples.pyramid(self.work.settings.noise_seed)
+        return unscaled(pyramid.picture(self.work.zooms).read(window), self.raster)
 
     def deviation(self, window: Window) -> NDArray[Any]:
         """Standard deviation over noise seeds, root mean square of the bands, (1, H, W)."""
-        (deviation,) = deviations([self._picture(s) for s in self._samples.noise_seeds], [window])
+        pictures = self._samples.pictures(self.work.zooms, self._samples.noise_seeds)
         low, high = self.raster.range
-        mean_square = ((deviation * (high - low)) ** 2).mean(axis=0, keepdims=True)
+        spread = deviation(picture.read(window) for picture in pictures) * (high - low)
+        mean_square = (spread**2).mean(axis=0, keepdims=True)
         root: NDArray[np.float32] = np.sqrt(mean_square).astype(np.float32)
         return root
 
@@ -194,9 +194,6 @@ class _Drawing:
         rows, cols = outer.children(factor).slices(window)
         valid: NDArray[np.bool_] = self._bands.valid(outer).repeat(factor, 0).repeat(factor, 1)
         return valid[rows, cols]
-
-    def _picture(self, noise_seed: int) -> Imagery:
-        return self._samples.pyramid(noise_seed).picture(self.work.zooms)
 
     def _pyramid(self, noise_seed: int) -> Pyramid:
         settings = self.work.settings

@@ -218,9 +218,9 @@ def test_a_tile_asked_for_by_many_is_drawn_once(
     asked = []
     draw = scheduler.draw
 
-    async def counted(picture: object, window: object, cost: float) -> object:
+    async def counted(picture: object, window: object) -> object:
         asked.append(window)
-        return await draw(picture, window, cost)
+        return await draw(picture, window)
 
     scheduler.draw = counted
     with TestClient(app) as client, ThreadPoolExecutor(12) as pool:

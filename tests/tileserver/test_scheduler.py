@@ -36,19 +36,16 @@ class Gated:
 
 
 def drawn(
-    scheduler: Scheduler, picture: Gated, wanted: list[Window], costly: Container[Window] = ()
+    scheduler: Scheduler, picture: Gated, wanted: list[Window], extra: Container[Window] = ()
 ) -> list[Drawn]:
-    """Draws the windows, all but the first asked for while the first is being drawn.
-
-    costly: windows that cost as much as four.
-    """
+    """Draws the windows, all but the first asked for while the first is being drawn."""
 
     async def scenario() -> list[Drawn]:
         tasks = [asyncio.create_task(scheduler.draw(picture, wanted[0]))]
         await asyncio.to_thread(picture.entered.wait, 10)
         for window in wanted[1:]:
-            cost = 4 if window in costly else 1
-            tasks.append(asyncio.create_task(scheduler.draw(picture, window, cost)))
+            draw = scheduler.draw(picture, window, extra=window in extra)
+            tasks.append(asyncio.create_task(draw))
             await asyncio.sleep(0)
         picture.gate.set()
         return await asyncio.gather(*tasks)
@@ -118,62 +115,59 @@ def test_rectangles_hold_waiting_windows_only(
     assert set(grown) == ({cell(*place) for place in expected} if expected else cells)
 
 
-def test_costly_windows_wait_until_no_other_does_the_newest_first() -> None:
-    picture, costly = Gated(), [cell(0, 0), cell(12, 12)]
+def test_extra_windows_wait_until_no_other_does_the_newest_first() -> None:
+    picture, extra = Gated(), [cell(0, 0), cell(12, 12)]
     wanted = [cell(9, 9), cell(0, 0), cell(3, 3), cell(6, 6), cell(12, 12)]
-    drawn(Scheduler(99, 16, 60), picture, wanted, costly)
+    drawn(Scheduler(99, 16, 60), picture, wanted, extra)
     assert picture.reads == [cell(9, 9), cell(6, 6), cell(3, 3), cell(12, 12), cell(0, 0)]
 
 
-def test_fewer_costly_windows_are_drawn_as_one() -> None:
-    picture, row = Gated(), [cell(0, col) for col in range(4)]
-    drawn(Scheduler(99, 8, 60), picture, [cell(9, 9), *row], costly=row)
-    assert [window.width for window in picture.reads[1:]] == [2 * SIDE, 2 * SIDE]
+def test_a_tile_waits_for_one_extra_window_at_most_and_these_are_merged_too() -> None:
+    busy, first, second = Gated(), Gated(), Gated()
+    first.gate.set()
+    scheduler = Scheduler(99, 16, 60)
+
+    async def scenario() -> None:
+        tasks = [asyncio.create_task(scheduler.draw(busy, cell(9, 9)))]
+        await asyncio.to_thread(busy.entered.wait, 10)
+        for place in (cell(0, 0), cell(0, 1)):
+            tasks.append(asyncio.create_task(scheduler.draw_extra([first, second], place)))
+        while scheduler.waiting < 4:
+            await asyncio.sleep(0)
+        busy.gate.set()
+        await asyncio.to_thread(second.entered.wait, 10)
+        plain = asyncio.create_task(scheduler.draw(busy, cell(7, 7)))
+        await asyncio.sleep(0)
+        second.gate.set()
+        await plain
+        assert (await asyncio.gather(*tasks))[1][0].merged == 2
+        assert plain.result().waited_seconds < tasks[1].result()[0].waited_seconds
+
+    asyncio.run(scenario())
+    scheduler.close()
+    assert second.reads == first.reads == [Window(0, 0, SIDE, 2 * SIDE)]
 
 
-def test_a_costly_window_is_refused_before_any_other() -> None:
-    picture, scheduler = Gated(), Scheduler(5, 1, 60)
+def test_extra_windows_are_refused_before_any_other_and_all_of_them_at_once() -> None:
+    picture, scheduler = Gated(), Scheduler(3, 1, 60)
 
     async def scenario() -> None:
         first = asyncio.create_task(scheduler.draw(picture, cell(0, 0)))
         await asyncio.to_thread(picture.entered.wait, 10)
         plain = [asyncio.create_task(scheduler.draw(picture, cell(3, 3)))]
-        await asyncio.sleep(0)
-        costly = asyncio.create_task(scheduler.draw(picture, cell(5, 5), 4))
-        await asyncio.sleep(0)
-        assert scheduler.shed == 0, "there is room for one and four"
+        await asyncio.sleep(0.01)
+        extra = asyncio.create_task(scheduler.draw_extra([Waves(), Waves()], cell(5, 5)))
+        await asyncio.sleep(0.01)
+        assert scheduler.shed == 0, "there is room for one and two"
         plain.append(asyncio.create_task(scheduler.draw(picture, cell(7, 7))))
         with pytest.raises(Overloaded):
-            await costly
+            await extra
+        assert (scheduler.shed, scheduler.waiting) == (1, 2)
         picture.gate.set()
         await asyncio.gather(first, *plain)
 
     asyncio.run(scenario())
     scheduler.close()
-    assert scheduler.shed == 1
-
-
-def test_costly_windows_leave_the_pace_as_it_is() -> None:
-    class Slow:
-        def __init__(self, seconds: float) -> None:
-            self.seconds = seconds
-
-        def read(self, window: Window) -> Pixels:
-            time.sleep(self.seconds)
-            return np.zeros((3, window.height, window.width), np.float32)
-
-    scheduler = Scheduler(1000, 1, deadline_seconds=1)
-
-    async def scenario() -> tuple[float, float]:
-        await scheduler.draw(Slow(0.05), cell(0, 0))
-        before, costly = scheduler.room_tiles, Slow(0.2)
-        for number in range(5):
-            await scheduler.draw(costly, cell(number, 0), 4)
-        return before, scheduler.room_tiles
-
-    before, after = asyncio.run(scenario())
-    scheduler.close()
-    assert after == pytest.approx(before, rel=0.3)
 
 
 def test_a_full_queue_refuses_the_oldest_which_would_come_too_late() -> None:

@@ -16,6 +16,7 @@ import yaml
 from morecantile import Tile
 from starlette.testclient import TestClient
 
+from engine.uncertainty import deviation
 from engine.window import Window
 from tests.tileserver.conftest import Server, decoded, mosaic, path_of, running
 from tests.tileserver.operation.test_access import hashed
@@ -115,9 +116,13 @@ def wanted(middle_tile: Callable[[int], Tile]) -> list[Tile]:
 
 @pytest.fixture(scope="module")
 def twice(
-    config: Path, wanted: list[Tile], tmp_path_factory: pytest.TempPathFactory
+    demo: Path, wanted: list[Tile], tmp_path_factory: pytest.TempPathFactory
 ) -> list[dict[Tile, bytes]]:
     """The same tiles from two fresh servers, in two orders, the second among plain ones."""
+    source = {"path": str(demo / "yellowstone_20cm.tif")}
+    patient = {"sources": {"yellowstone": source}, "deadline_seconds": 300}
+    config = tmp_path_factory.mktemp("patient") / "overzoom.yaml"
+    config.write_text(yaml.safe_dump(patient))
     found = []
     for number in (0, 1):
         order = list(wanted)
@@ -148,11 +153,10 @@ def test_the_tiles_are_crops_of_one_evaluation(
     tiles = {tile: decoded(content) for tile, content in twice[0].items() if tile.z == zoom}
     top, left = min(t.y for t in tiles), min(t.x for t in tiles)
     whole = Window(top * TILE_PX, left * TILE_PX, 2 * TILE_PX, 3 * TILE_PX)
-    deviation = layer.samples.uncertainty(zoom).read(whole)
+    pictures = layer.samples.pictures(zoom, SEEDS)
+    spread = deviation(picture.read(whole) for picture in pictures).astype(np.float32)
     rendering = deviation_rendering(PLAIN, source.raster)
-    expected = deviation_shown(
-        deviation, np.ones(deviation.shape[1:], bool), source.raster, rendering
-    )
+    expected = deviation_shown(spread, np.ones(spread.shape[1:], bool), source.raster, rendering)
     assert np.array_equal(mosaic(tiles), expected.bands.transpose(1, 2, 0))
 
 
