@@ -235,7 +235,7 @@ class Renderer:
         return await asyncio.get_running_loop().run_in_executor(self._quick, work, *arguments)
 
     def _finished(
-        self, request: TileRequest, values: Pixels, valid: Mask, path: str, clock: _Clock
+        self, request: TileRequest, values: Pixels, valid: Mask, path: str, clock: Clock
     ) -> bytes:
         """Encode, keep and count; all of it in one thread, since a waiter may leave meanwhile."""
         content = encoded(request, values, valid)
