@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
 
+import numpy as np
 from morecantile import Tile
 from morecantile.defaults import TileMatrixSets
+from numpy.typing import NDArray
 
 from cache.key import fingerprint
 from engine.checkpoint import Checkpoint
-from engine.imagery import BlockMemo
+from engine.imagery import BlockMemo, Pixels
 from engine.probe import windows_agree
 from engine.pyramid import Pyramid
 from engine.samples import Samples
@@ -32,13 +34,14 @@ from tileserver.sources.aligned import AlignedSource, window_on_grid
 from tileserver.sources.handles import Handles, Shelf
 from tileserver.sources.locating import locate
 from tileserver.sources.memo import BlockMemory
+from tileserver.sources.overviews import Overviews
 from tileserver.sources.raster import Raster, inspected
 from tileserver.sources.source import Bands, GridSource
 from tileserver.sources.watch import Tracked, Watch
 
 logger = logging.getLogger(__name__)
 
-READING = 3
+READING = 4
 """Part of every fingerprint: raised when the same file comes to be read as other pixels."""
 
 
@@ -53,6 +56,8 @@ class Layer:
     extent: Window
     """The pixels with data, on the grid of native_zoom + 1."""
     samples: Samples
+    overviews: Overviews | None
+    """None where the raster lies on the grid's own pixels: then its overviews do as well."""
 
     @property
     def pyramid(self) -> Pyramid:
@@ -70,6 +75,15 @@ class Layer:
         if below >= 0:
             return window.children(2**below).intersection(self.extent) is not None
         return window.parent(2**-below).intersection(self.extent) is not None
+
+    def has_means(self, zoom: int) -> bool:
+        """Whether a zoom above native is read as means of what lies deeper."""
+        return self.overviews is not None and self.overviews.quick(zoom)
+
+    def means(self, zoom: int, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
+        """A window of such a zoom: values (C, H, W) in [0, 1], and where they are data (H, W)."""
+        assert self.overviews is not None
+        return self.overviews.read(zoom, window)
 
     def prefetch(self, zoom: int, window: Window) -> None:
         """Read every source block that drawing a window of a zoom will need, native or deeper.
@@ -196,7 +210,8 @@ class Opener:
             )
 
         samples = Samples(settings.noise_seeds, pyramid)
-        return Layer(grid, native, deepest, bands, base.extent, samples)
+        overviews = Overviews(source.shelf, grid, native) if place is None else None
+        return Layer(grid, native, deepest, bands, base.extent, samples, overviews)
 
 
 class Catalogue:

@@ -112,20 +112,22 @@ class SuperResolvedReader(Reader):
         tile, size_px = Tile(tile_x, tile_y, tile_z), tilesize or TILE_PX
         layer = self._layer()
         zoom = tile_z + (size_px > TILE_PX)
-        if layer is None or zoom < layer.native_zoom:
+        given = _given(size_px, buffer, {**self.options, **options})
+        if layer is None or (zoom < layer.native_zoom and (given or not layer.has_means(zoom))):
             for option in ("resampling_method", "reproject_method"):
                 options.setdefault(option, "average")  # as the native zoom's are
             return super().tile(
                 *tile, size_px, indexes, expression, buffer, **{**self.options, **options}
             )
-        _check(size_px, buffer, {**self.options, **options})
+        if given:
+            raise UnsupportedOption(f"super-resolved tiles take no {given}")
         if tile_z > layer.max_zoom or not layer.touches(tile):
             raise TileOutsideBounds(f"{tile} is outside the raster or its zooms")
         with _readable():
             pixels, valid = _drawn(layer, zoom, layer.grid.tile_window(tile), size_px, type(self))
         image = self._image(tile, unscaled(pixels, self._source.raster), valid, indexes, expression)
         image.metadata = {
-            "overzoom": "native" if zoom == layer.native_zoom else "super-resolved",
+            "overzoom": "native" if zoom <= layer.native_zoom else "super-resolved",
             "native_zoom": layer.native_zoom,
         }
         return image
@@ -164,15 +166,14 @@ class SuperResolvedReader(Reader):
         return image.apply_expression(expression) if expression else image
 
 
-def _check(size_px: int, buffer: float | None, options: dict[str, Any]) -> None:
-    """Raises UnsupportedOption for what only resampling knows."""
-    if size_px not in (TILE_PX, 2 * TILE_PX):
-        raise UnsupportedOption(f"tilesize is {TILE_PX} or {2 * TILE_PX}, not {size_px}")
+def _given(size_px: int, buffer: float | None, options: dict[str, Any]) -> str:
+    """What is asked for that only resampling knows."""
     given = [name for name, value in options.items() if value is not None and value is not False]
+    if size_px not in (TILE_PX, 2 * TILE_PX):
+        given.append(f"tilesize but {TILE_PX} and {2 * TILE_PX}")
     if buffer:
         given.append("buffer")
-    if given:
-        raise UnsupportedOption(f"super-resolved tiles take no {', '.join(given)}")
+    return ", ".join(given)
 
 
 def _drawn(
@@ -182,6 +183,8 @@ def _drawn(
     picture is doubled."""
     if size_px > TILE_PX:
         window = window.children()
+    if zoom < layer.native_zoom:
+        return layer.means(zoom, window)
     valid = valid_pixels(layer, zoom, window)
     picture: Imagery
     if zoom > layer.max_zoom:

@@ -62,10 +62,11 @@ def fetched_valid_pixels(layer: Layer, zoom: int, window: Window) -> Mask:
 
 
 def overview(request: TileRequest) -> tuple[Pixels, Mask]:
-    """A tile above the native zoom, as titiler renders it."""
-    tile, raster = request.tile, request.source.raster
+    """A tile above the native zoom: means of what lies deeper."""
+    tile, raster, layer = request.tile, request.source.raster, request.layer
+    if layer.has_means(request.pixel_zoom):
+        return layer.means(request.pixel_zoom, request.window)
     with CatalogueReader.of(request.source, request.layer.grid) as reader:
-        # Averages, as the native zoom's are, so that nothing pops on the way in.
         image = reader.tile(
             tile.x,
             tile.y,

@@ -112,7 +112,8 @@ def test_the_maps_of_the_dashboard_move_together(dashboard: Visit) -> None:
 def test_the_dashboard_lays_uncertainty_over_the_right_map(dashboard: Visit) -> None:
     page = dashboard.page
     before, plain = settled(page, "right"), settled(page, "left")
-    page.get_by_label("Uncertainty").check()
+    with page.expect_response(lambda answer: "/uncertainty/tiles/" in answer.url):
+        page.get_by_label("Uncertainty").check()
     expect(page.locator("#legend")).to_contain_text("standard deviation")
     expect(page.locator("#legend")).to_be_visible()
     assert np.abs(settled(page, "right") - before).mean() > 3

@@ -82,7 +82,7 @@ def test_the_command_writes_tables_and_pictures(
 def test_every_rule_is_drawn_with_local_and_with_global_context(
     checkpoints: tuple[Path, Path],
 ) -> None:
-    truth = middle(TRUTH, 256)
+    truth = middle(TRUTH, 192)
     metrics = {name: PerceptualDistance(name) for name in ("alex", "vgg")}
     table = fusion_table(checkpoints, Sample(area_mean(truth, 2), truth), metrics)
     rows = {row[0]: row for row in table.rows}

@@ -78,11 +78,22 @@ def test_the_pixels_are_the_engines_whatever_the_blocks(
 def test_a_run_that_was_killed_goes_on_to_the_same_file(tmp_path: Path) -> None:
     source = cut(tmp_path / "in.tif", "rgb")
     straight, halting = tmp_path / "straight.tif", tmp_path / "halting.tif"
-    done = overzoom("upscale", source, straight, "--factor", "8")
+    done = overzoom("upscale", source, straight, "--factor", "4", "--steps", "1")
     assert done.returncode == 0, done.stderr
     assert "block" in done.stderr
     parts = tmp_path / "halting.tif.parts"
-    command = [sys.executable, "-m", "tileserver", "upscale", source, halting, "--factor", "8"]
+    command = [
+        sys.executable,
+        "-m",
+        "tileserver",
+        "upscale",
+        source,
+        halting,
+        "--factor",
+        "4",
+        "--steps",
+        "1",
+    ]
     with subprocess.Popen([*map(str, command)], stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 120
         while not list(parts.glob("*.tif")) and time.monotonic() < deadline:
@@ -93,7 +104,9 @@ def test_a_run_that_was_killed_goes_on_to_the_same_file(tmp_path: Path) -> None:
     with pytest.warns(NotGeoreferencedWarning), rasterio.open(kept, "r+") as strip:
         # Marked: drawn again it would lose the mark.
         strip.write(np.full((1, 8, 8), 77, np.uint8), [1], window=((0, 8), (0, 8)))
-    done = overzoom("upscale", source, halting, "--factor", "8", "--noise-seed", "0")
+    done = overzoom(
+        "upscale", source, halting, "--factor", "4", "--steps", "1", "--noise-seed", "0"
+    )
     assert done.returncode == 0, done.stderr
     assert not parts.exists()
     with rasterio.open(straight) as one, rasterio.open(halting) as other:

@@ -199,19 +199,25 @@ def _value_range(
     return 0.0, 1.0
 
 
-def open_raster(raster: Raster) -> rasterio.DatasetReader:
-    """A new handle, opened with the driver found by inspection and no other."""
+def open_raster(raster: Raster, level: int | None = None) -> rasterio.DatasetReader:
+    """A new handle, opened with the driver found by inspection and no other.
+
+    level: of one of its overviews, the finest being 0; None: of the whole.
+    """
     dataset = opened(raster.address)
     if _parts(dataset) != raster.parts:
         # Where the network fails, GDAL takes a mask or overviews for missing.
         dataset.close()
         raise RasterioIOError("what was opened is not what was inspected")
-    return dataset
+    if level is None:
+        return dataset
+    with dataset:  # until the other is open, so that what was found of a remote file is kept
+        return opened(raster.address, OVERVIEW_LEVEL=level)
 
 
-def opened(address: Address) -> rasterio.DatasetReader:
+def opened(address: Address, **options: int) -> rasterio.DatasetReader:
     """A new handle of an address; raises rasterio's errors."""
-    dataset = rasterio.open(address.text, driver=address.driver)
+    dataset = rasterio.open(address.text, driver=address.driver, **options)
     if address.text.startswith("/vsi"):
         # Finds all that the file holds, without the interpreter's lock: later questions have it.
         dataset.read_masks(1, window=Window(0, 0, 1, 1))

@@ -42,8 +42,9 @@ class GridSource:
     pixels that have no data filled, and 1 where there is data.
     """
 
-    def __init__(self, shelf: Shelf, grid: Grid, zoom: int) -> None:
-        self.shelf, self.grid, self.zoom = shelf, grid, zoom
+    def __init__(self, shelf: Shelf, grid: Grid, zoom: int, level: int | None = None) -> None:
+        """level: the file's overview that is read, from 0; None: the file itself."""
+        self.shelf, self.grid, self.zoom, self.level = shelf, grid, zoom, level
         self.raster = shelf.raster
         bounds = grid.bounds_of(self.raster.crs, self.raster.bounds)
         self.extent = grid.window_of_bounds(bounds, zoom)
@@ -55,12 +56,27 @@ class GridSource:
         """Raises SourceUnavailable where the raster cannot be read."""
         return filled(block, self.extent, self.raster, self._warped)
 
+    def stored(self, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
+        """Values (C, H, W) over any window, 0 where there are none, and where there are (H, W).
+
+        Raises SourceUnavailable where the raster cannot be read.
+        """
+        part = window.intersection(self.extent)
+        if part == window:
+            return self._warped(window)
+        values = np.zeros((len(self.raster.indexes), window.height, window.width), np.float32)
+        valid = np.zeros(values.shape[1:], np.bool_)
+        if part is not None:
+            rows, cols = window.slices(part)
+            values[:, rows, cols], valid[rows, cols] = self._warped(part)
+        return values, valid
+
     def _warped(self, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
         frame = self._frame
         part = RasterWindow(
             window.col - frame.col, window.row - frame.row, window.width, window.height
         )
-        with self.shelf.borrow((self.grid.id, self.zoom), self._open) as handle:
+        with self.shelf.borrow((self.grid.id, self.zoom, self.level), self._open) as handle:
             alpha = self.raster.alpha_index or handle.vrt.count
             pixels = handle.vrt.read(indexes=(*self.raster.indexes, alpha), window=part)
         values = scaled(pixels[:-1], self.raster)
@@ -73,7 +89,7 @@ class GridSource:
 
     def _open(self) -> _Warped:
         """The warped view of the frame, the part of the grid that is ever read."""
-        dataset = open_raster(self.raster)
+        dataset = open_raster(self.raster, self.level)
         try:
             vrt = WarpedVRT(
                 dataset,

@@ -33,6 +33,8 @@ import { Tiles } from "./tiles.js";
 import { Views } from "./view.js";
 import { ZoomLadder } from "./zoom_ladder.js";
 
+const SETTLING_MS = 200;
+
 const map = new Map({
   target: "map",
   controls: [],
@@ -58,6 +60,7 @@ const inspect = new Inspect(map, () => {
 });
 let sources = [];
 let lastWritten = "";
+let settling = 0;
 
 // The view in terms of the source.
 function shown() {
@@ -132,11 +135,14 @@ function failed(again) {
   };
 }
 
-// Whether all that is looked at is drawn: assistive technology waits for it.
+// Whether all that is looked at is drawn: assistive technology waits for it. Looked at again after
+// a while, since a tile may also leave the queue without another frame.
 function settle({ frameState }) {
   const settled = frameState && !frameState.animate && !frameState.viewHints.some(Boolean)
     && tiles.missing.length === 0 && frameState.tileQueue.getCount() === 0;
   element("map").setAttribute("aria-busy", !settled);
+  clearTimeout(settling);
+  if (!settled) settling = setTimeout(() => map.render(), SETTLING_MS);
 }
 
 new Keyboard([
