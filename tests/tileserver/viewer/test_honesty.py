@@ -71,6 +71,16 @@ def test_enter_inspects_the_middle_and_the_pixel_is_the_one_on_screen(visit: Vis
     assert np.abs(around - told["Super-resolved"]).max(axis=1).min() <= 1
 
 
+def test_the_sample_that_is_shown_is_the_one_inspected(visit: Visit) -> None:
+    visit.open(VIEW)
+    visit.page.keyboard.press("n")
+    visit.page.keyboard.press("Enter")
+    expect(visit.page.locator("#inspected")).to_contain_text("Super-resolved")
+    (asked,) = (request.url for request in visit.requests if "/inspect/" in request.url)
+    assert "noise_seed=1" in asked
+    visit.page.keyboard.press("Escape")
+
+
 def test_where_there_is_no_imagery_inspect_says_so(visit: Visit) -> None:
     visit.open(f"yellowstone/17/{PLACE}?mode=one")
     visit.page.locator("#open-inspect").click()
@@ -100,6 +110,12 @@ def test_the_uncertainty_is_laid_over_with_its_legend(visit: Visit, server: Serv
     visit.zoomed(19)
     assert visit.tiles("/yellowstone/19/")
     assert not visit.tiles("/uncertainty/", "/19/"), "what is measured has none"
+
+
+def test_a_link_to_the_uncertainty_opens_with_the_legend(visit: Visit) -> None:
+    visit.open(f"{VIEW}&uncertainty=60")
+    expect(visit.page.locator("#legend-title")).to_be_visible()
+    expect(visit.page.get_by_label("Opacity")).to_have_value("60")
 
 
 def test_samples_are_leafed_through_and_compared(visit: Visit) -> None:

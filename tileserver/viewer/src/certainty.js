@@ -13,7 +13,7 @@ export class Certainty {
     this.toggleCard = card("open-certainty", "certainty");
     const opacity = element("opacity");
     opacity.addEventListener("input", () => change({ uncertainty: Number(opacity.value) }));
-    element("overlay").addEventListener("change", () => this.toggle(element("overlay").checked));
+    element("overlay").addEventListener("change", () => this.toggle());
     element("sample-before").addEventListener("click", () => this.leaf(-1));
     element("sample-after").addEventListener("click", () => this.leaf(1));
     onChange((changed) => {
@@ -61,6 +61,7 @@ export class Certainty {
 
   #tell() {
     const on = state.uncertainty > 0;
+    if (on && !element("overlay").checked) this.toggleCard(true); // no colours without a legend
     element("overlay").checked = on;
     element("opacity").disabled = !on;
     if (on) element("opacity").value = state.uncertainty;

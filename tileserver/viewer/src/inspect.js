@@ -51,7 +51,9 @@ export class Inspect {
     const asked = (this.asked += 1);
     tell([made("p", {}, "Reading the pixel")]);
     const path = `${encodeURIComponent(state.source)}/inspect/${lon},${lat}`;
-    const content = await load(`${path}?zoom=${Math.max(zoom, native)}`).then(table, refusal);
+    const query = new URLSearchParams({ zoom: Math.max(zoom, native) });
+    if (state.sample !== null) query.set("noise_seed", state.sample);
+    const content = await load(`${path}?${query}`).then(table, refusal);
     if (asked === this.asked) tell(content);
   }
 }
