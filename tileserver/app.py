@@ -126,7 +126,8 @@ def _add_viewer(app: FastAPI, catalogue: Catalogue) -> None:
     @app.get("/", include_in_schema=False)
     async def viewer(request: Request) -> Response:
         if wants_json(request):
-            return JSONResponse(landing_page(request, seen(request)))
+            headers = {"Cache-Control": "private, no-cache"}
+            return JSONResponse(landing_page(request, seen(request)), headers=headers)
         return FileResponse(VIEWER / "index.html")
 
     add_sources(app, seen)

@@ -72,7 +72,7 @@ class OutsideGrid(RequestError):
 
 
 class NoUncertainty(RequestError):
-    text = "one sample has no uncertainty"
+    text = "there is no uncertainty: one sample, or no zoom past native"
 
 
 class OutOfRange(RequestError):

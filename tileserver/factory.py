@@ -18,13 +18,12 @@ from tileserver.documents.embed import add_embed
 from tileserver.documents.ogc import add_tilesets
 from tileserver.documents.pages import add_map_page
 from tileserver.documents.thumbnail import add_thumbnail
-from tileserver.documents.tilejson import tilejson_document
+from tileserver.documents.tilejson import for_client, tilejson_document
 from tileserver.documents.wmts import Wmts
 from tileserver.encoding import ImageFormat
 from tileserver.grid import WEB_MERCATOR
 from tileserver.inspecting import add_inspect
 from tileserver.limits import LimitedRoute
-from tileserver.operation.access import links_with_key
 from tileserver.parameters import Sizes
 from tileserver.reader import CatalogueReader
 from tileserver.tile_parameters import (
@@ -161,7 +160,7 @@ class OverzoomFactory(TilerFactory):
                 rendering,
                 noise_seed,
             )
-            return links_with_key(document, request)
+            return for_client(document, request)
 
         @self.router.get("/tilejson.json")
         def xyz_tilejson(
@@ -186,4 +185,4 @@ class OverzoomFactory(TilerFactory):
                 rendering,
                 noise_seed,
             )
-            return links_with_key(document, request)
+            return for_client(document, request)

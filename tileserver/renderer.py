@@ -30,9 +30,9 @@ from tileserver.errors import (
 )
 from tileserver.operation.metrics import Metrics
 from tileserver.readers import Readers
-from tileserver.rendering import PLAIN, Rendering, check
+from tileserver.rendering import PLAIN, Mask, Rendering, check
 from tileserver.scheduler import Scheduler
-from tileserver.tile_pixels import Mask, encoded, fetched_valid_pixels, overview, valid_pixels
+from tileserver.tile_pixels import encoded, fetched_valid_pixels, overview, valid_pixels
 from tileserver.tile_request import Mode, TileRequest
 from tileserver.versions import version
 

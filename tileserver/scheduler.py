@@ -62,6 +62,10 @@ class _Job:
         """The window's area in tiles."""
         return _tiles(self.window)
 
+    def joins(self, other: _Job) -> bool:
+        """Whether the two may be drawn as one: of one picture, extra ones by themselves."""
+        return self.picture is other.picture and self.extra == other.extra
+
     def answer(self, drawn: Drawn | Exception) -> None:
         with suppress(RuntimeError):  # the loop was closed: nobody waits any more
             self.loop.call_soon_threadsafe(self._set, drawn)
@@ -212,10 +216,10 @@ class Scheduler:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             if self._closed:
                 return None
-            picture, left = self._waiting[-1].picture, float(self.merged_tiles)
+            newest, left = self._waiting[-1], float(self.merged_tiles)
             groups: list[list[_Job]] = []
             while len(groups) < self.batched_windows:
-                same = [job for job in self._waiting if job.picture is picture]
+                same = [job for job in self._waiting if job.joins(newest)]
                 if not same or (groups and same[-1].tiles > left):
                     break
                 groups.append(_neighbours(same, left))

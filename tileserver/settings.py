@@ -166,8 +166,8 @@ class Settings(_Frozen):
     steps: Annotated[int, Field(ge=1, le=2000)] = Field(
         Schedule().steps, description="Denoising steps a zoom."
     )
-    noise_seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] = Field(
-        0, description="Which sample of the detail is shown."
+    noise_seed: Annotated[int, Field(ge=-(2**53) + 16, le=2**53 - 16)] = Field(
+        0, description="Which sample of the detail is shown; JavaScript knows 53 bits."
     )
     samples: Annotated[int, Field(ge=1, le=16)] = Field(
         4,
@@ -237,8 +237,6 @@ class Settings(_Frozen):
 
         noise_seed: default: the first of noise_seeds.
         """
-        if self.noise_seeds[-1] >= 2**63:
-            raise ValueError("noise_seed and the samples after it fit into 64 bits")
         overlap_px = self.patch_px - self.stride_px
         if self.fusion == "independent" and (self.stride_px % 2 or overlap_px % 4):
             raise ValueError("independent patches lie on even pixels: stride_px even, overlap by 4")

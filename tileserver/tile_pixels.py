@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from rio_tiler.models import ImageData
 
 from engine.imagery import Pixels
@@ -13,12 +12,10 @@ from tileserver.deviation import deviation_shown, deviation_values
 from tileserver.encoding import encode, encode_values
 from tileserver.grid import TILE_PX
 from tileserver.reader import CatalogueReader
-from tileserver.rendering import shown, values_shown
+from tileserver.rendering import Mask, shown, values_shown
 from tileserver.sources.raster import Raster
 from tileserver.sources.source import scaled
 from tileserver.tile_request import Mode, TileRequest
-
-Mask = NDArray[np.bool_]
 
 
 def encoded(request: TileRequest, values: Pixels, valid: Mask) -> bytes:

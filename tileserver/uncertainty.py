@@ -18,10 +18,9 @@ from starlette.responses import Response
 from tileserver.answers import Answers
 from tileserver.catalogue import Source
 from tileserver.deviation import colours
-from tileserver.documents.tilejson import tilejson_document
+from tileserver.documents.tilejson import for_client, tilejson_document
 from tileserver.encoding import ImageFormat
 from tileserver.grid import WEB_MERCATOR
-from tileserver.operation.access import links_with_key
 from tileserver.rendering import Rendering
 from tileserver.tile_parameters import GridId, Index, Scale, Shown, TileSize, Zoom, scale_of
 from tileserver.tile_request import Mode
@@ -73,7 +72,7 @@ def add_uncertainty(
         found = tilejson_document(
             answers.renderer, source, grid_id, url, Mode.uncertainty, scale, rendering
         )
-        return links_with_key(found, request)
+        return for_client(found, request)
 
     @router.get("/uncertainty/{tileMatrixSetId}/tilejson.json")
     def uncertainty_tilejson(

@@ -148,6 +148,12 @@ def test_a_tile_waits_for_one_extra_window_at_most_and_these_are_merged_too() ->
     assert second.reads == first.reads == [Window(0, 0, SIDE, 2 * SIDE)]
 
 
+def test_a_tile_is_not_drawn_together_with_extra_windows_beside_it() -> None:
+    picture, wanted = Gated(), [cell(9, 9), cell(0, 0), cell(0, 1), cell(1, 0), cell(1, 1)]
+    drawn(Scheduler(99, 16, 60), picture, wanted, extra=wanted[1:4])
+    assert picture.reads[1] == cell(1, 1), "the tile first, and alone"
+
+
 def test_extra_windows_are_refused_before_any_other_and_all_of_them_at_once() -> None:
     picture, scheduler = Gated(), Scheduler(3, 1, 60)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, FastAPI, Path, Query
+from fastapi import APIRouter, Depends, FastAPI, Query
 from starlette.requests import Request
 
 from tileserver.catalogue import Catalogue, Layer, Source
@@ -20,6 +20,7 @@ from tileserver.documents.coverage import TileLimits, covered_layers, geographic
 from tileserver.encoding import ImageFormat
 from tileserver.errors import OutsideGrid, UnsupportedGrid
 from tileserver.grid import Grid
+from tileserver.tile_parameters import GridId
 
 SPECIFICATION = "http://www.opengis.net/spec"
 RELATION = "http://www.opengis.net/def/rel/ogc/1.0"
@@ -41,7 +42,6 @@ CONFORMANCE = [
 FORMATS = (ImageFormat.png, ImageFormat.jpg, ImageFormat.webp)
 
 Json = dict[str, Any]
-GridId = Annotated[str, Path(max_length=64, description="Tile matrix set.")]
 Answer = Annotated[str, Query(alias="f", pattern="^json$", description="Form of the answer: json.")]
 
 

@@ -11,8 +11,8 @@ from starlette.responses import HTMLResponse
 
 from tileserver.catalogue import Source
 from tileserver.documents.coverage import tile_limits
-from tileserver.documents.ogc import GridId
 from tileserver.errors import OutsideGrid
+from tileserver.tile_parameters import GridId
 
 VIEWER = Path(__file__).parents[1] / "viewer"
 

@@ -8,20 +8,22 @@ from typing import Any
 from fastapi import FastAPI
 from rasterio.errors import RasterioError
 from starlette.requests import Request
+from starlette.responses import Response
 
 from tileserver.catalogue import Layer, Source
 from tileserver.documents.coverage import geographic_bounds, tile_limits
 from tileserver.documents.thumbnail import quick
 from tileserver.grid import WEB_MERCATOR
-from tileserver.operation.access import with_key
+from tileserver.operation.access import grant_of, with_key
 
 
 def add_sources(app: FastAPI, seen: Callable[[Request], list[Source]]) -> None:
     """Register the list of the sources that a client may see."""
 
     @app.get("/sources.json")
-    def sources(request: Request) -> list[dict[str, Any]]:
+    def sources(request: Request, response: Response) -> list[dict[str, Any]]:
         """The sources that the client may see, in the order of the configuration."""
+        response.headers["Cache-Control"] = "private, no-cache"  # another client may see others
         return [source_entry(source, request) for source in seen(request)]
 
 
@@ -31,7 +33,7 @@ def source_entry(source: Source, request: Request) -> dict[str, Any]:
     native_zoom, max_zoom and tilejson are None where it lies outside web mercator, thumbnail where
     making one would take long.
     """
-    settings, raster = source.settings, source.raster
+    settings, raster, reference = source.settings, source.raster, source.settings.reference
 
     def address(name: str) -> str:
         return with_key(f"{source.id}/{name}", request)
@@ -42,7 +44,7 @@ def source_entry(source: Source, request: Request) -> dict[str, Any]:
         "title": source.title,
         "attribution": settings.attribution,
         "licence": settings.licence,
-        "reference": settings.reference,
+        "reference": reference if grant_of(request.scope).allows(reference or "") else None,
         "bounds": list(geographic_bounds(source)),
         "native_zoom": layer and layer.native_zoom,
         "max_zoom": layer and layer.max_zoom,

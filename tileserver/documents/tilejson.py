@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
+from starlette.requests import Request
+
 from tileserver.catalogue import Layer, Source
 from tileserver.errors import OutOfRange
+from tileserver.operation.access import grant_of, links_with_key
 from tileserver.reader import CatalogueReader
 from tileserver.renderer import Renderer
 from tileserver.rendering import Rendering, query_of
@@ -71,6 +74,14 @@ def tilejson_document(
     if source.settings.licence:
         document["overzoom"]["licence"] = source.settings.licence
     return document
+
+
+def for_client(document: dict[str, Any], request: Request) -> dict[str, Any]:
+    """The document as a client may see it: its key in the links, no id that it must not know."""
+    about = document["overzoom"]
+    if about["reference"] and not grant_of(request.scope).allows(about["reference"]):
+        about["reference"] = None
+    return links_with_key(document, request)
 
 
 def _query(

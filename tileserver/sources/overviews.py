@@ -16,7 +16,7 @@ from engine.imagery import Pixels
 from engine.window import Window
 from tileserver.grid import TILE_PX, Grid
 from tileserver.sources.handles import Shelf
-from tileserver.sources.source import GridSource
+from tileserver.sources.source import BLOCK_PX, GridSource
 
 MOST_PIXELS = 4096**2
 """Pixels of a file that a tile is warped from: where it has too few overviews, GDAL's plain
@@ -36,7 +36,7 @@ class Overviews:
 
         Raises SourceUnavailable where the raster cannot be read.
         """
-        values, valid = self._source(zoom + 1).stored(window.children())
+        values, valid = _by_blocks(self._source(zoom + 1), window.children())
         count = _summed(valid.astype(np.float32))
         values = _summed(values)
         values /= np.maximum(count, 1)
@@ -60,8 +60,25 @@ class Overviews:
 
     def _level(self, factor: int) -> int | None:
         """The file's overview to read, the coarsest that has no fewer pixels; None: the file."""
-        fine = [one for one in self.shelf.raster.overviews if one <= factor]
-        return len(fine) - 1 if fine else None
+        levels = enumerate(self.shelf.raster.overviews)
+        fine = [(one, level) for level, one in levels if one <= factor]
+        return max(fine)[1] if fine else None
+
+
+def _by_blocks(source: GridSource, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
+    """What is stored over any window; reads of other sizes would differ a little."""
+    values = np.empty((len(source.raster.indexes), window.height, window.width), np.float32)
+    valid = np.empty((window.height, window.width), np.bool_)
+    outer = window.aligned(BLOCK_PX)
+    for row in range(outer.row, outer.bottom, BLOCK_PX):
+        for col in range(outer.col, outer.right, BLOCK_PX):
+            block = Window(row, col, BLOCK_PX, BLOCK_PX)
+            part = block.intersection(window)
+            assert part is not None
+            pixels, known = source.stored(block)
+            to, of = window.slices(part), block.slices(part)
+            values[:, *to], valid[to] = pixels[:, *of], known[of]
+    return values, valid
 
 
 def _summed(pixels: Pixels) -> Pixels:

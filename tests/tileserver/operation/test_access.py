@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
 from tests.tileserver.asking import Answer, ask, scope_of
@@ -126,3 +127,17 @@ def test_every_page_of_the_server_is_known_as_one(app_settings: Callable[..., Se
     first = {path.removeprefix("/").partition("/")[0] for path in paths}
     literal = {element for element in first if not element.startswith("{")}
     assert {"viewer", "metrics", "healthz"} <= literal <= PAGES
+
+
+def test_a_reference_is_named_to_those_who_may_see_it(
+    app_settings: Callable[..., Settings],
+) -> None:
+    keys = {"owner": {"sha256": hashed("owner key")}}
+    settings = app_settings(access={"keys": keys, "public": ["yellowstone"]})
+    with TestClient(make_app(settings)) as client:
+        for headers, expected in (({}, None), ({"X-API-Key": "owner key"}, "truth")):
+            answer = client.get("/sources.json", headers=headers)
+            assert answer.json()[0]["reference"] == expected
+            assert "private" in answer.headers["cache-control"]
+            document = client.get("/yellowstone/tilejson.json", headers=headers).json()
+            assert document["overzoom"]["reference"] == expected

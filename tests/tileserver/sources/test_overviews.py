@@ -57,6 +57,29 @@ def test_the_coarsest_overview_that_loses_nothing_is_read(
     np.testing.assert_allclose(values * 255, level, atol=1e-3)
 
 
+def test_overviews_may_stand_in_any_order(tmp_path: Path) -> None:
+    layer = layer_of(marked(tmp_path / "marked.tif", [4, 2]))
+    assert layer.overviews is not None
+    levels = {factor: 50 + 10 * place for place, factor in enumerate([4, 2])}
+    for above, factor in ((2, 2), (3, 4)):
+        zoom = layer.native_zoom - above
+        values, _ = layer.overviews.read(zoom, middle(layer, zoom))
+        np.testing.assert_allclose(values * 255, levels[factor], atol=1e-3)
+
+
+def test_a_window_of_any_size_shows_the_same_pixels(config_settings: Settings) -> None:
+    layer = open_catalogue(config_settings)["yellowstone"].layer("WebMercatorQuad")
+    assert layer.overviews is not None
+    for zoom in (NATIVE - 1, NATIVE - 2):
+        window = middle(layer, zoom, 512).dilated(-100)
+        whole, known = layer.overviews.read(zoom, window)
+        part = window.dilated(-77)
+        rows, cols = window.slices(part)
+        values, valid = layer.overviews.read(zoom, part)
+        assert np.array_equal(values, whole[:, rows, cols])
+        assert np.array_equal(valid, known[rows, cols])
+
+
 def test_a_large_file_without_overviews_is_not_warped_from_all_of_its_pixels(
     tmp_path: Path,
 ) -> None:
