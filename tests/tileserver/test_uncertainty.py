@@ -263,7 +263,9 @@ def test_a_server_without_several_samples_has_none(
         for path in paths:
             answer = client.get(path)
             assert answer.status_code == 404
-            assert answer.json() == {"detail": "one sample has no uncertainty"}
+            assert answer.json() == {
+                "detail": "there is no uncertainty: one sample, or no zoom past native"
+            }
         document = client.get("/yellowstone/tilejson.json").json()["overzoom"]
         assert document["noise_seeds"] == SEEDS[: overrides.get("samples", 4)]
         assert client.get(path_of(middle_tile(NATIVE))).status_code == 200
