@@ -23,6 +23,7 @@ from tests.tileserver.operation.test_access import hashed
 from tests.tileserver.rasters import cut
 from tileserver.app import make_app, open_catalogue
 from tileserver.deviation import deviation_rendering, deviation_shown
+from tileserver.errors import NoUncertainty
 from tileserver.grid import TILE_PX
 from tileserver.rendering import PLAIN
 from tileserver.settings import Settings
@@ -263,9 +264,7 @@ def test_a_server_without_several_samples_has_none(
         for path in paths:
             answer = client.get(path)
             assert answer.status_code == 404
-            assert answer.json() == {
-                "detail": "there is no uncertainty: one sample, or no zoom past native"
-            }
+            assert answer.json() == {"detail": NoUncertainty.text}
         document = client.get("/yellowstone/tilejson.json").json()["overzoom"]
         assert document["noise_seeds"] == SEEDS[: overrides.get("samples", 4)]
         assert client.get(path_of(middle_tile(NATIVE))).status_code == 200
