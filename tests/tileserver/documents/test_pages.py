@@ -65,6 +65,19 @@ def test_parameters_of_the_map_are_passed_on_to_its_tiles(page: Page, server: Se
     assert all(tile.endswith(".webp?mode=interpolated") for tile in tiles)
 
 
+def test_the_map_of_a_grid_goes_on_when_the_connection_is_back(
+    browser_page: Page, server: Server, tmp_path: Path
+) -> None:
+    browser_page.goto(f"{server.url}/yellowstone/WebMercatorQuad/map.html")
+    settled(browser_page, tmp_path / "native.png")
+    browser_page.context.set_offline(True)
+    browser_page.locator("#zoom-out").click()
+    expect(browser_page.get_by_role("alert")).to_contain_text("The server does not answer")
+    browser_page.context.set_offline(False)
+    expect(browser_page.get_by_role("alert")).to_be_empty(timeout=20_000)
+    assert settled(browser_page, tmp_path / "back.png")[200:400, 300:600].std() > 15
+
+
 @pytest.mark.parametrize(
     ("grid", "status"),
     [("EuropeanETRS89_LAEAQuad", 404), ("GNOSISGlobalGrid", 400), ("nothing", 400)],
