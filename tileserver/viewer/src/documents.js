@@ -15,7 +15,7 @@ export function tilejson(source, parameters = {}, path = "") {
 }
 
 // The document of one sample; the first of them is the plain one.
-export function sampleOf(source, made, noiseSeed) {
+export async function sampleOf(source, made, noiseSeed) {
   const first = made.overzoom.noise_seeds?.[0] ?? null;
   return noiseSeed === null || noiseSeed === first
     ? made

@@ -52,8 +52,8 @@ const views = new Views(map);
 const badge = new Badge();
 const ladder = new ZoomLadder((zoom) => views.to(zoom));
 const readings = new Readings(map);
-const compare = new Compare(map, layers, shown);
-const certainty = new Certainty(layers);
+const compare = new Compare(map, layers, shown, attempt);
+const certainty = new Certainty(layers, attempt);
 const inspect = new Inspect(map, () => {
   const { zoom, native } = shown();
   return { zoom: zoom + FINER, native: native + FINER };
@@ -61,6 +61,7 @@ const inspect = new Inspect(map, () => {
 let sources = [];
 let lastWritten = "";
 let settling = 0;
+let opening = 0; // the number of the latest call of open
 
 // The view in terms of the source.
 function shown() {
@@ -85,12 +86,16 @@ function keep() {
   history.replaceState(null, "", lastWritten);
 }
 
-async function open(source, view) {
+// Opens a source; until all its documents are there, everything stays as it is.
+async function open(source, view, settings = {}) {
+  const turn = (opening += 1);
   const entry = sources.find(({ id }) => id === source);
-  change({ source, documents: null, drawn: null });
-  const documents = await documentsOf(source);
-  if (state.source !== source) return; // overtaken
-  change({ documents });
+  const documents = await documentsOf(source).catch((error) => {
+    if (turn === opening) throw error;
+  });
+  if (turn !== opening) return; // overtaken
+  views.open(documents.made, view);
+  change({ ...settings, source, documents, drawn: null });
   mark(entry);
   document.title = `${entry.title ?? source}: Overzoom`;
   const { made, interpolated, reference } = documents;
@@ -98,33 +103,32 @@ async function open(source, view) {
   compare.offer(documents);
   certainty.offer(documents);
   layers.set(layers.below, interpolated, { below: made });
-  views.open(made, view);
   await Promise.all([certainty.draw(), compare.draw()]);
   keep();
-  hide("source");
 }
 
-// Opens what the address says; again when the server is back.
-async function start() {
-  const { source, view, settings } = read(location.hash);
-  const chosen = (id) => open(id, null).catch(failed(() => open(id, null)));
-  try {
-    if (sources.length === 0) {
-      sources = await load("sources.json");
-      list(sources, chosen);
-    }
-    if (sources.length === 0) throw new Error("it has no sources for you: is an API key missing?");
-    const drawable = sources.filter(({ tilejson }) => tilejson !== null);
-    const known = drawable.find(({ id }) => id === source);
-    change(settings);
-    await open((known ?? drawable[0] ?? sources[0]).id, known ? view : null);
-  } catch (error) {
-    failed(start)(error);
+// Opens what the address says.
+function start() {
+  const wanted = read(location.hash);
+  attempt(() => follow(wanted));
+}
+
+async function follow({ source, view, settings }) {
+  if (sources.length === 0) {
+    sources = await load("sources.json");
+    list(sources, (id) => attempt(() => open(id, null)));
   }
+  if (sources.length === 0) throw new Error("it has no sources for you: is an API key missing?");
+  const drawable = sources.filter(({ tilejson }) => tilejson !== null);
+  const known = drawable.find(({ id }) => id === source);
+  await open((known ?? drawable[0] ?? sources[0]).id, known ? view : null, settings);
 }
 
-function failed(again) {
-  return (error) => {
+// Does what may fail, as often as it takes.
+function attempt(act) {
+  const again = () => attempt(act);
+  hide("source");
+  act().catch((error) => {
     if (error instanceof Away) lost().then(again);
     else {
       const reason = error instanceof Refused && error.status === 401
@@ -132,7 +136,7 @@ function failed(again) {
         : error.message;
       show("source", `The source cannot be shown: ${reason}`, { name: "Retry", act: again });
     }
-  };
+  });
 }
 
 // Whether all that is looked at is drawn: assistive technology waits for it. Looked at again after
@@ -152,7 +156,7 @@ new Keyboard([
   [["ArrowDown"], "move south", () => views.pan(0, 0.25)],
   [["+", "="], "zoom in", () => views.by(1)],
   [["-", "_"], "zoom out", () => views.by(-1)],
-  [["0"], "the native zoom", () => views.to(shown().native)],
+  [["0"], "the native zoom", () => state.documents && views.to(shown().native)],
   [["1"], "super-resolved alone", () => change({ mode: "one" })],
   [["2"], "swipe", () => change({ mode: "swipe" })],
   [["3"], "blink", () => change({ mode: "blink" })],
