@@ -18,7 +18,7 @@ import { lost } from "./connection.js";
 import * as dialogs from "./dialogs.js";
 import { documentsOf, FINER } from "./documents.js";
 import { element } from "./elements.js";
-import { embed } from "./embed.js";
+import * as embedding from "./embed.js";
 import { Inspect } from "./inspect.js";
 import { help, Keyboard } from "./keyboard.js";
 import { Layers } from "./layers.js";
@@ -139,6 +139,10 @@ function attempt(act) {
   });
 }
 
+function embed() {
+  if (state.documents) embedding.embed(state.source, views.place);
+}
+
 // Whether all that is looked at is drawn: assistive technology waits for it. Looked at again after
 // a while, since a tile may also leave the queue without another frame.
 function settle({ frameState }) {
@@ -173,7 +177,7 @@ new Keyboard([
   [["m"], "what this badge means", () => badge.explain()],
   [["l"], "sources", () => element("open-sources").click()],
   [["s"], "share", sharing.share],
-  [["e"], "embed", () => embed(state.source, views.place)],
+  [["e"], "embed", embed],
   [["q"], "status of the server", () => element("open-status").click()],
   [["f"], "full screen", appearance.fullScreen],
   [["c"], "colours: auto, light, dark", appearance.nextScheme],
@@ -183,10 +187,11 @@ new Keyboard([
 
 appearance.listen();
 dialogs.listen();
+embedding.listen();
 sharing.listen();
 status.listen();
 element("open-share").addEventListener("click", sharing.share);
-element("open-embed").addEventListener("click", () => embed(state.source, views.place));
+element("open-embed").addEventListener("click", embed);
 element("open-help").addEventListener("click", help);
 map.on("moveend", () => {
   tell();
