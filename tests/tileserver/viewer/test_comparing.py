@@ -73,11 +73,13 @@ def test_blink_shows_the_other_side_while_it_is_held(visit: Visit) -> None:
     visit.page.locator("#blink-hold").hover()
     visit.page.mouse.down()
     expect(visit.page.locator("#blink-name")).to_have_text("Interpolated")
+    expect(visit.page.locator("#origin")).to_have_text("Interpolated ×4")
     held = visit.ground()
     visit.page.mouse.up()
     expect(visit.page.locator("#blink-name")).to_have_text("Super-resolved")
     assert sharpness(held) < 0.8 * sharpness(up)
     assert np.array_equal(visit.ground(), up)
+    assert visit.text("origin") == "Synthesised detail ×4"
     visit.page.keyboard.down("b")
     expect(visit.page.locator("#blink-name")).to_have_text("Interpolated")
     visit.page.keyboard.up("b")

@@ -96,6 +96,24 @@ def test_a_sample_that_cannot_be_had_is_not_named(browser: Browser, server: Serv
     page.close()
 
 
+def test_a_tile_that_is_no_picture_is_told_once_and_not_asked_for_again(
+    browser: Browser, server: Server
+) -> None:
+    page = tab(browser)
+    visit = Visit(page, server.url)
+    page.route("**/yellowstone/19/**", lambda route: route.fulfill(body="no picture"))
+    visit.open(f"yellowstone/19/{PLACE}?mode=one")
+    told = page.get_by_role("alert")
+    expect(told).to_have_text("Some tiles cannot be shown: they are no pictures.")
+    page.wait_for_timeout(500)
+    asked = visit.tiles("/yellowstone/19/")
+    assert len(asked) == len(set(asked)) > 4
+    page.locator("#open-sources").click()
+    page.locator("[data-source=truth]").click()
+    expect(told).to_be_empty()
+    page.close()
+
+
 @pytest.mark.parametrize("when_busy", ["refuse", "interpolate"])
 def test_a_busy_server_is_asked_again_until_nothing_is_missing(
     browser: Browser, config: Path, server: Server, tmp_path: Path, when_busy: str

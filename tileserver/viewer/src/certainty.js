@@ -2,7 +2,7 @@
 
 import { card } from "./dialogs.js";
 import { element, made } from "./elements.js";
-import { sampleOf } from "./documents.js";
+import { sampleOf, seedsOf } from "./documents.js";
 import { change, onChange, state } from "./state.js";
 
 const USUAL_OPACITY = 70;
@@ -26,7 +26,7 @@ export class Certainty {
 
   // What the source has of this; the button goes where there is nothing.
   offer({ made: document, uncertainty, legend }) {
-    this.seeds = document.overzoom.noise_seeds ?? [];
+    this.seeds = seedsOf(document);
     this.offered = this.seeds.length > 1 || Boolean(uncertainty);
     element("open-certainty").hidden = !this.offered;
     if (!this.offered) this.toggleCard(false);

@@ -1,8 +1,8 @@
 // Two sides of one view: a line between them (swipe), or one after the other (blink).
 
-import { element, made } from "./elements.js";
+import { element, made, write } from "./elements.js";
 import { clipped } from "./layers.js";
-import { sampleOf } from "./documents.js";
+import { sampleOf, seedsOf } from "./documents.js";
 import { change, onChange, state } from "./state.js";
 
 const BLINK_MS = 900; // calmer than three flashes a second
@@ -24,7 +24,7 @@ export class Compare {
   offer({ made: document, reference }) {
     const options = [made("option", { value: "interpolated" }, "interpolation")];
     if (reference) options.push(made("option", { value: "reference" }, "reference"));
-    for (const seed of document.overzoom.noise_seeds ?? []) {
+    for (const seed of seedsOf(document)) {
       options.push(made("option", { value: `sample-${seed}` }, `sample ${seed}`));
     }
     element("other").replaceChildren(...options);
@@ -48,6 +48,11 @@ export class Compare {
     this.tell();
   }
 
+  // Whether all that is seen is interpolated.
+  get interpolated() {
+    return state.mode === "blink" && state.peeking && this.drawn === "interpolated";
+  }
+
   #put(name, document, options) {
     this.drawn = name;
     this.layers.set(this.layers.other, document, options);
@@ -66,7 +71,7 @@ export class Compare {
       : seed ? { name: `Sample ${seed}`, made: true } : { name: "Interpolated", made: false };
     const sides = { left, right, blink: state.peeking ? left : right };
     for (const [side, { name, made }] of Object.entries(sides)) {
-      element(`${side}-name`).textContent = name;
+      write(`${side}-name`, name);
       element(`${side}-name`).classList.toggle("made", made);
     }
     element("divider").setAttribute(

@@ -25,6 +25,7 @@ import { Layers } from "./layers.js";
 import { hide, show } from "./messages.js";
 import { attribute, Readings } from "./readings.js";
 import { Away, load, Refused } from "./server.js";
+import { settle } from "./settling.js";
 import * as sharing from "./share.js";
 import { list, mark } from "./sources.js";
 import { change, onChange, state } from "./state.js";
@@ -32,8 +33,6 @@ import * as status from "./status.js";
 import { Tiles } from "./tiles.js";
 import { Views } from "./view.js";
 import { ZoomLadder } from "./zoom_ladder.js";
-
-const SETTLING_MS = 200;
 
 const map = new Map({
   target: "map",
@@ -60,7 +59,6 @@ const inspect = new Inspect(map, () => {
 });
 let sources = [];
 let lastWritten = "";
-let settling = 0;
 let opening = 0; // the number of the latest call of open
 
 // The view in terms of the source.
@@ -76,7 +74,7 @@ function tell() {
   const waiting = tiles.missing;
   const busy = waiting.some(({ tries }) => tries > 0);
   ladder.tell(now);
-  badge.tell({ ...now, waiting: waiting.length, busy });
+  badge.tell({ ...now, interpolated: compare.interpolated, waiting: waiting.length, busy });
   compare.tell();
 }
 
@@ -99,6 +97,7 @@ async function open(source, view, settings = {}) {
   mark(entry);
   document.title = `${entry.title ?? source}: Overzoom`;
   const { made, interpolated, reference } = documents;
+  hide("tiles");
   attribute(made.attribution, reference?.attribution);
   compare.offer(documents);
   certainty.offer(documents);
@@ -141,16 +140,6 @@ function attempt(act) {
 
 function embed() {
   if (state.documents) embedding.embed(state.source, views.place);
-}
-
-// Whether all that is looked at is drawn: assistive technology waits for it. Looked at again after
-// a while, since a tile may also leave the queue without another frame.
-function settle({ frameState }) {
-  const settled = frameState && !frameState.animate && !frameState.viewHints.some(Boolean)
-    && tiles.missing.length === 0 && frameState.tileQueue.getCount() === 0;
-  element("map").setAttribute("aria-busy", !settled);
-  clearTimeout(settling);
-  if (!settled) settling = setTimeout(() => map.render(), SETTLING_MS);
 }
 
 new Keyboard([
@@ -198,10 +187,8 @@ map.on("moveend", () => {
   readings.tell();
   keep();
 });
-map.on("postrender", (event) => {
-  tell();
-  settle(event);
-});
+map.on("postrender", tell);
+settle(map, tiles);
 onChange((changed) => {
   if (["mode", "other", "at", "uncertainty", "sample"].some((name) => changed.has(name))) keep();
 });
