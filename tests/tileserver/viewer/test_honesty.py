@@ -172,7 +172,7 @@ def test_attributions_are_plain_text_and_without_synthesis_there_are_no_samples(
     Visit(page, server.url).open(f"yellowstone/19/{PLACE}")
     page.locator("#open-sources").click()
     expect(page.locator("#source-list dd").last).to_have_text("NEON ©")
-    expect(page.locator("#samples")).to_be_hidden()
+    expect(page.locator("#samples")).to_have_attribute("hidden", "")
     assert page.locator("#other option").all_text_contents() == ["interpolation", "reference"]
     page.close()
 
