@@ -14,6 +14,13 @@ from tests import browser as browsers
 from tests.browser import wait_until
 from tests.tileserver.conftest import Server
 
+COUNT_CHANGES = """() => {
+    const [map, badge] = ['map', 'badge'].map(id => document.getElementById(id));
+    window.changes = {frames: 0, badge: 0};
+    const count = (name) => (records) => { window.changes[name] += records.length; };
+    new MutationObserver(count('badge')).observe(badge, {childList: true, subtree: true});
+    new MutationObserver(count('frames')).observe(map, {attributeFilter: ['aria-busy']});
+}"""
 GRIDS = {"WebMercatorQuad": 19, "UTM31WGS84Quad": 19, "WorldCRS84Quad": 18}
 
 
@@ -63,6 +70,50 @@ def test_parameters_of_the_map_are_passed_on_to_its_tiles(page: Page, server: Se
     tiles = [url for url in asked if ".webp" in url]
     assert tiles
     assert all(tile.endswith(".webp?mode=interpolated") for tile in tiles)
+    page.locator("#zoom-in").click()
+    expect(page.locator("#origin")).to_have_text("Interpolated ×2")
+
+
+def test_the_map_of_a_grid_is_moved_and_zoomed_by_keyboard(
+    page: Page, server: Server, tmp_path: Path
+) -> None:
+    page.goto(f"{server.url}/yellowstone/WebMercatorQuad/map.html")
+    before = settled(page, tmp_path / "middle.png")
+    page.locator("#map").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(200)
+    assert not np.array_equal(settled(page, tmp_path / "east.png"), before)
+    page.keyboard.press("+")
+    expect(page.locator("#origin")).to_have_text("Synthesised detail ×2")
+    page.keyboard.press("-")
+    expect(page.locator("#origin")).to_have_text("The imagery itself")
+
+
+def test_the_map_of_a_grid_rests_while_a_tile_is_drawn(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/yellowstone/WebMercatorQuad/map.html")
+    wait_until(page, "document.getElementById('map').getAttribute('aria-busy') === 'false'")
+    page.evaluate(COUNT_CHANGES)
+    page.route("**/20/*/*.webp*", lambda _: None)  # never answered
+    page.locator("#zoom-in").click()
+    expect(page.locator("#origin")).to_have_text("Synthesised detail ×2")
+    page.wait_for_timeout(1000)
+    changes = page.evaluate("window.changes")
+    page.unroute_all()
+    assert 0 < changes["badge"] < 5, "said once"
+    assert changes["frames"] < 40, "a second has 60"
+
+
+def test_the_map_of_a_grid_goes_on_when_the_connection_is_back(
+    browser_page: Page, server: Server, tmp_path: Path
+) -> None:
+    browser_page.goto(f"{server.url}/yellowstone/WebMercatorQuad/map.html")
+    settled(browser_page, tmp_path / "native.png")
+    browser_page.context.set_offline(True)
+    browser_page.locator("#zoom-out").click()
+    expect(browser_page.get_by_role("alert")).to_contain_text("The server does not answer")
+    browser_page.context.set_offline(False)
+    expect(browser_page.get_by_role("alert")).to_be_empty(timeout=20_000)
+    assert settled(browser_page, tmp_path / "back.png")[200:400, 300:600].std() > 15
 
 
 @pytest.mark.parametrize(

@@ -140,15 +140,30 @@ def test_everything_works_by_keyboard(visit: Visit) -> None:
     assert visit.text("source-title") == "Yellowstone meadow, true 10 cm"
 
 
-def test_letters_can_be_switched_off(visit: Visit) -> None:
+def test_the_mode_is_chosen_by_arrows_and_the_map_stays(visit: Visit) -> None:
+    visit.open(f"{VIEW}?mode=swipe")
+    place = visit.text("place")
+    visit.page.locator("#mode-swipe").focus()
+    for key, mode in [("ArrowRight", "blink"), ("ArrowLeft", "swipe"), ("ArrowUp", "one")]:
+        visit.page.keyboard.press(key)
+        expect(visit.page.locator(f"#mode-{mode}")).to_be_checked()
+        assert visit.page.locator("body").get_attribute("data-mode") == mode
+    visit.page.wait_for_timeout(350)
+    assert visit.text("place") == place
+
+
+def test_letters_digits_and_signs_can_be_switched_off(visit: Visit) -> None:
+    switch = visit.page.get_by_label("Letters, digits and signs are keys, too")
     visit.open(VIEW)
     visit.page.keyboard.press("?")
-    visit.page.get_by_label("Letters are keys, too").uncheck()
+    switch.uncheck()
     visit.page.keyboard.press("Escape")
-    visit.page.keyboard.press("s")
-    expect(visit.page.locator("#share")).to_be_hidden()
-    visit.page.keyboard.press("?")
-    visit.page.get_by_label("Letters are keys, too").check()
+    for key in "s3?":
+        visit.page.keyboard.press(key)
+    expect(visit.page.locator("dialog[open]")).to_have_count(0)
+    expect(visit.page.locator("#mode-swipe")).to_be_checked()
+    visit.page.locator("#open-help").click()
+    switch.check()
     visit.page.keyboard.press("Escape")
     visit.page.keyboard.press("s")
     expect(visit.page.locator("#share")).to_be_visible()

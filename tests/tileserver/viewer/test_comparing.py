@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from playwright.sync_api import expect
@@ -71,11 +73,13 @@ def test_blink_shows_the_other_side_while_it_is_held(visit: Visit) -> None:
     visit.page.locator("#blink-hold").hover()
     visit.page.mouse.down()
     expect(visit.page.locator("#blink-name")).to_have_text("Interpolated")
+    expect(visit.page.locator("#origin")).to_have_text("Interpolated ×4")
     held = visit.ground()
     visit.page.mouse.up()
     expect(visit.page.locator("#blink-name")).to_have_text("Super-resolved")
     assert sharpness(held) < 0.8 * sharpness(up)
     assert np.array_equal(visit.ground(), up)
+    assert visit.text("origin") == "Synthesised detail ×4"
     visit.page.keyboard.down("b")
     expect(visit.page.locator("#blink-name")).to_have_text("Interpolated")
     visit.page.keyboard.up("b")
@@ -103,6 +107,19 @@ def test_the_reference_can_be_compared_with(visit: Visit) -> None:
     assert sharpness(visit.ground()) > 1.05 * sharpness(interpolated)
     visit.open(f"truth/20/{PLACE}")
     assert visit.page.locator("#other [value=reference]").count() == 0, "it has none itself"
+
+
+def test_a_sample_is_named_as_what_it_is(visit: Visit) -> None:
+    made, told = re.compile(r"\bmade\b"), visit.page.locator("#blink-name")
+    visit.open(f"yellowstone/20/{PLACE}?mode=blink&other=sample-1")
+    visit.page.keyboard.down("b")
+    expect(told).to_have_text("Sample 1")
+    expect(told).to_have_class(made)
+    visit.page.keyboard.up("b")
+    visit.page.keyboard.press("0")
+    visit.zoomed(19)
+    assert visit.page.locator(".side").all_text_contents() == ["Native"] * 3
+    expect(told).not_to_have_class(made)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from tests.tileserver.conftest import Server
 from tests.tileserver.viewer.visiting import HEIGHT, MIDDLE, PLACE, WIDTH, Visit
@@ -159,6 +159,22 @@ def test_the_drawer_lists_the_sources(visit: Visit, server: Server) -> None:
     cards.nth(1).locator("button").click()
     visit.zoomed(20)
     assert visit.text("source-title") == entries[1]["title"]
+
+
+def test_attributions_are_plain_text_and_without_synthesis_there_are_no_samples(
+    browser: Browser, server: Server
+) -> None:
+    page, address = browser.new_page(), f"{server.url}/yellowstone/tilejson.json?tile_format=png"
+    source = server.get("/sources.json").json()[0] | {"attribution": "<b>NEON</b> &copy;"}
+    document = server.get(f"{address}&tilesize=256").json() | {"maxzoom": 19}
+    page.route("**/sources.json", lambda route: route.fulfill(json=[source]))
+    page.route("**/yellowstone/tilejson.json?*", lambda route: route.fulfill(json=document))
+    Visit(page, server.url).open(f"yellowstone/19/{PLACE}")
+    page.locator("#open-sources").click()
+    expect(page.locator("#source-list dd").last).to_have_text("NEON ©")
+    expect(page.locator("#samples")).to_have_attribute("hidden", "")
+    assert page.locator("#other option").all_text_contents() == ["interpolation", "reference"]
+    page.close()
 
 
 def test_the_status_is_asked_for_while_it_is_open_and_only_then(

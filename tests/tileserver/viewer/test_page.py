@@ -153,6 +153,22 @@ def test_behind_a_prefix_everything_is_below_it_and_carries_the_key(
     page.close()
 
 
+def test_snippets_hold_the_key_only_where_it_is_asked_for(
+    browser: Browser, keyed: tuple[Server, str]
+) -> None:
+    _, public = keyed
+    page = browser.new_page()
+    visit, snippets = Visit(page, public), page.locator("#embed-list")
+    with browsers.watched(page, public):
+        visit.open(f"yellowstone/19/{PLACE}?mode=one", query="?key=a%20key")
+        page.locator("#open-embed").click()
+        expect(snippets).to_contain_text(f"{public}/yellowstone/")
+        assert "key=" not in (snippets.text_content() or "")
+        page.get_by_label("with your API key in them").check()
+        expect(snippets).to_contain_text("key=a%20key")
+    page.close()
+
+
 def test_tiles_at_a_public_address_are_allowed_to_pages_opened_elsewhere(
     browser: Browser, keyed: tuple[Server, str]
 ) -> None:

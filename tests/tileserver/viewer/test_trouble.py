@@ -57,6 +57,63 @@ def test_a_lost_connection_is_noticed_and_its_return_too(browser: Browser, serve
     page.close()
 
 
+def test_the_map_goes_on_where_another_source_cannot_be_opened(
+    browser: Browser, server: Server
+) -> None:
+    page, told = tab(browser), "The source cannot be shown: the server answers 500"
+    visit = Visit(page, server.url)
+    visit.open(f"yellowstone/19/{PLACE}?mode=one")
+    page.route("**/truth/tilejson.json?*", lambda route: route.fulfill(status=500))
+    page.locator("#open-sources").click()
+    page.locator("[data-source=truth]").click()
+    expect(page.get_by_role("alert")).to_contain_text(told)
+    page.keyboard.press("+")
+    visit.zoomed(20)
+    assert visit.text("origin") == "Synthesised detail ×2"
+    assert "#yellowstone/" in page.url
+    with page.expect_response("**/truth/tilejson.json?*"):
+        page.get_by_role("button", name="Retry").click()
+    expect(page.get_by_role("alert")).to_contain_text(told)
+    page.unroute_all()
+    page.get_by_role("button", name="Retry").click()
+    expect(page.locator("#source-title")).to_have_text("Yellowstone meadow, true 10 cm")
+    expect(page.get_by_role("alert")).to_be_empty()
+    page.close()
+
+
+def test_a_sample_that_cannot_be_had_is_not_named(browser: Browser, server: Server) -> None:
+    page = tab(browser)
+    visit = Visit(page, server.url)
+    visit.open(f"yellowstone/20/{PLACE}")
+    page.route("**/tilejson.json?*noise_seed=2", lambda route: route.fulfill(status=500))
+    page.select_option("#other", "sample-2")
+    expect(page.get_by_role("alert")).to_contain_text("the server answers 500")
+    assert visit.text("left-name") == "Interpolated"
+    page.unroute_all()
+    page.get_by_role("button", name="Retry").click()
+    expect(page.locator("#left-name")).to_have_text("Sample 2")
+    expect(page.get_by_role("alert")).to_be_empty()
+    page.close()
+
+
+def test_a_tile_that_is_no_picture_is_told_once_and_not_asked_for_again(
+    browser: Browser, server: Server
+) -> None:
+    page = tab(browser)
+    visit = Visit(page, server.url)
+    page.route("**/yellowstone/19/**", lambda route: route.fulfill(body="no picture"))
+    visit.open(f"yellowstone/19/{PLACE}?mode=one")
+    told = page.get_by_role("alert")
+    expect(told).to_have_text("Some tiles cannot be shown: they are no pictures.")
+    page.wait_for_timeout(500)
+    asked = visit.tiles("/yellowstone/19/")
+    assert len(asked) == len(set(asked)) > 4
+    page.locator("#open-sources").click()
+    page.locator("[data-source=truth]").click()
+    expect(told).to_be_empty()
+    page.close()
+
+
 @pytest.mark.parametrize("when_busy", ["refuse", "interpolate"])
 def test_a_busy_server_is_asked_again_until_nothing_is_missing(
     browser: Browser, config: Path, server: Server, tmp_path: Path, when_busy: str

@@ -1,9 +1,10 @@
 // What one looks at: the imagery itself, or synthesised detail, and what that means.
 
-import { element, made } from "./elements.js";
+import { element, made, write } from "./elements.js";
 import { opened } from "./dialogs.js";
 import { state } from "./state.js";
 
+const MADE_NAME = "Synthesised detail";
 const REAL = [
   "At this zoom every pixel is the imagery itself, averaged to the size of the screen's pixels. "
   + "Nothing is added.",
@@ -16,22 +17,27 @@ const MADE = (scale) => [
   + "imagery's own, to the rounding of a level.",
 ];
 
+// Says what is seen at a zoom.
+export function tellOrigin({ zoom, native, interpolated }) {
+  write("origin", origin(zoom, native, interpolated ? "Interpolated" : MADE_NAME));
+  element("badge").className = `panel ${zoom <= native ? "real" : interpolated ? "" : "made"}`;
+}
+
+function origin(zoom, native, past = MADE_NAME) {
+  return zoom > native ? `${past} ×${2 ** (zoom - native)}` : "The imagery itself";
+}
+
 export class Badge {
   constructor() {
     element("badge").addEventListener("click", () => this.explain());
   }
 
-  tell({ zoom, native, waiting, busy }) {
+  tell({ zoom, native, interpolated, waiting, busy }) {
     Object.assign(this, { zoom, native });
-    const past = zoom > native;
-    element("badge").className = `panel ${past ? "made" : "real"}`;
-    element("origin").textContent = past
-      ? `Synthesised detail ×${2 ** (zoom - native)}`
-      : "The imagery itself";
-    element("zoom").textContent = `Zoom ${zoom}, native to ${native}`;
-    element("progress").textContent = !waiting
-      ? ""
-      : busy ? `server busy, ${waiting} to come` : `${waiting} to come`;
+    tellOrigin({ zoom, native, interpolated });
+    write("zoom", `Zoom ${zoom}, native to ${native}`);
+    const toCome = `${waiting} to come`;
+    write("progress", !waiting ? "" : busy ? `server busy, ${toCome}` : toCome);
   }
 
   explain() {
@@ -47,7 +53,7 @@ export class Badge {
       ["Noise seed", overzoom.noise_seed],
       ["Fingerprint", overzoom.fingerprint],
     ];
-    element("meaning-title").textContent = element("origin").textContent;
+    element("meaning-title").textContent = origin(this.zoom, this.native);
     element("meaning-text").replaceChildren(
       ...(past ? MADE(scale) : REAL).map((text) => made("p", {}, text)),
     );

@@ -2,13 +2,14 @@
 
 import { card } from "./dialogs.js";
 import { element, made } from "./elements.js";
-import { sampleOf } from "./documents.js";
+import { sampleOf, seedsOf } from "./documents.js";
 import { change, onChange, state } from "./state.js";
 
 const USUAL_OPACITY = 70;
 
 export class Certainty {
-  constructor(layers) {
+  // attempt(act): does what may fail.
+  constructor(layers, attempt) {
     this.layers = layers;
     this.toggleCard = card("open-certainty", "certainty");
     const opacity = element("opacity");
@@ -18,13 +19,14 @@ export class Certainty {
     element("sample-after").addEventListener("click", () => this.leaf(1));
     onChange((changed) => {
       if (changed.has("uncertainty")) this.#tell();
-      if (changed.has("sample") && state.documents) this.draw();
+      if (changed.has("documents") || !state.documents) return;
+      if (changed.has("sample")) attempt(() => this.draw());
     });
   }
 
   // What the source has of this; the button goes where there is nothing.
   offer({ made: document, uncertainty, legend }) {
-    this.seeds = document.overzoom.noise_seeds ?? [];
+    this.seeds = seedsOf(document);
     this.offered = this.seeds.length > 1 || Boolean(uncertainty);
     element("open-certainty").hidden = !this.offered;
     if (!this.offered) this.toggleCard(false);
@@ -34,6 +36,7 @@ export class Certainty {
     if (!uncertainty) change({ uncertainty: 0 });
     if (legend) this.#legend(legend);
     this.layers.set(this.layers.uncertainty, uncertainty, { fade: true });
+    this.layers.set(this.layers.top, null); // until it is drawn
     this.#tell();
   }
 
@@ -52,8 +55,11 @@ export class Certainty {
   // Puts the sample on the super-resolved layer.
   async draw() {
     const { documents, sample, source } = state;
-    const document = await sampleOf(source, documents.made, sample);
-    if (state.documents !== documents || state.sample !== sample) return; // overtaken
+    const overtaken = () => state.documents !== documents || state.sample !== sample;
+    const document = await sampleOf(source, documents.made, sample).catch((error) => {
+      if (!overtaken()) throw error;
+    });
+    if (overtaken()) return;
     change({ drawn: document });
     this.layers.set(this.layers.top, document, { fade: true });
     this.#tell();
@@ -67,7 +73,7 @@ export class Certainty {
     if (on) element("opacity").value = state.uncertainty;
     this.layers.uncertainty.setVisible(on);
     this.layers.uncertainty.setOpacity(state.uncertainty / 100);
-    const seed = state.sample ?? this.seeds?.[0] ?? 0;
+    const seed = state.drawn?.overzoom.noise_seed ?? state.sample ?? this.seeds?.[0] ?? 0;
     const place = (this.seeds?.indexOf(seed) ?? 0) + 1;
     element("sample").textContent = `${place} of ${this.seeds?.length ?? 1} (seed ${seed})`;
   }

@@ -1,17 +1,17 @@
 // Two sides of one view: a line between them (swipe), or one after the other (blink).
 
-import { element, made } from "./elements.js";
+import { element, made, write } from "./elements.js";
 import { clipped } from "./layers.js";
-import { sampleOf } from "./documents.js";
+import { sampleOf, seedsOf } from "./documents.js";
 import { change, onChange, state } from "./state.js";
 
 const BLINK_MS = 900; // calmer than three flashes a second
 const SAMPLE = /^sample-(-?\d+)$/;
 
 export class Compare {
-  // shown(): {zoom, native} of the view.
-  constructor(map, layers, shown) {
-    Object.assign(this, { map, layers, shown, timer: 0 });
+  // shown(): {zoom, native} of the view. attempt(act): does what may fail.
+  constructor(map, layers, shown, attempt) {
+    Object.assign(this, { map, layers, shown, attempt, timer: 0 });
     clipped(layers.below, () => (layers.other.getVisible() ? this.#mine() : [0, 1]));
     clipped(layers.top, () => this.#mine());
     clipped(layers.uncertainty, () => this.#mine());
@@ -24,44 +24,59 @@ export class Compare {
   offer({ made: document, reference }) {
     const options = [made("option", { value: "interpolated" }, "interpolation")];
     if (reference) options.push(made("option", { value: "reference" }, "reference"));
-    for (const seed of document.overzoom.noise_seeds ?? []) {
+    for (const seed of seedsOf(document)) {
       options.push(made("option", { value: `sample-${seed}` }, `sample ${seed}`));
     }
     element("other").replaceChildren(...options);
     if (!options.some(({ value }) => value === state.other)) change({ other: "interpolated" });
     element("other").value = state.other;
+    this.#put("interpolated", null); // until the other is drawn
   }
 
   // Puts the other side on its layer.
   async draw() {
     const { documents, other, source } = state;
     const [, seed] = SAMPLE.exec(other) ?? [];
+    const overtaken = () => state.documents !== documents || state.other !== other;
     const document = other === "reference"
       ? documents.reference
-      : seed && (await sampleOf(source, documents.made, Number(seed)));
-    if (state.documents !== documents || state.other !== other) return; // overtaken
-    this.layers.set(this.layers.other, document ?? null, { fade: Boolean(seed) });
-    this.layers.other.setVisible(Boolean(document) && state.mode !== "one");
+      : seed && (await sampleOf(source, documents.made, Number(seed)).catch((error) => {
+        if (!overtaken()) throw error;
+      }));
+    if (overtaken()) return;
+    this.#put(other, document ?? null, { fade: Boolean(seed) });
     this.tell();
+  }
+
+  // Whether all that is seen is interpolated.
+  get interpolated() {
+    return state.mode === "blink" && state.peeking && this.drawn === "interpolated";
+  }
+
+  #put(name, document, options) {
+    this.drawn = name;
+    this.layers.set(this.layers.other, document, options);
+    this.layers.other.setVisible(document !== null && state.mode !== "one");
   }
 
   // Names of the sides, for the zoom that is shown.
   tell() {
     if (!state.documents) return;
-    const { zoom, native } = this.shown();
-    const past = zoom > native;
-    const names = { interpolated: past ? "Interpolated" : "Native", reference: "Reference" };
-    const [, seed] = SAMPLE.exec(state.other) ?? [];
-    const left = names[state.other] ?? `Sample ${seed}`;
-    const right = past ? "Super-resolved" : "Native";
-    element("left-name").textContent = left;
-    element("right-name").textContent = right;
-    element("blink-name").textContent = state.peeking ? left : right;
-    for (const [id, name] of [["left-name", left], ["right-name", right]]) {
-      element(id).classList.toggle("made", past && name !== "Interpolated" && name !== "Reference");
+    const past = this.shown().zoom > this.shown().native;
+    const [, seed] = SAMPLE.exec(this.drawn) ?? [];
+    const native = { name: "Native", made: false };
+    const right = past ? { name: "Super-resolved", made: true } : native;
+    const left = this.drawn === "reference" ? { name: "Reference", made: false }
+      : !past ? native
+      : seed ? { name: `Sample ${seed}`, made: true } : { name: "Interpolated", made: false };
+    const sides = { left, right, blink: state.peeking ? left : right };
+    for (const [side, { name, made }] of Object.entries(sides)) {
+      write(`${side}-name`, name);
+      element(`${side}-name`).classList.toggle("made", made);
     }
-    element("blink-name").classList.toggle("made", past && !state.peeking);
-    element("divider").setAttribute("aria-valuetext", `${state.at} % ${left}, then ${right}`);
+    element("divider").setAttribute(
+      "aria-valuetext", `${state.at} % ${left.name}, then ${right.name}`,
+    );
   }
 
   // The part of the width where the super-resolved side is, and the other.
@@ -78,7 +93,9 @@ export class Compare {
   #changed(changed) {
     if (changed.has("mode")) this.#mode();
     if (changed.has("other")) element("other").value = state.other;
-    if (changed.has("other") && state.documents) this.draw();
+    if (changed.has("other") && state.documents && !changed.has("documents")) {
+      this.attempt(() => this.draw());
+    }
     if (changed.has("at")) this.#move();
     if (["mode", "at", "peeking"].some((name) => changed.has(name))) {
       this.map.render();

@@ -3,6 +3,7 @@
 import { hide, show } from "./messages.js";
 import { load } from "./server.js";
 
+const HEALTH = new URL("../healthz", import.meta.url).href; // pages lie at several depths
 const FIRST_SECONDS = 2;
 const LAST_SECONDS = 15;
 
@@ -34,7 +35,7 @@ function later(seconds) {
 
 async function ask() {
   try {
-    await load("healthz", { cache: "no-store" });
+    await load(HEALTH, { cache: "no-store" });
   } catch {
     return false;
   }

@@ -14,8 +14,13 @@ export function tilejson(source, parameters = {}, path = "") {
   return load(`${encodeURIComponent(source)}/${path}tilejson.json?${query}`);
 }
 
+// The samples that can be asked for; there are none where nothing is synthesised.
+export function seedsOf({ maxzoom, overzoom }) {
+  return maxzoom > overzoom.native_maxzoom ? overzoom.noise_seeds ?? [] : [];
+}
+
 // The document of one sample; the first of them is the plain one.
-export function sampleOf(source, made, noiseSeed) {
+export async function sampleOf(source, made, noiseSeed) {
   const first = made.overzoom.noise_seeds?.[0] ?? null;
   return noiseSeed === null || noiseSeed === first
     ? made

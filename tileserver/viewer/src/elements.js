@@ -14,6 +14,11 @@ export function made(tag, attributes = {}, ...children) {
   return node;
 }
 
+// Writes a text where it is another: what is read aloud is read once.
+export function write(id, text) {
+  if (element(id).textContent !== text) element(id).textContent = text;
+}
+
 export const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 // What the browser remembers for this page; a browser may refuse to.

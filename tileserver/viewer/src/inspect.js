@@ -38,6 +38,7 @@ export class Inspect {
 
   // The pixel at a place of the map; null: at its centre.
   async look(coordinate) {
+    if (!state.documents) return;
     if (!this.on) this.toggle(true);
     const place = coordinate ?? this.map.getView().getCenter();
     this.mark.setPosition(place);

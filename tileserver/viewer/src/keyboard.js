@@ -19,8 +19,8 @@ export class Keyboard {
   #pressed(event) {
     const found = this.keys.get(event.key);
     if (!found || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (document.querySelector("dialog[open]") || isTyping(event.target)) return;
-    if (/^[a-z]$/.test(event.key) && !element("letters").checked) return;
+    if (document.querySelector("dialog[open]") || isTaken(event)) return;
+    if (event.key.length === 1 && !element("letters").checked) return;
     if (event.key === "Enter" && event.target !== element("map")) return;
     if (found.act(event) !== false) event.preventDefault();
   }
@@ -36,6 +36,9 @@ export class Keyboard {
 
 export const help = () => opened("help");
 
-function isTyping(target) {
-  return target.closest?.("select, textarea, input:not([type=radio], [type=checkbox])") !== null;
+// Whether a field, or a choice by arrows, needs the key itself.
+function isTaken({ key, target }) {
+  const fields = "select, textarea, input:not([type=radio], [type=checkbox])";
+  const needing = key.startsWith("Arrow") ? `${fields}, [type=radio]` : fields;
+  return target.closest?.(needing) !== null;
 }

@@ -18,13 +18,14 @@ import { lost } from "./connection.js";
 import * as dialogs from "./dialogs.js";
 import { documentsOf, FINER } from "./documents.js";
 import { element } from "./elements.js";
-import { embed } from "./embed.js";
+import * as embedding from "./embed.js";
 import { Inspect } from "./inspect.js";
 import { help, Keyboard } from "./keyboard.js";
 import { Layers } from "./layers.js";
 import { hide, show } from "./messages.js";
 import { attribute, Readings } from "./readings.js";
 import { Away, load, Refused } from "./server.js";
+import { settle } from "./settling.js";
 import * as sharing from "./share.js";
 import { list, mark } from "./sources.js";
 import { change, onChange, state } from "./state.js";
@@ -32,8 +33,6 @@ import * as status from "./status.js";
 import { Tiles } from "./tiles.js";
 import { Views } from "./view.js";
 import { ZoomLadder } from "./zoom_ladder.js";
-
-const SETTLING_MS = 200;
 
 const map = new Map({
   target: "map",
@@ -52,15 +51,15 @@ const views = new Views(map);
 const badge = new Badge();
 const ladder = new ZoomLadder((zoom) => views.to(zoom));
 const readings = new Readings(map);
-const compare = new Compare(map, layers, shown);
-const certainty = new Certainty(layers);
+const compare = new Compare(map, layers, shown, attempt);
+const certainty = new Certainty(layers, attempt);
 const inspect = new Inspect(map, () => {
   const { zoom, native } = shown();
   return { zoom: zoom + FINER, native: native + FINER };
 });
 let sources = [];
 let lastWritten = "";
-let settling = 0;
+let opening = 0; // the number of the latest call of open
 
 // The view in terms of the source.
 function shown() {
@@ -75,7 +74,7 @@ function tell() {
   const waiting = tiles.missing;
   const busy = waiting.some(({ tries }) => tries > 0);
   ladder.tell(now);
-  badge.tell({ ...now, waiting: waiting.length, busy });
+  badge.tell({ ...now, interpolated: compare.interpolated, waiting: waiting.length, busy });
   compare.tell();
 }
 
@@ -85,46 +84,50 @@ function keep() {
   history.replaceState(null, "", lastWritten);
 }
 
-async function open(source, view) {
+// Opens a source; until all its documents are there, everything stays as it is.
+async function open(source, view, settings = {}) {
+  const turn = (opening += 1);
   const entry = sources.find(({ id }) => id === source);
-  change({ source, documents: null, drawn: null });
-  const documents = await documentsOf(source);
-  if (state.source !== source) return; // overtaken
-  change({ documents });
+  const documents = await documentsOf(source).catch((error) => {
+    if (turn === opening) throw error;
+  });
+  if (turn !== opening) return; // overtaken
+  views.open(documents.made, view);
+  change({ ...settings, source, documents, drawn: null });
   mark(entry);
   document.title = `${entry.title ?? source}: Overzoom`;
   const { made, interpolated, reference } = documents;
+  hide("tiles");
   attribute(made.attribution, reference?.attribution);
   compare.offer(documents);
   certainty.offer(documents);
   layers.set(layers.below, interpolated, { below: made });
-  views.open(made, view);
   await Promise.all([certainty.draw(), compare.draw()]);
   keep();
-  hide("source");
 }
 
-// Opens what the address says; again when the server is back.
-async function start() {
-  const { source, view, settings } = read(location.hash);
-  const chosen = (id) => open(id, null).catch(failed(() => open(id, null)));
-  try {
-    if (sources.length === 0) {
-      sources = await load("sources.json");
-      list(sources, chosen);
-    }
-    if (sources.length === 0) throw new Error("it has no sources for you: is an API key missing?");
-    const drawable = sources.filter(({ tilejson }) => tilejson !== null);
-    const known = drawable.find(({ id }) => id === source);
-    change(settings);
-    await open((known ?? drawable[0] ?? sources[0]).id, known ? view : null);
-  } catch (error) {
-    failed(start)(error);
+// Opens what the address says.
+function start() {
+  const wanted = read(location.hash);
+  attempt(() => follow(wanted));
+}
+
+async function follow({ source, view, settings }) {
+  if (sources.length === 0) {
+    sources = await load("sources.json");
+    list(sources, (id) => attempt(() => open(id, null)));
   }
+  if (sources.length === 0) throw new Error("it has no sources for you: is an API key missing?");
+  const drawable = sources.filter(({ tilejson }) => tilejson !== null);
+  const known = drawable.find(({ id }) => id === source);
+  await open((known ?? drawable[0] ?? sources[0]).id, known ? view : null, settings);
 }
 
-function failed(again) {
-  return (error) => {
+// Does what may fail, as often as it takes.
+function attempt(act) {
+  const again = () => attempt(act);
+  hide("source");
+  act().catch((error) => {
     if (error instanceof Away) lost().then(again);
     else {
       const reason = error instanceof Refused && error.status === 401
@@ -132,17 +135,11 @@ function failed(again) {
         : error.message;
       show("source", `The source cannot be shown: ${reason}`, { name: "Retry", act: again });
     }
-  };
+  });
 }
 
-// Whether all that is looked at is drawn: assistive technology waits for it. Looked at again after
-// a while, since a tile may also leave the queue without another frame.
-function settle({ frameState }) {
-  const settled = frameState && !frameState.animate && !frameState.viewHints.some(Boolean)
-    && tiles.missing.length === 0 && frameState.tileQueue.getCount() === 0;
-  element("map").setAttribute("aria-busy", !settled);
-  clearTimeout(settling);
-  if (!settled) settling = setTimeout(() => map.render(), SETTLING_MS);
+function embed() {
+  if (state.documents) embedding.embed(state.source, views.place);
 }
 
 new Keyboard([
@@ -152,7 +149,7 @@ new Keyboard([
   [["ArrowDown"], "move south", () => views.pan(0, 0.25)],
   [["+", "="], "zoom in", () => views.by(1)],
   [["-", "_"], "zoom out", () => views.by(-1)],
-  [["0"], "the native zoom", () => views.to(shown().native)],
+  [["0"], "the native zoom", () => state.documents && views.to(shown().native)],
   [["1"], "super-resolved alone", () => change({ mode: "one" })],
   [["2"], "swipe", () => change({ mode: "swipe" })],
   [["3"], "blink", () => change({ mode: "blink" })],
@@ -169,7 +166,7 @@ new Keyboard([
   [["m"], "what this badge means", () => badge.explain()],
   [["l"], "sources", () => element("open-sources").click()],
   [["s"], "share", sharing.share],
-  [["e"], "embed", () => embed(state.source, views.place)],
+  [["e"], "embed", embed],
   [["q"], "status of the server", () => element("open-status").click()],
   [["f"], "full screen", appearance.fullScreen],
   [["c"], "colours: auto, light, dark", appearance.nextScheme],
@@ -179,20 +176,19 @@ new Keyboard([
 
 appearance.listen();
 dialogs.listen();
+embedding.listen();
 sharing.listen();
 status.listen();
 element("open-share").addEventListener("click", sharing.share);
-element("open-embed").addEventListener("click", () => embed(state.source, views.place));
+element("open-embed").addEventListener("click", embed);
 element("open-help").addEventListener("click", help);
 map.on("moveend", () => {
   tell();
   readings.tell();
   keep();
 });
-map.on("postrender", (event) => {
-  tell();
-  settle(event);
-});
+map.on("postrender", tell);
+settle(map, tiles);
 onChange((changed) => {
   if (["mode", "other", "at", "uncertainty", "sample"].some((name) => changed.has(name))) keep();
 });

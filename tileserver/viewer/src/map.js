@@ -4,15 +4,20 @@ import Map from "ol/Map.js";
 import View from "ol/View.js";
 import DoubleClickZoom from "ol/interaction/DoubleClickZoom.js";
 import DragPan from "ol/interaction/DragPan.js";
+import KeyboardPan from "ol/interaction/KeyboardPan.js";
+import KeyboardZoom from "ol/interaction/KeyboardZoom.js";
 import MouseWheelZoom from "ol/interaction/MouseWheelZoom.js";
 import PinchZoom from "ol/interaction/PinchZoom.js";
 import TileLayer from "ol/layer/Tile.js";
 import Projection from "ol/proj/Projection.js";
 import ImageTile from "ol/source/ImageTile.js";
 import TileGrid from "ol/tilegrid/TileGrid.js";
-import { element } from "./elements.js";
+import { tellOrigin } from "./badge.js";
+import { write } from "./elements.js";
 import { show } from "./messages.js";
 import { attribute } from "./readings.js";
+import { load } from "./server.js";
+import { settle } from "./settling.js";
 import { Tiles } from "./tiles.js";
 import { ZoomLadder } from "./zoom_ladder.js";
 
@@ -20,12 +25,6 @@ import { ZoomLadder } from "./zoom_ladder.js";
 const PIXELS = new Projection({ code: "pixels", units: "pixels", metersPerUnit: 1 });
 const TILE_PX = 256;
 const MOVE_MS = 250;
-
-async function load(url) {
-  const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`${answer.status}`);
-  return answer.json();
-}
 
 // The part of the grid that shows ground at a zoom.
 function extent({ tileMatrix, minTileRow, maxTileRow, minTileCol, maxTileCol }) {
@@ -57,11 +56,10 @@ function layer(tiles, template, limits) {
 
 async function start() {
   const [source, grid] = location.pathname.split("/").slice(-3).map(decodeURIComponent);
-  const key = new URLSearchParams(location.search).get("key");
-  const own = key ? `?${new URLSearchParams({ key })}` : "";
+  const interpolated = new URLSearchParams(location.search).get("mode") === "interpolated";
   const [tileset, tilejson] = await Promise.all([
     load(`../tiles/${grid}${location.search}`),
-    load(`tilejson.json${own}`),
+    load("tilejson.json"),
   ]);
   const native = tilejson.overzoom.native_maxzoom;
   const limits = tileset.tileMatrixSetLimits;
@@ -91,25 +89,20 @@ async function start() {
     controls: [],
     interactions: [
       new DragPan(), new DoubleClickZoom(), new MouseWheelZoom(), new PinchZoom(),
+      new KeyboardPan(), new KeyboardZoom(),
     ],
     maxTilesLoading: Infinity, // Tiles decides
   });
   const ladder = new ZoomLadder((zoom) => view.animate({ zoom, duration: MOVE_MS }));
-  map.on("postrender", ({ frameState }) => {
+  map.on("postrender", () => {
     const zoom = Math.round(view.getZoom());
-    const past = zoom > native;
     ladder.tell({ zoom, native, least, most });
-    element("zoom").textContent = `${grid}, zoom ${zoom} (native to ${native})`;
-    element("origin").textContent = past
-      ? `Synthesised detail ×${2 ** (zoom - native)}`
-      : "The imagery itself";
-    element("badge").className = `panel ${past ? "made" : "real"}`;
-    const settled = frameState && !frameState.animate && !frameState.viewHints.some(Boolean)
-      && tiles.missing.length === 0 && frameState.tileQueue.getCount() === 0;
-    element("map").setAttribute("aria-busy", !settled);
+    write("zoom", `${grid}, zoom ${zoom} (native to ${native})`);
+    tellOrigin({ zoom, native, interpolated });
   });
-  const tiles = new Tiles(map, () => map.render());
+  const tiles = new Tiles(map, () => {});
+  settle(map, tiles);
   map.addLayer(layer(tiles, template, limits));
 }
 
-start().catch((error) => show("away", `The server does not answer (${error.message}).`));
+start().catch((error) => show("map", `The map cannot be shown: ${error.message}.`));

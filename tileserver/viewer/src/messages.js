@@ -7,6 +7,7 @@ let timer = 0;
 
 // A message that stays until it is hidden; action: {name, act}.
 export function show(id, text, action) {
+  if (element(`message-${id}`)?.firstChild.textContent === text) return; // said once is enough
   hide(id);
   const parts = [made("span", {}, text)];
   if (action) parts.push(made("button", { type: "button", onclick: action.act }, action.name));

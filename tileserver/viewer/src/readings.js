@@ -47,8 +47,9 @@ function named(metres) {
 }
 
 // Attributions are plain text here, whatever markup they bring along.
+export const plain = (text) => new DOMParser().parseFromString(text, "text/html").body.textContent;
+
 export function attribute(...texts) {
-  const plain = (text) => new DOMParser().parseFromString(text, "text/html").body.textContent;
   const all = new Set(texts.filter(Boolean).map(plain));
   element("attribution").textContent = [...all].join(" · ");
 }

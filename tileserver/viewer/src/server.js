@@ -19,8 +19,13 @@ export function address(path) {
 }
 
 // A JSON document; throws Refused or Away.
-export async function load(path, options) {
-  const answer = await fetch(address(path), options).catch(() => {
+export const load = (path, options) => loaded(address(path), options);
+
+// One whose addresses are not to hold the key, though it is asked for with the key.
+export const loadKeyless = (path) => loaded(path, key ? { headers: { "X-API-Key": key } } : {});
+
+async function loaded(url, options) {
+  const answer = await fetch(url, options).catch(() => {
     throw new Away("the server does not answer");
   });
   if (!answer.ok) throw new Refused(answer.status);

@@ -2,6 +2,7 @@
 
 import { opened } from "./dialogs.js";
 import { element, made } from "./elements.js";
+import { plain } from "./readings.js";
 import { address } from "./server.js";
 
 // chosen(id): a source was picked.
@@ -59,7 +60,7 @@ function factsOf(source) {
     ["Native to", source.native_zoom && `zoom ${source.native_zoom}`],
     ["Served to", source.max_zoom && served(source)],
     ["Licence", source.licence],
-    ["Attribution", source.attribution],
+    ["Attribution", source.attribution && plain(source.attribution)],
   ];
   return facts.filter(([, value]) => value);
 }

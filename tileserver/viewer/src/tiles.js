@@ -99,14 +99,18 @@ export class Tiles {
   }
 
   #drop(job, error) {
-    this.jobs.delete(job.url);
+    this.#forget(job);
     job.controller?.abort();
     job.reject(error);
   }
 
   #finish(job, picture) {
-    this.jobs.delete(job.url);
+    this.#forget(job);
     job.resolve(picture);
+  }
+
+  #forget(job) {
+    if (this.jobs.get(job.url) === job) this.jobs.delete(job.url); // not a later one of this URL
   }
 
   async #fetch(job) {
@@ -114,13 +118,19 @@ export class Tiles {
     try {
       const answer = await fetch(job.url, { signal: controller.signal });
       if (isBusy(answer)) this.#later(job, answer);
-      else if (answer.ok) this.#finish(job, await createImageBitmap(await answer.blob()));
+      else if (answer.ok) await this.#decode(job, await answer.blob());
       else this.#refused(job, answer.status);
     } catch {
       if (!controller.signal.aborted) lost().then(() => this.pump());
     }
     job.controller = null;
     this.pump();
+  }
+
+  async #decode(job, blob) {
+    const picture = await createImageBitmap(blob).catch(() => null);
+    if (!picture) show("tiles", "Some tiles cannot be shown: they are no pictures.");
+    this.#finish(job, picture);
   }
 
   #refused(job, status) {
