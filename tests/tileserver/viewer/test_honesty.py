@@ -73,6 +73,7 @@ def test_enter_inspects_the_middle_and_the_pixel_is_the_one_on_screen(visit: Vis
 
 def test_the_sample_that_is_shown_is_the_one_inspected(visit: Visit) -> None:
     visit.open(VIEW)
+    visit.page.locator("#map").focus()
     visit.page.keyboard.press("n")
     visit.page.keyboard.press("Enter")
     expect(visit.page.locator("#inspected")).to_contain_text("Super-resolved")
