@@ -51,9 +51,10 @@ def test_the_notebook_runs_and_its_maps_show_the_source(
 
     (page,) = [o["data"]["text/html"] for o in outputs if "text/html" in o.get("data", {})]
     visit.page.context.route(re.compile(r"^https://"), answer_as_folium_s_cdns)
-    visit.page.goto(site.page("folium.html", page))
-    visit.page.frame_locator("iframe").get_by_text("interpolated").click()
-    visit.page.wait_for_load_state("networkidle")
+    with visit.page.expect_response(lambda answer: "/yellowstone/" in answer.url):
+        visit.page.goto(site.page("folium.html", page))
+    with visit.page.expect_response(lambda answer: "mode=interpolated" in answer.url):
+        visit.page.frame_locator("iframe").get_by_text("interpolated").click()
     origins = {tile.headers["x-overzoom"] for tile in visit.tiles}
     assert origins == {"interpolated", "super-resolved"}
 
