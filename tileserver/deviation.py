@@ -15,7 +15,15 @@ from rio_tiler.colormap import cmap as colour_maps
 
 from engine.imagery import Pixels
 from tileserver.errors import OutOfRange
-from tileserver.rendering import Mask, Rendering, Shown, check, default_indexes
+from tileserver.rendering import (
+    Mask,
+    Rendering,
+    Shown,
+    check,
+    chosen_bands,
+    default_indexes,
+    opaque_where,
+)
 from tileserver.sources.raster import Raster
 
 COLORMAP = "magma"
@@ -47,20 +55,19 @@ def deviation_rendering(given: Rendering, raster: Raster) -> Rendering:
 def deviation_shown(deviation: Pixels, valid: Mask, raster: Raster, rendering: Rendering) -> Shown:
     """Colours (3, H, W) of a deviation (C, H, W), where 1 is the source's whole range."""
     indexes = rendering.indexes or default_indexes(raster)
-    squares = deviation[[raster.indexes.index(index) for index in indexes]] ** 2
+    squares = chosen_bands(deviation, raster, indexes) ** 2
     low, high = rendering.rescale[0]
     place = (np.sqrt(squares.mean(axis=0)) * np.float32(WHOLE) - low) / (high - low)
     levels = np.rint(np.clip(place, 0, 1) * (COLOURS - 1)).astype(np.uint8)
     shown = colours(rendering)[levels].transpose(2, 0, 1)
-    opaque = valid if rendering.return_mask else np.ones_like(valid)
+    opaque = opaque_where(valid, rendering)
     return Shown(np.where(valid, shown, np.uint8(0)), opaque)
 
 
 def deviation_values(deviation: Pixels, valid: Mask, raster: Raster, rendering: Rendering) -> Shown:
     """A deviation by band in the source's own unit, float32."""
-    indexes = rendering.indexes or raster.indexes
-    chosen = deviation[[raster.indexes.index(index) for index in indexes]]
-    opaque = valid if rendering.return_mask else np.ones_like(valid)
+    chosen = chosen_bands(deviation, raster, rendering.indexes or raster.indexes)
+    opaque = opaque_where(valid, rendering)
     return Shown(np.where(valid, in_unit(chosen, raster), np.float32(0)), opaque)
 
 

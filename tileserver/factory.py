@@ -26,6 +26,7 @@ from tileserver.inspecting import add_inspect
 from tileserver.limits import LimitedRoute
 from tileserver.parameters import Sizes
 from tileserver.reader import CatalogueReader
+from tileserver.rendering import Rendering
 from tileserver.tile_parameters import (
     GridId,
     Index,
@@ -135,6 +136,22 @@ class OverzoomFactory(TilerFactory):
     def tilejson(self) -> None:
         """Register TileJSON, whose maxzoom is the served one."""
 
+        def document(
+            request: Request,
+            source: Source,
+            grid_id: str,
+            url: str,
+            mode: Mode,
+            tilesize: int | None,
+            rendering: Rendering,
+            noise_seed: int | None,
+        ) -> dict[str, Any]:
+            scale, renderer = scale_of(1, tilesize), self.answers.renderer
+            found = tilejson_document(
+                renderer, source, grid_id, url, mode, scale, rendering, noise_seed
+            )
+            return for_client(found, request)
+
         @self.router.get("/{tileMatrixSetId}/tilejson.json")
         def tilejson(
             request: Request,
@@ -149,18 +166,9 @@ class OverzoomFactory(TilerFactory):
             """TileJSON 3.0; its member "overzoom" says what is native and what is made."""
             route = {"z": "{z}", "x": "{x}", "y": "{y}", "format": str(tile_format)}
             url = self.url_for(request, "tile", tileMatrixSetId=tileMatrixSetId, **route)
-            scale = scale_of(1, tilesize)
-            document = tilejson_document(
-                self.answers.renderer,
-                source,
-                tileMatrixSetId,
-                url,
-                mode,
-                scale,
-                rendering,
-                noise_seed,
+            return document(
+                request, source, tileMatrixSetId, url, mode, tilesize, rendering, noise_seed
             )
-            return for_client(document, request)
 
         @self.router.get("/tilejson.json")
         def xyz_tilejson(
@@ -174,15 +182,7 @@ class OverzoomFactory(TilerFactory):
         ) -> dict[str, Any]:
             """The TileJSON of the web mercator grid."""
             route = {"z": "{z}", "x": "{x}", "y": "{y}", "format": str(tile_format)}
-            url, scale = self.url_for(request, "xyz_tile", **route), scale_of(1, tilesize)
-            document = tilejson_document(
-                self.answers.renderer,
-                source,
-                WEB_MERCATOR,
-                url,
-                mode,
-                scale,
-                rendering,
-                noise_seed,
+            url = self.url_for(request, "xyz_tile", **route)
+            return document(
+                request, source, WEB_MERCATOR, url, mode, tilesize, rendering, noise_seed
             )
-            return for_client(document, request)

@@ -118,7 +118,7 @@ def check(rendering: Rendering, raster: Raster) -> None:
 
 def shown(values: Pixels, valid: Mask, raster: Raster, rendering: Rendering) -> Shown:
     """What an 8-bit image shows of values (C, H, W) in [0, 1]: one, three or four bands."""
-    values = _chosen(values, raster, rendering.indexes or default_indexes(raster))
+    values = chosen_bands(values, raster, rendering.indexes or default_indexes(raster))
     if rendering.rescale:
         image = _image(unscaled(values, raster).astype(np.float32), valid)
         levels = image.rescale(rendering.rescale).array.data
@@ -128,7 +128,7 @@ def shown(values: Pixels, valid: Mask, raster: Raster, rendering: Rendering) -> 
         levels = _image(levels, valid).apply_color_formula(rendering.color_formula).array.data
     if rendering.colormap:
         levels, valid = _coloured(levels, values, valid, raster, rendering)
-    opaque = valid if rendering.return_mask else np.ones_like(valid)
+    opaque = opaque_where(valid, rendering)
     return Shown(np.where(valid, levels, np.uint8(0)), opaque)
 
 
@@ -136,8 +136,8 @@ def values_shown(values: Pixels, valid: Mask, raster: Raster, rendering: Renderi
     """The source's own values of all or some bands, for formats that hold numbers."""
     if rendering.rescale or rendering.color_formula or rendering.colormap:
         return shown(values, valid, raster, rendering)
-    chosen = unscaled(_chosen(values, raster, rendering.indexes or raster.indexes), raster)
-    opaque = valid if rendering.return_mask else np.ones_like(valid)
+    chosen = unscaled(chosen_bands(values, raster, rendering.indexes or raster.indexes), raster)
+    opaque = opaque_where(valid, rendering)
     return Shown(np.where(valid, chosen, chosen.dtype.type(0)), opaque)
 
 
@@ -160,7 +160,13 @@ def query_of(rendering: Rendering) -> list[tuple[str, str]]:
     return query
 
 
-def _chosen(values: Pixels, raster: Raster, indexes: tuple[int, ...]) -> Pixels:
+def opaque_where(valid: Mask, rendering: Rendering) -> Mask:
+    """Where what is shown is opaque (H, W)."""
+    return valid if rendering.return_mask else np.ones_like(valid)
+
+
+def chosen_bands(values: Pixels, raster: Raster, indexes: tuple[int, ...]) -> Pixels:
+    """The bands (C, H, W) of so many of a raster's, by their numbers in it."""
     chosen: Pixels = values[[raster.indexes.index(index) for index in indexes]]
     return chosen
 

@@ -61,7 +61,7 @@ class Raster:
     """Whether any later change is sure to change the signature."""
 
     overviews: tuple[int, ...]
-    """How many pixels a side each overview makes one of, the finest first."""
+    """How many pixels a side each overview makes one of, in the file's order."""
     parts: tuple[object, ...]
     """Masks, colours and overviews, as every handle has to show them."""
 
@@ -202,7 +202,7 @@ def _value_range(
 def open_raster(raster: Raster, level: int | None = None) -> rasterio.DatasetReader:
     """A new handle, opened with the driver found by inspection and no other.
 
-    level: of one of its overviews, the finest being 0; None: of the whole.
+    level: of one of its overviews, by its place among them; None: of the whole.
     """
     dataset = opened(raster.address)
     if _parts(dataset) != raster.parts:

@@ -43,7 +43,7 @@ class GridSource:
     """
 
     def __init__(self, shelf: Shelf, grid: Grid, zoom: int, level: int | None = None) -> None:
-        """level: the file's overview that is read, from 0; None: the file itself."""
+        """level: the place of the overview that is read; None: the file itself."""
         self.shelf, self.grid, self.zoom, self.level = shelf, grid, zoom, level
         self.raster = shelf.raster
         bounds = grid.bounds_of(self.raster.crs, self.raster.bounds)
