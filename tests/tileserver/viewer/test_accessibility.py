@@ -140,6 +140,20 @@ def test_everything_works_by_keyboard(visit: Visit) -> None:
     assert visit.text("source-title") == "Yellowstone meadow, true 10 cm"
 
 
+def test_a_key_right_after_a_dialog_with_a_field_is_closed_is_heard(visit: Visit) -> None:
+    visit.open(VIEW)
+    visit.page.keyboard.press("s")
+    target = visit.page.evaluate("""() => {
+        document.getElementById("share").close();
+        const target = document.activeElement;  // until the next frame
+        target.dispatchEvent(new KeyboardEvent("keydown", { key: "e", bubbles: true }));
+        return target.id;
+    }""")
+    assert target == "share-link"
+    expect(visit.page.locator("#embed")).to_be_visible()
+    visit.page.keyboard.press("Escape")
+
+
 def test_the_mode_is_chosen_by_arrows_and_the_map_stays(visit: Visit) -> None:
     visit.open(f"{VIEW}?mode=swipe")
     place = visit.text("place")

@@ -36,9 +36,10 @@ export class Keyboard {
 
 export const help = () => opened("help");
 
-// Whether a field, or a choice by arrows, needs the key itself.
+// Whether a field, or a choice by arrows, needs the key itself. A field of a dialog that was just
+// closed is still the target until the next frame: it needs none.
 function isTaken({ key, target }) {
   const fields = "select, textarea, input:not([type=radio], [type=checkbox])";
   const needing = key.startsWith("Arrow") ? `${fields}, [type=radio]` : fields;
-  return target.closest?.(needing) !== null;
+  return target.closest?.(needing)?.checkVisibility() ?? false;
 }
