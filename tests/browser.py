@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 QUIET = [
@@ -38,7 +38,7 @@ def opened(browser: Browser, timeout_seconds: float = 60) -> Page:
 
 @contextmanager
 def watched(page: Page, origin: str) -> Iterator[None]:
-    """Fails where the page writes errors or warnings, or asks anybody but an origin."""
+    """Fails where the page throws, writes errors or warnings, or asks anybody but an origin."""
     complaints: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
@@ -49,10 +49,15 @@ def watched(page: Page, origin: str) -> Iterator[None]:
         if not request.url.startswith((origin, "data:")):
             complaints.append(request.url)
 
+    def note_thrown(error: Error) -> None:
+        complaints.append(f"{error}")
+
     page.on("console", note)
+    page.on("pageerror", note_thrown)
     page.on("request", check)
     yield
     page.remove_listener("console", note)
+    page.remove_listener("pageerror", note_thrown)
     page.remove_listener("request", check)
     assert not complaints
 

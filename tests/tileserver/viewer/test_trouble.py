@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from playwright.sync_api import Browser, Page, Response, expect
+from playwright.sync_api import Browser, Page, Response, Route, expect
 
 from tests.tileserver.conftest import Server, free_port, running
 from tests.tileserver.viewer.visiting import MIDDLE, PLACE, Visit
@@ -79,6 +79,33 @@ def test_the_map_goes_on_where_another_source_cannot_be_opened(
     expect(page.locator("#source-title")).to_have_text("Yellowstone meadow, true 10 cm")
     expect(page.get_by_role("alert")).to_be_empty()
     page.close()
+
+
+def test_keys_and_addresses_are_taken_before_the_list_of_sources_is_there(visit: Visit) -> None:
+    page, held = visit.page, list[Route]()
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/sources.json", hold)
+    visit.open(f"truth/19/{PLACE}?mode=one", settled=False)
+    for key in ["ArrowUp", "+", "-", "0", "2", "3", "b", "t", "]", "i", "Enter", "u", "n", "m", "e",
+                "q", "q", "Escape"]:  # fmt: skip
+        page.keyboard.press(key)
+    page.mouse.move(50, 50)
+    page.mouse.move(300, 200)
+    page.locator("#open-help").hover()
+    with page.expect_request("**/sources.json"):
+        page.evaluate(f"location.hash = 'yellowstone/21/{PLACE}?mode=one'")
+    page.wait_for_timeout(100)
+    for route in reversed(held):  # the newer wish is answered first
+        route.continue_()
+        page.wait_for_timeout(200)
+    page.unroute_all()
+    visit.zoomed(21)
+    assert visit.text("source-title") == "Yellowstone meadow, 20 cm"
+    assert page.locator("[data-source]").count() == 2
+    assert visit.ground()[MIDDLE].std() > 10
 
 
 def test_a_sample_that_cannot_be_had_is_not_named(browser: Browser, server: Server) -> None:

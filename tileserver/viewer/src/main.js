@@ -59,7 +59,7 @@ const inspect = new Inspect(map, () => {
 });
 let sources = [];
 let lastWritten = "";
-let opening = 0; // the number of the latest call of open
+let opening = 0; // the number of the latest wish to open a source
 
 // The view in terms of the source.
 function shown() {
@@ -85,12 +85,9 @@ function keep() {
 }
 
 // Opens a source; until all its documents are there, everything stays as it is.
-async function open(source, view, settings = {}) {
-  const turn = (opening += 1);
+async function open(source, view, settings = {}, turn = (opening += 1)) {
   const entry = sources.find(({ id }) => id === source);
-  const documents = await documentsOf(source).catch((error) => {
-    if (turn === opening) throw error;
-  });
+  const documents = await documentsOf(source).catch(unlessOvertaken(turn));
   if (turn !== opening) return; // overtaken
   views.open(documents.made, view);
   change({ ...settings, source, documents, drawn: null });
@@ -106,6 +103,10 @@ async function open(source, view, settings = {}) {
   keep();
 }
 
+const unlessOvertaken = (turn) => (error) => {
+  if (turn === opening) throw error;
+};
+
 // Opens what the address says.
 function start() {
   const wanted = read(location.hash);
@@ -113,14 +114,17 @@ function start() {
 }
 
 async function follow({ source, view, settings }) {
+  const turn = (opening += 1);
   if (sources.length === 0) {
-    sources = await load("sources.json");
+    const listed = await load("sources.json").catch(unlessOvertaken(turn));
+    if (turn !== opening) return; // overtaken
+    sources = listed;
     list(sources, (id) => attempt(() => open(id, null)));
   }
   if (sources.length === 0) throw new Error("it has no sources for you: is an API key missing?");
   const drawable = sources.filter(({ tilejson }) => tilejson !== null);
   const known = drawable.find(({ id }) => id === source);
-  await open((known ?? drawable[0] ?? sources[0]).id, known ? view : null, settings);
+  await open((known ?? drawable[0] ?? sources[0]).id, known ? view : null, settings, turn);
 }
 
 // Does what may fail, as often as it takes.

@@ -29,6 +29,7 @@ export class Readings {
 
   #place(coordinate) {
     const view = this.map.getView();
+    if (!view.isDef()) return; // nothing is open yet
     const [longitude, latitude] = toLonLat(coordinate ?? view.getCenter());
     const places = Math.max(digits(view.getZoom()) - 1, 2);
     element("place").textContent = `${latitude.toFixed(places)}, ${longitude.toFixed(places)}`;

@@ -44,6 +44,7 @@ export class Views {
   }
 
   to(zoom) {
+    if (!this.view.isDef()) return; // nothing is open yet
     this.#animate({ zoom: this.view.getConstrainedZoom(zoom) });
   }
 
@@ -55,6 +56,7 @@ export class Views {
 
   // A share of the screen to the right and down.
   pan(right, down) {
+    if (!this.view.isDef()) return;
     const [width, height] = this.map.getSize();
     const [x, y] = this.view.getCenter();
     const pixel = this.view.getResolution();
