@@ -212,7 +212,7 @@ def test_nothing_overlaps_or_leaves_the_screen_and_targets_are_large_enough(
             assert x + width <= size[0] + 0.5, name
             assert y + height <= size[1] + 0.5, name
             if name not in ("place", "attribution") and not name.startswith(("origin", "44.")):
-                assert min(width, height) >= LEAST_TARGET_PX - 4 * (name == "attribution"), name
+                assert min(width, height) >= LEAST_TARGET_PX, name
     page.close()
 
 

@@ -162,17 +162,26 @@ def test_the_drawer_lists_the_sources(visit: Visit, server: Server) -> None:
     assert visit.text("source-title") == entries[1]["title"]
 
 
-def test_attributions_are_plain_text_and_without_synthesis_there_are_no_samples(
+def test_attributions_keep_their_links_and_without_synthesis_there_are_no_samples(
     browser: Browser, server: Server
 ) -> None:
     page, address = browser.new_page(), f"{server.url}/yellowstone/tilejson.json?tile_format=png"
-    source = server.get("/sources.json").json()[0] | {"attribution": "<b>NEON</b> &copy;"}
-    document = server.get(f"{address}&tilesize=256").json() | {"maxzoom": 19}
+    attribution = (
+        "<b>NEON</b> &copy; <a href='https://example.org/x' onclick='alert(1)'>Licence</a>"
+        "<img src='/none.png' onerror='alert(1)'><script>alert(1)</script>"
+        ", <a href='javascript:alert(1)'>more</a>"
+    )
+    source = server.get("/sources.json").json()[0] | {"attribution": attribution}
+    document = server.get(f"{address}&tilesize=256").json()
+    document |= {"maxzoom": 19, "attribution": attribution}
     page.route("**/sources.json", lambda route: route.fulfill(json=[source]))
     page.route("**/yellowstone/tilejson.json?*", lambda route: route.fulfill(json=document))
     Visit(page, server.url).open(f"yellowstone/19/{PLACE}")
     page.locator("#open-sources").click()
-    expect(page.locator("#source-list dd").last).to_have_text("NEON ©")
+    for shown in (page.locator("#source-list dd").last, page.locator("#attribution")):
+        assert shown.inner_html().startswith(
+            'NEON © <a href="https://example.org/x" target="_blank" rel="noopener">Licence</a>, more'
+        )
     expect(page.locator("#samples")).to_have_attribute("hidden", "")
     assert page.locator("#other option").all_text_contents() == ["interpolation", "reference"]
     page.close()

@@ -1,4 +1,4 @@
-// The foot of the map: a scale bar, where the pointer is, and whose imagery it is.
+// The foot of the map: a scale bar, and where the pointer is.
 
 import { toLonLat } from "ol/proj.js";
 import { digits } from "./address.js";
@@ -45,12 +45,4 @@ function rounded(most) {
 function named(metres) {
   if (metres >= 1000) return `${metres / 1000} km`;
   return metres >= 1 ? `${metres} m` : `${Math.round(100 * metres)} cm`;
-}
-
-// Attributions are plain text here, whatever markup they bring along.
-export const plain = (text) => new DOMParser().parseFromString(text, "text/html").body.textContent;
-
-export function attribute(...texts) {
-  const all = new Set(texts.filter(Boolean).map(plain));
-  element("attribution").textContent = [...all].join(" · ");
 }

@@ -1,8 +1,8 @@
 // The drawer of sources: what each of them is, and where else it leads.
 
+import { linked } from "./attribution.js";
 import { opened } from "./dialogs.js";
 import { element, made } from "./elements.js";
-import { plain } from "./readings.js";
 import { address } from "./server.js";
 
 // chosen(id): a source was picked.
@@ -34,7 +34,7 @@ function entry(source, onclick) {
   button.disabled = source.tilejson === null; // outside web mercator
   const facts = made("dl", {}, ...factsOf(source).flatMap(([name, value]) => [
     made("dt", {}, name),
-    made("dd", {}, value),
+    made("dd", {}, ...[value].flat()),
   ]));
   const path = encodeURIComponent(source.id);
   const links = made("p", { className: "links" },
@@ -60,7 +60,7 @@ function factsOf(source) {
     ["Native to", source.native_zoom && `zoom ${source.native_zoom}`],
     ["Served to", source.max_zoom && served(source)],
     ["Licence", source.licence],
-    ["Attribution", source.attribution && plain(source.attribution)],
+    ["Attribution", source.attribution && linked(source.attribution)],
   ];
   return facts.filter(([, value]) => value);
 }
