@@ -178,10 +178,9 @@ def test_attributions_keep_their_links_and_without_synthesis_there_are_no_sample
     page.route("**/yellowstone/tilejson.json?*", lambda route: route.fulfill(json=document))
     Visit(page, server.url).open(f"yellowstone/19/{PLACE}")
     page.locator("#open-sources").click()
+    link = '<a href="https://example.org/x" target="_blank" rel="noopener">Licence</a>'
     for shown in (page.locator("#source-list dd").last, page.locator("#attribution")):
-        assert shown.inner_html().startswith(
-            'NEON © <a href="https://example.org/x" target="_blank" rel="noopener">Licence</a>, more'
-        )
+        assert shown.inner_html().startswith(f"NEON © {link}, more")
     expect(page.locator("#samples")).to_have_attribute("hidden", "")
     assert page.locator("#other option").all_text_contents() == ["interpolation", "reference"]
     page.close()
