@@ -61,7 +61,7 @@ class DiskStore(Store):
         self.evicted = 0
         """Values that this process removed for want of room."""
         self._stock = Stock()
-        self._looking = threading.Lock()
+        self._looking, self._counting = threading.Lock(), threading.Lock()
         self._claim()
         self._look()
 
@@ -167,7 +167,9 @@ class DiskStore(Store):
 
     def _evict(self, target_bytes: float) -> None:
         for key in self._stock.oldest(target_bytes):
-            self.evicted += self._removed(key)  # another thread may have been quicker
+            gone = self._removed(key)  # another thread may have been quicker
+            with self._counting:
+                self.evicted += gone
 
     def _claim(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -194,9 +196,9 @@ class DiskStore(Store):
                 else:
                     found.append((status.st_mtime_ns, key, status.st_size))
             self._stock.replace(Entry(key, size) for _, key, size in sorted(found))
+            self._keep_quota()
         finally:
             self._looking.release()
-        self._keep_quota()
 
     def _files(self, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
         """The files whose keys start with a prefix; partial ones that were abandoned go."""

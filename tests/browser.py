@@ -7,13 +7,22 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Error,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 CHROMIUM = "/usr/bin/chromium"
 QUIET = [
     "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-component-update",
     "--disable-background-networking", "--disable-sync",
 ]  # fmt: skip
+expect.set_options(timeout=30_000)  # for busy machines: nothing here has to fail sooner
 NO_GPU = ["--disable-gpu"]
 SOFTWARE_WEBGL = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 VIEWPORT = {"width": 900, "height": 600}
@@ -60,6 +69,14 @@ def watched(page: Page, origin: str) -> Iterator[None]:
     page.remove_listener("pageerror", note_thrown)
     page.remove_listener("request", check)
     assert not complaints
+
+
+def next_frame(page: Page) -> None:
+    """Wait until what was just done to the page has been drawn."""
+    page.evaluate(
+        "() => new Promise(done =>"
+        " requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+    )
 
 
 def wait_until(page: Page, condition: str, seconds: float = 60) -> None:

@@ -8,11 +8,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
+import cache.lease
+import cache.redis
 from tests.services import S3, RedisServer
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # one process a core
+
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 DEMO = Path(__file__).parents[1] / "deploy" / "demo"
 
@@ -32,8 +38,10 @@ def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 
 
 @pytest.fixture
-def redis_server(shared_redis: RedisServer) -> RedisServer:
-    """A running, empty Redis."""
+def redis_server(shared_redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> RedisServer:
+    """A running, empty Redis that is waited for, as long as a busy machine may take."""
+    for module in (cache.lease, cache.redis):
+        monkeypatch.setattr(module, "ANSWER_SECONDS", 10)
     shared_redis.client.flushall()
     return shared_redis
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -19,6 +20,13 @@ def tile(number: int, source: str = "scene") -> str:
 def value(store: Store, key: str) -> bytes | None:
     kept = store.get(key)
     return None if kept is None else kept.value
+
+
+def finish_looks() -> None:
+    """Wait for what disk stores do beside the requests."""
+    for thread in threading.enumerate():
+        if thread.name == "disk cache":
+            thread.join()
 
 
 class StoreContract:
@@ -104,6 +112,7 @@ class BoundedContract:
         for number in range(100):
             store.put(tile(number), VALUE)
             assert value(store, tile(0)) == VALUE, "used all the time, never evicted"
+        finish_looks()
         kept = [number for number in range(100) if store.get(tile(number)) is not None]
         assert 0 in kept
         assert 99 in kept

@@ -28,6 +28,13 @@ async def flight(url: str, **options: float) -> AsyncIterator[ClusterFlight]:
         await flight.close()
 
 
+async def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
 async def nothing() -> bytes | None:
     return None
 
@@ -86,11 +93,11 @@ def test_a_slow_holder_keeps_its_lease(redis_server: RedisServer) -> None:
     async def scenario() -> None:
         shared = Shared()
         async with (
-            flight(redis_server.url, lease_seconds=0.3) as first,
-            flight(redis_server.url, lease_seconds=0.3) as second,
+            flight(redis_server.url, lease_seconds=1.5) as first,
+            flight(redis_server.url, lease_seconds=1.5) as second,
         ):
-            slow = asyncio.create_task(first.run("k", shared.found("k"), shared.work("k", 1.5)))
-            await asyncio.sleep(0.1)
+            slow = asyncio.create_task(first.run("k", shared.found("k"), shared.work("k", 4)))
+            await until(lambda: redis_server.client.exists("overzoom:lease:k"))
             assert await second.run("k", shared.found("k"), shared.work("k", 0)) == b"k"
             assert await slow == b"k"
             assert shared.made == ["k"]
@@ -111,7 +118,7 @@ def test_a_failure_frees_the_key_for_the_next(redis_server: RedisServer) -> None
             await asyncio.sleep(0.05)
             started = time.monotonic()
             assert await second.run("k", nothing, made(b"v")) == b"v"
-            assert time.monotonic() - started < 1
+            assert time.monotonic() - started < 2.5, "sooner than the lease would have ended"
             with pytest.raises(RuntimeError, match="broken"):
                 await failing
 
@@ -128,7 +135,7 @@ def test_a_cancelled_holder_frees_the_key_at_once(redis_server: RedisServer) -> 
                 await leaving
             started = time.monotonic()
             assert await second.run("k", nothing, made(b"v")) == b"v"
-            assert time.monotonic() - started < 0.5
+            assert time.monotonic() - started < 2.5, "sooner than the lease would have ended"
 
     asyncio.run(scenario())
 
@@ -139,7 +146,7 @@ def test_nobody_gives_back_the_lease_of_another(redis_server: RedisServer) -> No
             async with first.leases.held("k") as held:
                 assert held
                 redis_server.client.set("overzoom:lease:k", "another")
-                await asyncio.sleep(0.3)
+                await until(lambda: first.leases.lost)
             assert first.leases.lost == 1
             assert redis_server.client.get("overzoom:lease:k") == b"another"
 
@@ -154,7 +161,7 @@ def test_without_redis_every_server_works_for_itself() -> None:
             answers = await asyncio.gather(*(alone.run(k, nothing, made(k.encode())) for k in keys))
             assert answers == [key.encode() for key in keys]
             assert alone.computed == 100
-            assert time.monotonic() - started < 2
+            assert time.monotonic() - started < 10
 
     asyncio.run(scenario())
 
@@ -163,11 +170,11 @@ def test_a_redis_that_hangs_costs_one_timeout(own_redis: RedisServer) -> None:
     async def scenario() -> None:
         async with flight(own_redis.url) as alone:
             assert await alone.run("k", nothing, made(b"v")) == b"v"
-            own_redis.client.execute_command("CLIENT", "PAUSE", 4000, "ALL")
+            own_redis.client.execute_command("CLIENT", "PAUSE", 60_000, "ALL")
             started = time.monotonic()
             for _ in range(20):
                 assert await alone.run("k", nothing, made(b"v")) == b"v"
-            assert time.monotonic() - started < 2.5
+            assert time.monotonic() - started < 10
 
     own_redis.start()
     asyncio.run(scenario())
@@ -234,8 +241,10 @@ from pathlib import Path
 from cache.cluster_flight import ClusterFlight
 from cache.lease import Leases
 from cache.redis import RedisStore
+import cache.redis
 import redis
 
+cache.redis.ANSWER_SECONDS = 10
 url, log, seconds = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
 with redis.Redis.from_url(url) as client:  # all start at once
     client.incr("ready")

@@ -17,6 +17,7 @@ from tests.cache.contract import (
     AgingContract,
     BoundedContract,
     StoreContract,
+    finish_looks,
     tile,
     value,
 )
@@ -165,6 +166,8 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
             )
             assert writer.stdout is not None
             writer.stdout.readline()
+            while not (tmp_path / f"{0:040x}").exists():
+                time.sleep(0.01)
             time.sleep(0.05)
             writer.send_signal(signal.SIGKILL)
             writer.communicate()
@@ -188,7 +191,7 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
         assert 10 * MEBIBYTE < highest <= quota + slack
         for number in range(60):
             first.put(tile(number, "first"), bytes(40_000))
-        time.sleep(0.5)  # it has looked, and knows now of what the others left
+        finish_looks()  # it knows now of what the others left
         first.put(tile(60, "first"), bytes(40_000))
         assert _bytes_in(tmp_path) <= quota
 
@@ -200,7 +203,7 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
             busy.put(tile(number), bytes(40_000))
         for number in range(40):  # and looks
             idle.put(tile(number, "idle"), bytes(40_000))
-        time.sleep(0.5)
+        finish_looks()
         idle.put(tile(40, "idle"), bytes(40_000))
         assert 0.75 * quota < _bytes_in(tmp_path) <= quota
 

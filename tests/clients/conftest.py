@@ -11,12 +11,20 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, Route
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    Route,
+)  # fmt: skip
 
 from tests import browser as browsers
-from tests.tileserver.conftest import config, middle_tile, server
+from tests.tileserver.conftest import config, middle_tile, patient, server
 
-__all__ = ["config", "middle_tile", "server"]
+__all__ = ["config", "middle_tile", "patient", "server"]
 
 CLIENTS = Path(__file__).parent
 LIBRARIES = CLIENTS / "node_modules"
@@ -98,6 +106,7 @@ class Visit:
     page: Page
     tiles: list[Response] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+    open_requests: set[Request] = field(default_factory=set)
 
     def zooms(self, source: str = "yellowstone") -> set[int]:
         """The zooms of the tiles that came."""
@@ -125,13 +134,26 @@ def visit_in(context: BrowserContext) -> Visit:
         elif response.request.resource_type in ("image", "fetch", "xhr"):
             visit.tiles.append(response)
 
+    def asked(request: Request) -> None:
+        visit.open_requests.add(request)
+
+    def ended(request: Request) -> None:
+        visit.open_requests.discard(request)
+
+    def failed(request: Request) -> None:
+        ended(request)
+        visit.complaints.append(f"failed {request.url}")
+
     def said(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             visit.complaints.append(message.text)
 
     page = visit.page
+    page.set_default_timeout(120_000)
     page.on("response", answered)
     page.on("console", said)
     page.on("pageerror", lambda error: visit.complaints.append(str(error)))
-    page.on("requestfailed", lambda request: visit.complaints.append(f"failed {request.url}"))
+    page.on("request", asked)
+    page.on("requestfinished", ended)
+    page.on("requestfailed", failed)
     return visit

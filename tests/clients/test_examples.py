@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
+from tests.browser import next_frame
 from tests.clients.conftest import Site, Visit, answer_as_folium_s_cdns
 from tests.tileserver.conftest import Server
 
@@ -66,11 +67,12 @@ def dashboard(server: Server, site: Site, visit: Visit) -> Visit:
     return visit
 
 
-def settled(page: Page, side: str) -> np.ndarray:
+def settled(visit: Visit, side: str) -> np.ndarray:
     """One of the two maps once nothing changes any more, in grey levels (H, W)."""
-    page.wait_for_load_state("networkidle")
+    page = visit.page
+    next_frame(page)  # which asks for tiles
     before, now = None, page.locator(f"#{side}").screenshot()
-    while before != now:
+    while before != now or visit.open_requests:
         page.wait_for_timeout(300)
         before, now = now, page.locator(f"#{side}").screenshot()
     return np.asarray(Image.open(BytesIO(now)).convert("L"), dtype=float)[60:-60, 60:-60]
@@ -81,7 +83,7 @@ def test_both_maps_of_the_dashboard_show_the_same_ground_one_sharper(dashboard: 
     expect(page.locator("#title")).to_have_text("Yellowstone meadow, 20 cm")
     expect(page.locator("#made")).to_have_text("Synthesised detail, ×2:")
     expect(page.locator("#legend")).to_be_hidden()
-    plain, made = settled(page, "left"), settled(page, "right")
+    plain, made = settled(dashboard, "left"), settled(dashboard, "right")
     assert plain.std() > 15
     assert np.abs(plain - made).mean() < 12, "the same ground, not shifted"
     assert np.abs(np.diff(made)).mean() > 1.1 * np.abs(np.diff(plain)).mean()
@@ -91,32 +93,32 @@ def test_both_maps_of_the_dashboard_show_the_same_ground_one_sharper(dashboard: 
 
 def test_the_maps_of_the_dashboard_move_together(dashboard: Visit) -> None:
     page = dashboard.page
-    before = settled(page, "right")
-    settled(page, "left")
+    before = settled(dashboard, "right")
+    settled(dashboard, "left")
     page.locator("#left canvas").first.hover()
     page.mouse.down()
     page.mouse.move(120, 300, steps=5)
     page.mouse.up()
-    plain, made = settled(page, "left"), settled(page, "right")
+    plain, made = settled(dashboard, "left"), settled(dashboard, "right")
     assert np.abs(made - before).mean() > 12, "the other map moved"
     assert np.abs(plain - made).mean() < 12, "to the same place"
     page.locator("#left .ol-zoom-in").click()
     expect(page.locator("#made")).to_have_text("Synthesised detail, ×4:")
-    settled(page, "right")
+    settled(dashboard, "right")
     assert 21 in dashboard.zooms()
-    for _ in range(2):
+    for said in ("Synthesised detail, ×2:", "The imagery itself:"):
         page.locator("#right .ol-zoom-out").click()
-        page.wait_for_timeout(400)
-    expect(page.locator("#made")).to_have_text("The imagery itself:")
+        expect(page.locator("#made")).to_have_text(said)
+        settled(dashboard, "right")
 
 
 def test_the_dashboard_lays_uncertainty_over_the_right_map(dashboard: Visit) -> None:
     page = dashboard.page
-    before, plain = settled(page, "right"), settled(page, "left")
+    before, plain = settled(dashboard, "right"), settled(dashboard, "left")
     with page.expect_response(lambda answer: "/uncertainty/tiles/" in answer.url):
         page.get_by_label("Uncertainty").check()
     expect(page.locator("#legend")).to_contain_text("standard deviation")
     expect(page.locator("#legend")).to_be_visible()
-    assert np.abs(settled(page, "right") - before).mean() > 3
-    assert np.array_equal(settled(page, "left"), plain)
+    assert np.abs(settled(dashboard, "right") - before).mean() > 3
+    assert np.array_equal(settled(dashboard, "left"), plain)
     assert any("/uncertainty/" in tile.url for tile in dashboard.tiles)

@@ -92,19 +92,24 @@ def test_a_page_shows_the_tiles_at_the_view_that_was_asked_for(
     assert "NEON" in visit.page.locator("body").inner_text()
 
 
+def opened(visit: Visit, url: str) -> None:
+    """The page, until it asks for nothing more."""
+    with visit.page.expect_response(lambda answer: "/yellowstone/" in answer.url):
+        visit.page.goto(url)
+    visit.page.wait_for_load_state("networkidle")
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_opens_on_the_middle_where_detail_begins_and_asks_for_nothing_outside(
     server: Server, site: Site, visit: Visit, name: str
 ) -> None:
     text = snippet(server, name)
-    visit.page.goto(site.page(f"{name}.html", text))
-    visit.page.wait_for_load_state("networkidle")
+    opened(visit, site.page(f"{name}.html", text))
     assert visit.zooms() == {NATIVE + 1}
     around = text.replace(", 20);", ", 16);").replace("zoom: 20", "zoom: 16")
     assert around != text
     visit.tiles.clear()
-    visit.page.goto(site.page(f"{name}.html", around))
-    visit.page.wait_for_load_state("networkidle")
+    opened(visit, site.page(f"{name}.html", around))
     assert visit.zooms() == {16}
     assert len(visit.tiles) <= 4
 

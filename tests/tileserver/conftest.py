@@ -16,6 +16,7 @@ import httpx
 import morecantile
 import numpy as np
 import pytest
+import yaml
 from morecantile import Tile
 from PIL import Image
 
@@ -84,10 +85,26 @@ def config(demo: Path) -> Path:
     return demo / "overzoom.yaml"
 
 
+def configured(config: Path, folder: Path, **settings: object) -> Path:
+    """A configuration with other settings, in a folder of its own."""
+    values = yaml.safe_load(config.read_text())
+    for source in values["sources"].values():
+        source["path"] = str(config.parent / source["path"])
+    path = folder / "overzoom.yaml"
+    path.write_text(yaml.safe_dump({**values, **settings}, sort_keys=False))
+    return path
+
+
 @pytest.fixture(scope="session")
-def server(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def patient(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's configuration, for a machine that may be busy with other tests."""
+    return configured(config, tmp_path_factory.mktemp("config"), deadline_seconds=300)
+
+
+@pytest.fixture(scope="session")
+def server(patient: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server of the demo scene for all tests that only ask."""
-    with running("--config", config, cache=tmp_path_factory.mktemp("cache")) as server:
+    with running("--config", patient, cache=tmp_path_factory.mktemp("cache")) as server:
         yield server
 
 

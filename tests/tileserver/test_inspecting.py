@@ -108,15 +108,16 @@ def test_pixels_below_a_native_one_average_to_it(server: Server) -> None:
 
 def test_a_click_beside_another_finds_what_was_drawn(server: Server) -> None:
     tile = WEB_MERCATOR.tile(LON, LAT, NATIVE + 2)
-    seconds = []
+    cold, warm = [], []
     for row in (40, 90, 200):
         lon, lat = place_of(NATIVE + 2, tile.y * 256 + row, tile.x * 256 + 9)
         address = f"/yellowstone/inspect/{lon},{lat}"
         answer = server.client.get(address)
+        cold.append(answer.elapsed.total_seconds())
         assert answer.json()["zoom"] == NATIVE + 3, "the deepest by default"
         inspected(server, lon, lat, NATIVE + 2)
-        seconds.append(server.client.get(address).elapsed.total_seconds())
-    assert min(seconds) < 0.5
+        warm.append(server.client.get(address).elapsed.total_seconds())
+    assert min(warm) < 0.5 * max(cold)
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,7 @@ def test_the_queue_holds_what_can_be_drawn_before_the_deadline() -> None:
     async def scenario() -> list[Drawn | BaseException]:
         assert scheduler.room_tiles == 1000
         await scheduler.draw(Slow(), cell(0, 0))
-        assert 2 <= scheduler.room_tiles <= 10
+        assert 1 <= scheduler.room_tiles <= 10
         picture = Slow()
         tasks = [scheduler.draw(picture, cell(2 * number, 0)) for number in range(40)]
         return await asyncio.gather(*tasks, return_exceptions=True)

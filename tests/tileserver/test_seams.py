@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-import yaml
 from morecantile import Tile
 
 from engine.window import Window
@@ -40,17 +39,6 @@ def fetched(server: Server, tiles: list[Tile]) -> dict[Tile, np.ndarray]:
 @pytest.fixture(scope="module")
 def wanted(middle_tile: Callable[[int], Tile]) -> list[Tile]:
     return [tile for zoom in (NATIVE + 1, NATIVE + 2) for tile in block(middle_tile(zoom), SIZE)]
-
-
-@pytest.fixture(scope="module")
-def patient(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's configuration, for a machine that may be busy with other tests."""
-    values = yaml.safe_load(config.read_text())
-    for source in values["sources"].values():
-        source["path"] = str(config.parent / source["path"])
-    path = tmp_path_factory.mktemp("config") / "overzoom.yaml"
-    path.write_text(yaml.safe_dump({**values, "deadline_seconds": 300}))
-    return path
 
 
 @pytest.fixture(scope="module")

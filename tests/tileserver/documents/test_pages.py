@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests import browser as browsers
-from tests.browser import wait_until
+from tests.browser import next_frame, wait_until
 from tests.tileserver.conftest import Server
 
 COUNT_CHANGES = """() => {
@@ -39,7 +39,7 @@ def page(browser_page: Page, server: Server) -> Iterator[Page]:
 
 def settled(page: Page, picture: Path) -> np.ndarray:
     """The page once all its tiles are there, (H, W, C)."""
-    page.wait_for_timeout(60)  # what was just done reaches the next frame
+    next_frame(page)
     wait_until(page, "document.getElementById('map').getAttribute('aria-busy') === 'false'")
     page.screenshot(path=picture)
     return np.asarray(Image.open(picture).convert("RGB"), dtype=float)

@@ -34,6 +34,7 @@ def served(**settings: object) -> Iterator[int]:
     thread.start()
     try:
         while not server.started:
+            assert thread.is_alive()
             time.sleep(0.01)
         yield port
     finally:
@@ -82,17 +83,17 @@ def taken_bytes(port: int, head: bytes) -> int:
 
 
 def test_a_slow_head_is_waited_for_no_longer_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(serving, "HEAD_SECONDS", 1)
     with served() as port:
         for start in (b"", b"GET /client HTTP/1.1\r\nHo"):
+            began = time.monotonic()
             with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
                 client.sendall(start)
-                began = time.monotonic()
                 assert client.recv(100) == b""
-                assert 0.2 < time.monotonic() - began < 5
+                assert 0.9 < time.monotonic() - began < 10
         with httpx.Client() as quick:  # an idle connection is no slow head
             assert quick.get(f"http://127.0.0.1:{port}/client").status_code == 200
-            time.sleep(0.5)
+            time.sleep(1.5)
             assert quick.get(f"http://127.0.0.1:{port}/client").status_code == 200
 
 

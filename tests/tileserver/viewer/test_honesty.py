@@ -123,7 +123,6 @@ def test_samples_are_leafed_through_and_compared(visit: Visit) -> None:
     visit.open(VIEW)
     first = visit.ground()
     visit.page.keyboard.press("n")
-    visit.page.wait_for_timeout(200)
     visit.settle()
     second = visit.ground()
     assert visit.tiles("noise_seed=1")
@@ -134,7 +133,6 @@ def test_samples_are_leafed_through_and_compared(visit: Visit) -> None:
     visit.page.locator("#open-certainty").click()
     expect(visit.page.locator("#sample")).to_have_text("2 of 4 (seed 1)")
     visit.page.get_by_role("button", name="Previous sample").click()
-    visit.page.wait_for_timeout(200)
     visit.settle()
     assert np.array_equal(visit.ground(), first)
     visit.open(f"yellowstone/20/{PLACE}?mode=swipe&other=sample-1")
@@ -203,7 +201,8 @@ def test_the_status_is_asked_for_while_it_is_open_and_only_then(
     assert said["Checkpoint"] == "compact"
     assert re.fullmatch(r"\d+ %", said["Found in the cache"])
     assert "– from memory" in said
-    visit.page.wait_for_timeout(2500)
+    with visit.page.expect_request("**/status.json"):
+        pass
     assert len(asked()) >= 2
     visit.page.locator("#status .close").click()
     before = len(asked())

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from playwright.sync_api import Browser, Page, Response, Route, expect
 
-from tests.tileserver.conftest import Server, free_port, running
+from tests.tileserver.conftest import Server, configured, free_port, running
 from tests.tileserver.viewer.visiting import MIDDLE, PLACE, Visit
 
 
@@ -17,6 +16,17 @@ def tab(browser: Browser) -> Page:
     page = browser.new_page(viewport={"width": 640, "height": 480})
     page.set_default_timeout(60_000)
     return page
+
+
+def holding(page: Page, pattern: str) -> list[Route]:
+    """Requests that are not answered before they are continued."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(pattern, hold)
+    return held
 
 
 def test_a_server_that_is_away_is_told_and_retry_brings_what_is_missing(
@@ -32,8 +42,14 @@ def test_a_server_that_is_away_is_told_and_retry_brings_what_is_missing(
     expect(told).to_contain_text("The server does not answer")
     page.keyboard.press("+")
     expect(page.locator("#progress")).to_contain_text("to come")
+    held = holding(page, "**/healthz")  # it would see for itself
     with running(*options, cache=tmp_path / "cache", port=port):
-        page.get_by_role("button", name="Retry").click()
+        with page.expect_request("**/healthz"):
+            page.get_by_role("button", name="Retry").click()
+        page.wait_for_timeout(100)
+        for route in held:
+            route.continue_()
+        page.unroute_all()
         expect(told).to_be_empty()
         visit.zoomed(20)
         shown = visit.ground()
@@ -82,12 +98,8 @@ def test_the_map_goes_on_where_another_source_cannot_be_opened(
 
 
 def test_keys_and_addresses_are_taken_before_the_list_of_sources_is_there(visit: Visit) -> None:
-    page, held = visit.page, list[Route]()
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    page.route("**/sources.json", hold)
+    page = visit.page
+    held = holding(page, "**/sources.json")
     visit.open(f"truth/19/{PLACE}?mode=one", settled=False)
     for key in ["ArrowUp", "+", "-", "0", "2", "3", "b", "t", "]", "i", "Enter", "u", "n", "m", "e",
                 "q", "q", "Escape"]:  # fmt: skip
@@ -147,11 +159,8 @@ def test_a_busy_server_is_asked_again_until_nothing_is_missing(
 ) -> None:
     page = tab(browser)
     page.set_viewport_size({"width": 400, "height": 300})
-    settings = yaml.safe_load(config.read_text())
-    for source in settings["sources"].values():
-        source["path"] = str(config.parent / source["path"])
-    settings |= {"queue_tiles": 1, "merged_tiles": 1, "when_busy": when_busy}
-    (tmp_path / "busy.yaml").write_text(yaml.safe_dump(settings))
+    settings = {"queue_tiles": 1, "merged_tiles": 1, "when_busy": when_busy}
+    small = configured(config, tmp_path, **settings)
     busy_answers: list[int] = []
 
     def note(answer: Response) -> None:
@@ -159,9 +168,10 @@ def test_a_busy_server_is_asked_again_until_nothing_is_missing(
             busy_answers.append(answer.status)
 
     page.on("response", note)
-    with running("--config", tmp_path / "busy.yaml", cache=tmp_path / "cache") as busy:
+    with running("--config", small, cache=tmp_path / "cache") as busy:
         visit = Visit(page, busy.url)
-        visit.open(f"yellowstone/20/{PLACE}?mode=one")
+        visit.open(f"yellowstone/20/{PLACE}?mode=one", settled=False)
+        visit.settle(seconds=180)
         shown = visit.ground()
     assert set(busy_answers) == {503 if when_busy == "refuse" else 200}
     visit = Visit(page, server.url)

@@ -26,7 +26,7 @@ import { Layers } from "./layers.js";
 import { hide, show } from "./messages.js";
 import { Readings } from "./readings.js";
 import { Away, load, Refused } from "./server.js";
-import { settle } from "./settling.js";
+import { Settling } from "./settling.js";
 import * as sharing from "./share.js";
 import { list, mark } from "./sources.js";
 import { change, onChange, state } from "./state.js";
@@ -47,6 +47,7 @@ const map = new Map({
   maxTilesLoading: Infinity, // Tiles decides
 });
 const tiles = new Tiles(map, tell);
+const settling = new Settling(map, tiles);
 const layers = new Layers(map, tiles);
 const views = new Views(map);
 const badge = new Badge();
@@ -132,7 +133,7 @@ async function follow({ source, view, settings }) {
 function attempt(act) {
   const again = () => attempt(act);
   hide("source");
-  act().catch((error) => {
+  settling.during(act()).catch((error) => {
     if (error instanceof Away) lost().then(again);
     else {
       const reason = error instanceof Refused && error.status === 401
@@ -193,7 +194,6 @@ map.on("moveend", () => {
   keep();
 });
 map.on("postrender", tell);
-settle(map, tiles);
 onChange((changed) => {
   if (["mode", "other", "at", "uncertainty", "sample"].some((name) => changed.has(name))) keep();
 });

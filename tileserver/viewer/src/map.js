@@ -17,7 +17,7 @@ import { tellOrigin } from "./badge.js";
 import { write } from "./elements.js";
 import { show } from "./messages.js";
 import { load } from "./server.js";
-import { settle } from "./settling.js";
+import { Settling } from "./settling.js";
 import { Tiles } from "./tiles.js";
 import { ZoomLadder } from "./zoom_ladder.js";
 
@@ -101,7 +101,7 @@ async function start() {
     tellOrigin({ zoom, native, interpolated });
   });
   const tiles = new Tiles(map, () => {});
-  settle(map, tiles);
+  new Settling(map, tiles);
   map.addLayer(layer(tiles, template, limits));
 }
 
