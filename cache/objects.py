@@ -18,7 +18,7 @@ from obstore.store import from_url
 
 from cache.breaker import Breaker, brief
 from cache.envelope import opened, sealed
-from cache.key import checked
+from cache.key import checked, is_key
 from cache.store import Entry, Kept, Store
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class ObjectStore(Store):
         try:
             for chunk in obstore.list(self._store, prefix=folder or None):
                 for found in chunk:
-                    if found["path"].startswith(prefix):
+                    if found["path"].startswith(prefix) and is_key(found["path"]):
                         yield Entry(found["path"], found["size"])
         except self.breaker.errors as error:
             self.breaker.failed(error)

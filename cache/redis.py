@@ -15,7 +15,7 @@ from redis.retry import Retry
 
 from cache.breaker import Breaker
 from cache.envelope import opened, sealed
-from cache.key import checked
+from cache.key import checked, is_key
 from cache.store import Entry, Kept, Store
 
 logger = logging.getLogger(__name__)
@@ -77,17 +77,16 @@ class RedisStore(Store):
         cursor: int | None = None
         while cursor != 0 and self.breaker.allows():
             try:
-                cursor, names = self._step(cursor or 0, pattern)
+                cursor, keys = self._step(cursor or 0, pattern)
                 with self._client.pipeline(transaction=False) as lengths:
-                    for name in names:
-                        lengths.strlen(name)
+                    for key in keys:
+                        lengths.strlen(self._name(key))
                     sizes = lengths.execute()
             except self.breaker.errors as error:
                 self.breaker.failed(error)
                 return
             self.breaker.succeeded()
-            for name, size in zip(names, sizes, strict=True):
-                key = name.decode().removeprefix(self.prefix)
+            for key, size in zip(keys, sizes, strict=True):
                 if size and key not in seen:  # else it went in the meantime
                     seen.add(key)
                     yield Entry(key, size)
@@ -98,9 +97,12 @@ class RedisStore(Store):
     def _name(self, key: str) -> str:
         return self.prefix + checked(key)
 
-    def _step(self, cursor: int, pattern: str) -> tuple[int, list[bytes]]:
+    def _step(self, cursor: int, pattern: str) -> tuple[int, list[str]]:
+        """Where to go on, and the keys of a step; what lies beside them (leases) is none."""
         after, names = self._client.scan(cursor, match=pattern, count=SCAN_COUNT)
-        return after, [name for name in names if isinstance(name, bytes)]
+        texts = (name.decode(errors="replace") for name in names if isinstance(name, bytes))
+        keys = (text.removeprefix(self.prefix) for text in texts)
+        return after, [key for key in keys if is_key(key)]
 
     def _read(self, key: str) -> bytes | None:
         content = self._client.get(self._name(key))

@@ -35,6 +35,12 @@ class TestS3(StoreContract, AgingContract):
         assert not store.has(tile(1))
 
 
+    def test_what_is_no_value_is_not_listed(self, store: ObjectStore) -> None:
+        obstore.put(store._store, "notes on tiles (1).txt", VALUE)
+        store.put(tile(1), VALUE)
+        assert list(store.keys()) == [tile(1)]
+
+
 class TestFolder(StoreContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> ObjectStore:

@@ -29,6 +29,14 @@ class TestRedisStore(StoreContract, AgingContract):
         assert list(other.keys()) == [tile(2)]
         assert list(store.keys()) == [tile(1)]
 
+    def test_what_is_no_value_is_not_listed(
+        self, store: RedisStore, redis_server: RedisServer
+    ) -> None:
+        store.put(tile(1), VALUE)
+        redis_server.client.set(f"overzoom:lease:{tile(2)}", "a holder")
+        redis_server.client.hset("overzoom:lease:others", "no", "string")
+        assert list(store.keys()) == [tile(1)]
+
     def test_redis_itself_drops_what_is_too_old(
         self, aging: RedisStore, redis_server: RedisServer
     ) -> None:
