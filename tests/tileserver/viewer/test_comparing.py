@@ -90,7 +90,7 @@ def test_blink_changes_sides_by_itself_until_it_is_stopped(visit: Visit) -> None
     visit.open(f"{VIEW}?mode=blink")
     visit.page.locator("#blink-timed").click()
     for name in ("Interpolated", "Super-resolved", "Interpolated"):
-        expect(visit.page.locator("#blink-name")).to_have_text(name, timeout=2000)
+        expect(visit.page.locator("#blink-name")).to_have_text(name)
     visit.page.locator("#blink-timed").click()
     expect(visit.page.locator("#blink-name")).to_have_text("Super-resolved")
     visit.page.wait_for_timeout(1200)
@@ -105,6 +105,12 @@ def test_the_reference_can_be_compared_with(visit: Visit) -> None:
     visit.settle()
     assert visit.tiles("/truth/21/")
     assert sharpness(visit.ground()) > 1.05 * sharpness(interpolated)
+    visit.open(f"{VIEW}?mode=blink&other=reference")
+    assert visit.text("origin") == "Synthesised detail ×4"
+    visit.page.keyboard.down("b")
+    expect(visit.page.locator("#origin")).to_have_text("The reference")
+    expect(visit.page.locator("#badge")).to_have_class(re.compile(r"\breal\b"))
+    visit.page.keyboard.up("b")
     visit.open(f"truth/20/{PLACE}")
     assert visit.page.locator("#other [value=reference]").count() == 0, "it has none itself"
 

@@ -4,7 +4,7 @@ import { element, made, write } from "./elements.js";
 import { opened } from "./dialogs.js";
 import { state } from "./state.js";
 
-const MADE_NAME = "Synthesised detail";
+const PAST_NATIVE = { made: "Synthesised detail", interpolated: "Interpolated" };
 const REAL = [
   "At this zoom every pixel is the imagery itself, averaged to the size of the screen's pixels. "
   + "Nothing is added.",
@@ -17,14 +17,15 @@ const MADE = (scale) => [
   + "imagery's own, to the rounding of a level.",
 ];
 
-// Says what is seen at a zoom.
-export function tellOrigin({ zoom, native, interpolated }) {
-  write("origin", origin(zoom, native, interpolated ? "Interpolated" : MADE_NAME));
-  element("badge").className = `panel ${zoom <= native ? "real" : interpolated ? "" : "made"}`;
+// Says what is seen at a zoom; seen: made | interpolated | reference.
+export function tellOrigin({ zoom, native, seen }) {
+  const kind = seen === "reference" || zoom <= native ? "real" : seen;
+  write("origin", seen === "reference" ? "The reference" : origin(zoom, native, seen));
+  element("badge").className = `panel ${kind}`;
 }
 
-function origin(zoom, native, past = MADE_NAME) {
-  return zoom > native ? `${past} ×${2 ** (zoom - native)}` : "The imagery itself";
+function origin(zoom, native, seen = "made") {
+  return zoom > native ? `${PAST_NATIVE[seen]} ×${2 ** (zoom - native)}` : "The imagery itself";
 }
 
 export class Badge {
@@ -32,9 +33,9 @@ export class Badge {
     element("badge").addEventListener("click", () => this.explain());
   }
 
-  tell({ zoom, native, interpolated, waiting, busy }) {
+  tell({ zoom, native, seen, waiting, busy }) {
     Object.assign(this, { zoom, native });
-    tellOrigin({ zoom, native, interpolated });
+    tellOrigin({ zoom, native, seen });
     write("zoom", `Zoom ${zoom}, native to ${native}`);
     const toCome = `${waiting} to come`;
     write("progress", !waiting ? "" : busy ? `server busy, ${toCome}` : toCome);

@@ -48,9 +48,10 @@ export class Compare {
     this.tell();
   }
 
-  // Whether all that is seen is interpolated.
-  get interpolated() {
-    return state.mode === "blink" && state.peeking && this.drawn === "interpolated";
+  // What fills the view past native: made | interpolated | reference.
+  get seen() {
+    const other = state.mode === "blink" && state.peeking ? this.drawn : "made";
+    return SAMPLE.test(other) ? "made" : other;
   }
 
   #put(name, document, options) {

@@ -76,7 +76,7 @@ function tell() {
   const waiting = tiles.missing;
   const busy = waiting.some(({ tries }) => tries > 0);
   ladder.tell(now);
-  badge.tell({ ...now, interpolated: compare.interpolated, waiting: waiting.length, busy });
+  badge.tell({ ...now, seen: compare.seen, waiting: waiting.length, busy });
   compare.tell();
 }
 

@@ -56,7 +56,8 @@ function layer(tiles, template, limits) {
 
 async function start() {
   const [source, grid] = location.pathname.split("/").slice(-3).map(decodeURIComponent);
-  const interpolated = new URLSearchParams(location.search).get("mode") === "interpolated";
+  const mode = new URLSearchParams(location.search).get("mode");
+  const seen = mode === "interpolated" ? mode : "made";
   const [tileset, tilejson] = await Promise.all([
     load(`../tiles/${grid}${location.search}`),
     load("tilejson.json"),
@@ -98,7 +99,7 @@ async function start() {
     const zoom = Math.round(view.getZoom());
     ladder.tell({ zoom, native, least, most });
     write("zoom", `${grid}, zoom ${zoom} (native to ${native})`);
-    tellOrigin({ zoom, native, interpolated });
+    tellOrigin({ zoom, native, seen });
   });
   const tiles = new Tiles(map, () => {});
   new Settling(map, tiles);
