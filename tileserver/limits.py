@@ -34,7 +34,7 @@ SIZES = ("width", "height", "max_size")
 OWN_ROUTES = ("tile", "xyz_tile", "uncertainty_tile", "inspect")
 """These check their own parameters: what fails in them is a fault, and is answered as one."""
 PLACES = ("minx", "miny", "maxx", "maxy", "lon", "lat")
-REFUSALS = (ValueError, IndexError, KeyError, TypeError, ArithmeticError)
+REFUSALS = (ValueError, IndexError, KeyError, TypeError, ArithmeticError, RecursionError)
 """What the libraries raise for parameters that they cannot use."""
 UNREADABLE = (RasterioIOError,)
 ANSWERED = {error for error, status in DEFAULT_STATUS_CODES.items() if status < 500}
@@ -59,7 +59,12 @@ async def check_features(request: Request) -> None:
     """Raises BodyTooLarge for too many shapes; the body's size is bounded before (guard)."""
     if request.method not in ("POST", "PUT", "PATCH"):
         return
-    if (await request.body()).count(b'"Feature"') > MAX_FEATURES:
+    try:
+        document = await request.json()  # kept by the request: parsed once
+    except (ValueError, RecursionError):
+        return  # refused by the route
+    shapes = document.get("features") if isinstance(document, dict) else None
+    if isinstance(shapes, list) and len(shapes) > MAX_FEATURES:
         raise BodyTooLarge
 
 
