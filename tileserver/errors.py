@@ -11,6 +11,7 @@ OverzoomError
     ├── OutOfRange        422
     ├── UnsupportedGrid   400
     ├── KeyNeeded         401: no API key, or none that is known
+    ├── BodyTooSlow       408
     ├── BodyTooLarge      413
     ├── UrlTooLong        414
     ├── TooManyRequests   429, with Retry-After: this client asks for more than its share
@@ -88,6 +89,10 @@ class KeyNeeded(RequestError):
     headers = {"WWW-Authenticate": "Bearer"}
 
 
+class BodyTooSlow(RequestError):
+    text = "request body took too long to arrive"
+
+
 class BodyTooLarge(RequestError):
     text = "request body too large"
 
@@ -127,6 +132,7 @@ STATUS_CODES: dict[type[Exception], int] = {
     OutOfRange: 422,
     UnsupportedGrid: 400,
     KeyNeeded: 401,
+    BodyTooSlow: 408,
     BodyTooLarge: 413,
     UrlTooLong: 414,
     TooManyRequests: 429,
