@@ -10,6 +10,7 @@ OverzoomError
     ├── NoUncertainty     404
     ├── OutOfRange        422
     ├── UnsupportedGrid   400
+    │   └── UnknownGrid   404
     ├── KeyNeeded         401: no API key, or none that is known
     ├── BodyTooSlow       408
     ├── BodyTooLarge      413
@@ -84,6 +85,10 @@ class UnsupportedGrid(RequestError):
     text = "tile matrix set does not double from zoom to zoom"
 
 
+class UnknownGrid(UnsupportedGrid):
+    text = "no such tile matrix set"
+
+
 class KeyNeeded(RequestError):
     text = "an API key is needed"
     headers = {"WWW-Authenticate": "Bearer"}
@@ -131,6 +136,7 @@ STATUS_CODES: dict[type[Exception], int] = {
     NoUncertainty: 404,
     OutOfRange: 422,
     UnsupportedGrid: 400,
+    UnknownGrid: 404,
     KeyNeeded: 401,
     BodyTooSlow: 408,
     BodyTooLarge: 413,
@@ -138,6 +144,7 @@ STATUS_CODES: dict[type[Exception], int] = {
     TooManyRequests: 429,
     Overloaded: 503,
     SourceUnavailable: 503,
+    SourceChanged: 503,
     Departed: 499,
 }
 _TITILER_TEXTS = {
