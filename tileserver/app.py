@@ -49,7 +49,7 @@ def make_app(settings: Settings) -> FastAPI:
     metrics = Metrics(catalogue.checkpoint.name, catalogue.picture_fingerprint)
     renderer, operation = open_renderer(catalogue, store, metrics), settings.operation
     scheduler = renderer.scheduler
-    metrics.watch(scheduler, store.tiers)
+    metrics.watch(scheduler, store.tiers, renderer.cluster)
     health = Health(catalogue, lambda: scheduler.running_since, operation.hang_seconds)
 
     @asynccontextmanager
