@@ -22,9 +22,8 @@ class Behind(Store):
     """A slow store, written by a thread of its own in the order of the puts."""
 
     def __init__(self, store: Store, waiting: int = WAITING) -> None:
-        self.store, self.name = store, store.name
-        self.dropped = 0
-        """Values that came when too many waited."""
+        self.store, self.name, self.breakers = store, store.name, store.breakers
+        self.dropped = 0  # those that came when too many waited
         self._queue: Queue[tuple[str, bytes, float] | None] = Queue(waiting)
         self._writer = Thread(target=self._write, name=f"{self.name} writer", daemon=True)
         self._writer.start()

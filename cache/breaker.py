@@ -27,6 +27,7 @@ class Breaker:
         """errors: what the service raises where it is not well; anything else is not caught."""
         self.name, self.errors, self.rest_seconds = name, errors, rest_seconds
         self.failures = 0
+        """Calls that failed; the ones that were spared are not counted."""
         self._resting_until: float | None = None
         self._lock = Lock()
 

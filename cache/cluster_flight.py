@@ -24,8 +24,6 @@ class ClusterFlight:
 
     def __init__(self, leases: Leases) -> None:
         self.leases = leases
-        self.computed = 0
-        """Values that this server worked for."""
         self.waited = 0
         """Values that another server was already working for."""
 
@@ -44,10 +42,7 @@ class ClusterFlight:
             async with self.leases.held(key) as held:
                 if held:
                     value = await found()  # made while we asked for the lease
-                    if value is None:
-                        self.computed += 1
-                        value = await work()
-                    return value
+                    return await work() if value is None else value
             self.waited += not waited
             waited = True
             await self._until_free(key)

@@ -109,6 +109,7 @@ class DiskStore(Store):
             _write(path, content)
         except OSError as error:
             logger.warning("cache file cannot be written: %s", error)
+            self.dropped += 1
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 self._evict(self.used_bytes * EVICT_TO)  # others fill this disk as well
             return

@@ -54,6 +54,7 @@ class ObjectStore(Store):
         """
         self.ttl_seconds = ttl_seconds
         self.breaker = Breaker("object store", (BaseError, OSError))
+        self.breakers = (self.breaker,)
         self._store = _opened(url, dict(options or {}))
 
     def get(self, key: str) -> Kept | None:

@@ -38,6 +38,7 @@ class RedisStore(Store):
         self.prefix, self.ttl_seconds = prefix, ttl_seconds
         self.breaker = Breaker("Redis", (RedisError, OSError))
         self._room = Breaker("Redis without room", (OutOfMemoryError,), FULL_SECONDS)
+        self.breakers = (self.breaker, self._room)
         self._client = redis.Redis.from_url(
             url,
             socket_connect_timeout=CONNECT_SECONDS,

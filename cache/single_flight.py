@@ -21,8 +21,6 @@ class SingleFlight(Generic[Value]):
 
     def __init__(self) -> None:
         self._running: dict[str, _Flight[Value]] = {}
-        self.abandoned = 0
-        """Computations that were cancelled because all who waited had left."""
 
     async def run(self, key: str, work: Callable[[], Awaitable[Value]]) -> Value:
         """work's value, computed once for all concurrent callers of a key.
@@ -41,7 +39,6 @@ class SingleFlight(Generic[Value]):
         finally:
             flight.waiting -= 1
             if flight.waiting == 0 and not flight.task.done():
-                self.abandoned += 1
                 flight.task.cancel()
                 self._forget(key, flight)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
+from cache.breaker import Breaker
+
 
 class Kept(NamedTuple):
     """A value and when it was made, in seconds since 1970: its age goes along from tier to tier."""
@@ -30,6 +32,10 @@ class Store(Protocol):
 
     name: str
     """The tier's name in provenance and metrics."""
+    breakers: tuple[Breaker, ...] = ()
+    """They know whether the services that it needs are there."""
+    dropped: int = 0
+    """Values that this process could not write."""
 
     def get(self, key: str, /) -> Kept | None:
         """The value, exactly as it was put, or None."""

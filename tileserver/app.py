@@ -24,7 +24,7 @@ from tileserver.checkpoints import local_checkpoint
 from tileserver.documents.ogc import add_ogc, landing_page, wants_json
 from tileserver.documents.pages import VIEWER, add_api_page
 from tileserver.documents.sources import add_sources
-from tileserver.documents.static import Precompressed
+from tileserver.documents.static import REVALIDATED, Precompressed
 from tileserver.errors import StartupError, add_error_handlers
 from tileserver.factory import OverzoomFactory
 from tileserver.keeping.tiers import open_cluster, open_store
@@ -49,7 +49,7 @@ def make_app(settings: Settings) -> FastAPI:
     metrics = Metrics(catalogue.checkpoint.name, catalogue.picture_fingerprint)
     renderer, operation = open_renderer(catalogue, store, metrics), settings.operation
     scheduler = renderer.scheduler
-    metrics.watch(scheduler, store.tiers)
+    metrics.watch(scheduler, store.tiers, renderer.cluster)
     health = Health(catalogue, lambda: scheduler.running_since, operation.hang_seconds)
 
     @asynccontextmanager
@@ -67,7 +67,14 @@ def make_app(settings: Settings) -> FastAPI:
             renderer.close()
             catalogue.close()
 
-    app = FastAPI(title="Overzoom", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Overzoom",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # would lead past the public URL's path
+        servers=[{"url": settings.public_url.rstrip("/")}] if settings.public_url else None,
+    )
     add_middleware(app, settings, metrics)
     add_error_handlers(app)
     _add_viewer(app, catalogue)
@@ -126,8 +133,9 @@ def _add_viewer(app: FastAPI, catalogue: Catalogue) -> None:
     @app.get("/", include_in_schema=False)
     async def viewer(request: Request) -> Response:
         if wants_json(request):
-            headers = {"Cache-Control": "private, no-cache"}
+            headers = {"Cache-Control": f"private, {REVALIDATED}", "Vary": "Accept"}
             return JSONResponse(landing_page(request, seen(request)), headers=headers)
-        return FileResponse(VIEWER / "index.html")
+        headers = {"Cache-Control": REVALIDATED, "Vary": "Accept"}
+        return FileResponse(VIEWER / "index.html", headers=headers)
 
     add_sources(app, seen)

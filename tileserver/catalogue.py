@@ -27,8 +27,8 @@ from engine.probe import windows_agree
 from engine.pyramid import Pyramid
 from engine.samples import Samples
 from engine.window import Window
-from tileserver.errors import UnknownSource, UnsupportedGrid
-from tileserver.grid import Grid, doubling_grids
+from tileserver.errors import UnknownSource
+from tileserver.grid import Grid, doubling_grids, grid_of
 from tileserver.settings import Settings, SourceSettings
 from tileserver.sources.aligned import AlignedSource, window_on_grid
 from tileserver.sources.handles import Handles, Shelf
@@ -129,12 +129,11 @@ class Source:
         return self.id, str(self.generation)
 
     def layer(self, grid_id: str) -> Layer:
-        """The source on a grid; raises UnsupportedGrid."""
-        if grid_id not in self._grids:
-            raise UnsupportedGrid
+        """The source on a grid; raises UnknownGrid and UnsupportedGrid."""
+        grid = grid_of(self._grids, grid_id)
         with self._lock:
             if grid_id not in self._layers:
-                self._layers[grid_id] = self._make_layer(self, self._grids[grid_id])
+                self._layers[grid_id] = self._make_layer(self, grid)
             return self._layers[grid_id]
 
     def unchanged(self) -> bool:

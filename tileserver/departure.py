@@ -25,7 +25,10 @@ async def while_there(
         )
         if working in done:
             return working.result()
-        raise Departed if leaving in done else Overloaded
+        if leaving in done:
+            leaving.result()  # a body too large
+            raise Departed
+        raise Overloaded
     finally:
         leaving.cancel()
         if not working.done():
@@ -33,6 +36,6 @@ async def while_there(
 
 
 async def _departure(request: Request) -> None:
-    """Returns when the connection is closed; the body, if any, has been read."""
+    """Returns when the connection is closed; a body, if any, is read and dropped."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

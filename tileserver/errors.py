@@ -10,7 +10,9 @@ OverzoomError
     ├── NoUncertainty     404
     ├── OutOfRange        422
     ├── UnsupportedGrid   400
+    │   └── UnknownGrid   404
     ├── KeyNeeded         401: no API key, or none that is known
+    ├── BodyTooSlow       408
     ├── BodyTooLarge      413
     ├── UrlTooLong        414
     ├── TooManyRequests   429, with Retry-After: this client asks for more than its share
@@ -83,9 +85,17 @@ class UnsupportedGrid(RequestError):
     text = "tile matrix set does not double from zoom to zoom"
 
 
+class UnknownGrid(UnsupportedGrid):
+    text = "no such tile matrix set"
+
+
 class KeyNeeded(RequestError):
     text = "an API key is needed"
     headers = {"WWW-Authenticate": "Bearer"}
+
+
+class BodyTooSlow(RequestError):
+    text = "request body took too long to arrive"
 
 
 class BodyTooLarge(RequestError):
@@ -126,12 +136,15 @@ STATUS_CODES: dict[type[Exception], int] = {
     NoUncertainty: 404,
     OutOfRange: 422,
     UnsupportedGrid: 400,
+    UnknownGrid: 404,
     KeyNeeded: 401,
+    BodyTooSlow: 408,
     BodyTooLarge: 413,
     UrlTooLong: 414,
     TooManyRequests: 429,
     Overloaded: 503,
     SourceUnavailable: 503,
+    SourceChanged: 503,
     Departed: 499,
 }
 _TITILER_TEXTS = {

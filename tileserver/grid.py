@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+import morecantile
 from affine import Affine
 from morecantile import Tile, TileMatrixSet
 from morecantile.defaults import TileMatrixSets
@@ -13,6 +14,7 @@ from rasterio.crs import CRS
 from rasterio.warp import transform, transform_bounds
 
 from engine.window import Window
+from tileserver.errors import UnknownGrid, UnsupportedGrid
 
 TILE_PX = 256
 WEB_MERCATOR = "WebMercatorQuad"
@@ -94,6 +96,13 @@ class Grid:
 def doubling_grids(sets: TileMatrixSets) -> dict[str, Grid]:
     """The grids on which zooms can be super-resolved from one another, by identifier."""
     return {name: Grid(sets.get(name)) for name in sets.list() if doubles(sets.get(name))}
+
+
+def grid_of(grids: Mapping[str, Grid], id: str) -> Grid:
+    """One of these grids; raises UnknownGrid, or UnsupportedGrid for one that does not double."""
+    if id not in grids:
+        raise UnsupportedGrid if id in morecantile.tms.list() else UnknownGrid
+    return grids[id]
 
 
 def doubles(tms: TileMatrixSet) -> bool:

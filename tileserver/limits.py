@@ -6,6 +6,7 @@ library below it refuses them. Tiles have their own checks; these guard the rest
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from math import isfinite
@@ -15,11 +16,11 @@ from fastapi.routing import APIRoute
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError, RasterioIOError
 from rio_tiler.errors import PointOutsideBounds, RioTilerError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from titiler.core.errors import DEFAULT_STATUS_CODES
 
-from tileserver.errors import BodyTooLarge, OutOfRange
+from tileserver.errors import BodyTooLarge, BodyTooSlow, Departed, OutOfRange
 from tileserver.parameters import check_parameters
 
 logger = logging.getLogger(__name__)
@@ -30,11 +31,13 @@ HEAVY_ROUTES = ("geojson_statistics",)
 """Ten times finer on each side inside, for the shares of pixels that a shape covers."""
 MAX_FEATURES = 8
 """Shapes of one request: each is read on its own, half a second for its statistics."""
+BODY_SECONDS = 30.0
+"""The largest body comes in by then at 280 kbit/s, a phone's with a weak signal."""
 SIZES = ("width", "height", "max_size")
 OWN_ROUTES = ("tile", "xyz_tile", "uncertainty_tile", "inspect")
 """These check their own parameters: what fails in them is a fault, and is answered as one."""
 PLACES = ("minx", "miny", "maxx", "maxy", "lon", "lat")
-REFUSALS = (ValueError, IndexError, KeyError, TypeError, ArithmeticError)
+REFUSALS = (ValueError, IndexError, KeyError, TypeError, ArithmeticError, RecursionError)
 """What the libraries raise for parameters that they cannot use."""
 UNREADABLE = (RasterioIOError,)
 ANSWERED = {error for error, status in DEFAULT_STATUS_CODES.items() if status < 500}
@@ -56,10 +59,23 @@ def check_limits(request: Request, max_side_px: int = MAX_SIDE_PX) -> None:
 
 
 async def check_features(request: Request) -> None:
-    """Raises BodyTooLarge for too many shapes; the body's size is bounded before (guard)."""
+    """Raises BodyTooLarge for too many shapes, BodyTooSlow and Departed for those that do not come.
+
+    The body's size is bounded while it is read (guard).
+    """
     if request.method not in ("POST", "PUT", "PATCH"):
         return
-    if (await request.body()).count(b'"Feature"') > MAX_FEATURES:
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            document = await request.json()  # kept by the request: parsed once
+    except TimeoutError:
+        raise BodyTooSlow from None
+    except ClientDisconnect:
+        raise Departed from None
+    except (ValueError, RecursionError):
+        return  # refused by the route
+    shapes = document.get("features") if isinstance(document, dict) else None
+    if isinstance(shapes, list) and len(shapes) > MAX_FEATURES:
         raise BodyTooLarge
 
 

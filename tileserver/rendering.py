@@ -7,6 +7,8 @@ is applied afterwards, by titiler's and rio-tiler's own functions, and is part o
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite
@@ -29,8 +31,17 @@ from tileserver.sources.source import unscaled
 MAX_BANDS = 16
 MAX_TEXT = 4096
 MAX_COLOURS = 512
+PROBED = 4
+"""Colours that a rendering is tried on: some formulas fail on all but black."""
 
-UNUSABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+UNUSABLE = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 """What the libraries raise for formulas and colour maps that they cannot use."""
 
 Mask = NDArray[np.bool_]
@@ -90,13 +101,11 @@ async def rendering_parameters(
         color_formula,
         return_mask,
     )
-    try:
+    with _usable():
         if rendering.colormap:
             _colours(rendering.colormap)
         if color_formula:
             list(parse_operations(color_formula))
-    except UNUSABLE as error:
-        raise OutOfRange from error
     return rendering
 
 
@@ -109,25 +118,28 @@ def check(rendering: Rendering, raster: Raster) -> None:
         raise OutOfRange
     if len(rendering.rescale) not in (0, 1, count) or (rendering.colormap and count != 1):
         raise OutOfRange
-    pixel = np.zeros((len(raster.indexes), 1, 1), np.float32)
-    try:
-        shown(pixel, np.ones((1, 1), bool), raster, rendering)
-    except UNUSABLE as error:
-        raise OutOfRange from error
+    bands = len(raster.indexes)
+    colours = np.linspace(0, 1, bands * PROBED, dtype=np.float32).reshape(bands, 1, PROBED)
+    with _usable():
+        shown(colours, np.ones((1, PROBED), bool), raster, rendering)
 
 
 def shown(values: Pixels, valid: Mask, raster: Raster, rendering: Rendering) -> Shown:
-    """What an 8-bit image shows of values (C, H, W) in [0, 1]: one, three or four bands."""
+    """What an 8-bit image shows of values (C, H, W) in [0, 1]: one, three or four bands.
+
+    Raises OutOfRange for a formula or a colour map that these values cannot be shown by.
+    """
     values = chosen_bands(values, raster, rendering.indexes or default_indexes(raster))
     if rendering.rescale:
         image = _image(unscaled(values, raster).astype(np.float32), valid)
         levels = image.rescale(rendering.rescale).array.data
     else:
         levels = to_levels(values)
-    if rendering.color_formula:
-        levels = _image(levels, valid).apply_color_formula(rendering.color_formula).array.data
-    if rendering.colormap:
-        levels, valid = _coloured(levels, values, valid, raster, rendering)
+    with _usable():
+        if rendering.color_formula:
+            levels = _image(levels, valid).apply_color_formula(rendering.color_formula).array.data
+        if rendering.colormap:
+            levels, valid = _coloured(levels, values, valid, raster, rendering)
     opaque = opaque_where(valid, rendering)
     return Shown(np.where(valid, levels, np.uint8(0)), opaque)
 
@@ -169,6 +181,15 @@ def chosen_bands(values: Pixels, raster: Raster, indexes: tuple[int, ...]) -> Pi
     """The bands (C, H, W) of so many of a raster's, by their numbers in it."""
     chosen: Pixels = values[[raster.indexes.index(index) for index in indexes]]
     return chosen
+
+
+@contextmanager
+def _usable() -> Iterator[None]:
+    """Raises OutOfRange for what the libraries cannot use."""
+    try:
+        yield
+    except UNUSABLE as error:
+        raise OutOfRange from error
 
 
 def _coloured(

@@ -114,6 +114,8 @@ def _shapes() -> Iterator[bytes]:
     for count in (16, 17, 3000):
         shapes = ",".join([feature(*inside)] * count)
         yield f'{{"type":"FeatureCollection","features":[{shapes}]}}'.encode()
+        escaped = shapes.replace('"Feature"', '"\\u0046eature"')
+        yield f'{{"type":"FeatureCollection","features":[{escaped}]}}'.encode()
 
 
 def requests() -> Iterator[Request]:

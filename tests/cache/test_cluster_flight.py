@@ -80,7 +80,6 @@ def test_many_servers_make_each_key_once(redis_server: RedisServer) -> None:
         )
         assert answers == [key.encode() for key in keys for _ in flights]
         assert sorted(shared.made) == sorted(keys)
-        assert sum(f.computed for f in flights) == len(keys)
         assert sum(f.waited for f in flights) > 0
         assert redis_server.client.keys("overzoom:lease:*") == [], "all given back"
         for each in flights:
@@ -101,7 +100,7 @@ def test_a_slow_holder_keeps_its_lease(redis_server: RedisServer) -> None:
             assert await second.run("k", shared.found("k"), shared.work("k", 0)) == b"k"
             assert await slow == b"k"
             assert shared.made == ["k"]
-            assert (first.computed, second.computed, second.waited) == (1, 0, 1)
+            assert second.waited == 1
             assert first.leases.lost == 0
 
     asyncio.run(scenario())
@@ -160,7 +159,6 @@ def test_without_redis_every_server_works_for_itself() -> None:
             keys = [f"key{number}" for number in range(100)]
             answers = await asyncio.gather(*(alone.run(k, nothing, made(k.encode())) for k in keys))
             assert answers == [key.encode() for key in keys]
-            assert alone.computed == 100
             assert time.monotonic() - started < 10
 
     asyncio.run(scenario())

@@ -56,6 +56,8 @@ def test_two_servers_make_each_tile_once_and_answer_the_same_bytes(
         for answer in answers:
             by_path.setdefault(answer.url.path, set()).add(answer.content)
         made = computations(one) + computations(other) - before
+        for service in ("Redis", "Redis leases"):
+            assert f'overzoom_service_away{{service="{service}"}} 0.0' in one.get("/metrics").text
     assert all(len(contents) == 1 for contents in by_path.values())
     assert len(by_path) == len(tiles) + 1
     assert made == len(tiles) + 1, "one computation a tile in the cluster"

@@ -104,8 +104,10 @@ def test_a_long_thin_box_is_no_endless_image(server: Server) -> None:
 
 def test_more_shapes_than_can_be_answered_quickly_are_refused(server: Server) -> None:
     shape = hostile.feature(-110.6445, 44.9552, -110.6425, 44.9565)
-    for count, status in ((8, 200), (9, 413)):
-        body = f'{{"type":"FeatureCollection","features":[{",".join([shape] * count)}]}}'
+    escaped = shape.replace('"Feature"', '"\\u0046eature"')
+    assert escaped != shape
+    for one, count, status in ((shape, 8, 200), (shape, 9, 413), (escaped, 9, 413)):
+        body = f'{{"type":"FeatureCollection","features":[{",".join([one] * count)}]}}'
         answer = server.client.post(
             "/yellowstone/statistics?max_size=64",
             content=body,

@@ -293,6 +293,25 @@ def test_documents_name_the_public_address(app_settings: MakeSettings) -> None:
         capabilities = client.get("/yellowstone/WMTSCapabilities.xml").text
         assert "https://maps.example.org/deep/yellowstone/tiles/" in capabilities
         assert "http://testserver" not in capabilities
+        servers = client.get("/openapi.json").json()["servers"]
+        assert servers == [{"url": "https://maps.example.org/deep"}], (
+            "the page of routes asks there"
+        )
+
+
+def test_a_slash_at_an_addresss_end_leads_nowhere(server: Server) -> None:
+    for path in ("/yellowstone/tilejson.json/", "/sources.json/", "/yellowstone/tiles/"):
+        assert server.client.get(path, follow_redirects=False).status_code == 404
+    assert "servers" not in server.get("/openapi.json").json()
+
+
+def test_a_new_server_never_meets_an_old_page(server: Server) -> None:
+    for accept in ("text/html", "application/json"):
+        headers = server.get("/", Accept=accept).headers
+        assert "no-cache" in headers["cache-control"]
+        assert "Accept" in headers["vary"].split(", ")
+    for page in ("/api.html", "/yellowstone/WebMercatorQuad/map.html"):
+        assert server.get(page).headers["cache-control"] == "no-cache"
 
 
 def test_a_busy_server_may_answer_with_the_interpolated_tile(

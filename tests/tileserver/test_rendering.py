@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 from urllib.parse import quote
 
 import morecantile
@@ -19,6 +20,10 @@ from rio_tiler.colormap import cmap
 from engine.projection import pool
 from tests.tileserver.conftest import Server, decoded, running
 from tests.tileserver.rasters import cut
+from tileserver.errors import OutOfRange
+from tileserver.rendering import Rendering, shown
+from tileserver.sources.origin import file_origin
+from tileserver.sources.raster import inspected
 
 DEEP = 1
 
@@ -204,6 +209,8 @@ def test_tilejson_passes_a_rendering_on(kinds: Server) -> None:
         "color_formula=gamma%20RGB",
         "color_formula=%17U%C3%95",
         "bidx=1&color_formula=saturation%202",
+        "color_formula=saturation%201e300",
+        "colormap=" + "%5B%20" * 1200,
         "tilesize=300",
     ],
 )
@@ -213,3 +220,14 @@ def test_renderings_that_cannot_be_are_refused(kinds: Server, query: str) -> Non
     assert answer.json() == {"detail": "zoom, tile or parameter out of range"}
     if "tilesize" not in query:
         assert kinds.get(f"/rgb/tilejson.json?{query}").status_code == 422
+
+
+def test_a_colour_map_nested_without_end_is_refused_by_titilers_routes(kinds: Server) -> None:
+    assert kinds.get(f"/grey/preview.png?colormap={'%5B%20' * 1200}").status_code == 422
+
+
+def test_a_formula_that_fails_on_a_pictures_own_colours_is_refused(tmp_path: Path) -> None:
+    raster = inspected(file_origin(cut(tmp_path / "rgb.tif", "rgb")), None)
+    ground = np.random.default_rng(7).random((3, 64, 64), np.float32)
+    with pytest.raises(OutOfRange):
+        shown(ground, np.ones((64, 64), bool), raster, Rendering(color_formula="saturation 1e300"))

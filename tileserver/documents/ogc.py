@@ -18,8 +18,8 @@ from starlette.requests import Request
 from tileserver.catalogue import Catalogue, Layer, Source
 from tileserver.documents.coverage import TileLimits, covered_layers, geographic_bounds, tile_limits
 from tileserver.encoding import ImageFormat
-from tileserver.errors import OutsideGrid, UnsupportedGrid
-from tileserver.grid import Grid
+from tileserver.errors import OutsideGrid
+from tileserver.grid import Grid, grid_of
 from tileserver.tile_parameters import GridId
 
 SPECIFICATION = "http://www.opengis.net/spec"
@@ -62,9 +62,7 @@ def add_ogc(app: FastAPI, catalogue: Catalogue) -> None:
     @app.get("/tileMatrixSets/{tileMatrixSetId}")
     async def tilematrixset(tileMatrixSetId: GridId, f: Answer = "json") -> Json:
         """The definition of a tile matrix set."""
-        if tileMatrixSetId not in catalogue.grids:
-            raise UnsupportedGrid
-        return definition(catalogue.grids[tileMatrixSetId])
+        return definition(grid_of(catalogue.grids, tileMatrixSetId))
 
 
 def add_tilesets(router: APIRouter, path_dependency: Callable[..., Any], grids: list[str]) -> None:

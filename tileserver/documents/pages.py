@@ -11,10 +11,12 @@ from starlette.responses import HTMLResponse
 
 from tileserver.catalogue import Source
 from tileserver.documents.coverage import tile_limits
+from tileserver.documents.static import REVALIDATED
 from tileserver.errors import OutsideGrid
 from tileserver.tile_parameters import GridId
 
 VIEWER = Path(__file__).parents[1] / "viewer"
+KEPT = {"Cache-Control": REVALIDATED}
 
 
 def add_map_page(router: APIRouter, path_dependency: Callable[..., Any]) -> None:
@@ -28,7 +30,7 @@ def add_map_page(router: APIRouter, path_dependency: Callable[..., Any]) -> None
         """A map of the source on a grid."""
         if not tile_limits(source.layer(tileMatrixSetId)):
             raise OutsideGrid
-        return HTMLResponse(page)
+        return HTMLResponse(page, headers=KEPT)
 
 
 def add_api_page(app: FastAPI) -> None:
@@ -37,4 +39,4 @@ def add_api_page(app: FastAPI) -> None:
 
     @app.get("/api.html", include_in_schema=False)
     async def api() -> HTMLResponse:
-        return HTMLResponse(page)
+        return HTMLResponse(page, headers=KEPT)

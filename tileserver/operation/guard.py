@@ -34,8 +34,7 @@ class Guard:
         if scope["method"] == "HEAD":  # the server below sends no body for it
             scope = {**scope, "method": "GET"}
         try:
-            receive = await _bounded(scope, receive)
-            await self.app(scope, receive, guarded.send)
+            await self.app(scope, _bounded(scope, receive), guarded.send)
         except RequestError as error:
             await error_response(error)(scope, receive, guarded.send)
         except Exception as error:  # outermost that still answers within CORS
@@ -76,7 +75,7 @@ class _Guarded:
         await self._send(message)
 
 
-async def _bounded(scope: Scope, receive: Receive) -> Receive:
+def _bounded(scope: Scope, receive: Receive) -> Receive:
     """The same request; raises UrlTooLong or BodyTooLarge."""
     if len(scope["raw_path"]) + len(scope["query_string"]) > URL_BYTES:
         raise UrlTooLong
@@ -84,30 +83,20 @@ async def _bounded(scope: Scope, receive: Receive) -> Receive:
         if name == b"content-length" and int(value) > BODY_BYTES:
             raise BodyTooLarge
         if name == b"transfer-encoding":
-            return _replayed(await _body(receive), receive)
+            return _counted(receive)
     return receive
 
 
-async def _body(receive: Receive) -> bytes:
-    """A body of unknown length, read here, where its refusal has a status of its own."""
-    body, more = b"", True
-    while more:
+def _counted(receive: Receive) -> Receive:
+    """A body of unknown length: whoever reads too much of it meets BodyTooLarge."""
+    received_bytes = 0
+
+    async def counted() -> Message:
+        nonlocal received_bytes
         message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > BODY_BYTES:
+        received_bytes += len(message.get("body", b""))
+        if received_bytes > BODY_BYTES:
             raise BodyTooLarge
-    return body
+        return message
 
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    given = False
-
-    async def replaying() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replaying
+    return counted

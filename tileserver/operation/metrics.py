@@ -1,8 +1,8 @@
 """What a running server has done, counted for Prometheus and for people.
 
-Hooks are called where things happen: observation (answered), factory (found), renderer (computed),
+Hooks are called where things happen: observation (answered), answers (found), renderer (computed),
 scheduler (drawn) and whoever refuses (refused). What can be read when it is asked for
-(queue, bytes by tier) is not counted but watched.
+(queue, bytes by tier, services that are away, leases) is not counted but watched.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
+
+from cache import ClusterFlight, Store
 
 KINDS = ("native", "super-resolved", "interpolated", "uncertainty", "fallback", "other")
 """What an answer's pixels are (X-Overzoom); other: anything but a tile."""
@@ -122,9 +124,12 @@ class Metrics:
         """
         self._child(self._refused, reason).inc()
 
-    def watch(self, queue: Queue, stores: Iterable[object]) -> None:
-        """Read the queue and the stores' bytes whenever figures are asked for."""
-        self._watched.queue, self._watched.stores = queue, tuple(stores)
+    def watch(
+        self, queue: Queue, stores: Iterable[Store], cluster: ClusterFlight | None = None
+    ) -> None:
+        """Read what the queue, the stores and the leases know whenever figures are asked for."""
+        watched = self._watched
+        watched.queue, watched.stores, watched.cluster = queue, tuple(stores), cluster
 
     def text(self) -> bytes:
         """Everything, in Prometheus' text format."""
@@ -181,7 +186,8 @@ class _Watched:
     def __init__(self, build: Mapping[str, str]) -> None:
         self.build = build
         self.queue: Queue = Empty()
-        self.stores: tuple[object, ...] = ()
+        self.stores: tuple[Store, ...] = ()
+        self.cluster: ClusterFlight | None = None
 
     def collect(self) -> Iterator[Metric]:
         build = GaugeMetricFamily("overzoom_build_info", "What runs.", labels=list(self.build))
@@ -191,11 +197,37 @@ class _Watched:
         yield GaugeMetricFamily("overzoom_queue_windows", "Before the denoiser.", queue.waiting)
         yield CounterMetricFamily("overzoom_departed_windows", "Nobody stayed.", queue.departed)
         yield CounterMetricFamily("overzoom_shed_windows", "Would have been late.", queue.shed)
+        yield from self._tiers()
+        yield from self._services()
+        if self.cluster is not None:
+            waited, lost = self.cluster.waited, self.cluster.leases.lost
+            yield CounterMetricFamily("overzoom_lease_waits", "Tiles that another made.", waited)
+            yield CounterMetricFamily("overzoom_leases_lost", "Taken from a holder.", lost)
+
+    def _tiers(self) -> Iterator[Metric]:
         used = GaugeMetricFamily("overzoom_cache_bytes", "Bytes kept.", labels=["tier"])
         evicted = CounterMetricFamily("overzoom_cache_evictions", "Evictions.", labels=["tier"])
+        dropped = CounterMetricFamily(
+            "overzoom_cache_dropped_writes", "Tiles that could not be kept.", labels=["tier"]
+        )
         for store in self.stores:
+            dropped.add_metric([store.name], store.dropped)
             if isinstance(store, Bounded):
                 used.add_metric([store.name], store.used_bytes)
                 evicted.add_metric([store.name], store.evicted)
-        yield used
-        yield evicted
+        yield from (used, evicted, dropped)
+
+    def _services(self) -> Iterator[Metric]:
+        away = GaugeMetricFamily(
+            "overzoom_service_away", "1: failed, and rests.", labels=["service"]
+        )
+        failures = CounterMetricFamily(
+            "overzoom_service_failures", "Calls that failed.", labels=["service"]
+        )
+        breakers = [breaker for store in self.stores for breaker in store.breakers]
+        if self.cluster is not None:
+            breakers.append(self.cluster.leases.breaker)
+        for breaker in breakers:
+            away.add_metric([breaker.name], breaker.resting)
+            failures.add_metric([breaker.name], breaker.failures)
+        yield from (away, failures)

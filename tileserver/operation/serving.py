@@ -1,4 +1,4 @@
-"""The process around the application: uvicorn with bounded request heads, and an orderly end.
+"""The process around the application: uvicorn with bounded requests, and an orderly end.
 
 SIGTERM or SIGINT: /readyz says so while the server drains; then it accepts no more, finishes what
 runs, and exits with status 0. What hangs beyond that is left behind with status 1.
@@ -29,6 +29,9 @@ HEAD_BYTES = 64 * 2**10
 """Request line and headers; nginx allows 32 KiB."""
 HEAD_SECONDS = 20.0
 """How long a client may take to send them."""
+BODY_SECONDS = 60.0
+"""How long it may take for the body, whether anybody reads it or not: twice what a route waits, so
+that who is slow is answered first."""
 KEEP_ALIVE_SECONDS = 75
 """Longer than nginx keeps an idle connection (60): who closes first must not be who is asked."""
 CLOSING_SECONDS = 10.0
@@ -47,7 +50,7 @@ def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
         app,
         host=settings.host,
         port=settings.port,
-        http=BoundedHead,
+        http=BoundedRequests,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -87,11 +90,12 @@ class Server(uvicorn.Server):
         _later((self.config.timeout_graceful_shutdown or 0) + CLOSING_SECONDS, _leave)
 
 
-class BoundedHead(HttpToolsProtocol):
-    """HTTP whose request heads are bounded in size and in time: httptools bounds neither."""
+class BoundedRequests(HttpToolsProtocol):
+    """HTTP whose heads are bounded in size, and heads and bodies in time: httptools bounds none."""
 
+    _in_head = True
     _head_bytes = 0
-    _head_ends: asyncio.TimerHandle | None = None
+    _ends: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -99,7 +103,7 @@ class BoundedHead(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._head_ends is None:
+        if not self._in_head:
             return
         self._head_bytes += len(data)
         if self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
@@ -107,25 +111,34 @@ class BoundedHead(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        if self._head_ends is None:
+        if not self._in_head:
             self._expect_head()
 
     def on_headers_complete(self) -> None:
-        self._stop_expecting()
+        self._in_head = False
+        self._expect(BODY_SECONDS)
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._stop_expecting()
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_expecting()
         super().connection_lost(exc)
 
     def _expect_head(self) -> None:
-        self._head_bytes = 0
-        self._head_ends = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+        self._in_head, self._head_bytes = True, 0
+        self._expect(HEAD_SECONDS)
+
+    def _expect(self, seconds: float) -> None:
+        self._stop_expecting()
+        self._ends = self.loop.call_later(seconds, self.transport.close)
 
     def _stop_expecting(self) -> None:
-        if self._head_ends is not None:
-            self._head_ends.cancel()
-            self._head_ends = None
+        if self._ends is not None:
+            self._ends.cancel()
+            self._ends = None
 
 
 def _later(seconds: float, act: Any, *arguments: Any) -> None:

@@ -58,10 +58,17 @@ def test_morecantile_reads_every_tile_matrix_set_as_its_own(server: Server) -> N
         ]
 
 
-@pytest.mark.parametrize("grid", ["GNOSISGlobalGrid", "nothing"])
-def test_grids_that_do_not_double_are_refused(server: Server, grid: str) -> None:
-    for path in (f"/tileMatrixSets/{grid}", f"/yellowstone/tiles/{grid}"):
-        assert server.get(path).status_code == 400
+@pytest.mark.parametrize(
+    ("grid", "status", "reason"),
+    [("GNOSISGlobalGrid", 400, "does not double"), ("nothing", 404, "no such tile matrix set")],
+)
+def test_grids_that_do_not_double_or_do_not_exist_are_refused(
+    server: Server, grid: str, status: int, reason: str
+) -> None:
+    for path in ("/tileMatrixSets/{}", "/yellowstone/tiles/{}", "/yellowstone/tiles/{}/0/0/0.png"):
+        answer = server.get(path.format(grid))
+        assert answer.status_code == status
+        assert reason in answer.json()["detail"]
 
 
 def test_tilesets_are_listed_for_the_grids_that_the_source_lies_on(server: Server) -> None:

@@ -118,7 +118,7 @@ def test_the_map_of_a_grid_goes_on_when_the_connection_is_back(
 
 @pytest.mark.parametrize(
     ("grid", "status"),
-    [("EuropeanETRS89_LAEAQuad", 404), ("GNOSISGlobalGrid", 400), ("nothing", 400)],
+    [("EuropeanETRS89_LAEAQuad", 404), ("GNOSISGlobalGrid", 400), ("nothing", 404)],
 )
 def test_there_is_no_map_where_there_are_no_tiles(server: Server, grid: str, status: int) -> None:
     answer = server.get(f"/yellowstone/{grid}/map.html")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import timeit
+from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from cache import MemoryStore
+from cache import Behind, ClusterFlight, DiskStore, Leases, MemoryStore, ObjectStore, RedisStore
+from tests.services import RedisServer
 from tileserver.operation.metrics import Empty, Metrics
+
+AWAY, FAILURES = "overzoom_service_away", "overzoom_service_failures_total"
+DROPPED = "overzoom_cache_dropped_writes_total"
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
@@ -52,7 +59,7 @@ def test_everything_that_happens_is_counted_by_its_labels() -> None:
 def test_queue_and_bytes_are_read_when_they_are_asked_for() -> None:
     metrics, store = Metrics(), MemoryStore(10_000)
     queue = Empty()
-    metrics.watch(queue, [store, object()])
+    metrics.watch(queue, [store, RedisStore("redis://127.0.0.1:1/0")])
     assert samples(metrics)["overzoom_queue_windows",] == 0
     store.put("key", b"x" * 6_000)
     queue.waiting, queue.departed, queue.shed = 4, 2, 1
@@ -63,6 +70,70 @@ def test_queue_and_bytes_are_read_when_they_are_asked_for() -> None:
     assert seen["overzoom_cache_bytes", "memory"] == store.used_bytes > 0
     store.put("another", b"x" * 6_000)
     assert samples(metrics)["overzoom_cache_evictions_total", "memory"] == store.evicted == 1
+
+
+def test_a_service_that_is_away_is_seen_until_it_is_back(own_redis: RedisServer) -> None:
+    tier, metrics = RedisStore(own_redis.url), Metrics()
+    refused = {"endpoint": "http://127.0.0.1:1", "region": "x", "skip_signature": "true"}
+    objects = Behind(ObjectStore("s3://bucket", refused))
+    tier.breaker.rest_seconds = 0
+    metrics.watch(Empty(), [tier, objects])
+    assert samples(metrics)[AWAY, "Redis"] == 0
+    assert samples(metrics)[AWAY, "Redis without room"] == 0
+    tier.get("a/b/c")
+    objects.get("a/b/c")
+    seen = samples(metrics)
+    assert (seen[AWAY, "Redis"], seen[FAILURES, "Redis"]) == (1, 1)
+    assert (seen[AWAY, "object store"], seen[FAILURES, "object store"]) == (1, 1)
+    own_redis.start()
+    tier.get("a/b/c")
+    seen = samples(metrics)
+    assert (seen[AWAY, "Redis"], seen[FAILURES, "Redis"]) == (0, 1)
+    tier.close()
+    objects.close()
+
+
+def test_leases_that_are_waited_for_and_lost_are_counted(redis_server: RedisServer) -> None:
+    metrics = Metrics()
+    values: list[bytes | None] = [None, b"made elsewhere"]
+
+    async def found() -> bytes | None:
+        return values.pop()
+
+    async def work() -> bytes:
+        redis_server.client.set("overzoom:lease:k", "another", px=500)
+        await asyncio.sleep(0.3)
+        return b"made"
+
+    async def scenario() -> None:
+        cluster = ClusterFlight(Leases(redis_server.url, lease_seconds=0.3))
+        metrics.watch(Empty(), [], cluster)
+        redis_server.client.set("overzoom:lease:k", "another", px=100)
+        assert await cluster.run("k", found, work) == b"made elsewhere"
+        assert await cluster.run("k", found, work) == b"made"
+        await cluster.close()
+
+    asyncio.run(scenario())
+    seen = samples(metrics)
+    assert seen["overzoom_lease_waits_total",] == 1
+    assert seen["overzoom_leases_lost_total",] == 1
+    assert seen[AWAY, "Redis leases"] == 0
+
+
+def test_writes_that_a_tier_dropped_are_counted(tmp_path: Path) -> None:
+    disk, metrics = DiskStore(tmp_path / "cache", 2**20), Metrics()
+    behind = Behind(ObjectStore("memory:///"), waiting=1)
+    metrics.watch(Empty(), [disk, behind])
+    disk.put("a/b/c", b"x")
+    behind.put("a/b/c", b"x")
+    assert (samples(metrics)[DROPPED, "disk"], samples(metrics)[DROPPED, "objects"]) == (0, 0)
+    shutil.rmtree(tmp_path / "cache")
+    (tmp_path / "cache").write_bytes(b"no folder")
+    behind.close()  # nobody writes what comes from now on
+    for _ in range(3):
+        disk.put("a/b/c", b"x")
+        behind.put("a/b/c", b"x")
+    assert (samples(metrics)[DROPPED, "disk"], samples(metrics)[DROPPED, "objects"]) == (3, 2)
 
 
 def test_the_status_tells_of_recent_tiles() -> None:

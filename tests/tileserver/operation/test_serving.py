@@ -15,20 +15,24 @@ from fastapi import FastAPI, Request
 
 from tests.tileserver.conftest import free_port
 from tileserver.operation import serving
-from tileserver.operation.serving import HEAD_BYTES, BoundedHead, config_of
+from tileserver.operation.serving import HEAD_BYTES, BoundedRequests, config_of
 from tileserver.settings import Settings
 
 
-@contextmanager
-def served(**settings: object) -> Iterator[int]:
-    """A small application behind the real edge, in a thread; gives its port."""
+def small_app() -> FastAPI:
     app = FastAPI()
 
     @app.get("/client")
     async def client(request: Request) -> str:
         return f"{request.url.scheme} {request.client.host if request.client else ''}"
 
-    port = free_port()
+    return app
+
+
+@contextmanager
+def served(app: FastAPI | None = None, **settings: object) -> Iterator[int]:
+    """A small application behind the real edge, in a thread; gives its port."""
+    app, port = app or small_app(), free_port()
     server = uvicorn.Server(config_of(app, Settings.model_validate({"port": port, **settings})))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -43,7 +47,7 @@ def served(**settings: object) -> Iterator[int]:
 
 
 def test_the_edge_is_the_one_that_is_tested() -> None:
-    assert config_of(FastAPI(), Settings()).http is BoundedHead
+    assert config_of(FastAPI(), Settings()).http is BoundedRequests
 
 
 @pytest.mark.parametrize(
