@@ -34,7 +34,6 @@ class TestS3(StoreContract, AgingContract):
         assert store.get(tile(1)) is None
         assert not store.has(tile(1))
 
-
     def test_what_is_no_value_is_not_listed(self, store: ObjectStore) -> None:
         obstore.put(store._store, "notes on tiles (1).txt", VALUE)
         store.put(tile(1), VALUE)
