@@ -132,6 +132,7 @@ STATUS_CODES: dict[type[Exception], int] = {
     TooManyRequests: 429,
     Overloaded: 503,
     SourceUnavailable: 503,
+    SourceChanged: 503,
     Departed: 499,
 }
 _TITILER_TEXTS = {
