@@ -13,7 +13,8 @@
 catalogue, grid: sources by id, each as it is now, on the pixels of any grid.
 tile_request, tile_parameters, tile_pixels, versions: what a tile is. answers: 304, tile, refusal.
 uncertainty, deviation: how much samples differ. inspecting: one pixel. departure: who leaves.
-reader: for titiler's own routes; limits, parameters: what they may be asked for.
+reader, source_route: titiler's own routes, in threads of their source; limits, parameters: what
+they may be asked for.
 superresolved: the tiles for other titiler apps.
 sources/: where rasters come from and how they are read. operation/: before any route, and around.
 documents/: TileJSON, WMTS, OGC API Tiles, pages. keeping/: tiers, prerendering, purging, exports.

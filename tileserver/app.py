@@ -33,11 +33,15 @@ from tileserver.operation.allocation import keep_trimmed
 from tileserver.operation.health import Health, add_health
 from tileserver.operation.metrics import Metrics, add_figures
 from tileserver.operation.middleware import add_middleware
-from tileserver.renderer import Renderer
+from tileserver.readers import Readers
+from tileserver.renderer import MAX_READS, Renderer
 from tileserver.scheduler import Scheduler
 from tileserver.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+ROUTE_READERS = 4
+"""Threads a source for titiler's routes: a document does not wait for a few slow statistics."""
 
 
 def make_app(settings: Settings) -> FastAPI:
@@ -48,6 +52,7 @@ def make_app(settings: Settings) -> FastAPI:
     store = open_store(settings.cache)
     metrics = Metrics(catalogue.checkpoint.name, catalogue.picture_fingerprint)
     renderer, operation = open_renderer(catalogue, store, metrics), settings.operation
+    readers = Readers(MAX_READS, settings.deadline_seconds, ROUTE_READERS)
     scheduler = renderer.scheduler
     metrics.watch(scheduler, store.tiers, renderer.cluster)
     health = Health(catalogue, lambda: scheduler.running_since, operation.hang_seconds)
@@ -64,6 +69,7 @@ def make_app(settings: Settings) -> FastAPI:
             await warming
             if renderer.cluster is not None:
                 await renderer.cluster.close()
+            readers.close()
             renderer.close()
             catalogue.close()
 
@@ -82,7 +88,7 @@ def make_app(settings: Settings) -> FastAPI:
     add_figures(app, metrics)
     add_ogc(app, catalogue)
     add_api_page(app)
-    app.include_router(_tiles(renderer, settings).router, prefix="/{source}")
+    app.include_router(_tiles(renderer, readers, settings).router, prefix="/{source}")
     app.state.renderer, app.state.health = renderer, health
     return app
 
@@ -105,7 +111,7 @@ def open_renderer(catalogue: Catalogue, store: Tiered, metrics: Metrics | None =
     return Renderer(catalogue, store, scheduler, open_cluster(settings.cache), metrics)
 
 
-def _tiles(renderer: Renderer, settings: Settings) -> OverzoomFactory:
+def _tiles(renderer: Renderer, readers: Readers, settings: Settings) -> OverzoomFactory:
     catalogue = renderer.catalogue
 
     async def source_of(
@@ -116,6 +122,7 @@ def _tiles(renderer: Renderer, settings: Settings) -> OverzoomFactory:
     grids = TileMatrixSets({name: grid.tms for name, grid in catalogue.grids.items()})
     return OverzoomFactory(
         answers=Answers(renderer, settings.cache.max_age_seconds),
+        readers=readers,
         path_dependency=source_of,
         supported_tms=grids,
         router_prefix="/{source}",

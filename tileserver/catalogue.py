@@ -143,7 +143,7 @@ class Source:
         drawn from it may be kept only where this is true after drawing. Of remote files the last
         look counts. Takes no network and raises nothing.
         """
-        return self.raster.unchanged()
+        return self.shelf.unchanged()
 
     def close(self) -> None:
         """Close its handles: resting ones now, the others when they are given back."""
@@ -174,10 +174,21 @@ class Opener:
         def make(raster: Raster, generation: int) -> Source:
             if generation > 0:
                 self.memory.forget((id, str(generation - 1)))
-            shelf = self.handles.of(raster)
+            shelf = self.handles.of(raster, changed)
             return Source(id, settings, shelf, self.grids, self._layer, generation)
 
-        return Tracked(id, inspect, make)
+        def changed() -> None:
+            if self.check_seconds(tracked.current.raster) == 0:  # nobody else looks
+                tracked.look()
+
+        tracked = Tracked(id, inspect, make)
+        return tracked
+
+    def check_seconds(self, raster: Raster) -> float:
+        """Seconds between looks for a change of its files; 0: only who reads it looks."""
+        settings = self.settings
+        remote = raster.origin.remote
+        return settings.remote_check_seconds if remote else settings.source_check_seconds
 
     def _layer(self, source: Source, grid: Grid) -> Layer:
         raster, settings = source.raster, self.settings
@@ -225,7 +236,8 @@ class Catalogue:
             id: self._opener.tracked(id, source, settings.remote_hosts)
             for id, source in settings.sources.items()
         }
-        self._watch = Watch([(each, self._check_seconds(each)) for each in self._tracked.values()])
+        seconds = self._opener.check_seconds
+        self._watch = Watch([(one, seconds(one.current.raster)) for one in self._tracked.values()])
         weakref.finalize(self, self._watch.close)
 
     @property
@@ -242,11 +254,6 @@ class Catalogue:
             seed: fingerprint(self.checkpoint.fingerprint, self.settings.sampler(seed), kind)
             for seed in self.settings.noise_seeds
         }
-
-    def _check_seconds(self, tracked: Tracked[Source]) -> float:
-        remote = tracked.current.raster.origin.remote
-        settings = self.settings
-        return settings.remote_check_seconds if remote else settings.source_check_seconds
 
     @property
     def handles(self) -> Handles:

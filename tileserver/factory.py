@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import define, field
+from attrs import Factory, define, field
 from fastapi import APIRouter, Depends
 from morecantile import Tile
 from starlette.requests import Request
@@ -26,6 +26,7 @@ from tileserver.inspecting import add_inspect
 from tileserver.limits import LimitedRoute
 from tileserver.parameters import Sizes
 from tileserver.reader import CatalogueReader
+from tileserver.readers import Readers
 from tileserver.rendering import Rendering
 from tileserver.tile_parameters import (
     GridId,
@@ -47,7 +48,8 @@ class OverzoomFactory(TilerFactory):
     """Routes under /{source}: titiler's, with tiles and TileJSON that go past native."""
 
     answers: Answers
-    router: APIRouter = field(factory=lambda: APIRouter(route_class=LimitedRoute))
+    readers: Readers
+    router: APIRouter = field(default=Factory(lambda self: self._limited(), takes_self=True))
     reader: type[CatalogueReader] = CatalogueReader
     img_preview_dependency: type[DefaultDependency] = Sizes
     img_part_dependency: type[DefaultDependency] = Sizes
@@ -60,6 +62,10 @@ class OverzoomFactory(TilerFactory):
         self.overzoom_tiles()
         add_inspect(self.router, self.answers, self.path_dependency)
         super().register_routes()  # type: ignore[no-untyped-call]
+
+    def _limited(self) -> APIRouter:
+        route = LimitedRoute.of(self.readers, self.answers.deadline_seconds)
+        return APIRouter(route_class=route)
 
     def tile(self) -> None:
         """Registered by overzoom_tiles."""

@@ -18,7 +18,7 @@ from tileserver.catalogue import Layer, Source
 from tileserver.departure import while_there
 from tileserver.deviation import in_unit
 from tileserver.encoding import ImageFormat
-from tileserver.errors import OutOfRange, OutsideSource, SourceChanged
+from tileserver.errors import OutOfRange, OutsideSource
 from tileserver.grid import TILE_PX, WEB_MERCATOR
 from tileserver.renderer import Renderer
 from tileserver.sources.source import unrounded
@@ -99,8 +99,7 @@ async def _inspected(renderer: Renderer, wanted: TileRequest, row: int, col: int
         deviation = native * 0
         if scale > 1:
             deviation = await values(replace(wanted, mode=Mode.uncertainty), row, col)
-    if not source.unchanged():
-        raise SourceChanged
+    await renderer.check_unchanged(source)
     raster = source.raster
     return {
         "native_zoom": layer.native_zoom,

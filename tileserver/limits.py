@@ -12,7 +12,6 @@ from collections.abc import Callable, Coroutine
 from math import isfinite
 from typing import Any
 
-from fastapi.routing import APIRoute
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError, RasterioIOError
 from rio_tiler.errors import PointOutsideBounds, RioTilerError
@@ -22,6 +21,7 @@ from titiler.core.errors import DEFAULT_STATUS_CODES
 
 from tileserver.errors import BodyTooLarge, BodyTooSlow, Departed, OutOfRange
 from tileserver.parameters import check_parameters
+from tileserver.source_route import SourceRoute
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ def _number(text: Any) -> float:
     return value
 
 
-class LimitedRoute(APIRoute):
+class LimitedRoute(SourceRoute):
     """A route whose libraries' refusals of a parameter are answered 422, and logged."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

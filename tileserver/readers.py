@@ -19,12 +19,12 @@ Value = TypeVar("Value")
 class Readers:
     """For one event loop. What a cancelled caller had asked for is dropped if it has not begun."""
 
-    def __init__(self, max_waiting: int, hang_seconds: float) -> None:
-        """max_waiting: reads of one source that may be under way or wait.
+    def __init__(self, max_waiting: int, hang_seconds: float, threads: int = READERS) -> None:
+        """max_waiting: reads of one source that may be under way or wait; threads: for each source.
 
         hang_seconds: a source whose threads have all been reading for longer is not waited for.
         """
-        self.max_waiting, self.hang_seconds = max_waiting, hang_seconds
+        self.max_waiting, self.hang_seconds, self.threads = max_waiting, hang_seconds, threads
         self._by_source: dict[str, _SourceReaders] = {}
 
     async def run(self, source_id: str, work: Callable[..., Value], *arguments: object) -> Value:
@@ -33,7 +33,7 @@ class Readers:
         Raises Overloaded where too many wait, SourceUnavailable where nothing comes any more.
         """
         if source_id not in self._by_source:
-            self._by_source[source_id] = _SourceReaders(source_id)
+            self._by_source[source_id] = _SourceReaders(source_id, self.threads)
         readers = self._by_source[source_id]
         if readers.hang(self.hang_seconds):
             raise SourceUnavailable
@@ -50,15 +50,16 @@ class Readers:
 class _SourceReaders:
     """The threads of one source."""
 
-    def __init__(self, source_id: str) -> None:
-        self.pool = ThreadPoolExecutor(READERS, thread_name_prefix=f"reader {source_id}")
+    def __init__(self, source_id: str, threads: int) -> None:
+        self.threads = threads
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix=f"reader {source_id}")
         self.asked = 0
         self._begun: dict[object, float] = {}
 
     def hang(self, seconds: float) -> bool:
         """Whether every thread has been at one read for longer."""
         begun = list(self._begun.values())
-        return len(begun) == READERS and time.monotonic() - max(begun) > seconds
+        return len(begun) == self.threads and time.monotonic() - max(begun) > seconds
 
     def submit(self, work: Callable[..., Value], *arguments: object) -> Future[Value]:
         self.asked += 1

@@ -71,6 +71,8 @@ class Renderer:
         settings = catalogue.settings
         self.flights: SingleFlight[Rendered] = SingleFlight()
         self._readers = Readers(MAX_READS, settings.deadline_seconds)
+        # Apart, so that a tile that is drawn does not wait for the reads of those that are not.
+        self._lookers = Readers(MAX_READS, settings.deadline_seconds)
         # Cache and encoding apart, so that a slow read never holds up a tile that is there.
         self._quick = ThreadPoolExecutor(2, thread_name_prefix="store")
 
@@ -168,6 +170,14 @@ class Renderer:
         """
         return await self._drawn(request, Clock())
 
+    async def check_unchanged(self, source: Source) -> None:
+        """Raises SourceChanged where what was read of a source may be of two versions.
+
+        Raises SourceUnavailable and Overloaded where nobody can look.
+        """
+        if not await self._lookers.run(source.id, source.unchanged):
+            raise SourceChanged
+
     def fast(self, path: str) -> Rendered | None:
         """The tile where it lies in memory: cheap enough for an event loop."""
         content = self.store.get_fast(path)
@@ -176,6 +186,7 @@ class Renderer:
     def close(self) -> None:
         self.scheduler.close()
         self._readers.close()
+        self._lookers.close()
         self._quick.shutdown()
         self.store.close()
 
@@ -201,6 +212,7 @@ class Renderer:
             clock.lap("read")
         else:
             values, valid = await self._drawn(request, clock)
+        await self.check_unchanged(request.source)
         content = await self._run_quick(self._finished, request, values, valid, path, clock)
         return Rendered(content, None, clock.milliseconds)
 
@@ -239,8 +251,6 @@ class Renderer:
     ) -> bytes:
         """Encode, keep and count; all of it in one thread, since a waiter may leave meanwhile."""
         content = encoded(request, values, valid)
-        if not request.source.unchanged():
-            raise SourceChanged
         self.store.put(path, content)
         clock.lap("encode")
         self.metrics.computed(request.origin, clock.milliseconds)

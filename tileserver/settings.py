@@ -211,7 +211,8 @@ class Settings(_Frozen):
         256 * MEBIBYTE, description="Source blocks and pictures kept for deeper zooms, in memory."
     )
     source_check_seconds: Annotated[float, Field(ge=0)] = Field(
-        2, description="How often local files are looked at for changes; 0 never does."
+        2,
+        description="How often local files are looked at for changes; 0: only when they are read.",
     )
     remote_check_seconds: Annotated[float, Field(ge=0)] = Field(
         60, description="How often remote files are looked at, a request each; 0 never does."

@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
-from tileserver.errors import SourceUnavailable
+from tileserver.errors import SourceChanged, SourceUnavailable
 from tileserver.sources.raster import Raster
 
 
@@ -48,9 +48,9 @@ class Handles:
         self._resting: list[_Resting] = []  # the most recently used last
         self._in_use = 0
 
-    def of(self, raster: Raster) -> Shelf:
-        """The handles of one version of a raster."""
-        return Shelf(self, raster)
+    def of(self, raster: Raster, changed: Callable[[], None] = lambda: None) -> Shelf:
+        """The handles of one version of a raster; changed is called where it is found changed."""
+        return Shelf(self, raster, changed)
 
     @property
     def open(self) -> int:
@@ -105,24 +105,31 @@ class Handles:
 class Shelf:
     """The open handles of one version of a raster."""
 
-    def __init__(self, handles: Handles, raster: Raster) -> None:
-        self.handles, self.raster = handles, raster
+    def __init__(self, handles: Handles, raster: Raster, changed: Callable[[], None]) -> None:
+        self.handles, self.raster, self._changed = handles, raster, changed
         self.closed = False
+
+    def unchanged(self) -> bool:
+        """Whether the raster's files still look as they did when it was inspected."""
+        same = self.raster.unchanged()
+        if not same:
+            self._changed()
+        return same
 
     @contextmanager
     def borrow(self, kind: Hashable, open: Callable[[], Opened]) -> Iterator[Opened]:
         """A handle of a kind for this thread alone; `open` makes another where none rests.
 
-        Raises SourceUnavailable where the raster cannot be opened or read, and where a new handle
-        would show another version of it. After an error the handle is closed.
+        Raises SourceUnavailable where the raster cannot be opened or read, SourceChanged where a
+        new handle would show another version of it. After an error the handle is closed.
         """
         handle: Opened | None = self.handles.take(self, kind)  # type: ignore[assignment]
         try:
             with self.raster.address.environment(), unavailable(self.raster):
                 if handle is None:
                     handle = open()
-                    if not self.raster.unchanged():
-                        raise SourceUnavailable
+                    if not self.unchanged():
+                        raise SourceChanged
                 yield handle
         except BaseException:
             if handle is not None:

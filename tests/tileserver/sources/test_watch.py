@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 import rasterio
+from starlette.testclient import TestClient
 
 from engine.window import Window
+from tests.tileserver.conftest import WEB_MERCATOR, path_of
 from tests.tileserver.rasters import cut
-from tileserver.app import open_catalogue
+from tileserver.app import make_app, open_catalogue
 from tileserver.catalogue import Catalogue, Source
 from tileserver.errors import SourceUnavailable
 from tileserver.settings import Settings
@@ -23,6 +26,8 @@ from tileserver.settings import Settings
 GRID = "WebMercatorQuad"
 CHECK_SECONDS = 0.05
 LONG_AGO = 10**18
+
+MakeSettings = Callable[..., Settings]
 
 
 @pytest.fixture
@@ -158,3 +163,49 @@ def inverted(path: Path, to: Path) -> Path:
     with rasterio.open(to, "w", **profile) as out:
         out.write(pixels)
     return to
+
+
+@pytest.fixture
+def unwatched(scene: Path, app_settings: MakeSettings) -> Iterator[TestClient]:
+    """A server of a raster that nobody looks at but those who read it."""
+    sources = {"scene": {"path": str(scene)}}
+    settings = app_settings(
+        sources=sources, source_check_seconds=0, deadline_seconds=10, open_handles=0
+    )
+    with TestClient(make_app(settings)) as client:
+        yield client
+
+
+def tiles(client: TestClient) -> Iterator[httpx.Response]:
+    """Answers of cold tiles, each of another scale or format."""
+    document = client.get("/scene/tilejson.json").json()
+    lon, lat, zoom = document["center"]
+    tile = WEB_MERCATOR.tile(lon, lat, zoom)
+    for format in ("png", "webp", "jpg", "npy", "tif"):
+        yield client.get(path_of(tile, "scene", format))
+
+
+def test_a_touched_file_that_nobody_watches_is_served_on(
+    unwatched: TestClient, scene: Path
+) -> None:
+    answers = tiles(unwatched)
+    assert next(answers).status_code == 200
+    for _ in range(2):
+        os.utime(scene)
+        answer = next(answers)
+        assert answer.status_code == 200
+        assert answer.elapsed.total_seconds() < 8
+        os.utime(scene, ns=(LONG_AGO, LONG_AGO))
+        assert unwatched.get("/scene/info").status_code == 200
+
+
+def test_a_replaced_file_that_nobody_watches_is_noticed_by_who_reads_it(
+    unwatched: TestClient, scene: Path, tmp_path: Path
+) -> None:
+    before = next(tiles(unwatched)).headers["etag"]
+    lon, lat, zoom = unwatched.get("/scene/tilejson.json").json()["center"]
+    path = f"/scene/inspect/{lon},{lat}?zoom={zoom}"
+    os.replace(inverted(scene, tmp_path / "other.tif"), scene)
+    answers = [unwatched.get(path) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [503, 200], answers[1].text
+    assert next(tiles(unwatched)).headers["etag"] != before

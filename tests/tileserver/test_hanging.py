@@ -1,0 +1,145 @@
+"""A source whose files hang whoever looks at them, as on a dead network drive: it alone suffers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+import httpx
+import pytest
+from morecantile import Tile
+from starlette.testclient import TestClient
+from starlette.types import ASGIApp, Message
+
+from tests.tileserver.asking import scope_of
+from tests.tileserver.conftest import path_of
+from tileserver.app import ROUTE_READERS, make_app
+from tileserver.settings import Settings
+from tileserver.sources.members import LocalFile, Look
+
+NATIVE = 19
+LON, LAT = -110.643554, 44.955993
+DEADLINE_SECONDS = 3.0
+HANG_SECONDS = 12.0
+PROMPT_SECONDS = 3.0
+REQUESTS = 42
+"""More than the 40 threads that starlette has for everything."""
+
+MiddleTile = Callable[[int], Tile]
+
+
+@dataclass
+class Place:
+    """A server whose first source can be made to hang."""
+
+    client: TestClient
+    pool: ThreadPoolExecutor
+    hung: Event
+    looks: list[Path]
+    """Those that hang, or did."""
+    hang: Callable[[], None]
+    release: Callable[[], None]
+
+    def ask(self, path: str) -> Future[httpx.Response]:
+        return self.pool.submit(self.client.get, path)
+
+    def seconds(self, path: str) -> float:
+        """How long an answer takes that must be right."""
+        began = time.monotonic()
+        assert self.client.get(path).status_code == 200
+        return time.monotonic() - began
+
+
+@pytest.fixture
+def place(
+    app_settings: Callable[..., Settings], demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Place]:
+    hangs, hung, released, look = Event(), Event(), Event(), LocalFile.look
+    looks: list[Path] = []
+
+    def stuck(file: LocalFile) -> Look:
+        if hangs.is_set() and file.path == demo / "yellowstone_20cm.tif":
+            looks.append(file.path)
+            hung.set()
+            released.wait(HANG_SECONDS)
+        return look(file)
+
+    monkeypatch.setattr(LocalFile, "look", stuck)
+    access = {"client_requests": 2 * REQUESTS}
+    settings = app_settings(
+        deadline_seconds=DEADLINE_SECONDS, source_check_seconds=600, access=access
+    )
+    with ThreadPoolExecutor(REQUESTS) as pool, TestClient(make_app(settings)) as client:
+        while client.get("/readyz").status_code != 200:
+            time.sleep(0.05)
+        yield Place(client, pool, hung, looks, hangs.set, released.set)
+        released.set()
+
+
+def test_a_click_on_it_does_not_stop_the_event_loop(place: Place) -> None:
+    path = f"/yellowstone/inspect/{LON},{LAT}?zoom={NATIVE}"
+    assert place.client.get(path).status_code == 200, "its blocks are in memory now"
+    place.hang()
+    click = place.ask(path)
+    assert place.hung.wait(HANG_SECONDS)
+    assert place.seconds("/healthz") < PROMPT_SECONDS
+    assert click.result().status_code == 503
+
+
+def test_its_tiles_stop_no_tile_of_another(place: Place, middle_tile: MiddleTile) -> None:
+    tile = middle_tile(NATIVE)
+    assert place.client.get(path_of(tile)).status_code == 200, "its blocks are in memory now"
+    place.hang()
+    stuck = [place.ask(path_of(tile, format=format)) for format in ("webp", "jpg", "avif")]
+    assert place.hung.wait(HANG_SECONDS)
+    time.sleep(0.5)
+    assert place.seconds(path_of(middle_tile(NATIVE + 1), "truth")) < PROMPT_SECONDS
+    answers = [future.result() for future in stuck]
+    assert {answer.status_code for answer in answers} == {503}
+    assert all(answer.headers["retry-after"] for answer in answers)
+
+
+def test_its_documents_stop_nothing_else_and_are_late_in_time(place: Place) -> None:
+    place.hang()
+    began = time.monotonic()
+    stuck = [place.ask("/yellowstone/info") for _ in range(REQUESTS)]
+    assert place.hung.wait(HANG_SECONDS)
+    time.sleep(0.5)
+    for path in ("/truth/tilejson.json", "/truth/info", "/sources.json", "/", "/viewer/viewer.css"):
+        assert place.seconds(path) < PROMPT_SECONDS, path
+    answers = [future.result() for future in stuck]
+    assert time.monotonic() - began < DEADLINE_SECONDS + PROMPT_SECONDS
+    assert {answer.status_code for answer in answers} == {503}
+    assert all(answer.headers["retry-after"] for answer in answers)
+
+
+def test_a_document_that_nobody_awaits_any_more_is_not_read(place: Place) -> None:
+    place.hang()
+    stuck = [place.ask("/yellowstone/info") for _ in range(ROUTE_READERS)]
+    while len(place.looks) < ROUTE_READERS:
+        time.sleep(0.01)
+    assert place.client.portal is not None
+    assert place.client.portal.call(left, place.client.app) == 499
+    place.release()
+    assert {future.result().status_code for future in stuck} == {200}
+    assert place.client.get("/yellowstone/point/-110.643554,44.955993").status_code == 200
+    assert len(place.looks) == ROUTE_READERS
+
+
+async def left(app: ASGIApp) -> int:
+    """The status of an answer to a client that has left before it came."""
+    incoming: list[Message] = [{"type": "http.request"}, {"type": "http.disconnect"}]
+    statuses: list[int] = []
+
+    async def receive() -> Message:
+        return incoming.pop(0)
+
+    async def send(message: Message) -> None:
+        statuses.append(message.get("status", 0))
+
+    await app(scope_of("/yellowstone/info"), receive, send)
+    return statuses[0]
