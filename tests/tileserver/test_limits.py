@@ -69,19 +69,19 @@ def test_a_slow_body_is_waited_for(port: int, body: bytes, end: bytes) -> None:
 def test_a_body_that_never_ends_is_given_up(
     port: int, monkeypatch: pytest.MonkeyPatch, body: bytes
 ) -> None:
-    monkeypatch.setattr(limits, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(limits, "BODY_SECONDS", 1)
     with asking(port, "POST /shapes", body) as client:
         began = time.monotonic()
         answer = client.recv(4096)
         assert b" 408 Request Timeout\r\n" in answer
         assert b"took too long" in answer
-        assert 0.2 < time.monotonic() - began < 5
+        assert 0.2 < time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize(("line", "status"), [("POST /none", 404), ("GET /shapes", 200)])
 def test_a_body_that_no_route_takes_is_not_waited_for(port: int, line: str, status: int) -> None:
     with asking(port, line) as client:
-        client.settimeout(3)
+        client.settimeout(20)
         assert f" {status} ".encode() in client.recv(4096)
 
 
