@@ -17,7 +17,6 @@ from tileserver.app import open_catalogue
 from tileserver.catalogue import Catalogue, Source
 from tileserver.description import describe
 from tileserver.errors import OverzoomError, StartupError
-from tileserver.grid import WEB_MERCATOR
 from tileserver.settings import MEBIBYTE, Settings, SourceSettings, read_settings
 
 LINE_WIDTH = 96
@@ -151,8 +150,8 @@ def _check_one_by_one(settings: Settings) -> Iterator[tuple[bool, str]]:
 
 
 def _served(catalogue: Catalogue, source: Source) -> str:
-    found = {**describe(catalogue, source), "deepest": source.layer(WEB_MERCATOR).max_zoom}
-    return (
-        "{id}: {width} x {height} px, {bands} bands of {dtype}, native to zoom {native_zoom}, "
-        "served to {deepest}".format_map(found)
-    )
+    found = describe(catalogue, source)
+    what = "{id}: {width} x {height} px, {bands} bands of {dtype}, ".format_map(found)
+    if found["served_zooms"] is None:
+        return what + "beyond web mercator"
+    return what + f"native to zoom {found['native_zoom']}, served to {found['served_zooms'][1]}"

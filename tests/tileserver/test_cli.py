@@ -15,7 +15,7 @@ import torch
 
 from engine.checkpoint import load_checkpoint
 from tests.tileserver.conftest import WEB_MERCATOR, decoded, running
-from tests.tileserver.rasters import SCENE, cut
+from tests.tileserver.rasters import SCENE, cut, full_disk
 from tileserver.errors import StartupError
 from tileserver.settings import Settings, read_settings
 
@@ -37,6 +37,14 @@ def test_info_prints_what_would_be_served() -> None:
     west, south, east, north = described["bounds"]
     assert -111 < west < east < -110
     assert 44 < south < north < 45
+
+
+def test_info_prints_of_what_no_grid_reaches_what_there_is(tmp_path: Path) -> None:
+    done = overzoom("info", full_disk(tmp_path / "disk.tif"))
+    assert done.returncode == 0, done.stderr
+    described = json.loads(done.stdout)
+    assert (described["height"], described["width"]) == (300, 300)
+    assert [described[name] for name in ("bounds", "native_zoom", "served_zooms")] == [None] * 3
 
 
 def test_a_folder_is_served_by_its_stems(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from tileserver.catalogue import Layer, Source
 from tileserver.documents.coverage import geographic_bounds, tile_limits
 from tileserver.documents.thumbnail import quick
+from tileserver.errors import OutsideGrid
 from tileserver.grid import WEB_MERCATOR
 from tileserver.operation.access import grant_of, with_key
 
@@ -31,7 +32,7 @@ def source_entry(source: Source, request: Request) -> dict[str, Any]:
     """What a list says of a source; addresses are relative and carry the request's key.
 
     native_zoom, max_zoom and tilejson are None where it lies outside web mercator, thumbnail where
-    making one would take long.
+    making one would take long, bounds where its edges lie beside the Earth.
     """
     settings, raster, reference = source.settings, source.raster, source.settings.reference
 
@@ -45,7 +46,7 @@ def source_entry(source: Source, request: Request) -> dict[str, Any]:
         "attribution": settings.attribution,
         "licence": settings.licence,
         "reference": reference if grant_of(request.scope).allows(reference or "") else None,
-        "bounds": list(geographic_bounds(source)),
+        "bounds": _bounds(source),
         "native_zoom": layer and layer.native_zoom,
         "max_zoom": layer and layer.max_zoom,
         "bands": len(raster.indexes),
@@ -54,9 +55,16 @@ def source_entry(source: Source, request: Request) -> dict[str, Any]:
     }
 
 
+def _bounds(source: Source) -> list[float] | None:
+    try:
+        return list(geographic_bounds(source))
+    except OutsideGrid:
+        return None
+
+
 def _on_web_mercator(source: Source) -> Layer | None:
     try:
         layer = source.layer(WEB_MERCATOR)
-    except (RasterioError, ArithmeticError, ValueError):
+    except (OutsideGrid, RasterioError, ArithmeticError, ValueError):
         return None  # the projection does not reach the source
     return layer if tile_limits(layer) else None
