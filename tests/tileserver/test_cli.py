@@ -147,6 +147,21 @@ def test_settings_come_from_the_file_and_then_from_the_command_line(tmp_path: Pa
     assert settings.sources["one"].range == (0, 10)
 
 
+def test_paths_in_a_configuration_are_relative_to_its_file(tmp_path: Path) -> None:
+    config = tmp_path / "overzoom.yaml"
+    config.write_text(
+        "checkpoint: my.safetensors\ncache: {folder: tiles}\nsources: {one: {path: scene.tif}}"
+    )
+    settings = read_settings(config, {})
+    assert settings.checkpoint == tmp_path / "my.safetensors"
+    assert settings.cache.disk_folder() == tmp_path / "tiles"
+    config.write_text("cache: {folder: /var/cache/overzoom}")
+    assert read_settings(config, {}).cache.disk_folder() == Path("/var/cache/overzoom")
+    config.write_text("cache: 5")
+    with pytest.raises(StartupError, match="cache: Input should be"):
+        read_settings(config, {})
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
