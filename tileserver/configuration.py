@@ -117,9 +117,16 @@ def _cache_problems(settings: Settings) -> Iterator[str]:
     if settings.cache.disk_bytes == 0:
         return
     folder = settings.cache.disk_folder().absolute()
-    there = next(place for place in (folder, *folder.parents) if place.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+    if not _can_be_made(folder):
         yield f"cache.folder: {folder} cannot be written to"
+
+
+def _can_be_made(folder: Path) -> bool:
+    try:
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+        return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    except OSError:  # a folder on the way that may not be entered, a name that is too long
+        return False
 
 
 def _check_sources(settings: Settings) -> Iterator[tuple[bool, str]]:

@@ -104,6 +104,15 @@ def test_all_that_is_wrong_is_found_a_line_each(tmp_path: Path) -> None:
         assert reason in line
 
 
+def test_a_cache_folder_that_cannot_even_be_looked_at_is_a_line_too(tmp_path: Path) -> None:
+    cut(tmp_path / "good.tif", "rgb")
+    sources, cache = {"good": {"path": "good.tif"}}, {"folder": "long" * 100}
+    done = overzoom("check-config", written(tmp_path, sources=sources, cache=cache))
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("cannot be written to")
+
+
 @pytest.mark.parametrize(
     ("values", "reasons"),
     [
