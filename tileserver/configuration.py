@@ -80,8 +80,11 @@ def _bounds(member: dict[str, Any]) -> str:
     return f" {low} to {high}."
 
 
-def check(config: Path) -> Iterator[tuple[bool, str]]:
-    """Whether a configuration can be served: (fine, one line) for all that is found."""
+def check(config: Path, *, sources: bool = True) -> Iterator[tuple[bool, str]]:
+    """Whether a configuration can be served: (fine, one line) for all that is found.
+
+    sources: whether they are opened.
+    """
     try:
         settings = read_settings(config, {})
     except StartupError as error:
@@ -94,7 +97,8 @@ def check(config: Path) -> Iterator[tuple[bool, str]]:
         return
     for problem in (*_unknown_ids(settings), *_cache_problems(settings)):
         yield False, f"{config}: {problem}"
-    yield from _check_sources(settings)
+    if sources:
+        yield from _check_sources(settings)
 
 
 def _unknown_ids(settings: Settings) -> Iterator[str]:

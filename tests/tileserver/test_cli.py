@@ -69,6 +69,7 @@ def test_a_folder_is_served_by_its_stems(tmp_path: Path) -> None:
         (["serve", "missing.tif"], "missing.tif: no such file"),
         (["serve", "empty"], "empty: holds no picture"),
         (["serve", "text.tif"], "text.tif: not a raster"),
+        (["serve", "text.tif", "placeless.tif"], "text.tif: not a raster"),
         (["serve", "placeless.tif"], "placeless.tif: has no coordinate reference system"),
         (["serve", "a/same.tif", "b/same.tif"], "has the same id"),
         (["serve", "--config", "broken.yaml"], "broken.yaml: not a readable configuration"),

@@ -166,6 +166,17 @@ def test_what_the_unit_runs_before_the_server_passes_with_the_configuration_besi
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_the_unit_starts_a_server_one_of_whose_sources_is_away(tmp_path: Path) -> None:
+    config = tmp_path / "overzoom.yaml"
+    config.write_text("sources: {scene: {path: gone.tif}}")
+    done = started_before(tmp_path, config)
+    assert (done.returncode, done.stderr) == (0, "")
+    config.write_text("sources: {scene: {path: gone.tif}}\naccess: {public: [scenery]}")
+    done = started_before(tmp_path, config)
+    assert done.returncode == 1
+    assert "there is no source 'scenery'" in done.stderr
+
+
 def test_the_unit_checks_the_folder_that_its_server_keeps_tiles_in(tmp_path: Path) -> None:
     (start,) = unit_settings("ExecStart")
     assert "--cache-dir" not in start, "where it counts, cache.folder would not"
