@@ -19,7 +19,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from cache import Tiered
 from engine.errors import CheckpointError
 from tileserver.answers import Answers
-from tileserver.catalogue import Catalogue, Source
+from tileserver.catalogue import Absent, Catalogue, Source
 from tileserver.checkpoints import local_checkpoint
 from tileserver.documents.ogc import add_ogc, landing_page, wants_json
 from tileserver.documents.pages import VIEWER, add_api_page
@@ -48,7 +48,7 @@ def make_app(settings: Settings) -> FastAPI:
     """The server of these settings; raises StartupError where it cannot start."""
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    catalogue = open_catalogue(settings)
+    catalogue = open_catalogue(settings, every=False)
     store = open_store(settings.cache)
     metrics = Metrics(catalogue.checkpoint.name, catalogue.picture_fingerprint)
     renderer, operation = open_renderer(catalogue, store, metrics), settings.operation
@@ -93,13 +93,16 @@ def make_app(settings: Settings) -> FastAPI:
     return app
 
 
-def open_catalogue(settings: Settings) -> Catalogue:
-    """Checkpoint and sources; raises StartupError in one line."""
+def open_catalogue(settings: Settings, *, every: bool = True) -> Catalogue:
+    """Checkpoint and sources; raises StartupError in one line.
+
+    every: whether each source must open; else any does.
+    """
     try:
         checkpoint = local_checkpoint(settings.checkpoint, settings.device)
     except CheckpointError as error:
         raise StartupError(str(error)) from error
-    return Catalogue(settings, checkpoint, morecantile.tms)
+    return Catalogue(settings, checkpoint, morecantile.tms, every=every)
 
 
 def open_renderer(catalogue: Catalogue, store: Tiered, metrics: Metrics | None = None) -> Renderer:
@@ -131,9 +134,9 @@ def _tiles(renderer: Renderer, readers: Readers, settings: Settings) -> Overzoom
 
 
 def _add_viewer(app: FastAPI, catalogue: Catalogue) -> None:
-    def seen(request: Request) -> list[Source]:
+    def seen(request: Request) -> list[Source | Absent]:
         grant = grant_of(request.scope)
-        return [source for source in catalogue.sources() if grant.allows(source.id)]
+        return [source for source in catalogue.configured() if grant.allows(source.id)]
 
     app.mount("/viewer", Precompressed(VIEWER / "vendor"), name="viewer")
 
@@ -141,7 +144,8 @@ def _add_viewer(app: FastAPI, catalogue: Catalogue) -> None:
     async def viewer(request: Request) -> Response:
         if wants_json(request):
             headers = {"Cache-Control": f"private, {REVALIDATED}", "Vary": "Accept"}
-            return JSONResponse(landing_page(request, seen(request)), headers=headers)
+            sources = [source for source in seen(request) if isinstance(source, Source)]
+            return JSONResponse(landing_page(request, sources), headers=headers)
         headers = {"Cache-Control": REVALIDATED, "Vary": "Accept"}
         return FileResponse(VIEWER / "index.html", headers=headers)
 

@@ -27,9 +27,9 @@ from engine.probe import windows_agree
 from engine.pyramid import Pyramid
 from engine.samples import Samples
 from engine.window import Window
-from tileserver.errors import UnknownSource
+from tileserver.errors import StartupError, UnknownSource
 from tileserver.grid import Grid, doubling_grids, grid_of
-from tileserver.settings import Settings, SourceSettings
+from tileserver.settings import Settings, SourceSettings, is_remote_address
 from tileserver.sources.aligned import AlignedSource, window_on_grid
 from tileserver.sources.handles import Handles, Shelf
 from tileserver.sources.locating import locate
@@ -150,6 +150,14 @@ class Source:
         self.shelf.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A configured source that could not be read since the start."""
+
+    id: str
+    settings: SourceSettings
+
+
 class Opener:
     """Makes sources: the checkpoint, the memory and the handles that all of them share."""
 
@@ -163,7 +171,7 @@ class Opener:
             logger.warning("windows of different shape differ on this device: drawing by blocks")
 
     def tracked(self, id: str, settings: SourceSettings, hosts: frozenset[str]) -> Tracked[Source]:
-        """A source and its later versions; raises StartupError where it cannot be served.
+        """A source and its later versions, or the failure to open it.
 
         hosts: remote hosts and buckets that it may be read from.
         """
@@ -178,16 +186,19 @@ class Opener:
             return Source(id, settings, shelf, self.grids, self._layer, generation)
 
         def changed() -> None:
-            if self.check_seconds(tracked.current.raster) == 0:  # nobody else looks
+            if self.check_seconds(tracked) == 0:  # nobody else looks
                 tracked.look()
 
         tracked = Tracked(id, inspect, make)
         return tracked
 
-    def check_seconds(self, raster: Raster) -> float:
+    def check_seconds(self, tracked: Tracked[Source]) -> float:
         """Seconds between looks for a change of its files; 0: only who reads it looks."""
         settings = self.settings
-        remote = raster.origin.remote
+        if tracked.item is None:
+            remote = is_remote_address(settings.sources[tracked.name].path or "")
+        else:
+            remote = tracked.item.raster.origin.remote
         return settings.remote_check_seconds if remote else settings.source_check_seconds
 
     def _layer(self, source: Source, grid: Grid) -> Layer:
@@ -227,8 +238,18 @@ class Opener:
 class Catalogue:
     """All sources of a server, followed through the versions of their files."""
 
-    def __init__(self, settings: Settings, checkpoint: Checkpoint, grids: TileMatrixSets) -> None:
-        """Opens every source; raises StartupError for the first that cannot be served."""
+    def __init__(
+        self,
+        settings: Settings,
+        checkpoint: Checkpoint,
+        grids: TileMatrixSets,
+        *,
+        every: bool = True,
+    ) -> None:
+        """Raises StartupError for the first source that cannot be served.
+
+        every: whether each must open; else any does, and the others are tried again.
+        """
         self.settings, self.checkpoint = settings, checkpoint
         self._opener = Opener(settings, checkpoint, grids)
         self.grids = self._opener.grids
@@ -236,8 +257,8 @@ class Catalogue:
             id: self._opener.tracked(id, source, settings.remote_hosts)
             for id, source in settings.sources.items()
         }
-        seconds = self._opener.check_seconds
-        self._watch = Watch([(one, seconds(one.current.raster)) for one in self._tracked.values()])
+        self._check_opened(every)
+        self._watch = Watch([*self._tracked.values()], self._opener.check_seconds)
         weakref.finalize(self, self._watch.close)
 
     @property
@@ -255,21 +276,37 @@ class Catalogue:
             for seed in self.settings.noise_seeds
         }
 
+    def _check_opened(self, every: bool) -> None:
+        missing = [each for each in self._tracked.values() if each.failure is not None]
+        if missing and (every or len(missing) == len(self._tracked)):
+            failure = missing[0].failure
+            raise StartupError(str(failure)) from failure
+        for each in missing:
+            logger.error("%s: cannot be read at present (%s)", each.name, each.failure)
+
     @property
     def handles(self) -> Handles:
         """The open handles of all sources."""
         return self._opener.handles
 
     def __getitem__(self, id: str) -> Source:
-        """The source as it is now, or as it was last read; takes no time. Raises UnknownSource."""
+        """The source as it is now, or as it was last read; takes no time.
+
+        Raises UnknownSource, and SourceUnavailable where it could not be read since the start.
+        """
         try:
             return self._tracked[id].current
         except KeyError:
             raise UnknownSource from None
 
     def sources(self) -> list[Source]:
+        """All that were ever read, in the order of the configuration."""
+        return [each.item for each in self._tracked.values() if each.item is not None]
+
+    def configured(self) -> list[Source | Absent]:
         """All of them, in the order of the configuration."""
-        return [tracked.current for tracked in self._tracked.values()]
+        settings = self.settings.sources
+        return [each.item or Absent(id, settings[id]) for id, each in self._tracked.items()]
 
     def close(self) -> None:
         """Look for changes no more, and close the handles that nobody uses."""

@@ -103,7 +103,8 @@ def info(source: Path, checkpoint: Path | None) -> None:
 @click.argument("config", required=False, type=click.Path(path_type=Path))
 @click.option("--schema", is_flag=True, help="Print the JSON schema of configurations instead.")
 @click.option("--annotated", is_flag=True, help="Print a configuration with every default instead.")
-def check_config(config: Path | None, schema: bool, annotated: bool) -> None:
+@click.option("--settings-only", is_flag=True, help="Open no source: it may be away at present.")
+def check_config(config: Path | None, schema: bool, annotated: bool, settings_only: bool) -> None:
     """Open everything that CONFIG names, and print what would be served, or a line a problem."""
     from tileserver import configuration
 
@@ -112,7 +113,7 @@ def check_config(config: Path | None, schema: bool, annotated: bool) -> None:
         return
     if config is None:
         raise click.UsageError("name a configuration, --schema or --annotated")
-    found = list(configuration.check(config))
+    found = list(configuration.check(config, sources=not settings_only))
     for fine, line in found:
         click.echo(line if fine else f"overzoom: {line}", err=not fine)
     sys.exit(0 if all(fine for fine, _ in found) else 1)

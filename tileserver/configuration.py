@@ -17,7 +17,6 @@ from tileserver.app import open_catalogue
 from tileserver.catalogue import Catalogue, Source
 from tileserver.description import describe
 from tileserver.errors import OverzoomError, StartupError
-from tileserver.grid import WEB_MERCATOR
 from tileserver.settings import MEBIBYTE, Settings, SourceSettings, read_settings
 
 LINE_WIDTH = 96
@@ -81,8 +80,11 @@ def _bounds(member: dict[str, Any]) -> str:
     return f" {low} to {high}."
 
 
-def check(config: Path) -> Iterator[tuple[bool, str]]:
-    """Whether a configuration can be served: (fine, one line) for all that is found."""
+def check(config: Path, *, sources: bool = True) -> Iterator[tuple[bool, str]]:
+    """Whether a configuration can be served: (fine, one line) for all that is found.
+
+    sources: whether they are opened.
+    """
     try:
         settings = read_settings(config, {})
     except StartupError as error:
@@ -95,7 +97,8 @@ def check(config: Path) -> Iterator[tuple[bool, str]]:
         return
     for problem in (*_unknown_ids(settings), *_cache_problems(settings)):
         yield False, f"{config}: {problem}"
-    yield from _check_sources(settings)
+    if sources:
+        yield from _check_sources(settings)
 
 
 def _unknown_ids(settings: Settings) -> Iterator[str]:
@@ -118,9 +121,16 @@ def _cache_problems(settings: Settings) -> Iterator[str]:
     if settings.cache.disk_bytes == 0:
         return
     folder = settings.cache.disk_folder().absolute()
-    there = next(place for place in (folder, *folder.parents) if place.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+    if not _can_be_made(folder):
         yield f"cache.folder: {folder} cannot be written to"
+
+
+def _can_be_made(folder: Path) -> bool:
+    try:
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+        return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    except OSError:  # a folder on the way that may not be entered, a name that is too long
+        return False
 
 
 def _check_sources(settings: Settings) -> Iterator[tuple[bool, str]]:
@@ -151,8 +161,8 @@ def _check_one_by_one(settings: Settings) -> Iterator[tuple[bool, str]]:
 
 
 def _served(catalogue: Catalogue, source: Source) -> str:
-    found = {**describe(catalogue, source), "deepest": source.layer(WEB_MERCATOR).max_zoom}
-    return (
-        "{id}: {width} x {height} px, {bands} bands of {dtype}, native to zoom {native_zoom}, "
-        "served to {deepest}".format_map(found)
-    )
+    found = describe(catalogue, source)
+    what = "{id}: {width} x {height} px, {bands} bands of {dtype}, ".format_map(found)
+    if found["served_zooms"] is None:
+        return what + "beyond web mercator"
+    return what + f"native to zoom {found['native_zoom']}, served to {found['served_zooms'][1]}"

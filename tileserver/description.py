@@ -4,31 +4,40 @@ from __future__ import annotations
 
 from typing import Any
 
-from tileserver.catalogue import Catalogue, Source
+from tileserver.catalogue import Catalogue, Layer, Source
+from tileserver.documents.coverage import geographic_bounds
+from tileserver.errors import OutsideGrid
 from tileserver.grid import WEB_MERCATOR
-from tileserver.reader import CatalogueReader
 
 
 def describe(catalogue: Catalogue, source: Source) -> dict[str, Any]:
-    """Bounds (west, south, east, north in degrees), bands, zooms and fingerprints."""
-    raster, layer = source.raster, source.layer(WEB_MERCATOR)
-    with CatalogueReader.of(source, layer.grid) as reader:
-        bounds = reader.get_geographic_bounds(layer.grid.tms.rasterio_geographic_crs)
-        overviews = reader.dataset.overviews(1)
+    """Bounds (west, south, east, north in degrees), bands, zooms and fingerprints.
+
+    Bounds and zooms are None where web mercator does not reach the source.
+    """
+    raster = source.raster
+    bounds, layer = _place(source)
     return {
         "id": source.id,
-        "bounds": list(bounds),
+        "bounds": bounds,
         "crs": raster.crs.to_string(),
         "height": raster.height,
         "width": raster.width,
         "bands": len(raster.indexes),
         "dtype": raster.dtype,
         "range": list(raster.range),
-        "overviews": overviews,
-        "native_zoom": layer.native_zoom,
-        "served_zooms": [0, layer.max_zoom],
+        "overviews": list(raster.overviews),
+        "native_zoom": layer and layer.native_zoom,
+        "served_zooms": layer and [0, layer.max_zoom],
         "fingerprint": source.fingerprint,
         "checkpoint": catalogue.checkpoint.name,
         "checkpoint_fingerprint": catalogue.checkpoint.fingerprint,
         "picture_fingerprint": catalogue.picture_fingerprint,
     }
+
+
+def _place(source: Source) -> tuple[list[float] | None, Layer | None]:
+    try:
+        return list(geographic_bounds(source)), source.layer(WEB_MERCATOR)
+    except OutsideGrid:
+        return None, None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from math import isfinite
 
 import morecantile
 from affine import Affine
@@ -14,7 +15,7 @@ from rasterio.crs import CRS
 from rasterio.warp import transform, transform_bounds
 
 from engine.window import Window
-from tileserver.errors import UnknownGrid, UnsupportedGrid
+from tileserver.errors import OutsideGrid, UnknownGrid, UnsupportedGrid
 
 TILE_PX = 256
 WEB_MERCATOR = "WebMercatorQuad"
@@ -60,7 +61,12 @@ class Grid:
         return Window(tile.y * TILE_PX, tile.x * TILE_PX, TILE_PX, TILE_PX)
 
     def window_of_bounds(self, bounds: tuple[float, float, float, float], zoom: int) -> Window:
-        """The smallest window that holds bounds (left, bottom, right, top) in the grid's CRS."""
+        """The smallest window that holds bounds (left, bottom, right, top) in the grid's CRS.
+
+        Raises OutsideGrid where the grid's projection does not reach them.
+        """
+        if not all(map(isfinite, bounds)):
+            raise OutsideGrid
         size, (x, y) = self.pixel_size(zoom), self.origin(zoom)
         left, bottom, right, top = bounds
         row, col = int((y - top) // size), int((left - x) // size)

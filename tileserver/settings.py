@@ -99,7 +99,9 @@ class CacheSettings(_Frozen):
     """Where finished tiles are kept."""
 
     folder: Path | None = Field(
-        None, description="Disk tier; default: overzoom/ in the user's cache folder (XDG)."
+        None,
+        description="Disk tier, relative to the configuration file; default: overzoom/ in the "
+        "user's cache folder (XDG).",
     )
     memory_bytes: Annotated[int, Field(ge=0)] = Field(
         256 * MEBIBYTE, description="Encoded tiles kept in memory."
@@ -153,8 +155,8 @@ class Settings(_Frozen):
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on.")
     checkpoint: Path | None = Field(
         None,
-        description="The denoiser, a safetensors file; default: the bundled compact one on a CPU, "
-        "the large one elsewhere.",
+        description="The denoiser, a safetensors file, relative to the configuration file; "
+        "default: the bundled compact one on a CPU, the large one elsewhere.",
     )
     device: str = Field("cpu", description="Where the denoiser runs: cpu, cuda, cuda:1, ...")
     threads: Annotated[int, Field(ge=1)] | None = Field(
@@ -287,8 +289,9 @@ def _from_yaml(config: Path) -> dict[str, Any]:
         path = source.get("path") if isinstance(source, dict) else None
         if isinstance(path, str) and not is_remote_address(path):
             source["path"] = str(folder / path)
-    if isinstance(values.get("checkpoint"), str):
-        values["checkpoint"] = str(folder / values["checkpoint"])
+    for place, name in ((values, "checkpoint"), (values.get("cache"), "folder")):
+        if isinstance(place, dict) and isinstance(place.get(name), str):
+            place[name] = str(folder / place[name])
     return values
 
 

@@ -222,7 +222,8 @@ class _Engine:
             tracked = self._sources.get(path)
         if tracked is None:
             host = urlsplit(path).netloc if is_remote_address(path) else ""
-            tracked = self.opener.tracked(path, SourceSettings(path=path), frozenset({host}))
+            opened = self.opener.tracked(path, SourceSettings(path=path), frozenset({host}))
+            tracked = opened.required()
             with self._lock:
                 tracked = self._sources.setdefault(path, tracked)
         elif self._due(path, tracked.current):

@@ -6,10 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
+from rasterio.transform import from_bounds
 
 SCENE = Path(__file__).parents[2] / "deploy" / "demo" / "yellowstone_20cm.tif"
 SIDE = 300
+FULL_DISK = (CRS.from_string("+proj=geos +h=35785831 +a=6378169 +b=6356583.8 +units=m"), 5_500_000)
+"""How a weather satellite sees the Earth, and how far its picture reaches from the middle, in
+metres: its edges lie in space."""
 
 
 def cut(path: Path, kind: str) -> Path:
@@ -65,4 +70,14 @@ def cut(path: Path, kind: str) -> Path:
         out.write(bands)
         if mask is not None:
             out.write_mask(mask)
+    return path
+
+
+def full_disk(path: Path) -> Path:
+    """A picture of the whole Earth from a geostationary satellite."""
+    crs, reach = FULL_DISK
+    size = {"height": SIDE, "width": SIDE, "count": 1, "dtype": "uint8"}
+    place = from_bounds(-reach, -reach, reach, reach, SIDE, SIDE)
+    with rasterio.open(path, "w", driver="GTiff", crs=crs, transform=place, **size) as out:
+        out.write(np.full((1, SIDE, SIDE), 100, np.uint8))
     return path

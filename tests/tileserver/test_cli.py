@@ -15,7 +15,7 @@ import torch
 
 from engine.checkpoint import load_checkpoint
 from tests.tileserver.conftest import WEB_MERCATOR, decoded, running
-from tests.tileserver.rasters import SCENE, cut
+from tests.tileserver.rasters import SCENE, cut, full_disk
 from tileserver.errors import StartupError
 from tileserver.settings import Settings, read_settings
 
@@ -37,6 +37,14 @@ def test_info_prints_what_would_be_served() -> None:
     west, south, east, north = described["bounds"]
     assert -111 < west < east < -110
     assert 44 < south < north < 45
+
+
+def test_info_prints_of_what_no_grid_reaches_what_there_is(tmp_path: Path) -> None:
+    done = overzoom("info", full_disk(tmp_path / "disk.tif"))
+    assert done.returncode == 0, done.stderr
+    described = json.loads(done.stdout)
+    assert (described["height"], described["width"]) == (300, 300)
+    assert [described[name] for name in ("bounds", "native_zoom", "served_zooms")] == [None] * 3
 
 
 def test_a_folder_is_served_by_its_stems(tmp_path: Path) -> None:
@@ -61,6 +69,7 @@ def test_a_folder_is_served_by_its_stems(tmp_path: Path) -> None:
         (["serve", "missing.tif"], "missing.tif: no such file"),
         (["serve", "empty"], "empty: holds no picture"),
         (["serve", "text.tif"], "text.tif: not a raster"),
+        (["serve", "text.tif", "placeless.tif"], "text.tif: not a raster"),
         (["serve", "placeless.tif"], "placeless.tif: has no coordinate reference system"),
         (["serve", "a/same.tif", "b/same.tif"], "has the same id"),
         (["serve", "--config", "broken.yaml"], "broken.yaml: not a readable configuration"),
@@ -137,6 +146,21 @@ def test_settings_come_from_the_file_and_then_from_the_command_line(tmp_path: Pa
     assert settings.cache.disk_folder() == Path("elsewhere")
     assert settings.sources["one"].path == str(tmp_path / "scene.tif")
     assert settings.sources["one"].range == (0, 10)
+
+
+def test_paths_in_a_configuration_are_relative_to_its_file(tmp_path: Path) -> None:
+    config = tmp_path / "overzoom.yaml"
+    config.write_text(
+        "checkpoint: my.safetensors\ncache: {folder: tiles}\nsources: {one: {path: scene.tif}}"
+    )
+    settings = read_settings(config, {})
+    assert settings.checkpoint == tmp_path / "my.safetensors"
+    assert settings.cache.disk_folder() == tmp_path / "tiles"
+    config.write_text("cache: {folder: /var/cache/overzoom}")
+    assert read_settings(config, {}).cache.disk_folder() == Path("/var/cache/overzoom")
+    config.write_text("cache: 5")
+    with pytest.raises(StartupError, match="cache: Input should be"):
+        read_settings(config, {})
 
 
 @pytest.mark.parametrize(

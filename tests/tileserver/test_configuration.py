@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from tests.tileserver.operation.test_access import hashed
-from tests.tileserver.rasters import cut
+from tests.tileserver.rasters import cut, full_disk
 from tests.tileserver.test_cli import overzoom
 from tileserver.configuration import annotated, schema
 from tileserver.settings import Settings, SourceSettings, read_settings
@@ -58,12 +58,14 @@ def written(folder: Path, **values: Any) -> Path:
 def test_a_good_configuration_says_what_would_be_served(tmp_path: Path) -> None:
     cut(tmp_path / "meadow.tif", "rgb")
     cut(tmp_path / "deep.tif", "uint16")
-    sources = {"meadow": {"path": "meadow.tif"}, "deep": {"path": "deep.tif"}}
+    full_disk(tmp_path / "disk.tif")
+    sources = {id: {"path": f"{id}.tif"} for id in ("meadow", "deep", "disk")}
     done = overzoom("check-config", written(tmp_path, sources=sources))
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "meadow: 300 x 300 px, 3 bands of uint8, native to zoom 19, served to 22",
         "deep: 300 x 300 px, 3 bands of uint16, native to zoom 19, served to 22",
+        "disk: 300 x 300 px, 1 bands of uint8, beyond web mercator",
     ]
     assert done.stderr == ""
 
@@ -100,6 +102,15 @@ def test_all_that_is_wrong_is_found_a_line_each(tmp_path: Path) -> None:
     ):
         assert line.startswith("overzoom: ")
         assert reason in line
+
+
+def test_a_cache_folder_that_cannot_even_be_looked_at_is_a_line_too(tmp_path: Path) -> None:
+    cut(tmp_path / "good.tif", "rgb")
+    sources, cache = {"good": {"path": "good.tif"}}, {"folder": "long" * 100}
+    done = overzoom("check-config", written(tmp_path, sources=sources, cache=cache))
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("cannot be written to")
 
 
 @pytest.mark.parametrize(

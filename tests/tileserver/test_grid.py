@@ -5,6 +5,8 @@ import pytest
 from morecantile import Tile
 
 from engine.window import Window
+from tests.tileserver.rasters import FULL_DISK
+from tileserver.errors import OutsideGrid
 from tileserver.grid import Grid, doubling_grids
 
 GRIDS = doubling_grids(morecantile.tms)
@@ -31,6 +33,14 @@ def test_a_tiles_window_covers_the_tiles_bounds(name: str) -> None:
             for edge, inset in zip((left, bottom, right, top), (1, 1, -1, -1), strict=True)
         )
         assert grid.window_of_bounds(inner, tile.z) == window
+
+
+@pytest.mark.parametrize("name", sorted(GRIDS))
+def test_edges_that_lie_beside_the_earth_lie_outside_every_grid(name: str) -> None:
+    grid, (crs, side) = GRIDS[name], FULL_DISK
+    assert grid.native_zoom(crs, 8, 8, (-side, -side, side, side)) >= grid.tms.minzoom
+    with pytest.raises(OutsideGrid):
+        grid.window_of_bounds(grid.bounds_of(crs, (-side, -side, side, side)), 5)
 
 
 def test_children_share_their_parents_ground() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.warp import transform_bounds
 
 from tileserver.catalogue import Layer, Source
+from tileserver.errors import OutsideGrid
 from tileserver.grid import TILE_PX, WEB_MERCATOR
 
 WGS84 = CRS.from_epsg(4326)
@@ -50,14 +52,19 @@ def covered_layers(source: Source, grids: list[str]) -> Iterator[tuple[Layer, li
     for grid_id in sorted(grids, key=lambda name: (name != WEB_MERCATOR, name)):
         try:
             layer = source.layer(grid_id)
-        except (RasterioError, ArithmeticError, ValueError):
+        except (OutsideGrid, RasterioError, ArithmeticError, ValueError):
             continue  # the grid's projection does not reach the source
         if limits := tile_limits(layer):
             yield layer, limits
 
 
 def geographic_bounds(source: Source) -> tuple[float, float, float, float]:
-    """West, south, east and north of a source in degrees."""
+    """West, south, east and north of a source in degrees.
+
+    Raises OutsideGrid for a picture of a whole side of the Earth, whose edges lie in space.
+    """
     raster = source.raster
     west, south, east, north = transform_bounds(raster.crs, WGS84, *raster.bounds, densify_pts=21)
+    if not all(map(isfinite, (west, south, east, north))):
+        raise OutsideGrid
     return west, south, east, north

@@ -10,14 +10,18 @@ from rasterio.errors import RasterioError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tileserver.catalogue import Layer, Source
+from tileserver.catalogue import Absent, Layer, Source
 from tileserver.documents.coverage import geographic_bounds, tile_limits
 from tileserver.documents.thumbnail import quick
+from tileserver.errors import OutsideGrid
 from tileserver.grid import WEB_MERCATOR
 from tileserver.operation.access import grant_of, with_key
 
+READ = ("bounds", "native_zoom", "max_zoom", "bands", "thumbnail", "tilejson")
+"""What is known of a source only once it was read."""
 
-def add_sources(app: FastAPI, seen: Callable[[Request], list[Source]]) -> None:
+
+def add_sources(app: FastAPI, seen: Callable[[Request], list[Source | Absent]]) -> None:
     """Register the list of the sources that a client may see."""
 
     @app.get("/sources.json")
@@ -27,36 +31,51 @@ def add_sources(app: FastAPI, seen: Callable[[Request], list[Source]]) -> None:
         return [source_entry(source, request) for source in seen(request)]
 
 
-def source_entry(source: Source, request: Request) -> dict[str, Any]:
+def source_entry(source: Source | Absent, request: Request) -> dict[str, Any]:
     """What a list says of a source; addresses are relative and carry the request's key.
 
+    Of what could not be read since the start only the configuration is known, all else is None.
     native_zoom, max_zoom and tilejson are None where it lies outside web mercator, thumbnail where
-    making one would take long.
+    making one would take long, bounds where its edges lie beside the Earth.
     """
-    settings, raster, reference = source.settings, source.raster, source.settings.reference
+    settings, reference = source.settings, source.settings.reference
+    about = dict.fromkeys(READ) if isinstance(source, Absent) else _read(source, request)
+    return {
+        "id": source.id,
+        "title": settings.title or source.id,
+        "attribution": settings.attribution,
+        "licence": settings.licence,
+        "reference": reference if grant_of(request.scope).allows(reference or "") else None,
+        **about,
+    }
 
+
+def _read(source: Source, request: Request) -> dict[str, Any]:
     def address(name: str) -> str:
         return with_key(f"{source.id}/{name}", request)
 
     layer = _on_web_mercator(source)
-    return {
-        "id": source.id,
-        "title": source.title,
-        "attribution": settings.attribution,
-        "licence": settings.licence,
-        "reference": reference if grant_of(request.scope).allows(reference or "") else None,
-        "bounds": list(geographic_bounds(source)),
-        "native_zoom": layer and layer.native_zoom,
-        "max_zoom": layer and layer.max_zoom,
-        "bands": len(raster.indexes),
-        "thumbnail": address("thumbnail.webp") if quick(raster) else None,
-        "tilejson": address("tilejson.json") if layer else None,
-    }
+    values = (
+        _bounds(source),
+        layer and layer.native_zoom,
+        layer and layer.max_zoom,
+        len(source.raster.indexes),
+        address("thumbnail.webp") if quick(source.raster) else None,
+        address("tilejson.json") if layer else None,
+    )
+    return dict(zip(READ, values, strict=True))
+
+
+def _bounds(source: Source) -> list[float] | None:
+    try:
+        return list(geographic_bounds(source))
+    except OutsideGrid:
+        return None
 
 
 def _on_web_mercator(source: Source) -> Layer | None:
     try:
         layer = source.layer(WEB_MERCATOR)
-    except (RasterioError, ArithmeticError, ValueError):
+    except (OutsideGrid, RasterioError, ArithmeticError, ValueError):
         return None  # the projection does not reach the source
     return layer if tile_limits(layer) else None

@@ -8,12 +8,11 @@ import time
 from collections.abc import Callable
 
 from fastapi import FastAPI
-from rasterio.errors import RasterioError
 from starlette.responses import JSONResponse, Response
 
 from engine.window import Window
 from tileserver.catalogue import Catalogue
-from tileserver.errors import OverzoomError
+from tileserver.errors import OutsideGrid
 from tileserver.grid import WEB_MERCATOR
 
 logger = logging.getLogger(__name__)
@@ -64,15 +63,19 @@ class Health:
 
     def _warm(self) -> None:
         """Opens a source's file and the libraries' lazy parts."""
+        failed = False
         for source in self.catalogue.sources():
             try:
                 self._draw(source.id)
-            except (OverzoomError, OSError, RasterioError):
+            except OutsideGrid:
+                continue  # nothing of it will ever be drawn here
+            except Exception:  # outermost: nobody waits for it, and it is tried again
                 logger.exception("%s cannot be drawn", source.id)
+                failed = True
                 continue
             self.warm = True
             return
-        self.warm = not self.catalogue.sources()
+        self.warm = not failed
 
     def _draw(self, id: str) -> None:
         layer = self.catalogue[id].layer(WEB_MERCATOR)

@@ -39,15 +39,13 @@ _PLACES = {"TileMatrix": "z", "TileCol": "x", "TileRow": "y"}
 class Service:
     """A tile service, which says nothing of its version: the configuration does."""
 
-    url: str
-    version: str
-    renewed_seconds: int | None
+    settings: UpstreamSettings
     remote = False
 
     def look(self) -> Look:
         """The configured version, and the period that it is taken to hold for."""
-        seconds = self.renewed_seconds
-        return self.version, int(time.time() // seconds) if seconds else 0
+        seconds = self.settings.renewed_seconds
+        return self.settings.version, int(time.time() // seconds) if seconds else 0
 
     def last_look(self) -> Look:
         return self.look()
@@ -56,7 +54,8 @@ class Service:
         return True
 
     def digest(self) -> str:
-        return fingerprint(self.url, self.look())
+        """Of the look, and of all that decides which tiles are read and where they lie."""
+        return fingerprint(self.settings.model_dump(exclude={"renewed_seconds"}), self.look())
 
 
 def upstream_origin(settings: UpstreamSettings, hosts: Set[str]) -> Origin:
@@ -66,7 +65,7 @@ def upstream_origin(settings: UpstreamSettings, hosts: Set[str]) -> Origin:
     grid = _grid(name, settings.grid)
     if settings.maxzoom > grid.tms.maxzoom:
         raise StartupError(f"{name}: {settings.grid} ends at zoom {grid.tms.maxzoom}")
-    member = Service(settings.url, settings.version, settings.renewed_seconds)
+    member = Service(settings)
     zoom, (x, y) = settings.maxzoom, grid.origin(settings.maxzoom)
     matrix = grid.tms.matrix(zoom)
     whole = Window(0, 0, matrix.matrixHeight * TILE_PX, matrix.matrixWidth * TILE_PX)

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from math import inf
 from threading import Event, Lock, Thread, main_thread
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
-from tileserver.errors import StartupError
+from tileserver.errors import OverzoomError, SourceUnavailable
 from tileserver.sources.raster import Raster
 
 logger = logging.getLogger(__name__)
@@ -39,14 +40,29 @@ class Tracked(Generic[Item]):
     def __init__(
         self, name: str, inspect: Callable[[], Raster], make: Callable[[Raster, int], Item]
     ) -> None:
-        """make is given each version of the raster and its number; raises what inspect raises."""
+        """make is given each version of the raster and its number."""
         self.name, self._inspect, self._make = name, inspect, make
-        raster = inspect()
-        self.current = make(raster, 0)
-        self._settled = raster.settled
-        self._generation = 0
-        self._missing = False
+        self.item: Item | None = None
+        """The latest version; None as long as there never was one that could be read."""
+        self.failure: OSError | OverzoomError | None = None
+        """Why the last look found nothing to read."""
+        self._settled = False
+        self._generation = -1
         self._lock = Lock()
+        self.look()
+
+    @property
+    def current(self) -> Item:
+        """The latest version; raises SourceUnavailable where there never was one."""
+        if self.item is None:
+            raise SourceUnavailable
+        return self.item
+
+    def required(self) -> Self:
+        """This, opened; raises the failure where it never could be."""
+        if self.item is None and self.failure is not None:
+            raise self.failure
+        return self
 
     def look(self) -> None:
         """Notice a change of the files; where they cannot be read, what was read stays."""
@@ -54,30 +70,31 @@ class Tracked(Generic[Item]):
             return  # the last look still goes on
         try:
             self._look()
-        except (OSError, StartupError) as error:
-            if not self._missing:
+        except (OSError, OverzoomError) as error:
+            if self.item is not None and self.failure is None:
                 logger.warning("%s: cannot be read at present (%s)", self.name, error)
-            self._missing = True
+            self.failure = error
         finally:
             self._lock.release()
 
     def _look(self) -> None:
-        old = self.current.raster
-        same = _looks_like(old)
+        old = None if self.item is None else self.item.raster
+        same = old is not None and _looks_like(old)
         if not (same and self._settled):
             new = self._inspect()
             self._settled = new.settled
-            same = same and new.fingerprint == old.fingerprint
+            same = same and old is not None and new.fingerprint == old.fingerprint
             if not same:
                 self._replace(new)
-        if self._missing or not same:
-            logger.info("%s: %s", self.name, "is back" if same else "has changed")
-        self._missing = False
+        if self.failure is not None or (old is not None and not same):
+            logger.info("%s: %s", self.name, "has changed" if old and not same else "is back")
+        self.failure = None
 
     def _replace(self, raster: Raster) -> None:
         self._generation += 1
-        old, self.current = self.current, self._make(raster, self._generation)
-        old.close()
+        old, self.item = self.item, self._make(raster, self._generation)
+        if old is not None:
+            old.close()
 
 
 def _looks_like(raster: Raster) -> bool:
@@ -91,10 +108,12 @@ def _looks_like(raster: Raster) -> bool:
 class Watch:
     """Calls `look` of every item about every so many seconds, in threads of its own."""
 
-    def __init__(self, items: Sequence[tuple[Tracked[Item], float]]) -> None:
-        """items with their seconds between looks; 0 never looks."""
-        self._stop = Event()
-        self._items = [(item, seconds) for item, seconds in items if seconds > 0]
+    def __init__(
+        self, items: Sequence[Tracked[Item]], seconds: Callable[[Tracked[Item]], float]
+    ) -> None:
+        """seconds: from a look at an item to the next one, as it is then; 0 never looks."""
+        self._stop, self._seconds = Event(), seconds
+        self._items = [item for item in items if seconds(item) > 0]
         if self._items:
             Thread(target=self._run, name="watch").start()
 
@@ -103,15 +122,15 @@ class Watch:
         self._stop.set()
 
     def _run(self) -> None:
-        due = [time.monotonic() + seconds for _, seconds in self._items]
-        tick = min(END_SECONDS, *(seconds for _, seconds in self._items))
+        due = [time.monotonic() + self._seconds(item) for item in self._items]
+        tick = min(END_SECONDS, *map(self._seconds, self._items))
         with ThreadPoolExecutor(LOOKING_THREADS, thread_name_prefix="look") as threads:
             # Ends with the main thread: a daemon could be killed inside GDAL, which aborts.
             while main_thread().is_alive() and not self._stop.wait(tick):
                 now = time.monotonic()
-                for place, (item, seconds) in enumerate(self._items):
+                for place, item in enumerate(self._items):
                     if now >= due[place]:
-                        due[place] = now + seconds
+                        due[place] = now + (self._seconds(item) or inf)
                         with suppress(RuntimeError):  # the interpreter ends
                             threads.submit(_look, item)
 

@@ -151,6 +151,30 @@ def test_a_dead_server_leaves_the_source_as_it_was(tmp_path: Path) -> None:
     catalogue.close()
 
 
+def test_a_store_that_is_away_at_the_start_is_asked_again(
+    store: FileServer, tmp_path: Path
+) -> None:
+    url, near = f"{store.url}/scene.tif", str(cut(tmp_path / "near.tif", "rgb"))
+    values = {
+        "sources": {"scene": {"path": url}, "near": {"path": near}},
+        "remote_hosts": [store.host],
+        "source_check_seconds": 0,
+        "remote_check_seconds": 0.1,
+    }
+    store.fault(status=500)
+    catalogue = open_catalogue(Settings.model_validate(values), every=False)
+    with pytest.raises(SourceUnavailable):
+        catalogue["scene"]
+    store.fault()
+    deadline = time.monotonic() + 10
+    while len(catalogue.sources()) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    layer = catalogue["scene"].layer("WebMercatorQuad")
+    assert layer.bands.valid(layer.extent).any()
+    catalogue.close()
+
+
 def test_a_redirect_is_refused_at_start_up(store: FileServer, tmp_path: Path) -> None:
     with file_server(store.folder, tmp_path / "elsewhere") as elsewhere:
         store.fault(location=elsewhere.url)

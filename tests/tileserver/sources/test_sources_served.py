@@ -106,6 +106,42 @@ def test_what_is_gone_answers_503_and_the_others_go_on(setting: Setting) -> None
         assert server.get(setting.tile(NATIVE - 2, kind)).status_code == 200
 
 
+def test_a_server_starts_without_a_source_that_cannot_be_read(tmp_path: Path) -> None:
+    cut(tmp_path / "meadow.tif", "rgb")
+    late = {"path": "late.tif", "title": "Late", "licence": "CC0-1.0", "reference": "meadow"}
+    config = {"sources": {"late": late, "meadow": {"path": "meadow.tif"}}}
+    (tmp_path / "overzoom.yaml").write_text(yaml.safe_dump(config | {"source_check_seconds": 0.1}))
+    with running("--config", tmp_path / "overzoom.yaml", cache=tmp_path / "cache") as server:
+        routes = server.get("/openapi.json").json()["paths"]
+        plain = [
+            route
+            for route, methods in routes.items()
+            if "get" in methods and route.startswith("/{source}/") and "{" not in route[8:]
+        ]
+        assert len(plain) > 8
+        for route in [*(one.replace("{source}", "late") for one in plain), "/late/19/1/1.png"]:
+            answer = server.get(route)
+            assert (answer.status_code, answer.headers.get("Retry-After")) == (503, "10"), route
+            assert answer.json() == {"detail": "the source cannot be read at present, try again"}
+        assert server.get("/never/19/1/1.png").status_code == 404
+        listed, meadow = server.get("/sources.json").json()
+        assert (meadow["id"], meadow["native_zoom"]) == ("meadow", NATIVE)
+        assert set(listed) == set(meadow)
+        known = {name: value for name, value in listed.items() if value is not None}
+        assert known == {"id": "late"} | {k: v for k, v in late.items() if k != "path"}
+        assert server.get("/?f=json").status_code == 200
+
+        cut(tmp_path / "new.tif", "grey").replace(tmp_path / "late.tif")
+        deadline = time.monotonic() + 10
+        while server.get("/late/tilejson.json").status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert server.get("/sources.json").json()[0]["bands"] == 1
+        log = server.log.read_text()
+    assert log.count("late.tif: not a raster") == 1
+    assert "ERROR" in log
+
+
 def test_a_replaced_file_is_served_under_another_etag(setting: Setting, tmp_path: Path) -> None:
     path, scene = setting.tile(NATIVE, "file"), setting.folder / "scene.tif"
     old = setting.server.get(path)

@@ -114,14 +114,25 @@ def test_a_dead_upstream_starts_and_answers_that_it_cannot(tmp_path: Path) -> No
     catalogue.close()
 
 
-def test_the_configured_version_decides_the_fingerprint(tmp_path: Path) -> None:
+def test_whatever_decides_the_tiles_of_a_service_decides_the_fingerprint() -> None:
     url = "http://127.0.0.1:9/{z}/{x}/{y}.png"
+    changes: list[dict[str, object]] = [
+        {"version": "2026"},
+        {"renewed_seconds": 60},
+        {"maxzoom": NATIVE - 1},
+        {"minzoom": 5},
+        {"bounds": None, "maxzoom": 18},
+        {"bounds": (-110.645, 44.955, -110.642, 44.957)},
+        {"grid": "WorldCRS84Quad", "maxzoom": 18},
+        {"url": "http://127.0.0.1:9/{z}/{y}/{x}.png"},
+    ]
     prints = []
-    for more in ({}, {"version": "2026"}, {"renewed_seconds": 60}):
-        catalogue = open_catalogue(upstream(url, "127.0.0.1:9", **more))
+    for more in ({}, {}, *changes):
+        catalogue = open_catalogue(upstream(str(more.pop("url", url)), "127.0.0.1:9", **more))
         prints.append(catalogue["up"].fingerprint)
         catalogue.close()
-    assert len(set(prints)) == 3
+    assert prints[0] == prints[1]
+    assert len(set(prints)) == 1 + len(changes)
 
 
 @pytest.mark.parametrize(

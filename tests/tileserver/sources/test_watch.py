@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import time
@@ -20,7 +21,7 @@ from tests.tileserver.conftest import WEB_MERCATOR, path_of
 from tests.tileserver.rasters import cut
 from tileserver.app import make_app, open_catalogue
 from tileserver.catalogue import Catalogue, Source
-from tileserver.errors import SourceUnavailable
+from tileserver.errors import SourceUnavailable, StartupError, UnknownSource
 from tileserver.settings import Settings
 
 GRID = "WebMercatorQuad"
@@ -154,6 +155,64 @@ def test_a_change_within_one_tick_of_the_clock_is_noticed(
     os.utime(scene, ns=(state.st_atime_ns, state.st_mtime_ns))
     middle_version = catalogue["scene"].fingerprint
     eventually(lambda: catalogue["scene"].fingerprint != middle_version)
+
+
+def configured(check_seconds: float = CHECK_SECONDS, **paths: Path) -> Settings:
+    sources = {id: {"path": str(path)} for id, path in paths.items()}
+    return Settings.model_validate({"sources": sources, "source_check_seconds": check_seconds})
+
+
+def test_a_source_that_is_missing_at_the_start_is_there_once_it_can_be_read(
+    scene: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    settings = configured(late=tmp_path / "late.tif", scene=scene)
+    catalogue = open_catalogue(settings, every=False)
+    assert [source.id for source in catalogue.sources()] == ["scene"]
+    assert [source.id for source in catalogue.configured()] == ["late", "scene"]
+    assert seen(catalogue["scene"]).any()
+    (tmp_path / "late.tif").write_text("half a raster")
+    time.sleep(4 * CHECK_SECONDS)
+    with pytest.raises(SourceUnavailable):
+        catalogue["late"]
+    with pytest.raises(UnknownSource):
+        catalogue["never"]
+    cut(tmp_path / "new.tif", "rgb").replace(tmp_path / "late.tif")
+    eventually(lambda: len(catalogue.sources()) == 2)
+    assert np.array_equal(seen(catalogue["late"]), seen(catalogue["scene"]))
+    assert [source.id for source in catalogue.sources()] == ["late", "scene"]
+    catalogue.close()
+    ours = (line for line in caplog.records if line.name.startswith("tileserver"))
+    said = [(line.levelname, line.getMessage()) for line in ours]
+    assert [level for level, _ in said] == ["ERROR", "INFO"]
+    assert "late.tif: not a raster" in said[0][1]
+    assert said[1][1] == "late: is back"
+
+
+def test_a_source_that_came_late_is_followed_like_any_other(scene: Path, tmp_path: Path) -> None:
+    late = tmp_path / "late.tif"
+    catalogue = open_catalogue(configured(late=late, scene=scene), every=False)
+    shutil.copy(scene, late)
+    aged(late)
+    eventually(lambda: len(catalogue.sources()) == 2)
+    first = catalogue["late"]
+    before = seen(first)
+    os.replace(inverted(scene, tmp_path / "other.tif"), late)
+    eventually(lambda: catalogue["late"] is not first)
+    np.testing.assert_allclose(seen(catalogue["late"]), 1 - before, atol=0.03)
+    catalogue.close()
+
+
+def test_where_no_source_can_be_read_the_first_says_why(tmp_path: Path) -> None:
+    settings = configured(one=tmp_path / "one.tif", two=tmp_path / "two.tif")
+    with pytest.raises(StartupError, match=r"one\.tif: not a raster"):
+        open_catalogue(settings, every=False)
+    open_catalogue(configured(), every=False).close()
+
+
+def test_commands_want_every_source(scene: Path, tmp_path: Path) -> None:
+    with pytest.raises(StartupError, match=r"gone\.tif: not a raster"):
+        open_catalogue(configured(scene=scene, gone=tmp_path / "gone.tif"))
 
 
 def inverted(path: Path, to: Path) -> Path:

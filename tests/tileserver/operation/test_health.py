@@ -1,0 +1,77 @@
+"""Readiness where some sources, or all of them, cannot be drawn."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from tests.tileserver.rasters import cut, full_disk
+from tileserver.app import make_app
+from tileserver.settings import read_settings
+
+NO_CACHE = {"memory_bytes": 0, "disk_bytes": 0}
+
+
+def app_of(**paths: Path) -> FastAPI:
+    sources = {id: {"path": str(path)} for id, path in paths.items()}
+    return make_app(read_settings(None, {"sources": sources, "cache": NO_CACHE}))
+
+
+def wait_until_ready(client: TestClient) -> None:
+    deadline = time.monotonic() + 20
+    while client.get("/readyz").status_code != 200:
+        assert time.monotonic() < deadline, client.get("/readyz").json()
+        time.sleep(0.05)
+
+
+def test_a_source_that_no_grid_reaches_keeps_no_other_from_being_served(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = app_of(disk=full_disk(tmp_path / "disk.tif"), meadow=cut(tmp_path / "meadow.tif", "rgb"))
+    with TestClient(app) as client:
+        wait_until_ready(client)
+        disk, meadow = client.get("/sources.json").json()
+        assert (disk["bounds"], disk["native_zoom"], disk["tilejson"]) == (None, None, None)
+        assert meadow["native_zoom"] == 19
+        for place in ("0/0/0.png", "tiles/WorldCRS84Quad/3/4/4.png", "tilejson.json", "embed.json"):
+            answer = client.get(f"/disk/{place}")
+            assert (answer.status_code, answer.json()) == (
+                404,
+                {"detail": "source lies outside the tile matrix set"},
+            ), place
+        assert client.get("/disk/WMTSCapabilities.xml").status_code == 404
+        assert client.get("/disk/tiles").json()["tilesets"] == []
+        for place in ("info", "preview.png", "thumbnail.webp"):
+            assert client.get(f"/disk/{place}").status_code == 200, place
+    assert app.state.renderer.scheduler._closed, "the end was an orderly one"
+    assert "Traceback" not in caplog.text
+
+
+def test_a_server_of_nothing_that_can_be_drawn_is_ready_for_what_it_can_do(tmp_path: Path) -> None:
+    with TestClient(app_of(disk=full_disk(tmp_path / "disk.tif"))) as client:
+        wait_until_ready(client)
+        assert client.get("/disk/preview.png").status_code == 200
+
+
+def test_a_failure_of_any_kind_while_warming_up_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tileserver.operation.health.RETRY_TICKS", 1)
+    app = app_of(meadow=cut(tmp_path / "meadow.tif", "rgb"))
+    drawn, health = [], app.state.health
+    draw = health._draw
+
+    def failing(id: str) -> None:
+        drawn.append(id)
+        if len(drawn) == 1:
+            raise ValueError
+        draw(id)
+
+    monkeypatch.setattr(health, "_draw", failing)
+    with TestClient(app) as client:
+        wait_until_ready(client)
+    assert drawn == ["meadow", "meadow"]
