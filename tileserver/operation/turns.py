@@ -51,7 +51,9 @@ class Turns:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         line.waiting.append(turn)
         if len(line.waiting) > self.settings.client_waiting:
-            line.waiting.popleft().set_exception(TooManyRequests())
+            oldest = line.waiting.popleft()
+            if not oldest.done():  # else its request is leaving
+                oldest.set_exception(TooManyRequests())
         try:
             async with asyncio.timeout(self.settings.wait_seconds):
                 await turn

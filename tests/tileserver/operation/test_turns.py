@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
@@ -76,6 +76,7 @@ def test_nobody_waits_longer_than_allowed() -> None:
     asyncio.run(main())
 
 
+@example([*zip("tttttctc", (5, 2, 6, 3, 7, 3, 6, 3), strict=True)])  # full as the oldest leaves
 @given(st.lists(st.tuples(st.sampled_from("tgc"), st.integers(0, 7)), max_size=60))
 def test_no_turn_is_ever_lost_or_made_up(happenings: list[tuple[str, int]]) -> None:
     """Taking, giving back and cancelling in any order: never more than the share runs."""
