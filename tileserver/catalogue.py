@@ -12,7 +12,7 @@ import logging
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from threading import Lock
 
 import numpy as np
@@ -245,7 +245,7 @@ class Catalogue:
             for id, source in settings.sources.items()
         }
         self._check_opened(every)
-        self._watch = Watch([*self._tracked.values()], self._check_seconds)
+        self._watch = Watch([*self._tracked.values()], partial(_check_seconds, settings))
         weakref.finalize(self, self._watch.close)
 
     @property
@@ -270,14 +270,6 @@ class Catalogue:
             raise StartupError(str(failure)) from failure
         for each in missing:
             logger.error("%s: cannot be read at present (%s)", each.name, each.failure)
-
-    def _check_seconds(self, tracked: Tracked[Source]) -> float:
-        settings = self.settings
-        if tracked.item is None:
-            remote = is_remote_address(settings.sources[tracked.name].path or "")
-        else:
-            remote = tracked.item.raster.origin.remote
-        return settings.remote_check_seconds if remote else settings.source_check_seconds
 
     @property
     def handles(self) -> Handles:
@@ -308,3 +300,11 @@ class Catalogue:
         self._watch.close()
         for source in self.sources():
             source.close()
+
+
+def _check_seconds(settings: Settings, tracked: Tracked[Source]) -> float:
+    if tracked.item is None:
+        remote = is_remote_address(settings.sources[tracked.name].path or "")
+    else:
+        remote = tracked.item.raster.origin.remote
+    return settings.remote_check_seconds if remote else settings.source_check_seconds
