@@ -2,7 +2,7 @@
 
 locating            a source's settings -> what GDAL opens: listings (MosaicJSON, STAC), virtual
                     (mosaics as one VRT), virtual_file (VRTs, checked), remote, upstream
-raster              one version of it, by origin (files, members); watch follows the versions
+raster              one version of it, by origin (files, members, sidecars); watch follows them
 handles             a bounded pool of open ones, each used by one thread at a time
 source, aligned     canonical blocks on a zoom's grid, filling where there is no data
 memo                the memory of blocks that all sources share

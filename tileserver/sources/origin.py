@@ -11,6 +11,7 @@ import rasterio
 
 from cache.key import fingerprint
 from tileserver.sources.members import LocalFile, Look, Member
+from tileserver.sources.sidecars import Sidecars, check_beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,5 +66,6 @@ class Origin:
 
 
 def file_origin(path: Path) -> Origin:
-    """A file on a disk of this machine."""
-    return Origin(Address(str(path), str(path)), (LocalFile(path),))
+    """A file on a disk of this machine, with what lies beside it; raises StartupError."""
+    check_beside(path)
+    return Origin(Address(str(path), str(path)), (LocalFile(path), Sidecars(path)))

@@ -19,6 +19,7 @@ from rasterio.windows import Window
 from tileserver.errors import StartupError
 from tileserver.sources.members import Look
 from tileserver.sources.origin import Address, Origin, file_origin
+from tileserver.sources.sidecars import names_overviews
 
 REFERRING_DRIVERS = frozenset(
     {"VRT", "DERIVED", "GTI", "STACIT", "STACTA", "WMS", "WMTS", "WCS", "HTTP", "EEDAI"}
@@ -115,7 +116,7 @@ def inspected(
                 digest,
                 signature,
                 settled,
-                tuple(dataset.overviews(1)),
+                _overviews(dataset, address),
                 _parts(dataset),
             )
     except (RasterioError, CPLE_BaseError, OSError) as error:
@@ -172,6 +173,16 @@ def _masked(dataset: rasterio.DatasetReader) -> bool:
     return not whole or any(flag is not MaskFlags.all_valid for flag in flags)
 
 
+def _overviews(dataset: rasterio.DatasetReader, address: Address) -> tuple[int, ...]:
+    """The overviews; none where there are fewer of the mask: what it hides would be shown."""
+    overviews = tuple(dataset.overviews(1))
+    flags = dataset.mask_flag_enums
+    if overviews and flags[0] == [MaskFlags.per_dataset]:
+        with opened(address, OVERVIEW_LEVEL=len(overviews) - 1) as coarsest:
+            return overviews if coarsest.mask_flag_enums == flags else ()
+    return overviews
+
+
 def _value_range(
     dataset: rasterio.DatasetReader,
     indexes: tuple[int, ...],
@@ -218,6 +229,9 @@ def open_raster(raster: Raster, level: int | None = None) -> rasterio.DatasetRea
 def opened(address: Address, **options: int) -> rasterio.DatasetReader:
     """A new handle of an address; raises rasterio's errors."""
     dataset = rasterio.open(address.text, driver=address.driver, **options)
+    if names_overviews(dataset):  # before anything asks for them
+        dataset.close()
+        raise RasterioIOError("takes its overviews from another file")
     if address.text.startswith("/vsi"):
         # Finds all that the file holds, without the interpreter's lock: later questions have it.
         dataset.read_masks(1, window=Window(0, 0, 1, 1))

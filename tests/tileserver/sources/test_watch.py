@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -208,6 +210,16 @@ def test_where_no_source_can_be_read_the_first_says_why(tmp_path: Path) -> None:
     with pytest.raises(StartupError, match=r"one\.tif: not a raster"):
         open_catalogue(settings, every=False)
     open_catalogue(configured(), every=False).close()
+
+
+def test_a_catalogue_that_nobody_holds_any_more_is_watched_no_more(scene: Path) -> None:
+    before = set(threading.enumerate())
+    catalogue = open_catalogue(configured(scene=scene))
+    started = set(threading.enumerate()) - before
+    assert any(thread.name == "watch" for thread in started)
+    del catalogue
+    gc.collect()
+    eventually(lambda: not any(thread.is_alive() for thread in started))
 
 
 def test_commands_want_every_source(scene: Path, tmp_path: Path) -> None:
