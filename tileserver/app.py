@@ -19,7 +19,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from cache import Tiered
 from engine.errors import CheckpointError
 from tileserver.answers import Answers
-from tileserver.catalogue import Absent, Catalogue, Source
+from tileserver.catalogue import Absent, Catalogue
 from tileserver.checkpoints import local_checkpoint
 from tileserver.documents.ogc import add_ogc, landing_page, wants_json
 from tileserver.documents.pages import VIEWER, add_api_page
@@ -28,6 +28,7 @@ from tileserver.documents.static import REVALIDATED, Precompressed
 from tileserver.errors import StartupError, add_error_handlers
 from tileserver.factory import OverzoomFactory
 from tileserver.keeping.tiers import open_cluster, open_store
+from tileserver.layers import Source
 from tileserver.operation.access import grant_of
 from tileserver.operation.allocation import keep_trimmed
 from tileserver.operation.health import Health, add_health

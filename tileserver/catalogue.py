@@ -1,6 +1,6 @@
 """Sources by id, each as its files are now; no path or URL of a request reaches GDAL.
 
-    settings -> locating -> raster (one version) -> Source -> Layer, one a grid
+    settings -> locating -> raster (one version) -> Source -> Layer (layers), one a grid
 
 A source whose files change is replaced by another one (watch), with handles, layers and
 remembered blocks of its own; whoever holds the old one ends with it.
@@ -10,28 +10,23 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from threading import Lock
 
-import numpy as np
-from morecantile import Tile
 from morecantile.defaults import TileMatrixSets
-from numpy.typing import NDArray
 
 from cache.key import fingerprint
 from engine.checkpoint import Checkpoint
-from engine.imagery import BlockMemo, Pixels
+from engine.imagery import BlockMemo
 from engine.probe import windows_agree
 from engine.pyramid import Pyramid
 from engine.samples import Samples
-from engine.window import Window
 from tileserver.errors import StartupError, UnknownSource
-from tileserver.grid import Grid, doubling_grids, grid_of
+from tileserver.grid import Grid, doubling_grids
+from tileserver.layers import Layer, Source
 from tileserver.settings import Settings, SourceSettings, is_remote_address
 from tileserver.sources.aligned import AlignedSource, window_on_grid
-from tileserver.sources.handles import Handles, Shelf
+from tileserver.sources.handles import Handles
 from tileserver.sources.locating import locate
 from tileserver.sources.memo import BlockMemory
 from tileserver.sources.overviews import Overviews
@@ -40,114 +35,6 @@ from tileserver.sources.source import Bands, GridSource
 from tileserver.sources.watch import Tracked, Watch
 
 logger = logging.getLogger(__name__)
-
-READING = 4
-"""Part of every fingerprint: raised when the same file comes to be read as other pixels."""
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One source on one grid: everything that its tiles are drawn from."""
-
-    grid: Grid
-    native_zoom: int
-    max_zoom: int
-    bands: Bands
-    extent: Window
-    """The pixels with data, on the grid of native_zoom + 1."""
-    samples: Samples
-    overviews: Overviews | None
-    """None where the raster lies on the grid's own pixels: then its overviews do as well."""
-
-    @property
-    def pyramid(self) -> Pyramid:
-        """The pictures of the default noise seed."""
-        return self.samples.pyramid(self.samples.noise_seeds[0])
-
-    @property
-    def uncertain(self) -> bool:
-        """Whether there is an uncertainty: several samples, and zooms that show them."""
-        return len(self.samples.noise_seeds) > 1 and self.max_zoom > self.native_zoom
-
-    def touches(self, tile: Tile) -> bool:
-        """Whether a tile of any zoom shows ground of the source."""
-        window, below = self.grid.tile_window(tile), self.native_zoom + 1 - tile.z
-        if below >= 0:
-            return window.children(2**below).intersection(self.extent) is not None
-        return window.parent(2**-below).intersection(self.extent) is not None
-
-    def has_means(self, zoom: int) -> bool:
-        """Whether a zoom above native is read as means of what lies deeper."""
-        return self.overviews is not None and self.overviews.quick(zoom)
-
-    def means(self, zoom: int, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
-        """A window of such a zoom: values (C, H, W) in [0, 1], and where they are data (H, W)."""
-        assert self.overviews is not None
-        return self.overviews.read(zoom, window)
-
-    def prefetch(self, zoom: int, window: Window) -> None:
-        """Read every source block that drawing a window of a zoom will need, native or deeper.
-
-        Whoever draws it next waits for no disk and no network, as long as the block memory keeps
-        them. Raises SourceUnavailable.
-        """
-        self.bands.fetch(self.pyramid.source_window(zoom, window))
-
-
-class Source:
-    """One version of a catalogued raster; its layers are made when a grid is first asked for."""
-
-    def __init__(
-        self,
-        id: str,
-        settings: SourceSettings,
-        shelf: Shelf,
-        grids: Mapping[str, Grid],
-        layer: Callable[[Source, Grid], Layer],
-        generation: int = 0,
-    ) -> None:
-        """generation: the number of this version, which keeps its blocks from those of others."""
-        self.id, self.settings, self.shelf = id, settings, shelf
-        self.raster, self.generation = shelf.raster, generation
-        self._grids, self._make_layer = grids, layer
-        self._layers: dict[str, Layer] = {}
-        self._lock = Lock()
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Digest of all that decides the source's own pixels."""
-        return fingerprint(READING, self.raster.fingerprint, self.raster.range)
-
-    @property
-    def title(self) -> str:
-        """What people call it."""
-        return self.settings.title or self.id
-
-    @property
-    def memory_section(self) -> tuple[str, str]:
-        """What the names of its sections of the block memory begin with."""
-        return self.id, str(self.generation)
-
-    def layer(self, grid_id: str) -> Layer:
-        """The source on a grid; raises UnknownGrid and UnsupportedGrid."""
-        grid = grid_of(self._grids, grid_id)
-        with self._lock:
-            if grid_id not in self._layers:
-                self._layers[grid_id] = self._make_layer(self, grid)
-            return self._layers[grid_id]
-
-    def unchanged(self) -> bool:
-        """Whether what was read is still this version, by a fresh look at local files.
-
-        A file overwritten in place shows both versions to whoever reads at that time: what is
-        drawn from it may be kept only where this is true after drawing. Of remote files the last
-        look counts. Takes no network and raises nothing.
-        """
-        return self.shelf.unchanged()
-
-    def close(self) -> None:
-        """Close its handles: resting ones now, the others when they are given back."""
-        self.shelf.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from tileserver.app import open_catalogue
-from tileserver.catalogue import Catalogue, Source
+from tileserver.catalogue import Catalogue
 from tileserver.description import describe
 from tileserver.errors import OverzoomError, StartupError
+from tileserver.layers import Source
 from tileserver.settings import MEBIBYTE, Settings, SourceSettings, read_settings
 
 LINE_WIDTH = 96

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tileserver.catalogue import Catalogue, Layer, Source
+from tileserver.catalogue import Catalogue
 from tileserver.documents.coverage import geographic_bounds
 from tileserver.errors import OutsideGrid
 from tileserver.grid import WEB_MERCATOR
+from tileserver.layers import Layer, Source
 
 
 def describe(catalogue: Catalogue, source: Source) -> dict[str, Any]:

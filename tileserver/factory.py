@@ -13,7 +13,6 @@ from titiler.core.dependencies import DefaultDependency
 from titiler.core.factory import TilerFactory
 
 from tileserver.answers import Answers
-from tileserver.catalogue import Source
 from tileserver.documents.embed import add_embed
 from tileserver.documents.ogc import add_tilesets
 from tileserver.documents.pages import add_map_page
@@ -23,6 +22,7 @@ from tileserver.documents.wmts import Wmts
 from tileserver.encoding import ImageFormat
 from tileserver.grid import WEB_MERCATOR
 from tileserver.inspecting import add_inspect
+from tileserver.layers import Source
 from tileserver.limits import LimitedRoute
 from tileserver.parameters import Sizes
 from tileserver.reader import CatalogueReader

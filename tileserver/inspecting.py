@@ -14,12 +14,12 @@ from starlette.responses import JSONResponse, Response
 
 from engine.window import Window
 from tileserver.answers import Answers
-from tileserver.catalogue import Layer, Source
 from tileserver.departure import while_there
 from tileserver.deviation import in_unit
 from tileserver.encoding import ImageFormat
 from tileserver.errors import OutOfRange, OutsideSource
 from tileserver.grid import TILE_PX, WEB_MERCATOR
+from tileserver.layers import Layer, Source
 from tileserver.renderer import Renderer
 from tileserver.sources.source import unrounded
 from tileserver.tile_parameters import NoiseSeed

@@ -8,8 +8,8 @@ from types import TracebackType
 from rio_tiler.errors import NoOverviewWarning
 from rio_tiler.io import Reader
 
-from tileserver.catalogue import Source
 from tileserver.grid import Grid
+from tileserver.layers import Source
 from tileserver.sources.raster import open_raster
 
 

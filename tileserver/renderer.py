@@ -17,7 +17,7 @@ from cache.key import fingerprint
 from engine.imagery import Imagery, Pixels
 from engine.uncertainty import deviation
 from engine.window import Window
-from tileserver.catalogue import Catalogue, Layer, Source
+from tileserver.catalogue import Catalogue
 from tileserver.clock import Clock
 from tileserver.deviation import deviation_rendering
 from tileserver.encoding import ImageFormat
@@ -28,6 +28,7 @@ from tileserver.errors import (
     SourceChanged,
     SourceUnavailable,
 )
+from tileserver.layers import Layer, Source
 from tileserver.operation.metrics import Metrics
 from tileserver.readers import Readers
 from tileserver.rendering import PLAIN, Mask, Rendering, check

@@ -11,9 +11,9 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tileserver.catalogue import Source
 from tileserver.departure import while_there
 from tileserver.errors import SourceChanged
+from tileserver.layers import Source
 from tileserver.readers import Readers
 
 

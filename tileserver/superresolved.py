@@ -25,10 +25,11 @@ from titiler.core.errors import BadRequestError
 from engine.imagery import Imagery
 from engine.resolver import Doubled
 from engine.window import Window
-from tileserver.catalogue import Layer, Opener, Source
+from tileserver.catalogue import Opener
 from tileserver.checkpoints import local_checkpoint
 from tileserver.errors import SourceUnavailable, StartupError, UnsupportedGrid
 from tileserver.grid import TILE_PX
+from tileserver.layers import Layer, Source
 from tileserver.settings import Settings, SourceSettings, is_remote_address
 from tileserver.sources.raster import open_raster
 from tileserver.sources.source import unscaled

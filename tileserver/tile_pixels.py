@@ -7,10 +7,10 @@ from rio_tiler.models import ImageData
 
 from engine.imagery import Pixels
 from engine.window import Window
-from tileserver.catalogue import Layer
 from tileserver.deviation import deviation_shown, deviation_values
 from tileserver.encoding import encode, encode_values
 from tileserver.grid import TILE_PX
+from tileserver.layers import Layer
 from tileserver.reader import CatalogueReader
 from tileserver.rendering import Mask, shown, values_shown
 from tileserver.sources.raster import Raster

@@ -8,8 +8,8 @@ from enum import StrEnum
 from morecantile import Tile
 
 from engine.window import Window
-from tileserver.catalogue import Layer, Source
 from tileserver.encoding import ImageFormat
+from tileserver.layers import Layer, Source
 from tileserver.rendering import PLAIN, Rendering
 
 

@@ -16,11 +16,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tileserver.answers import Answers
-from tileserver.catalogue import Source
 from tileserver.deviation import colours
 from tileserver.documents.tilejson import for_client, tilejson_document
 from tileserver.encoding import ImageFormat
 from tileserver.grid import WEB_MERCATOR
+from tileserver.layers import Source
 from tileserver.rendering import Rendering
 from tileserver.tile_parameters import GridId, Index, Scale, Shown, TileSize, Zoom, scale_of
 from tileserver.tile_request import Mode

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cache.key import fingerprint
-from tileserver.catalogue import Catalogue, Source
+from tileserver.catalogue import Catalogue
 from tileserver.encoding import ENCODING
+from tileserver.layers import Source
 
 
 def version(catalogue: Catalogue, source: Source, noise_seeds: Sequence[int] = ()) -> str:

@@ -15,9 +15,9 @@ from morecantile import Tile
 from engine.window import Window
 from tests.tileserver.conftest import Server, block, decoded, mosaic, path_of, running
 from tileserver.app import open_catalogue
-from tileserver.catalogue import Layer
 from tileserver.encoding import to_levels
 from tileserver.grid import TILE_PX
+from tileserver.layers import Layer
 from tileserver.settings import Settings
 
 NATIVE = 19

@@ -10,9 +10,9 @@ from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.warp import transform_bounds
 
-from tileserver.catalogue import Layer, Source
 from tileserver.errors import OutsideGrid
 from tileserver.grid import TILE_PX, WEB_MERCATOR
+from tileserver.layers import Layer, Source
 
 WGS84 = CRS.from_epsg(4326)
 

@@ -12,10 +12,10 @@ import jinja2
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 
-from tileserver.catalogue import Layer, Source
 from tileserver.documents.coverage import geographic_bounds, tile_limits
 from tileserver.errors import OutsideGrid
 from tileserver.grid import WEB_MERCATOR
+from tileserver.layers import Layer, Source
 from tileserver.operation.access import with_key
 
 ENLARGED_ZOOMS = 2

@@ -15,11 +15,12 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, FastAPI, Query
 from starlette.requests import Request
 
-from tileserver.catalogue import Catalogue, Layer, Source
+from tileserver.catalogue import Catalogue
 from tileserver.documents.coverage import TileLimits, covered_layers, geographic_bounds, tile_limits
 from tileserver.encoding import ImageFormat
 from tileserver.errors import OutsideGrid
 from tileserver.grid import Grid, grid_of
+from tileserver.layers import Layer, Source
 from tileserver.tile_parameters import GridId
 
 SPECIFICATION = "http://www.opengis.net/spec"

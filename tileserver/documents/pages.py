@@ -9,10 +9,10 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.responses import HTMLResponse
 
-from tileserver.catalogue import Source
 from tileserver.documents.coverage import tile_limits
 from tileserver.documents.static import REVALIDATED
 from tileserver.errors import OutsideGrid
+from tileserver.layers import Source
 from tileserver.tile_parameters import GridId
 
 VIEWER = Path(__file__).parents[1] / "viewer"

@@ -10,11 +10,12 @@ from rasterio.errors import RasterioError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tileserver.catalogue import Absent, Layer, Source
+from tileserver.catalogue import Absent
 from tileserver.documents.coverage import geographic_bounds, tile_limits
 from tileserver.documents.thumbnail import quick
 from tileserver.errors import OutsideGrid
 from tileserver.grid import WEB_MERCATOR
+from tileserver.layers import Layer, Source
 from tileserver.operation.access import grant_of, with_key
 
 READ = ("bounds", "native_zoom", "max_zoom", "bands", "thumbnail", "tilejson")

@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from tileserver.catalogue import Source
 from tileserver.encoding import ImageFormat, encode
 from tileserver.errors import OutOfRange
+from tileserver.layers import Source
 from tileserver.reader import CatalogueReader
 from tileserver.rendering import PLAIN, shown
 from tileserver.sources.raster import Raster

@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from tileserver.catalogue import Layer, Source
 from tileserver.errors import OutOfRange
+from tileserver.layers import Layer, Source
 from tileserver.operation.access import grant_of, links_with_key
 from tileserver.reader import CatalogueReader
 from tileserver.renderer import Renderer

@@ -16,9 +16,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from titiler.core.factory import FactoryExtension, TilerFactory
 
-from tileserver.catalogue import Source
 from tileserver.documents.coverage import covered_layers, geographic_bounds
 from tileserver.encoding import ImageFormat
+from tileserver.layers import Source
 
 FORMATS = (ImageFormat.png, ImageFormat.jpg, ImageFormat.webp)
 """What desktop clients draw; the first is their default."""

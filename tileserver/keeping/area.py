@@ -10,10 +10,10 @@ from morecantile import Tile
 from rasterio.crs import CRS
 
 from engine.window import Window
-from tileserver.catalogue import Layer
 from tileserver.errors import CommandError
 from tileserver.grid import TILE_PX, Grid
 from tileserver.keeping.options import Bbox
+from tileserver.layers import Layer
 
 DEGREES = CRS.from_epsg(4326)
 BLOCK_TILES = 4

@@ -11,7 +11,6 @@ from morecantile import Tile
 from tqdm import tqdm
 
 from cache import TileKey
-from tileserver.catalogue import Layer, Source
 from tileserver.encoding import ImageFormat
 from tileserver.errors import CommandError
 from tileserver.grid import WEB_MERCATOR
@@ -25,6 +24,7 @@ from tileserver.keeping.archives import (
 )
 from tileserver.keeping.area import DEGREES, tiles_of_bbox
 from tileserver.keeping.options import Bbox
+from tileserver.layers import Layer, Source
 from tileserver.reader import CatalogueReader
 from tileserver.renderer import Renderer
 from tileserver.tile_request import Mode, TileRequest

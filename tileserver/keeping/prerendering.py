@@ -16,12 +16,13 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from cache import Tiered
 from engine.errors import EngineError
 from tileserver.app import open_renderer
-from tileserver.catalogue import Catalogue, Layer, Source
+from tileserver.catalogue import Catalogue
 from tileserver.encoding import ImageFormat
 from tileserver.errors import CommandError, OutsideSource, OverzoomError, RequestError
 from tileserver.keeping.area import TileRange, downward, tiles_of_bbox, tiles_of_source
 from tileserver.keeping.options import Bbox
 from tileserver.keeping.tiers import open_store
+from tileserver.layers import Layer, Source
 from tileserver.reader import CatalogueReader
 from tileserver.renderer import Renderer
 from tileserver.tile_request import Mode, TileRequest

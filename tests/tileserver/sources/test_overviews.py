@@ -13,7 +13,7 @@ from rasterio.transform import from_origin
 from engine.window import Window
 from tests.tileserver.rasters import cut
 from tileserver.app import open_catalogue
-from tileserver.catalogue import Layer
+from tileserver.layers import Layer
 from tileserver.settings import Settings, read_settings
 from tileserver.sources.overviews import MOST_PIXELS
 

@@ -14,8 +14,9 @@ from engine.window import Window
 from tests.tileserver.conftest import Server, block, decoded, path_of
 from tests.tileserver.stores import FileServer, file_server
 from tileserver.app import open_catalogue
-from tileserver.catalogue import Catalogue, Layer
+from tileserver.catalogue import Catalogue
 from tileserver.errors import SourceUnavailable, StartupError
+from tileserver.layers import Layer
 from tileserver.settings import Settings, read_settings
 
 NATIVE = 19

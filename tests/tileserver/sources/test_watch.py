@@ -22,8 +22,9 @@ from engine.window import Window
 from tests.tileserver.conftest import WEB_MERCATOR, path_of
 from tests.tileserver.rasters import cut
 from tileserver.app import make_app, open_catalogue
-from tileserver.catalogue import Catalogue, Source
+from tileserver.catalogue import Catalogue
 from tileserver.errors import SourceUnavailable, StartupError, UnknownSource
+from tileserver.layers import Source
 from tileserver.settings import Settings
 
 GRID = "WebMercatorQuad"
