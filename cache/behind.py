@@ -10,6 +10,7 @@ from queue import Full, Queue
 from threading import Thread
 
 from cache.store import Entry, Kept, Store
+from cache.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -23,10 +24,15 @@ class Behind(Store):
 
     def __init__(self, store: Store, waiting: int = WAITING) -> None:
         self.store, self.name, self.breakers = store, store.name, store.breakers
-        self.dropped = 0  # those that came when too many waited
+        self._overflowed = Tally()
         self._queue: Queue[tuple[str, bytes, float] | None] = Queue(waiting)
         self._writer = Thread(target=self._write, name=f"{self.name} writer", daemon=True)
         self._writer.start()
+
+    @property
+    def dropped(self) -> int:
+        """Those that came when too many waited, and those that the store could not write."""
+        return self._overflowed.value + self.store.dropped
 
     def get(self, key: str) -> Kept | None:
         return self.store.get(key)
@@ -38,7 +44,7 @@ class Behind(Store):
         try:
             self._queue.put_nowait((key, value, time.time() if written is None else written))
         except Full:
-            self.dropped += 1
+            self._overflowed.add()
 
     def remove(self, key: str) -> None:
         self.store.remove(key)

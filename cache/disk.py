@@ -22,6 +22,7 @@ from cache.envelope import HEADER_BYTES, opened, sealed, written
 from cache.key import checked, is_key
 from cache.stock import BLOCK_BYTES, Stock
 from cache.store import Entry, Kept, Store
+from cache.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -58,10 +59,9 @@ class DiskStore(Store):
         if max_bytes < 0:
             raise ValueError(f"max_bytes must not be negative, not {max_bytes}")
         self.folder, self.max_bytes, self.ttl_seconds = folder, max_bytes, ttl_seconds
-        self.evicted = 0
-        """Values that this process removed for want of room."""
+        self._evicted, self._dropped = Tally(), Tally()
         self._stock = Stock()
-        self._looking, self._counting = threading.Lock(), threading.Lock()
+        self._looking = threading.Lock()
         self._claim()
         self._look()
 
@@ -69,6 +69,15 @@ class DiskStore(Store):
     def used_bytes(self) -> int:
         """Bytes on the disk, as far as this process knows."""
         return self._stock.used_bytes
+
+    @property
+    def evicted(self) -> int:
+        """Values that this process removed for want of room."""
+        return self._evicted.value
+
+    @property
+    def dropped(self) -> int:
+        return self._dropped.value
 
     def get(self, key: str) -> Kept | None:
         path = self._path(key)
@@ -109,7 +118,7 @@ class DiskStore(Store):
             _write(path, content)
         except OSError as error:
             logger.warning("cache file cannot be written: %s", error)
-            self.dropped += 1
+            self._dropped.add()
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 self._evict(self.used_bytes * EVICT_TO)  # others fill this disk as well
             return
@@ -168,9 +177,7 @@ class DiskStore(Store):
 
     def _evict(self, target_bytes: float) -> None:
         for key in self._stock.oldest(target_bytes):
-            gone = self._removed(key)  # another thread may have been quicker
-            with self._counting:
-                self.evicted += gone
+            self._evicted.add(self._removed(key))  # another thread may have been quicker
 
     def _claim(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,7 @@ from cache.breaker import Breaker, brief
 from cache.envelope import opened, sealed
 from cache.key import checked, is_key
 from cache.store import Entry, Kept, Store
+from cache.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,11 @@ class ObjectStore(Store):
         self.breaker = Breaker("object store", (BaseError, OSError))
         self.breakers = (self.breaker,)
         self._store = _opened(url, dict(options or {}))
+        self._dropped = Tally()
+
+    @property
+    def dropped(self) -> int:
+        return self._dropped.value
 
     def get(self, key: str) -> Kept | None:
         content = self.breaker.call(lambda: self._read(key), None)
@@ -77,7 +83,9 @@ class ObjectStore(Store):
         if self._expired(kept.written):
             self.remove(key)
             return
-        self.breaker.call(lambda: obstore.put(self._store, checked(key), sealed(key, kept)), None)
+        content = sealed(key, kept)
+        if self.breaker.call(lambda: obstore.put(self._store, checked(key), content), None) is None:
+            self._dropped.add()
 
     def remove(self, key: str) -> None:
         self.breaker.call(lambda: self._delete(key), None)

@@ -17,6 +17,7 @@ from cache.breaker import Breaker
 from cache.envelope import opened, sealed
 from cache.key import checked, is_key
 from cache.store import Entry, Kept, Store
+from cache.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class RedisStore(Store):
         self.breaker = Breaker("Redis", (RedisError, OSError))
         self._room = Breaker("Redis without room", (OutOfMemoryError,), FULL_SECONDS)
         self.breakers = (self.breaker, self._room)
+        self._dropped = Tally()
         self._client = redis.Redis.from_url(
             url,
             socket_connect_timeout=CONNECT_SECONDS,
@@ -46,6 +48,10 @@ class RedisStore(Store):
             # A connection that Redis closed while it idled is opened once more.
             retry=Retry(NoBackoff(), 1, (redis.ConnectionError,)),
         )
+
+    @property
+    def dropped(self) -> int:
+        return self._dropped.value
 
     def get(self, key: str) -> Kept | None:
         content = self.breaker.call(lambda: self._read(key), None)
@@ -67,7 +73,8 @@ class RedisStore(Store):
             self.remove(key)
             return
         milliseconds = None if self.ttl_seconds is None else ceil(left * 1000)
-        self.breaker.call(lambda: self._set(key, sealed(key, kept), milliseconds), None)
+        if not self.breaker.call(lambda: self._set(key, sealed(key, kept), milliseconds), False):
+            self._dropped.add()
 
     def remove(self, key: str) -> None:
         self.breaker.call(lambda: self._client.unlink(self._name(key)), 0)
@@ -114,11 +121,14 @@ class RedisStore(Store):
         lifetime = float("inf") if self.ttl_seconds is None else self.ttl_seconds
         return written + lifetime - time.time()
 
-    def _set(self, key: str, content: bytes, milliseconds: int | None) -> None:
-        if self._room.allows():  # full, it can still be read
-            try:
-                self._client.set(self._name(key), content, px=milliseconds)
-            except OutOfMemoryError as error:
-                self._room.failed(error)
-            else:
-                self._room.succeeded()
+    def _set(self, key: str, content: bytes, milliseconds: int | None) -> bool:
+        """Whether there was room; full, it can still be read."""
+        if not self._room.allows():
+            return False
+        try:
+            self._client.set(self._name(key), content, px=milliseconds)
+        except OutOfMemoryError as error:
+            self._room.failed(error)
+            return False
+        self._room.succeeded()
+        return True

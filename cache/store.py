@@ -34,8 +34,11 @@ class Store(Protocol):
     """The tier's name in provenance and metrics."""
     breakers: tuple[Breaker, ...] = ()
     """They know whether the services that it needs are there."""
-    dropped: int = 0
-    """Values that this process could not write."""
+
+    @property
+    def dropped(self) -> int:
+        """Values that this process could not write."""
+        return 0
 
     def get(self, key: str, /) -> Kept | None:
         """The value, exactly as it was put, or None."""

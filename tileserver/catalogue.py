@@ -36,6 +36,9 @@ from tileserver.sources.watch import Tracked, Watch
 
 logger = logging.getLogger(__name__)
 
+ABSENT_SECONDS = 10.0
+"""Between looks for a source that could not be read yet, where sources are not watched."""
+
 
 @dataclass(frozen=True, slots=True)
 class Absent:
@@ -73,7 +76,8 @@ class Opener:
             return Source(id, settings, shelf, self.grids, self._layer, generation)
 
         def changed() -> None:
-            if self.check_seconds(tracked) == 0:  # nobody else looks
+            nobody_else_looks = self.check_seconds(tracked) == 0
+            if nobody_else_looks and not tracked.current.raster.origin.remote:
                 tracked.look()
 
         tracked = Tracked(id, inspect, make)
@@ -82,10 +86,11 @@ class Opener:
     def check_seconds(self, tracked: Tracked[Source]) -> float:
         """Seconds between looks for a change of its files; 0: only who reads it looks."""
         settings = self.settings
-        if tracked.item is None:
+        if tracked.item is None:  # which nobody can read
             remote = is_remote_address(settings.sources[tracked.name].path or "")
-        else:
-            remote = tracked.item.raster.origin.remote
+            seconds = settings.remote_check_seconds if remote else settings.source_check_seconds
+            return seconds or ABSENT_SECONDS
+        remote = tracked.item.raster.origin.remote
         return settings.remote_check_seconds if remote else settings.source_check_seconds
 
     def _layer(self, source: Source, grid: Grid) -> Layer:

@@ -30,7 +30,8 @@ async def while_there(
             raise Departed
         raise Overloaded
     finally:
-        leaving.cancel()
+        if not leaving.cancel() and not leaving.cancelled():
+            leaving.exception()  # looked at: the work was done all the same
         if not working.done():
             working.cancel()
 

@@ -27,7 +27,7 @@ from engine.resolver import Doubled
 from engine.window import Window
 from tileserver.catalogue import Opener
 from tileserver.checkpoints import local_checkpoint
-from tileserver.errors import SourceUnavailable, StartupError, UnsupportedGrid
+from tileserver.errors import OutsideGrid, SourceUnavailable, StartupError, UnsupportedGrid
 from tileserver.grid import TILE_PX
 from tileserver.layers import Layer, Source
 from tileserver.settings import Settings, SourceSettings, is_remote_address
@@ -134,10 +134,10 @@ class SuperResolvedReader(Reader):
         return image
 
     def _layer(self) -> Layer | None:
-        """The raster on the reader's grid; None where that does not double."""
+        """The raster on the reader's grid; None where that does not double or reach it."""
         try:
             layer = self._source.layer(str(self.tms.id))
-        except UnsupportedGrid:
+        except (OutsideGrid, UnsupportedGrid):
             return None
         return layer if layer.grid.tms == self.tms else None
 

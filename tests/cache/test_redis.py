@@ -119,6 +119,7 @@ def test_a_full_redis_still_gives_what_it_has(
         store.put(tile(number), VALUE)
     assert value(store, tile(0)) == VALUE
     assert store.get(tile(599)) is None
+    assert store.dropped == 600 - len(list(store.keys())) > 0
     assert [r.message.partition(":")[0] for r in caplog.records] == ["Redis without room"]
 
 

@@ -17,12 +17,24 @@ from rio_tiler.io import Reader
 from starlette.testclient import TestClient
 
 from tests.tileserver.conftest import Server, decoded, path_of
-from tests.tileserver.rasters import SCENE, cut
+from tests.tileserver.rasters import SCENE, cut, full_disk
 from tests.tileserver.sources.test_watch import inverted
 from tileserver import SuperResolvedReader
 from tileserver.superresolved import UnsupportedOption
 
 NATIVE = 19
+
+
+def test_a_picture_that_the_grid_does_not_reach_is_read_as_rio_tiler_reads_it(
+    tmp_path: Path,
+) -> None:
+    path = full_disk(tmp_path / "disk.tif")
+    average = {"resampling_method": "average", "reproject_method": "average"}
+    with SuperResolvedReader(str(path)) as ours, Reader(str(path)) as plain:
+        assert ours.maxzoom == plain.maxzoom
+        tile = ours.tile(4, 4, 3)
+        assert np.array_equal(tile.array.data, plain.tile(4, 4, 3, **average).array.data)
+        assert tile.array.max() == 100
 
 
 @pytest.mark.filterwarnings("ignore:The dataset has no Overviews")

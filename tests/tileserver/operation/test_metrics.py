@@ -100,13 +100,16 @@ def test_leases_that_are_waited_for_and_lost_are_counted(redis_server: RedisServ
     async def found() -> bytes | None:
         return values.pop()
 
-    async def work() -> bytes:
-        redis_server.client.set("overzoom:lease:k", "another", px=500)
-        await asyncio.sleep(0.3)
-        return b"made"
-
     async def scenario() -> None:
         cluster = ClusterFlight(Leases(redis_server.url, lease_seconds=0.3))
+
+        async def work() -> bytes:
+            redis_server.client.set("overzoom:lease:k", "another")
+            async with asyncio.timeout(20):
+                while not cluster.leases.lost:
+                    await asyncio.sleep(0.02)
+            return b"made"
+
         metrics.watch(Empty(), [], cluster)
         redis_server.client.set("overzoom:lease:k", "another", px=100)
         assert await cluster.run("k", found, work) == b"made elsewhere"

@@ -192,6 +192,18 @@ def test_a_source_that_is_missing_at_the_start_is_there_once_it_can_be_read(
     assert said[1][1] == "late: is back"
 
 
+def test_a_source_that_came_late_is_found_where_nothing_is_watched(
+    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tileserver.catalogue.ABSENT_SECONDS", CHECK_SECONDS)
+    late = tmp_path / "late.tif"
+    catalogue = open_catalogue(configured(check_seconds=0, late=late, scene=scene), every=False)
+    shutil.copy(scene, late)
+    aged(late)
+    eventually(lambda: len(catalogue.sources()) == 2)
+    catalogue.close()
+
+
 def test_a_source_that_came_late_is_followed_like_any_other(scene: Path, tmp_path: Path) -> None:
     late = tmp_path / "late.tif"
     catalogue = open_catalogue(configured(late=late, scene=scene), every=False)

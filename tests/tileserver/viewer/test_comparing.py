@@ -6,9 +6,10 @@ import re
 
 import numpy as np
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from tests.browser import wait_until
+from tests.tileserver.conftest import Server
 from tests.tileserver.viewer.visiting import PLACE, Visit, sharpness
 
 VIEW = f"yellowstone/21/{PLACE}"
@@ -113,6 +114,18 @@ def test_the_reference_can_be_compared_with(visit: Visit) -> None:
     visit.page.keyboard.up("b")
     visit.open(f"truth/20/{PLACE}")
     assert visit.page.locator("#other [value=reference]").count() == 0, "it has none itself"
+
+
+def test_a_source_whose_reference_is_away_is_shown_without_it(
+    browser: Browser, server: Server
+) -> None:
+    page = browser.new_page(viewport={"width": 640, "height": 480})
+    page.route("**/truth/tilejson.json?*", lambda route: route.fulfill(status=503))
+    visit = Visit(page, server.url)
+    visit.open(f"{VIEW}?other=reference")
+    assert visit.text("origin") == "Synthesised detail ×4"
+    assert page.locator("#other [value=reference]").count() == 0
+    page.close()
 
 
 def test_a_sample_is_named_as_what_it_is(visit: Visit) -> None:

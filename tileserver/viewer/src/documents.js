@@ -35,11 +35,17 @@ export async function documentsOf(source) {
   ]);
   const { reference, noise_seeds: seeds } = made.overzoom;
   const [trueDetail, uncertainty, legend] = await Promise.all([
-    reference ? tilejson(reference, { mode: "interpolated" }).catch(absent) : null,
+    reference ? tilejson(reference, { mode: "interpolated" }).catch(refused) : null,
     seeds ? tilejson(source, {}, "uncertainty/").catch(absent) : null,
     seeds ? load(`${encodeURIComponent(source)}/uncertainty/legend.json`).catch(absent) : null,
   ]);
   return { made, interpolated, reference: trueDetail, uncertainty, legend };
+}
+
+// The reference is not what one came for: it is left out also while it is away.
+function refused(error) {
+  if (error instanceof Refused) return null;
+  throw error;
 }
 
 // A document that the server does not have, or not for us, is left out.

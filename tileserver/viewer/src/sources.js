@@ -31,7 +31,7 @@ function entry(source, onclick) {
     made("span", { className: "title" }, source.title ?? source.id),
   );
   button.dataset.source = source.id;
-  button.disabled = source.tilejson === null; // outside web mercator
+  button.disabled = source.tilejson === null; // away, or outside web mercator
   const facts = made("dl", {}, ...factsOf(source).flatMap(([name, value]) => [
     made("dt", {}, name),
     made("dd", {}, ...[value].flat()),

@@ -1,0 +1,17 @@
+"""A count that several threads add to."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+
+class Tally:
+    """Starts at nought; no addition is lost."""
+
+    def __init__(self) -> None:
+        self.value = 0
+        self._lock = Lock()
+
+    def add(self, number: int = 1) -> None:
+        with self._lock:
+            self.value += number
