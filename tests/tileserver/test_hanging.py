@@ -124,6 +124,7 @@ def test_a_document_that_nobody_awaits_any_more_is_not_read(place: Place) -> Non
         time.sleep(0.01)
     assert place.client.portal is not None
     assert place.client.portal.call(left, place.client.app) == 499
+    assert place.client.get("/healthz").status_code == 200, "the event loop has come round"
     place.release()
     assert {future.result().status_code for future in stuck} == {200}
     assert place.client.get("/yellowstone/point/-110.643554,44.955993").status_code == 200
