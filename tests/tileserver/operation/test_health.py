@@ -22,7 +22,7 @@ def app_of(**paths: Path) -> FastAPI:
 
 
 def wait_until_ready(client: TestClient) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while client.get("/readyz").status_code != 200:
         assert time.monotonic() < deadline, client.get("/readyz").json()
         time.sleep(0.05)

@@ -55,7 +55,7 @@ def catalogue(scene: Path) -> Iterator[Catalogue]:
     catalogue.close()
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> None:
+def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
