@@ -130,7 +130,7 @@ def test_a_server_that_is_slow_or_fails_costs_its_timeout_and_recovers(store: Fi
         started = time.monotonic()
         with pytest.raises(SourceUnavailable):
             bands.read(extent)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 20
         store.fault()
         assert bands.read(extent).any(), "nothing of the failure is remembered"
 
@@ -147,7 +147,7 @@ def test_a_dead_server_leaves_the_source_as_it_was(tmp_path: Path) -> None:
     started = time.monotonic()
     with pytest.raises(SourceUnavailable):
         layer.bands.read(layer.extent)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     catalogue.close()
 
 
