@@ -87,11 +87,14 @@ class Opener:
         """Seconds between looks for a change of its files; 0: only who reads it looks."""
         settings = self.settings
         if tracked.item is None:  # which nobody can read
-            remote = is_remote_address(settings.sources[tracked.name].path or "")
-            seconds = settings.remote_check_seconds if remote else settings.source_check_seconds
-            return seconds or ABSENT_SECONDS
-        remote = tracked.item.raster.origin.remote
-        return settings.remote_check_seconds if remote else settings.source_check_seconds
+            remote, least = (
+                is_remote_address(settings.sources[tracked.name].path or ""),
+                ABSENT_SECONDS,
+            )
+        else:
+            remote, least = tracked.item.raster.origin.remote, 0.0
+        seconds = settings.remote_check_seconds if remote else settings.source_check_seconds
+        return seconds or least
 
     def _layer(self, source: Source, grid: Grid) -> Layer:
         raster, settings = source.raster, self.settings
