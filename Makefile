@@ -61,6 +61,7 @@ $(VENV)/.installed: pyproject.toml deploy/constraints.txt
 
 $(VENV)/.dev: $(VENV)/.installed
 	$(PIP) --editable '.[dev,train]'
+	$(PIP) --no-deps piq  # it wants torchvision for metrics that nothing here uses
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.dev

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,13 @@ from torch import Tensor
 from engine.errors import CheckpointError
 from engine.global_network import GlobalConfig, GlobalDenoiser
 from engine.network import LocalDenoiser, NetworkConfig
+from engine.pair import SigmaData
+from engine.uncertainty import Calibration
 
 Network = LocalDenoiser | GlobalDenoiser
 Config = NetworkConfig | GlobalConfig
 
-FORMAT = "overzoom-x2-haar-1"
+FORMAT = "overzoom-pair-haar-1"
 """The meaning of the parameters: raised when a change to the code changes their pixels."""
 METADATA_KEY = "overzoom"
 
@@ -36,10 +39,17 @@ class Checkpoint:
 
     name: str
     denoiser: Network
-    sigma_data: float
-    """Standard deviation of the residual bands of training data, for imagery in [0, 1]."""
+    sigma_data: SigmaData
     fingerprint: str
     card: dict[str, Any] = field(default_factory=dict)
+    calibrations: tuple[Calibration, ...] = ()
+    """Of its uncertainty, at the first zoom past native, the second, and so on."""
+
+    def calibration(self, zooms: int) -> Calibration:
+        """The calibration so many zooms past native; deeper than was measured: the last."""
+        if not self.calibrations:
+            return Calibration()
+        return self.calibrations[min(zooms, len(self.calibrations)) - 1]
 
 
 def new_network(config: Config) -> Network:
@@ -49,13 +59,20 @@ def new_network(config: Config) -> Network:
     return LocalDenoiser(config)
 
 
-def save_checkpoint(path: Path, denoiser: Network, sigma_data: float, card: dict[str, Any]) -> None:
+def save_checkpoint(
+    path: Path,
+    denoiser: Network,
+    sigma_data: SigmaData,
+    card: dict[str, Any],
+    calibrations: Sequence[Calibration] = (),
+) -> None:
     """Write a checkpoint; the file is replaced whole or not at all."""
     metadata = {
         "format": FORMAT,
         "context": "local" if denoiser.local else "global",
         "network": asdict(denoiser.config),
         "sigma_data": sigma_data,
+        "calibrations": [asdict(one) for one in calibrations],
         "card": card,
     }
     parameters = {
@@ -87,7 +104,11 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
             )
         wide = header.get("context", "local") == "global"
         config = (GlobalConfig if wide else NetworkConfig)(**header["network"])
-        sigma_data = float(header["sigma_data"])
+        sigma_data = SigmaData(*(float(value) for value in header["sigma_data"]))
+        calibrations = tuple(
+            Calibration(one["factor"], one["floor"], tuple(one["quantiles"]))
+            for one in header.get("calibrations", ())
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: not an Overzoom checkpoint ({error})") from error
     denoiser = new_network(config)
@@ -104,12 +125,19 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
     except (RuntimeError, AssertionError) as error:
         raise CheckpointError(f"{path}: cannot be put on device {device!r}") from error
     denoiser.requires_grad_(False).eval()
-    fingerprint = _fingerprint(parameters, config, sigma_data)
-    return Checkpoint(path.stem, denoiser, sigma_data, fingerprint, header.get("card", {}))
+    fingerprint = _fingerprint(parameters, config, sigma_data, calibrations)
+    card = header.get("card", {})
+    return Checkpoint(path.stem, denoiser, sigma_data, fingerprint, card, calibrations)
 
 
-def _fingerprint(parameters: dict[str, Tensor], config: Config, sigma_data: float) -> str:
-    digest = hashlib.sha256(json.dumps([FORMAT, asdict(config), sigma_data]).encode())
+def _fingerprint(
+    parameters: dict[str, Tensor],
+    config: Config,
+    sigma_data: SigmaData,
+    calibrations: Sequence[Calibration],
+) -> str:
+    shown = [FORMAT, asdict(config), sigma_data, [asdict(one) for one in calibrations]]
+    digest = hashlib.sha256(json.dumps(shown).encode())
     for name, value in sorted(parameters.items()):
         digest.update(name.encode())
         digest.update(value.contiguous().view(torch.uint8).numpy().tobytes())

@@ -8,7 +8,7 @@ pixels is what the denoising of the unbounded picture would have put there.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -20,8 +20,17 @@ Noise = Callable[[int, int], Tensor]
 first state, step k+1 the noise that step k adds."""
 
 
+class Encoding(NamedTuple):
+    """What a condition says of a window, each (B, channels, h, w): its mean, and for each step."""
+
+    mean: Tensor
+    """The bands' estimate without texture, in the state's units; states are residuals to it."""
+    context: Tensor
+    """What `denoise` is given of the condition."""
+
+
 class Denoiser(Protocol):
-    """(state, sigma, features of the condition) to x0.
+    """(state, sigma, context of the condition) to x0.
 
     A denoiser that sees its whole input (`local` is false) has no reach, 0: what it pads with is
     its own affair, and only lattice evaluation may use it.
@@ -36,10 +45,6 @@ class Denoiser(Protocol):
         """Channels of a state."""
 
     @property
-    def cell_px(self) -> int:
-        """Windows are aligned to this many state pixels."""
-
-    @property
     def encode_reach_px(self) -> int:
         """State pixels that `encode` trims from every side."""
 
@@ -47,10 +52,10 @@ class Denoiser(Protocol):
     def reach_px(self) -> int:
         """State pixels that `denoise` trims from every side."""
 
-    def encode(self, condition: Tensor, /) -> Tensor:
-        """Features of a condition (B, C, 2H, 2W)."""
+    def encode(self, condition: Tensor, /) -> Encoding:
+        """The encoding of a condition (B, C, 2H, 2W)."""
 
-    def denoise(self, state: Tensor, sigma: Tensor, features: Tensor, /) -> Tensor:
+    def denoise(self, state: Tensor, sigma: Tensor, context: Tensor, /) -> Tensor:
         """x0 (B, C, h, w) of a state that is reach_px wider on every side.
 
         sigma: (B,), or (1,) for the whole batch.
@@ -67,16 +72,29 @@ def halo_px(denoiser: Denoiser, steps: int) -> int:
     return state_halo_px(denoiser, steps) + denoiser.encode_reach_px
 
 
-def denoise(denoiser: Denoiser, condition: Tensor, schedule: Schedule, noise: Noise) -> Tensor:
-    """Joint denoising of one window, (B, C, h, w).
+def denoise(
+    denoiser: Denoiser,
+    condition: Tensor,
+    schedule: Schedule,
+    noise: Noise,
+    detail: float = 1.0,
+) -> Tensor:
+    """The bands of one window, (B, C, h, w): the mean, and `detail` times what is drawn around it.
 
     condition covers the window dilated by halo_px, at two pixels a state pixel.
     """
-    return drawn(denoiser, denoiser.encode(condition), schedule, noise)
+    encoding = denoiser.encode(condition)
+    if detail == 0.0:
+        margin_px = 2 * state_halo_px(denoiser, schedule.steps)
+        height, width = (side - margin_px for side in encoding.mean.shape[-2:])
+        return crop_to(encoding.mean, height, width)
+    residual = drawn(denoiser, encoding.context, schedule, noise)
+    mean = crop_to(encoding.mean, residual.shape[-2], residual.shape[-1])
+    return mean + residual * detail
 
 
-def drawn(denoiser: Denoiser, features: Tensor, schedule: Schedule, noise: Noise) -> Tensor:
-    """Joint denoising of one window from features that cover it dilated by state_halo_px."""
+def drawn(denoiser: Denoiser, context: Tensor, schedule: Schedule, noise: Noise) -> Tensor:
+    """Joint denoising of one window, from the context that covers it dilated by state_halo_px."""
     table = schedule.table()
     margin_px = state_halo_px(denoiser, schedule.steps)
     state = noise(0, margin_px) * table[0].sigma
@@ -84,7 +102,7 @@ def drawn(denoiser: Denoiser, features: Tensor, schedule: Schedule, noise: Noise
         margin_px -= denoiser.reach_px
         # One level for the whole batch, so that its embedding does not depend on the batch.
         sigma = torch.full((1,), step.sigma, device=state.device)
-        clean = denoiser.denoise(state, sigma, features)
+        clean = denoiser.denoise(state, sigma, context)
         if step.noise == 0.0:
             return clean
         state = next_mean(state, clean, step) + noise(step.index + 1, margin_px) * step.noise

@@ -2,7 +2,8 @@
 
 EngineError
 ├── CheckpointError   a checkpoint file is missing, corrupt, foreign or of the wrong shape
-└── TrainingError     training cannot start or go on with what it was given
+├── TrainingError     training cannot start or go on with what it was given
+└── EvaluationError   what is needed to judge pictures is missing
 """
 
 from __future__ import annotations
@@ -18,3 +19,7 @@ class CheckpointError(EngineError):
 
 class TrainingError(EngineError):
     """Training cannot start or go on; the message says what is missing."""
+
+
+class EvaluationError(EngineError):
+    """Pictures cannot be judged; the message says what is missing."""

@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.network import EMBEDDING_FREQUENCIES, SCALE, noise_phases, preconditioned
+from engine.denoising import Encoding
+from engine.network import BANDS, EMBEDDING_FREQUENCIES, SCALE, noise_phases, preconditioned
 
 GROUPS = 8
 """Groups of channels that are normalised together."""
@@ -42,9 +43,8 @@ class GlobalDenoiser(nn.Module):
         super().__init__()
         self.config = config
         width, channels = config.width, config.image_channels
-        self.channels = 3 * channels
+        self.channels = BANDS * channels
         self.local = False
-        self.cell_px = 2 ** (LEVELS - 1)
         self.encode_reach_px = self.reach_px = 0
         widths = [width * (level + 1) for level in range(LEVELS)]
         self.embedding = nn.Sequential(
@@ -61,15 +61,17 @@ class GlobalDenoiser(nn.Module):
         )
         self.exit = _normed(width, self.channels, zero=True)
 
-    def encode(self, condition: Tensor) -> Tensor:
-        """A condition in [0, 1] on the grid of states: nothing here runs once."""
-        return F.pixel_unshuffle((condition - 0.5) * 2.0, SCALE)
+    def encode(self, condition: Tensor) -> Encoding:
+        """A condition in [0, 1] on the grid of states: nothing here runs once, the mean is zero."""
+        context = F.pixel_unshuffle((condition - 0.5) * 2.0, SCALE)
+        batch, _, height, width = context.shape
+        return Encoding(context.new_zeros(batch, self.channels, height, width), context)
 
-    def denoise(self, state: Tensor, sigma: Tensor, features: Tensor) -> Tensor:
+    def denoise(self, state: Tensor, sigma: Tensor, context: Tensor) -> Tensor:
         """x0 of a state at noise level sigma (B,), in units of the residual's deviation."""
         level = self.embedding(noise_phases(sigma))
         total = (sigma * sigma + 1.0).sqrt()[:, None, None, None]
-        hidden = self.entry(torch.cat((state / total, features), dim=1))
+        hidden = self.entry(torch.cat((state / total, context), dim=1))
         kept = []
         for depth, block in enumerate(self.down):
             if depth:

@@ -110,9 +110,9 @@ class BlockedImagery:
             self._keep_whole_blocks(window, pixels)
         return drawn
 
-    def needs(self, window: Window) -> Window:
-        """The window of the inner imagery that a read of this one may read."""
-        return window.aligned(self.block_px) if self.canonical else window
+    def inner_windows(self, window: Window) -> list[Window]:
+        """The windows of the inner imagery that a read of this one may read."""
+        return self.blocks(window) if self.canonical else [window]
 
     def _keep_whole_blocks(self, window: Window, pixels: Pixels) -> None:
         for block in self.blocks(window):

@@ -1,21 +1,25 @@
 """The shipped denoiser: local, compact, and split into a part that runs once and one a step.
 
-        condition (3, 2h, 2w)                 state x (9, h, w), sigma
-                |                                      |
-           unshuffle x4                           unshuffle x2
-                |                                      |
-     encoder: residual blocks  --- features --->  denoiser: residual blocks, sigma in each
-        (once a window)                                |
-                                              x0 = c_skip x + c_out F     (EDM preconditioning)
+        condition (C, 2h, 2w)                       state x (15C, h, w), sigma
+                |                                           |
+           unshuffle x2                                     |
+                |                                           |
+     encoder: residual blocks --- mean, context --->  denoiser: residual blocks, sigma in each
+        (once a window)                                     |
+                                                    x0 = c_skip x + c_out F  (EDM preconditioning)
 
-States are residual Haar bands on the parent's grid (engine.projection) in units of their
-standard deviation. Work is done on *cells* of 2x2 state pixels. All convolutions are valid, no
-layer looks beyond its own pixels otherwise, and there is no normalisation across pixels: so a
-pixel's value is a function of its neighbourhood (encode_reach_px, reach_px) and of nothing else,
-wherever the window lies. Activations are leaky rectifiers because they are exact on any
-processor, which exponentials are not in the tail of a vectorised loop; and convolutions run in
-channels-last order, in which their sums have one order for windows of any size from
-resolver.MIN_STATE_PX up (measured; tests/engine/test_sampler.py holds it).
+A window holds two zooms: the Haar bands of both on the parent's grid (projection.to_pair_bands),
+as residuals to those of the condition's cubic doubling, in units of their standard deviation.
+The encoder estimates their *mean*, the picture without invented texture; states are residuals to
+that mean. One cell of the network is one pixel of the parent: coarser cells cost straight edges.
+
+All convolutions are valid, no layer looks beyond its own pixels otherwise, and there is no
+normalisation across pixels: so a pixel's value is a function of its neighbourhood
+(encode_reach_px, reach_px) and of nothing else, wherever the window lies. Activations are leaky
+rectifiers because they are exact on any processor, which exponentials are not in the tail of a
+vectorised loop; and convolutions run in channels-last order, in which their sums have one order
+for windows of any size from pair.MIN_STATE_PX up (measured; tests/engine/test_sampler.py holds
+it). Training may pad instead (`padded`), so that small crops are not used up by their margins.
 """
 
 from __future__ import annotations
@@ -27,12 +31,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.denoising import crop_to
+from engine.denoising import Encoding, crop_to
 
-CELL_PX = 2
-"""State pixels a cell, per axis: windows of the denoiser are aligned to it."""
 SCALE = 2
 """Condition pixels a state pixel, per axis."""
+PAIR_SCALE = 4
+"""Picture pixels of the deeper zoom a state pixel, per axis."""
+BANDS = 15
+"""Bands of two zooms, a colour: 3 of the upper zoom and 12 of the deeper one."""
 NEGATIVE_SLOPE = 0.1
 EMBEDDING_FREQUENCIES = 16
 
@@ -41,8 +47,8 @@ EMBEDDING_FREQUENCIES = 16
 class NetworkConfig:
     """The denoiser's shape, kept in its checkpoint's metadata."""
 
-    width: int = 96
-    encoder_blocks: int = 3
+    width: int = 48
+    encoder_blocks: int = 5
     denoiser_blocks: int = 1
     image_channels: int = 3
 
@@ -52,79 +58,131 @@ class NetworkConfig:
                 raise ValueError(f"{name} must be a positive integer, not {value!r}")
 
 
-def _rectified(tensor: Tensor) -> Tensor:
-    return F.leaky_relu(tensor, NEGATIVE_SLOPE)
+def _rectify(fresh: Tensor) -> Tensor:
+    """A convolution's own output, rectified in place: large windows are bound by memory."""
+    return F.leaky_relu(fresh, NEGATIVE_SLOPE, inplace=True)
+
+
+class Convolution(nn.Conv2d):
+    """A 3x3 convolution: valid, 1 px of reach; or zero-padded, to train on small crops."""
+
+    def __init__(self, width_in: int, width_out: int) -> None:
+        super().__init__(width_in, width_out, 3)
+
+    def pad(self, padded: bool) -> None:
+        self.padding = (1, 1) if padded else (0, 0)
+
+    def modulated(self, features: Tensor, scale: Tensor, shift: Tensor | None) -> Tensor:
+        """The output times scale plus shift, each (B, width, 1, 1), or (1, ...) for the batch.
+
+        One for the batch is folded into the parameters, which spares passes over the output.
+        """
+        if len(scale) > 1:
+            out: Tensor = self(features) * scale
+            return out if shift is None else out + shift
+        factors = scale[0, :, 0, 0]
+        bias = None if self.bias is None else self.bias * factors
+        if bias is not None and shift is not None:
+            bias = bias + shift[0, :, 0, 0]
+        weight = self.weight * scale[0][..., None]
+        return F.conv2d(features, weight, bias, padding=self.padding)
 
 
 class ResidualBlock(nn.Module):
-    """Two valid 3x3 convolutions around a skip: 2 cells of reach."""
+    """Two 3x3 convolutions around a skip: 2 px of reach."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(width, width, 3)
-        self.second = nn.Conv2d(width, width, 3)
+        self.first = Convolution(width, width)
+        self.second = Convolution(width, width)
         nn.init.zeros_(self.second.weight)
 
     def forward(self, features: Tensor, scale: Tensor | None, shift: Tensor | None) -> Tensor:
-        hidden = self.first(features)
-        if scale is not None and shift is not None:
-            hidden = hidden * scale
-            hidden = hidden + shift
-        hidden = self.second(_rectified(hidden))
-        out: Tensor = crop_to(features, hidden.shape[-2], hidden.shape[-1]) + hidden
+        if scale is None:
+            hidden = self.first(features)
+        else:
+            hidden = self.first.modulated(features, scale, shift)
+        out: Tensor = self.second(_rectify(hidden))
+        out += crop_to(features, out.shape[-2], out.shape[-1])
         return out
 
 
 class LocalDenoiser(nn.Module):
-    """EDM-preconditioned denoiser of residual bands whose receptive field is bounded.
+    """EDM-preconditioned denoiser of two zooms' bands whose receptive field is bounded.
 
-    `encode` maps a condition (B, C, 2H, 2W) to features; `denoise` maps a state (B, 3C, h, w),
-    its sigma and the features to x0, smaller by reach_px on every side.
+    `encode` maps a condition (B, C, 2H, 2W) to the mean (B, 15C, h, w) and to the context of the
+    denoiser; `denoise` maps a state (B, 15C, h, w), its sigma and that context to x0, smaller by
+    reach_px on every side.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
         width, channels = config.width, config.image_channels
-        self.channels = 3 * channels
+        self.channels = BANDS * channels
         """Bands of a state."""
         self.local = True
-        self.cell_px = CELL_PX
-        self.encode_reach_px = CELL_PX * (1 + 2 * config.encoder_blocks)
-        """State pixels that `encode` trims from every side of its window."""
-        self.reach_px = CELL_PX * (1 + 2 * config.denoiser_blocks)
-        """State pixels that `denoise` trims from every side of its window."""
-        self.stem = nn.Conv2d(channels * (SCALE * CELL_PX) ** 2, width, 3)
+        self.padded = False
+        """Whether convolutions pad with zeros: training's crops only, never a window."""
+        self.stem = Convolution(channels * SCALE**2, width)
         self.encoder = nn.ModuleList(ResidualBlock(width) for _ in range(config.encoder_blocks))
-        self.entry = nn.Conv2d(self.channels * CELL_PX**2, width, 3)
+        self.mean = Convolution(width, self.channels)
+        self.context = Convolution(self.channels + width, width)
+        self.entry = Convolution(self.channels, width)
         self.embedding = nn.Sequential(
             nn.Linear(2 * EMBEDDING_FREQUENCIES, width),
             nn.LeakyReLU(NEGATIVE_SLOPE),
             nn.Linear(width, 2 * width * config.denoiser_blocks),
         )
         self.denoiser = nn.ModuleList(ResidualBlock(width) for _ in range(config.denoiser_blocks))
-        self.exit = nn.Conv2d(width, self.channels * CELL_PX**2, 1)
-        nn.init.zeros_(self.exit.weight)
-        nn.init.zeros_(self.exit.bias)  # type: ignore[arg-type]  # bias=True by default
+        self.exit = nn.Conv2d(width, self.channels, 1)
+        for last in (self.mean, self.exit):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)  # type: ignore[arg-type]  # bias=True by default
 
-    def encode(self, condition: Tensor) -> Tensor:
-        """Features of a condition in [0, 1], on the grid of cells."""
+    @property
+    def encode_reach_px(self) -> int:
+        """State pixels that `encode` trims from every side of its window."""
+        return 0 if self.padded else 1 + 2 * self.config.encoder_blocks + 1 + 1
+
+    @property
+    def reach_px(self) -> int:
+        """State pixels that `denoise` trims from every side of its window."""
+        return 0 if self.padded else 1 + 2 * self.config.denoiser_blocks
+
+    def pad(self, padded: bool) -> None:
+        """Pad convolutions with zeros, or not."""
+        self.padded = padded
+        for module in self.modules():
+            if isinstance(module, Convolution):
+                module.pad(padded)
+
+    def encode(self, condition: Tensor) -> Encoding:
+        """The mean and the denoiser's context, from a condition in [0, 1]."""
+        features = _rectify(self.features(condition))
+        mean = self.mean(features)
+        inner = crop_to(features, mean.shape[-2], mean.shape[-1])
+        # Texture is drawn around the mean; what is drawn does not pull at it in training.
+        context = self.context(torch.cat((mean.detach(), inner), dim=1))
+        return Encoding(crop_to(mean, context.shape[-2], context.shape[-1]), context)
+
+    def features(self, condition: Tensor) -> Tensor:
+        """The encoder's features of a condition, before its heads."""
         centred = (condition - 0.5) * 2.0
-        features: Tensor = self.stem(_channels_last(F.pixel_unshuffle(centred, SCALE * CELL_PX)))
+        features: Tensor = self.stem(_channels_last(F.pixel_unshuffle(centred, SCALE)))
         for block in self.encoder:
             features = block(features, None, None)
         return features
 
-    def denoise(self, state: Tensor, sigma: Tensor, features: Tensor) -> Tensor:
+    def denoise(self, state: Tensor, sigma: Tensor, context: Tensor) -> Tensor:
         """x0 of a state at noise level sigma (B,) or (1,), in units of the residual's deviation."""
         level = sigma[:, None, None, None]
         total = (level * level + 1.0).sqrt()
-        cells = F.pixel_unshuffle(state / total, CELL_PX)
-        hidden: Tensor = self.entry(_channels_last(cells))
-        hidden = hidden + crop_to(features, hidden.shape[-2], hidden.shape[-1])
+        hidden: Tensor = self.entry(_channels_last(state / total))
+        hidden += crop_to(context, hidden.shape[-2], hidden.shape[-1])
         for block, (scale, shift) in zip(self.denoiser, self._modulations(sigma), strict=True):
             hidden = block(hidden, scale, shift)
-        return preconditioned(state, F.pixel_shuffle(self.exit(_rectified(hidden)), CELL_PX), sigma)
+        return preconditioned(state, self.exit(_rectify(hidden)), sigma)
 
     def _modulations(self, sigma: Tensor) -> list[tuple[Tensor, Tensor]]:
         """One (scale, shift) a denoiser block, each (B, width, 1, 1)."""
@@ -141,8 +199,8 @@ def preconditioned(state: Tensor, raw: Tensor, sigma: Tensor) -> Tensor:
     # Two products and one sum, each rounded by itself: a fused multiply-add would round
     # differently in the vectorised and the scalar part of a loop.
     skipped = kept / (total * total)
-    correction = raw * (level / total)
-    return skipped + correction
+    skipped += raw * (level / total)
+    return skipped
 
 
 def noise_phases(sigma: Tensor) -> Tensor:

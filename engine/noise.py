@@ -31,6 +31,8 @@ _COORDINATE_LIMIT = 1 << 47
 """Rows and columns are told apart within +-2^47: zoom 39 of a 256 px pyramid."""
 _BITS = 14
 _LEVELS = 1 << _BITS
+_STRIP_PX = 16384
+"""Counters that are worked on at a time: their words stay in a processor's cache."""
 _PER_CALL = 9
 """Normals that one Philox call yields: 9 x 14 of its 128 bits."""
 
@@ -85,23 +87,27 @@ def normals(key: tuple[int, int], window: Window, channels: int, device: str = "
         _COORDINATE_LIMIT
     ):
         raise ValueError(f"{window} lies beyond the {_COORDINATE_LIMIT} px that noise is drawn for")
-    rows = torch.arange(window.row, window.bottom, device=device)[:, None]
-    cols = torch.arange(window.col, window.right, device=device)[None, :]
+    groups = -(-channels // _PER_CALL)
+    field = torch.empty(groups, _PER_CALL, window.height, window.width, device=device)
+    strip = max(1, _STRIP_PX // (groups * window.width))
+    for top in range(0, window.height, strip):
+        part = field[:, :, top : top + strip]
+        _fill(part, key, window.row + top, window.col)
+    return field.flatten(0, 1)[:channels]
+
+
+def _fill(field: Tensor, key: tuple[int, int], row: int, col: int) -> None:
+    """Unit normals into (groups, _PER_CALL, H, W), whose first pixel is (row, col)."""
+    groups, _, height, width = field.shape
+    rows = torch.arange(row, row + height, device=field.device)[:, None]
+    cols = torch.arange(col, col + width, device=field.device)[None, :]
     high = ((rows >> 32) & 0xFFFF) << 16 | ((cols >> 32) & 0xFFFF)
-    shape = (window.height, window.width)
-    table = _quantiles(device)
-    field = torch.empty(channels, *shape, device=device)
-    for group in range(-(-channels // _PER_CALL)):
-        counter = (
-            (cols & _MASK).expand(shape),
-            (rows & _MASK).expand(shape),
-            high.expand(shape),
-            torch.full((), group, device=device).expand(shape),
-        )
-        for place, number in enumerate(_numbers(philox(counter, key))):
-            if (channel := group * _PER_CALL + place) < channels:
-                torch.index_select(table, 0, number.flatten(), out=field[channel].view(-1))
-    return field
+    group = torch.arange(groups, device=field.device)[:, None, None]
+    # Words are as small as they can be until the rounds have mixed them: broadcasting is cheap.
+    words = philox((cols & _MASK, rows & _MASK, high, group), key)
+    table = _quantiles(str(field.device))
+    for place, number in enumerate(_numbers(words)):
+        field[:, place] = torch.take(table, number)
 
 
 def _numbers(words: tuple[Tensor, Tensor, Tensor, Tensor]) -> list[Tensor]:

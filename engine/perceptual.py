@@ -9,6 +9,7 @@ evaluation only, never for serving; this file is an implementation of its own.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -62,19 +63,27 @@ class PerceptualDistance(nn.Module):
 
     def distances(self, pictures: Tensor, truth: Tensor) -> Tensor:
         """Distances (B,) of pictures (B, 3, H, W) to their truths, or to the one truth of all."""
-        both = torch.cat((pictures, truth)) * 2.0 - 1.0
-        features = (both - self.get_buffer("scaling_layer_shift")) / self.get_buffer(
-            "scaling_layer_scale"
-        )
+        with torch.set_grad_enabled(truth.requires_grad):
+            true_stages = list(self._stages(truth))
         total = pictures.new_zeros(pictures.shape[0])
-        for number, stage in enumerate(self.stages):
-            for kind, name, size in stage:
-                features = self._layer(features, kind, name, size)
-            normal = F.normalize(features, dim=1, eps=1e-10)
-            shown, true = normal[: len(pictures)], normal[len(pictures) :]
+        for number, (shown, true) in enumerate(
+            zip(self._stages(pictures), true_stages, strict=True)
+        ):
             head = self.get_buffer(f"lin{number}_model_1_weight")
             total = total + F.conv2d((shown - true) ** 2, head).mean(dim=(1, 2, 3))
         return total
+
+    def _stages(self, pictures: Tensor) -> Iterator[Tensor]:
+        """Every stage's features, normalised over channels."""
+        shift, scale = (
+            self.get_buffer("scaling_layer_shift"),
+            self.get_buffer("scaling_layer_scale"),
+        )
+        features = (pictures * 2.0 - 1.0 - shift) / scale
+        for stage in self.stages:
+            for kind, name, size in stage:
+                features = self._layer(features, kind, name, size)
+            yield F.normalize(features, dim=1, eps=1e-10)
 
     def _layer(self, features: Tensor, kind: str, name: str, size: int) -> Tensor:
         if kind == "relu":

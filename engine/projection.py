@@ -4,6 +4,7 @@ A child picture is consistent with its parent when the mean of every 2x2 block i
 pixel. What the mean cannot see (its null space) is exactly the three orthonormal Haar detail
 bands on the parent's grid, so a picture is its parent plus bands, and whatever is done to the
 bands alone can never break consistency (DDNM's projection, arXiv:2212.00490, in wavelet form).
+The bands of two zooms together, 15 a colour on the parent's grid, are the null space of 4x4 means.
 
 All functions take (..., C, H, W) tensors; bands are (..., 3C, H/2, W/2), channel-major within
 each band: [horizontal x C, vertical x C, diagonal x C].
@@ -76,16 +77,37 @@ def detailed(base: Tensor, bands: Tensor) -> Tensor:
     return from_bands(pool(base), to_bands(base) + bands)
 
 
+def split_corners(image: Tensor) -> Tensor:
+    """(..., C, 2h, 2w) -> (..., 4C, h, w): the upper left, upper right, lower left, lower right."""
+    return torch.cat(_corners(image), dim=-3)
+
+
+def merge_corners(corners: Tensor) -> Tensor:
+    """The inverse of split_corners."""
+    a, b, c, d = corners.chunk(4, dim=-3)
+    return _interleave((a, b, c, d))
+
+
+def to_pair_bands(image: Tensor) -> Tensor:
+    """The bands of two zooms, (..., C, 4h, 4w) -> (..., 15C, h, w), by blocks of 3C channels.
+
+    First those of the 2x2 means, then those of the image at the four corners of every 2x2 block.
+    """
+    return torch.cat((to_bands(pool(image)), split_corners(to_bands(image))), dim=-3)
+
+
 def into_range(image: Tensor, parent: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
     """The image with the contrast of every 2x2 block shrunk until it fits [low, high].
 
-    Clipping would move the block's mean; shrinking its deviations toward parent does not, and
-    needs the block alone, so that any crop gives the same pixels.
+    A block that fits is left as it is. Clipping would move a block's mean; shrinking its deviations
+    toward parent does not, and needs the block alone, so that any crop gives the same pixels.
     """
+    if low <= float(image.amin()) and float(image.amax()) <= high:
+        return image
     mean = parent.clamp(low, high)
     deviation = image - up(parent)
     corners = _corners(deviation)
     highest = torch.stack(corners).amax(0).clamp_min(1e-12)
     lowest = torch.stack(corners).amin(0).clamp_max(-1e-12)
     factor = torch.minimum((high - mean) / highest, (low - mean) / lowest).clamp_max(1.0)
-    return up(mean) + deviation * up(factor)
+    return torch.where(up(factor < 1.0), up(mean) + deviation * up(factor), image)

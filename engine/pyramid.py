@@ -1,14 +1,14 @@
-"""The zooms past native: each is one x2 super-resolution of the one above.
+"""The zooms past native: drawn two at a time, each pair from the zoom above it.
 
-native + 1   condition: the source read on this zoom's own grid
-native       the 2x2 means of that same read, so that both zooms agree exactly
-native + k   condition: the cubic doubling of the picture at native + k - 1
+native           the 2x2 means of the source as read on the next zoom's grid: both agree
+native + 1, + 2  one pair; condition: the source read on the grid of native + 1
+native + 3, + 4  the next; condition: the cubic doubling of the picture at native + 2
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
 
 from engine.checkpoint import Checkpoint
 from engine.imagery import BlockedImagery, BlockMemo, Imagery
@@ -50,11 +50,16 @@ class Pyramid:
         self._needs: dict[int, Callable[[Window], Window]] = {}
         condition: Imagery = source
         for zoom in range(native_zoom + 1, max_zoom + 1):
-            picture = SuperResolved(condition, channels, checkpoint, settings, zoom, device)
+            depth = 1 + (zoom - native_zoom - 1) % 2
+            if depth == 1 and zoom > native_zoom + 1:
+                condition = Doubled(self._pictures[zoom - 1])
+            first = zoom - depth + 1
+            picture = SuperResolved(
+                condition, channels, checkpoint, settings, first, device, depth=depth
+            )
             blocked = BlockedImagery(picture, block_px, memo(zoom), canonical=canonical)
             self._pictures[zoom] = blocked
             self._needs[zoom] = partial(_needs, blocked, picture)
-            condition = Doubled(blocked)
             above = self._interpolated[zoom - 1]
             self._interpolated[zoom] = source if zoom == native_zoom + 1 else Doubled(above)
 
@@ -71,9 +76,10 @@ class Pyramid:
         self.picture(zoom)  # the zoom is one of these
         if zoom == self.native_zoom:
             return window.children()
-        for deeper in range(zoom, self.native_zoom + 1, -1):
-            window = Doubled.needs(self._needs[deeper](window))
-        return self._needs[self.native_zoom + 1](window)
+        while zoom > self.native_zoom + 2:
+            window = Doubled.needs(self._needs[zoom](window))
+            zoom -= 1 + (zoom - self.native_zoom - 1) % 2
+        return self._needs[zoom](window)
 
     def _at(self, pictures: dict[int, Imagery], zoom: int) -> Imagery:
         if zoom not in pictures:
@@ -82,4 +88,4 @@ class Pyramid:
 
 
 def _needs(blocked: BlockedImagery, picture: SuperResolved, window: Window) -> Window:
-    return picture.needs(blocked.needs(window))
+    return reduce(Window.union, map(picture.needs, blocked.inner_windows(window)))

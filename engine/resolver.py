@@ -1,4 +1,4 @@
-"""Condition imagery in, super-resolved imagery out: the picture of one zoom past native."""
+"""Condition imagery in, super-resolved imagery out: the pictures of two zooms past their parent."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from engine.checkpoint import Checkpoint
 from engine.doubling import REACH_PX, doubled
 from engine.fusion import Fusion
 from engine.imagery import Imagery, Pixels, read_many
-from engine.network import SCALE
-from engine.projection import detailed, into_range, pool
+from engine.network import BANDS, SCALE
+from engine.pair import MARGIN_PX, deeper_picture, in_pixels, upper_picture
 from engine.sampler import Memo, ReadCondition, Sampler, SamplerSettings, channel_groups
 from engine.window import Window
 
@@ -63,9 +63,10 @@ class Halved:
 
 
 class SuperResolved:
-    """The super-resolution of a condition: imagery at the same zoom, without the detail.
+    """The super-resolution of a condition, at its own zoom (depth 1) or one zoom deeper (depth 2).
 
-    Its 2x2 means are those of the condition, whatever the denoiser does.
+    Both are drawn from one state: the 2x2 means of depth 2 are depth 1, and those of depth 1 are
+    the condition's, whatever the denoiser does.
     """
 
     def __init__(
@@ -76,11 +77,21 @@ class SuperResolved:
         settings: SamplerSettings,
         zoom: int,
         device: str = "cpu",
+        *,
+        depth: int = 1,
     ) -> None:
+        """zoom is that of the condition. Raises ValueError for another depth."""
+        if depth not in (1, 2):
+            raise ValueError(f"depth must be 1 or 2, not {depth}")
         self.condition, self.checkpoint, self.channels = condition, checkpoint, channels
         self.groups = channel_groups(channels, checkpoint.denoiser.config.image_channels)
-        self.device = device
+        self.device, self.depth = device, depth
         self.sampler = Sampler(checkpoint.denoiser, settings, zoom, len(self.groups), device)
+
+    @property
+    def scale(self) -> int:
+        """Pixels of the picture a state pixel, per axis."""
+        return SCALE << (self.depth - 1)
 
     def read(self, window: Window) -> Pixels:
         """By window evaluation: the server's path."""
@@ -89,7 +100,7 @@ class SuperResolved:
     @torch.inference_mode()
     def read_many(self, windows: Sequence[Window]) -> list[Pixels]:
         """Windows drawn as one batch, where their states are of one size and the rule is SDVC."""
-        states = [_state_window(window, self.sampler.denoiser.cell_px) for window in windows]
+        states = [_state_window(window, self.scale) for window in windows]
         sizes = {(state.height, state.width) for state in states}
         if len(sizes) > 1 or self.sampler.settings.fusion is not Fusion.SDVC:
             return [self.read(window) for window in windows]
@@ -98,7 +109,7 @@ class SuperResolved:
         conditions = [torch.from_numpy(part).to(self.device) for part in pixels]
         bands = self.sampler.windows(states, [self._grouped(part) for part in conditions])
         return [
-            self._finished(window, state, _crop(condition, outer, state), part)
+            self._finished(window, state, _crop(condition, outer, state.dilated(MARGIN_PX)), part)
             for window, state, outer, condition, part in zip(
                 windows, states, outers, conditions, bands, strict=True
             )
@@ -112,16 +123,17 @@ class SuperResolved:
 
     def needs(self, window: Window) -> Window:
         """The condition's window that a read of this one may read."""
-        state = _state_window(window, self.sampler.denoiser.cell_px)
+        state = _state_window(window, self.scale)
         settings = self.sampler.settings
         if settings.fusion is Fusion.INDEPENDENT:
-            state = state.dilated(settings.lattice.patch_px)  # patches are drawn whole
+            # Patches are drawn whole, each from reads of its own, which may have to grow.
+            state = state.dilated(settings.lattice.patch_px + MIN_STATE_PX)
         return state.dilated(self.sampler.halo_px).children(SCALE)
 
     @torch.inference_mode()
     def _picture(self, window: Window, draw: Callable[[Window, ReadCondition], Tensor]) -> Pixels:
-        state = _state_window(window, self.sampler.denoiser.cell_px)
-        outer = state.dilated(self.sampler.halo_px)
+        state = _state_window(window, self.scale)
+        outer = state.dilated(max(self.sampler.halo_px, MARGIN_PX))
         condition = self._read(outer)
 
         def read(wanted: Window) -> Tensor:
@@ -129,16 +141,18 @@ class SuperResolved:
             pixels = _crop(condition, outer, wanted) if known else self._read(wanted)
             return self._grouped(pixels)
 
-        return self._finished(window, state, _crop(condition, outer, state), draw(state, read))
+        around = _crop(condition, outer, state.dilated(MARGIN_PX))
+        return self._finished(window, state, around, draw(state, read))
 
     def _grouped(self, condition: Tensor) -> Tensor:
         return torch.stack([condition[list(group)] for group in self.groups])
 
-    def _finished(self, window: Window, state: Window, base: Tensor, bands: Tensor) -> Pixels:
-        """A window's pixels from its state's condition and the bands that were drawn."""
-        picture = detailed(base, self._ungrouped(bands * self.checkpoint.sigma_data))
-        rows, cols = state.children(SCALE).slices(window)
-        pixels: Pixels = into_range(picture, pool(base))[:, rows, cols].cpu().numpy()
+    def _finished(self, window: Window, state: Window, around: Tensor, bands: Tensor) -> Pixels:
+        """A window's pixels from the condition around its state and the bands that were drawn."""
+        residual = in_pixels(self._ungrouped(bands), self.checkpoint.sigma_data)
+        picture = (upper_picture if self.depth == 1 else deeper_picture)(around, residual)
+        rows, cols = state.children(self.scale).slices(window)
+        pixels: Pixels = picture[:, rows, cols].cpu().numpy()
         return pixels
 
     def _read(self, state: Window) -> Tensor:
@@ -146,11 +160,11 @@ class SuperResolved:
         return torch.from_numpy(self.condition.read(state.children(SCALE))).to(self.device)
 
     def _ungrouped(self, bands: Tensor) -> Tensor:
-        """Bands by group (G, 3 x colours, h, w) -> bands of the imagery (3C, h, w)."""
+        """Bands by group (G, 15 x colours, h, w) -> bands of the imagery (15C, h, w)."""
         height, width = bands.shape[-2:]
         by_channel: list[Tensor] = []
         for group, values in zip(
-            self.groups, bands.reshape(len(bands), 3, -1, height, width), strict=True
+            self.groups, bands.reshape(len(bands), BANDS, -1, height, width), strict=True
         ):
             if len(set(group)) > 1:
                 by_channel.extend(values.unbind(1))
@@ -162,11 +176,11 @@ class SuperResolved:
         return torch.stack(by_channel, dim=1).reshape(-1, height, width)
 
 
-def _state_window(window: Window, cell_px: int) -> Window:
-    """The cells that a window of pixels needs, on the parent's grid."""
-    cells = window.parent(SCALE).aligned(cell_px)
+def _state_window(window: Window, scale: int) -> Window:
+    """The state pixels that a window of pixels needs, on the parent's grid."""
+    state = window.parent(scale)
     return Window(
-        cells.row, cells.col, max(cells.height, MIN_STATE_PX), max(cells.width, MIN_STATE_PX)
+        state.row, state.col, max(state.height, MIN_STATE_PX), max(state.width, MIN_STATE_PX)
     )
 
 

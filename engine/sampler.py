@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.denoising import Denoiser, denoise, halo_px, next_mean
+from engine.denoising import Denoiser, Encoding, denoise, halo_px, next_mean
 from engine.fusion import Fusion, contribution, fused
 from engine.lattice import Lattice, Patch
 from engine.noise import NoiseField
@@ -37,10 +37,16 @@ class SamplerSettings:
     lattice: Lattice = field(default_factory=Lattice)
     noise_seed: int = 0
     fusion: Fusion = Fusion.SDVC
+    detail: float = 1.0
+    """How much of what is drawn around the mean is shown, 0 to 1; at 0 nothing is drawn."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.detail <= 1.0:
+            raise ValueError(f"detail must be 0 to 1, not {self.detail}")
 
 
 class Sampler:
-    """Draws the residual bands of one zoom's picture, (B, C, h, w), by window or by lattice."""
+    """Draws the residual bands of a pair of zooms, (B, C, h, w), by window or by lattice."""
 
     def __init__(
         self,
@@ -59,7 +65,7 @@ class Sampler:
         return halo_px(self.denoiser, self.settings.schedule.steps)
 
     def window(self, window: Window, condition: ReadCondition) -> Tensor:
-        """The bands over a window that is aligned to the denoiser's cells.
+        """The bands over a window of state pixels.
 
         Raises ValueError for a denoiser that is not local, and for rules that need a lattice.
         """
@@ -84,7 +90,8 @@ class Sampler:
             return torch.cat([self._fused(step, window.dilated(margin_px)) for window in windows])
 
         together = torch.cat(tuple(conditions))
-        bands = denoise(self.denoiser, together, self.settings.schedule, noise)
+        settings = self.settings
+        bands = denoise(self.denoiser, together, settings.schedule, noise, settings.detail)
         return list(torch.split(bands, len(self.fields)))
 
     def _denoised(
@@ -93,8 +100,9 @@ class Sampler:
         def margins(step: int, margin_px: int) -> Tensor:
             return noise(step, window.dilated(margin_px))
 
-        schedule = self.settings.schedule
-        return denoise(self.denoiser, condition(window.dilated(self.halo_px)), schedule, margins)
+        wide = condition(window.dilated(self.halo_px))
+        settings = self.settings
+        return denoise(self.denoiser, wide, settings.schedule, margins, settings.detail)
 
     def _pasted(self, window: Window, condition: ReadCondition) -> Tensor:
         """Every patch denoised alone, with noise of its own, and its owned pixels pasted."""
@@ -124,10 +132,15 @@ class Sampler:
         """
         if self.settings.fusion is Fusion.INDEPENDENT:
             return self._pasted(window, condition)
-        steps = self.settings.schedule.steps
-        return self._state(steps, window, _Features(self, condition), memo)
+        settings, encodings = self.settings, _Encodings(self, condition)
+        mean = encodings.of(window).mean
+        if settings.detail == 0.0:
+            return mean
+        return (
+            mean + self._state(settings.schedule.steps, window, encodings, memo) * settings.detail
+        )
 
-    def _state(self, step: int, window: Window, features: _Features, memo: Memo) -> Tensor:
+    def _state(self, step: int, window: Window, encodings: _Encodings, memo: Memo) -> Tensor:
         """The fused state before a step (after the last one: x0) over a window."""
         rule, lattice = self.settings.fusion, self.settings.lattice
         doubled = 2 if rule is Fusion.VCF else 1
@@ -141,14 +154,14 @@ class Sampler:
                 continue
             to_rows, to_cols = window.slices(part)
             rows, cols = support.slices(part)
-            share = self._contribution(step, patch, features, memo)
+            share = self._contribution(step, patch, encodings, memo)
             summed[..., to_rows, to_cols] += share[..., rows, cols]
             blend = lattice.blend(patch, part)
             total[to_rows, to_cols] = self._map(np.multiply.outer(*blend.total))
             root[to_rows, to_cols] = self._map(np.multiply.outer(*blend.root))
         return torch.stack([fused(rule, group, total, root) for group in summed])
 
-    def _contribution(self, step: int, patch: Patch, features: _Features, memo: Memo) -> Tensor:
+    def _contribution(self, step: int, patch: Patch, encodings: _Encodings, memo: Memo) -> Tensor:
         """What a patch gives to the state before a step, from the state before the last one."""
         kept = memo.get((step, patch))
         if kept is not None:
@@ -161,9 +174,10 @@ class Sampler:
         else:
             before = table[step - 1]
             reach = self.denoiser.reach_px
-            state = self._state(step - 1, support.dilated(reach), features, memo)
+            state = self._state(step - 1, support.dilated(reach), encodings, memo)
             sigma = torch.full((1,), before.sigma, device=self.device)
-            clean = self.denoiser.denoise(state, sigma, features.of(support.dilated(reach)))
+            context = encodings.of(support.dilated(reach)).context
+            clean = self.denoiser.denoise(state, sigma, context)
             mean, deviation = next_mean(state, clean, before), before.noise
         blend = self.settings.lattice.blend(patch, support)
         proposal = mean + noise * deviation
@@ -192,20 +206,20 @@ class Sampler:
         return torch.from_numpy(values).to(self.device, torch.float32)
 
 
-class _Features:
+class _Encodings:
     """Encoded conditions: one encoding a patch serves all its steps, the last patches are kept."""
 
     def __init__(self, sampler: Sampler, condition: ReadCondition) -> None:
         self.sampler, self.condition = sampler, condition
-        self.kept: dict[Window, Tensor] = {}
+        self.kept: dict[Window, Encoding] = {}
 
-    def of(self, window: Window) -> Tensor:
+    def of(self, window: Window) -> Encoding:
         if window not in self.kept:
             denoiser = self.sampler.denoiser
-            features = denoiser.encode(self.condition(window.dilated(denoiser.encode_reach_px)))
+            encoding = denoiser.encode(self.condition(window.dilated(denoiser.encode_reach_px)))
             if len(self.kept) >= 4:
                 self.kept.pop(next(iter(self.kept)))
-            self.kept[window] = features
+            self.kept[window] = encoding
         return self.kept[window]
 
 

@@ -90,17 +90,18 @@ class Answers:
             "X-Overzoom": wanted.origin,
         }
         catalogue, asked = self.renderer.catalogue, request.query_params.get("v")
-        if asked is not None and asked == version(
-            catalogue, wanted.source, wanted.noise_seeds_asked
-        ):
+        if asked is not None and asked == version(catalogue, wanted.source, wanted.samples_asked):
             headers["Cache-Control"] = IMMUTABLE
-        if wanted.noise_seeds:
+        if wanted.samples:
             headers["X-Overzoom-Scale"] = str(2 ** (wanted.pixel_zoom - wanted.layer.native_zoom))
             headers["X-Overzoom-Checkpoint"] = (
                 f"{quote(catalogue.checkpoint.name)}/{catalogue.checkpoint.fingerprint}"
             )
             headers["X-Overzoom-Steps"] = str(catalogue.settings.steps)
-            headers["X-Overzoom-Noise-Seed"] = ",".join(map(str, wanted.noise_seeds))
+            headers["X-Overzoom-Detail"] = f"{wanted.samples[0].detail:g}"
+            if wanted.samples[0].detail > 0:
+                seeds = (str(sample.noise_seed) for sample in wanted.samples)
+                headers["X-Overzoom-Noise-Seed"] = ",".join(seeds)
         return headers
 
 

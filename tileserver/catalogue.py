@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import weakref
 from dataclasses import dataclass
-from functools import cached_property
 
 from morecantile.defaults import TileMatrixSets
 
@@ -20,7 +19,7 @@ from engine.checkpoint import Checkpoint
 from engine.imagery import BlockMemo
 from engine.probe import windows_agree
 from engine.pyramid import Pyramid
-from engine.samples import Samples
+from engine.samples import Sample, Samples
 from tileserver.errors import StartupError, UnknownSource
 from tileserver.grid import Grid, doubling_grids
 from tileserver.layers import Layer, Source
@@ -112,20 +111,22 @@ class Opener:
 
         bands = Bands(base, memo("source"))
 
-        def pyramid(noise_seed: int) -> Pyramid:
+        def pyramid(sample: Sample) -> Pyramid:
             return Pyramid(
                 bands,
                 len(raster.indexes),
                 native,
                 deepest,
                 self.checkpoint,
-                settings.sampler(noise_seed),
-                lambda zoom: memo(f"noise seed {noise_seed}, zoom {zoom}"),
+                settings.sampler(*sample),
+                lambda zoom: memo(
+                    f"noise seed {sample.noise_seed}, detail {sample.detail}, zoom {zoom}"
+                ),
                 settings.device,
                 canonical=self._canonical,
             )
 
-        samples = Samples(settings.noise_seeds, pyramid)
+        samples = Samples(settings.noise_seeds, settings.detail_of(source.settings), pyramid)
         overviews = Overviews(source.shelf, grid, native) if place is None else None
         return Layer(grid, native, deepest, bands, base.extent, samples, overviews)
 
@@ -148,6 +149,7 @@ class Catalogue:
         self.settings, self.checkpoint = settings, checkpoint
         self._opener = Opener(settings, checkpoint, grids)
         self.grids = self._opener.grids
+        self._fingerprints: dict[Sample, str] = {}
         self._tracked = {
             id: self._opener.tracked(id, source, settings.remote_hosts)
             for id, source in settings.sources.items()
@@ -159,17 +161,17 @@ class Catalogue:
     @property
     def picture_fingerprint(self) -> str:
         """Digest of all that decides the pixels of the default sample, the source apart."""
-        return self.picture_fingerprints[self.settings.noise_seed]
+        return self.fingerprint_of(Sample(self.settings.noise_seed, self.settings.detail))
 
-    @cached_property
-    def picture_fingerprints(self) -> dict[int, str]:
-        """Digest of all that decides super-resolved pixels, the source apart, by noise seed."""
-        # Kinds of device round differently; whether they also draw differently is not assumed.
-        kind = self.settings.device.partition(":")[0]
-        return {
-            seed: fingerprint(self.checkpoint.fingerprint, self.settings.sampler(seed), kind)
-            for seed in self.settings.noise_seeds
-        }
+    def fingerprint_of(self, sample: Sample) -> str:
+        """Digest of all that decides a sample's super-resolved pixels, the source apart."""
+        found = self._fingerprints.get(sample)
+        if found is None:
+            # Kinds of device round differently; whether they also draw differently is not assumed.
+            kind = self.settings.device.partition(":")[0]
+            found = fingerprint(self.checkpoint.fingerprint, self.settings.sampler(*sample), kind)
+            self._fingerprints[sample] = found
+        return found
 
     def _check_opened(self, every: bool) -> None:
         missing = [each for each in self._tracked.values() if each.failure is not None]

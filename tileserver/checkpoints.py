@@ -1,4 +1,4 @@
-"""The checkpoints that ship, and which of them a device runs."""
+"""The checkpoints that ship."""
 
 from __future__ import annotations
 
@@ -9,14 +9,8 @@ from tileserver.errors import StartupError
 
 FOLDER = Path(__file__).parent.parent / "engine" / "checkpoints"
 COMPACT = FOLDER / "compact.safetensors"
-LARGE = FOLDER / "large.safetensors"
 GLOBAL = FOLDER / "global.safetensors"
 """For comparison of fusion rules only (engine.global_network)."""
-
-
-def bundled(device: str) -> Path:
-    """The compact checkpoint for a CPU, the large one for anything faster."""
-    return COMPACT if device == "cpu" else LARGE
 
 
 def local_checkpoint(path: Path | None, device: str) -> Checkpoint:
@@ -24,7 +18,7 @@ def local_checkpoint(path: Path | None, device: str) -> Checkpoint:
 
     Raises StartupError for a denoiser with global context, CheckpointError as load_checkpoint.
     """
-    checkpoint = load_checkpoint(path or bundled(device), device)
+    checkpoint = load_checkpoint(path or COMPACT, device)
     if not checkpoint.denoiser.local:
         raise StartupError(
             f"{path}: has global context, so what it draws depends on the window: "

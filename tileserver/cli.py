@@ -14,6 +14,7 @@ import click
 
 from engine.errors import EngineError
 from tileserver.errors import OverzoomError, StartupError
+from tileserver.evaluating.evaluate_command import evaluate
 from tileserver.keeping.cache_commands import cache
 from tileserver.keeping.prerender_command import prerender
 from tileserver.operation.allocation import bound_arenas
@@ -22,9 +23,6 @@ LIBRARY_ENVIRONMENT = {
     "GDAL_CACHEMAX": "200",  # MB; GDAL's own default is 5 % of the machine
     "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",  # what lies beside a raster is asked for by name
 }
-
-
-_RASTER = click.Path(path_type=Path)
 
 
 class _Group(click.Group):
@@ -142,6 +140,16 @@ def hash_key() -> None:
     type=click.Path(path_type=Path),
     help="Checkpoint to start from; a smaller network grows into this one.",
 )
+@click.option(
+    "--stage",
+    type=click.Choice(["mean", "texture"]),
+    help="The encoder alone, or the denoiser on top of it.  [mean]",
+)
+@click.option(
+    "--teacher",
+    type=click.Path(path_type=Path),
+    help="Parameters of SPAN x4, whose pictures of native imagery are learned from.",
+)
 @click.option("--iterations", type=int, help="Batches to train for.")
 @click.option("--minutes", type=float, help="Train for this long instead.")
 @click.option("--batch-size", type=int)
@@ -155,7 +163,10 @@ def hash_key() -> None:
     help="global: a U-Net with attention, which only comparisons can use.  [local]",
 )
 @click.option("--learning-rate", type=float)
-@click.option("--perceptual-weight", type=float, help="0 trains without the perceptual term.")
+@click.option("--encoder-rate", type=float, help="The encoder's share of it in stage texture.")
+@click.option("--picture-weight", type=float, help="Of drawn pictures' squared error.")
+@click.option("--perceptual-weight", type=float, help="0 draws no pictures.")
+@click.option("--own-output-share", type=float, help="Of batches that start from own output.")
 @click.option("--noise-seed", type=int)
 @click.option("--save-every-seconds", type=float, help="How often to save.  [120]")
 @click.option("--device", help="cpu, cuda, ...")
@@ -165,7 +176,7 @@ def hash_key() -> None:
     help="Mixed precision; pays on a GPU and on processors with AVX-512 BF16.",
 )
 def train(data: tuple[str, ...], run: Path, **options: Any) -> None:
-    """Train the x2 denoiser; the same command goes on where it was stopped."""
+    """Train a network for two zooms; the same command resumes where it was stopped."""
     from tileserver.training import train_with_progress
 
     train_with_progress(data, run, {k: v for k, v in options.items() if v is not None})
@@ -177,6 +188,11 @@ def train(data: tuple[str, ...], run: Path, **options: Any) -> None:
 @click.option("--factor", type=click.Choice(["2", "4", "8"]), default="2", show_default=True)
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="The denoiser to use.")
 @click.option("--steps", type=click.IntRange(1, 2000), help="Denoising steps a zoom.  [2]")
+@click.option(
+    "--detail",
+    type=click.FloatRange(0, 1),
+    help="How much synthesised texture; 0 writes the best estimate alone.  [1]",
+)
 @click.option("--noise-seed", type=int, default=0, show_default=True)
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Threads of the denoiser.  [one a core]")
@@ -184,7 +200,7 @@ def train(data: tuple[str, ...], run: Path, **options: Any) -> None:
 @click.option(
     "--uncertainty",
     type=click.Path(path_type=Path),
-    help="Also write the standard deviation over noise seeds to this GeoTIFF.",
+    help="Also write the error's standard deviation, from noise seeds, to this GeoTIFF.",
 )
 @click.option("--samples", type=click.IntRange(2), default=8, help="Noise seeds of that map.")
 def upscale(source: Path, out: Path, uncertainty: Path | None, **options: Any) -> None:
@@ -198,41 +214,25 @@ def upscale(source: Path, out: Path, uncertainty: Path | None, **options: Any) -
 
 
 @main.command()
-@click.argument("pictures", nargs=-1)
-@click.option(
-    "--report", type=click.Path(path_type=Path), required=True, help="Folder for the report."
-)
-@click.option(
-    "--checkpoint",
-    "checkpoints",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="A denoiser to judge; more than one may be named.  [the bundled ones]",
-)
-@click.option(
-    "--factor", "factors", multiple=True, type=click.Choice(["2", "4", "8"]), help="[2 4]"
-)
-@click.option("--steps", multiple=True, type=click.IntRange(1, 2000), help="[2]")
-@click.option("--noise-seed", type=int, default=0, show_default=True)
-@click.option("--limit", type=click.IntRange(1), help="Judge on so many pictures a set.")
-@click.option("--peers", "with_peers", is_flag=True, help="Beside models that others ship.")
-@click.option("--sheet", type=_RASTER, help="Picture to show in every way.")
-@click.option("--served", type=(_RASTER, _RASTER), help="A real low-resolution raster, its truth.")
-@click.option("--fusion", type=_RASTER, help="Scene to compare fusion rules on.")
-@click.option("--global-checkpoint", type=_RASTER, help="A denoiser with global context for them.")
-@click.option("--uncertainty", type=_RASTER, help="Scene to check the deviation over seeds on.")
-@click.option(
-    "--buildings", type=(_RASTER, _RASTER), help="A scene, and the mask of its buildings."
-)
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--limit", type=click.IntRange(1), help="Use so many pictures a place.")
 @click.option("--threads", type=click.IntRange(1), help="[one a core]")
-def evaluate(pictures: tuple[str, ...], report: Path, **options: Any) -> None:
-    """Judge checkpoints on PICTURES, each FOLDER or NAME=FOLDER, reduced and enlarged again."""
-    from tileserver.evaluating.command import Evaluation, evaluate
+def calibrate(
+    checkpoint: Path, pictures: tuple[Path, ...], limit: int | None, threads: int | None
+) -> None:
+    """Fit the uncertainty of CHECKPOINT to its errors on PICTURES, and write it back."""
+    import torch
 
-    evaluate(Evaluation.of(pictures, options), report)
+    from tileserver.evaluating.calibrating import calibrate
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    calibrate(checkpoint, pictures, limit)
 
 
 main.add_command(cache)
+main.add_command(evaluate)
 main.add_command(prerender)
 
 

@@ -29,6 +29,7 @@ from tileserver.reader import CatalogueReader
 from tileserver.readers import Readers
 from tileserver.rendering import Rendering
 from tileserver.tile_parameters import (
+    Detail,
     GridId,
     Index,
     ModeParam,
@@ -92,11 +93,12 @@ class OverzoomFactory(TilerFactory):
             mode: ModeParam = Mode.super_resolved,
             tilesize: TileSize = None,
             noise_seed: NoiseSeed = None,
+            detail: Detail = None,
         ) -> Response:
             """A tile of the web mercator grid, past the native zoom super-resolved."""
             tile, scale = Tile(x, y, z), scale_of(scale, tilesize)
             wanted = self.answers.renderer.request(
-                source, WEB_MERCATOR, tile, format, mode, scale, rendering, noise_seed
+                source, WEB_MERCATOR, tile, format, mode, scale, rendering, noise_seed, detail
             )
             return await self.answers.answer(request, wanted)
 
@@ -117,11 +119,12 @@ class OverzoomFactory(TilerFactory):
             mode: ModeParam = Mode.super_resolved,
             tilesize: TileSize = None,
             noise_seed: NoiseSeed = None,
+            detail: Detail = None,
         ) -> Response:
             """A tile, past the native zoom super-resolved."""
             tile, scale = Tile(x, y, z), scale_of(scale, tilesize)
             wanted = self.answers.renderer.request(
-                source, tileMatrixSetId, tile, format, mode, scale, rendering, noise_seed
+                source, tileMatrixSetId, tile, format, mode, scale, rendering, noise_seed, detail
             )
             return await self.answers.answer(request, wanted)
 
@@ -151,10 +154,11 @@ class OverzoomFactory(TilerFactory):
             tilesize: int | None,
             rendering: Rendering,
             noise_seed: int | None,
+            detail: float | None,
         ) -> dict[str, Any]:
             scale, renderer = scale_of(1, tilesize), self.answers.renderer
             found = tilejson_document(
-                renderer, source, grid_id, url, mode, scale, rendering, noise_seed
+                renderer, source, grid_id, url, mode, scale, rendering, noise_seed, detail
             )
             return for_client(found, request)
 
@@ -167,13 +171,22 @@ class OverzoomFactory(TilerFactory):
             tilesize: TileSize = None,
             mode: ModeParam = Mode.super_resolved,
             noise_seed: NoiseSeed = None,
+            detail: Detail = None,
             source: Source = Depends(self.path_dependency),
         ) -> dict[str, Any]:
             """TileJSON 3.0; its member "overzoom" says what is native and what is made."""
             route = {"z": "{z}", "x": "{x}", "y": "{y}", "format": str(tile_format)}
             url = self.url_for(request, "tile", tileMatrixSetId=tileMatrixSetId, **route)
             return document(
-                request, source, tileMatrixSetId, url, mode, tilesize, rendering, noise_seed
+                request,
+                source,
+                tileMatrixSetId,
+                url,
+                mode,
+                tilesize,
+                rendering,
+                noise_seed,
+                detail,
             )
 
         @self.router.get("/tilejson.json")
@@ -184,11 +197,12 @@ class OverzoomFactory(TilerFactory):
             tilesize: TileSize = None,
             mode: ModeParam = Mode.super_resolved,
             noise_seed: NoiseSeed = None,
+            detail: Detail = None,
             source: Source = Depends(self.path_dependency),
         ) -> dict[str, Any]:
             """The TileJSON of the web mercator grid."""
             route = {"z": "{z}", "x": "{x}", "y": "{y}", "format": str(tile_format)}
             url = self.url_for(request, "xyz_tile", **route)
             return document(
-                request, source, WEB_MERCATOR, url, mode, tilesize, rendering, noise_seed
+                request, source, WEB_MERCATOR, url, mode, tilesize, rendering, noise_seed, detail
             )

@@ -22,7 +22,7 @@ from tileserver.grid import TILE_PX, WEB_MERCATOR
 from tileserver.layers import Layer, Source
 from tileserver.renderer import Renderer
 from tileserver.sources.source import unrounded
-from tileserver.tile_parameters import NoiseSeed
+from tileserver.tile_parameters import Detail, NoiseSeed
 from tileserver.tile_request import Mode, TileRequest
 
 DIGITS = 7
@@ -46,6 +46,7 @@ def add_inspect(router: APIRouter, answers: Answers, path_dependency: Callable[.
         lat: Latitude,
         zoom: ZoomParam = None,
         noise_seed: NoiseSeed = None,
+        detail: Detail = None,
         source: Source = Depends(path_dependency),
     ) -> Response:
         """A pixel of the web mercator grid: native, synthesised, interpolated, and how sure."""
@@ -56,7 +57,12 @@ def add_inspect(router: APIRouter, answers: Answers, path_dependency: Callable[.
         row, col = _pixel(layer, zoom, lon, lat)
         tile = Tile(col // TILE_PX, row // TILE_PX, zoom)
         wanted = renderer.request(
-            source.id, WEB_MERCATOR, tile, ImageFormat.npy, noise_seed=noise_seed
+            source.id,
+            WEB_MERCATOR,
+            tile,
+            ImageFormat.npy,
+            noise_seed=noise_seed,
+            detail=detail,
         )
         work = _inspected(renderer, wanted, row, col)
         values = await while_there(request, work, answers.deadline_seconds)
@@ -98,7 +104,7 @@ async def _inspected(renderer: Renderer, wanted: TileRequest, row: int, col: int
     if layer.uncertain:
         deviation = native * 0
         if scale > 1:
-            deviation = await values(replace(wanted, mode=Mode.uncertainty), row, col)
+            deviation = await values(replace(wanted, mode=Mode.uncertainty, detail=None), row, col)
     await renderer.check_unchanged(source)
     raster = source.raster
     return {

@@ -42,13 +42,14 @@ class Layer:
 
     @property
     def pyramid(self) -> Pyramid:
-        """The pictures of the default noise seed."""
-        return self.samples.pyramid(self.samples.noise_seeds[0])
+        """The pictures of the default sample."""
+        return self.samples.pyramid(self.samples.sample())
 
     @property
     def uncertain(self) -> bool:
         """Whether there is an uncertainty: several samples, and zooms that show them."""
-        return len(self.samples.noise_seeds) > 1 and self.max_zoom > self.native_zoom
+        several = len(self.samples.noise_seeds) > 1 and self.samples.detail > 0
+        return several and self.max_zoom > self.native_zoom
 
     def touches(self, tile: Tile) -> bool:
         """Whether a tile of any zoom shows ground of the source."""

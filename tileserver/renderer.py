@@ -87,12 +87,13 @@ class Renderer:
         scale: int = 1,
         rendering: Rendering = PLAIN,
         noise_seed: int | None = None,
+        detail: float | None = None,
     ) -> TileRequest:
         """A checked request; raises the RequestError that says what is wrong with it."""
         source = self.catalogue[source_id]
         layer = source.layer(grid_id)
         tms = layer.grid.tms
-        rendering = self.check(source, layer, mode, rendering, noise_seed)
+        rendering = self.check(source, layer, mode, rendering, noise_seed, detail)
         least = tms.minzoom
         if mode is Mode.uncertainty:
             least = layer.native_zoom + 1 - (scale - 1)
@@ -103,7 +104,7 @@ class Renderer:
             raise OutsideSource
         if not layer.touches(tile):
             raise OutsideSource
-        return TileRequest(source, layer, tile, format, mode, scale, rendering, noise_seed)
+        return TileRequest(source, layer, tile, format, mode, scale, rendering, noise_seed, detail)
 
     def check(
         self,
@@ -112,10 +113,13 @@ class Renderer:
         mode: Mode,
         rendering: Rendering,
         noise_seed: int | None,
+        detail: float | None = None,
     ) -> Rendering:
         """The rendering, completed; raises the RequestError that fits what cannot be shown."""
-        if noise_seed not in (None, *layer.samples.noise_seeds):
-            raise OutOfRange
+        try:
+            layer.samples.sample(noise_seed, detail)
+        except ValueError:
+            raise OutOfRange from None
         if mode is not Mode.uncertainty:
             check(rendering, source.raster)
             return rendering
@@ -125,7 +129,7 @@ class Renderer:
 
     def key(self, request: TileRequest) -> TileKey:
         """The tile's key: a function of the request alone, with nothing looked up."""
-        made_of = version(self.catalogue, request.source, request.noise_seeds)
+        made_of = version(self.catalogue, request.source, request.samples)
         rendering = fingerprint(request.origin, request.scale, request.rendering)
         tile = request.tile
         format = ImageFormat.jpg if request.format is ImageFormat.jpeg else request.format
@@ -162,6 +166,7 @@ class Renderer:
             request.scale,
             request.rendering,
             request.noise_seed,
+            request.detail,
         )
 
     async def values(self, request: TileRequest) -> tuple[Pixels, Mask]:
@@ -220,14 +225,16 @@ class Renderer:
     async def _drawn(self, request: TileRequest, clock: Clock) -> tuple[Pixels, Mask]:
         """The tile's crop of its zoom's picture, native or deeper."""
         layer, window, zoom = request.layer, request.window, request.pixel_zoom
-        read, id, seeds = self._readers.run, request.source.id, request.noise_seeds
-        valid = await read(id, fetched_valid_pixels if seeds else valid_pixels, layer, zoom, window)
+        read, id, samples = self._readers.run, request.source.id, request.samples
+        look = fetched_valid_pixels if samples else valid_pixels
+        valid = await read(id, look, layer, zoom, window)
         clock.lap("read")
         if not valid.any():
             bands = len(request.source.raster.indexes)
             return np.zeros((bands, *valid.shape), np.float32), valid
-        if seeds:
-            pixels, drawn_seconds = await self._sampled(layer.samples.pictures(zoom, seeds), window)
+        if samples:
+            pictures = layer.samples.pictures(zoom, samples)
+            pixels, drawn_seconds = await self._sampled(pictures, window, zoom - layer.native_zoom)
             clock.lap("queue")
             clock.split("queue", "engine", drawn_seconds)
             return pixels, valid
@@ -235,13 +242,16 @@ class Renderer:
         clock.lap("interpolate")
         return pixels, valid
 
-    async def _sampled(self, pictures: list[Imagery], window: Window) -> tuple[Pixels, float]:
-        """A window of one sample's picture, or the deviation over several; and seconds drawn."""
+    async def _sampled(
+        self, pictures: list[Imagery], window: Window, zooms: int
+    ) -> tuple[Pixels, float]:
+        """A window of one sample's picture, or the uncertainty of several; and seconds drawn."""
         if len(pictures) == 1:
             drawn = await self.scheduler.draw(pictures[0], window)
             return drawn.pixels, drawn.drawn_seconds
         every = await self.scheduler.draw_extra(pictures, window)
         spread = await self._run_quick(deviation, [drawn.pixels for drawn in every])
+        spread = self.catalogue.checkpoint.calibration(zooms).apply(spread)
         return spread.astype(np.float32), sum(drawn.drawn_seconds for drawn in every)
 
     async def _run_quick(self, work: Callable[..., Value], *arguments: object) -> Value:

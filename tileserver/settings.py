@@ -84,6 +84,9 @@ class SourceSettings(_Frozen):
         None,
         description="What may be done with the imagery: an SPDX identifier, a name or an address.",
     )
+    detail: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None, description="How much synthesised texture is shown; default: the server's `detail`."
+    )
     reference: str | None = Field(
         None, description="Id of a source with the true detail, to compare with in the viewer."
     )
@@ -156,7 +159,7 @@ class Settings(_Frozen):
     checkpoint: Path | None = Field(
         None,
         description="The denoiser, a safetensors file, relative to the configuration file; "
-        "default: the bundled compact one on a CPU, the large one elsewhere.",
+        "default: the bundled one.",
     )
     device: str = Field("cpu", description="Where the denoiser runs: cpu, cuda, cuda:1, ...")
     threads: Annotated[int, Field(ge=1)] | None = Field(
@@ -167,6 +170,11 @@ class Settings(_Frozen):
     )
     steps: Annotated[int, Field(ge=1, le=2000)] = Field(
         Schedule().steps, description="Denoising steps a zoom."
+    )
+    detail: Annotated[float, Field(ge=0, le=1)] = Field(
+        SamplerSettings().detail,
+        description="How much of the synthesised texture is shown: 0 is the best estimate alone, "
+        "sharp and without invented texture; clients may ask for that beside this value.",
     )
     noise_seed: Annotated[int, Field(ge=-(2**53) + 16, le=2**53 - 16)] = Field(
         0, description="Which sample of the detail is shown; JavaScript knows 53 bits."
@@ -235,10 +243,16 @@ class Settings(_Frozen):
         """The samples that clients may ask for; the first is the default."""
         return tuple(range(self.noise_seed, self.noise_seed + self.samples))
 
-    def sampler(self, noise_seed: int | None = None) -> SamplerSettings:
+    def detail_of(self, source: SourceSettings) -> float:
+        """How much detail a source shows."""
+        return self.detail if source.detail is None else source.detail
+
+    def sampler(
+        self, noise_seed: int | None = None, detail: float | None = None
+    ) -> SamplerSettings:
         """The part that decides a sample; raises ValueError where numbers do not fit.
 
-        noise_seed: default: the first of noise_seeds.
+        noise_seed: default: the first of noise_seeds; detail: default: that of these settings.
         """
         overlap_px = self.patch_px - self.stride_px
         if self.fusion == "independent" and (self.stride_px % 2 or overlap_px % 4):
@@ -248,6 +262,7 @@ class Settings(_Frozen):
             Lattice(self.patch_px, self.stride_px),
             self.noise_seed if noise_seed is None else noise_seed,
             Fusion(self.fusion),
+            self.detail if detail is None else detail,
         )
 
 

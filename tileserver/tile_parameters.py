@@ -26,6 +26,13 @@ ModeParam = Annotated[
 NoiseSeed = Annotated[
     int | None, Query(description="Which sample of the detail; one of the TileJSON's noise_seeds.")
 ]
+Detail = Annotated[
+    float | None,
+    Query(
+        description="How much synthesised texture: 0 for the best estimate alone, or the "
+        "TileJSON's overzoom.detail."
+    ),
+]
 Shown = Annotated[Rendering, Depends(rendering_parameters)]
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from morecantile import Tile
 
+from engine.samples import Sample
 from engine.window import Window
 from tileserver.encoding import ImageFormat
 from tileserver.layers import Layer, Source
@@ -36,6 +37,8 @@ class TileRequest:
     rendering: Rendering = PLAIN
     noise_seed: int | None = None
     """Which sample is shown; None: the first."""
+    detail: float | None = None
+    """How much of its detail, 0 for none; None: as much as the source shows."""
 
     @property
     def pixel_zoom(self) -> int:
@@ -54,18 +57,18 @@ class TileRequest:
         return "native" if self.pixel_zoom <= self.layer.native_zoom else str(self.mode)
 
     @property
-    def noise_seeds(self) -> tuple[int, ...]:
+    def samples(self) -> tuple[Sample, ...]:
         """The samples that the tile is made of; none where nothing in it is synthesised."""
         made = self.origin in (Mode.super_resolved, Mode.uncertainty)
-        return self.noise_seeds_asked if made else ()
+        return self.samples_asked if made else ()
 
     @property
-    def noise_seeds_asked(self) -> tuple[int, ...]:
+    def samples_asked(self) -> tuple[Sample, ...]:
         """The samples that tiles of this kind are made of, at zooms past native."""
-        every = self.layer.samples.noise_seeds
+        samples = self.layer.samples
         if self.mode is Mode.uncertainty:
-            return every
-        return every[:1] if self.noise_seed is None else (self.noise_seed,)
+            return tuple(samples.sample(seed) for seed in samples.noise_seeds)
+        return (samples.sample(self.noise_seed, self.detail),)
 
     def interpolated(self) -> TileRequest:
         """The same tile without made detail."""

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from engine.global_network import GlobalConfig
 from engine.network import NetworkConfig
 from engine.training.imagery import Collection
-from engine.training.loop import TrainingSettings, train
+from engine.training.loop import Stage, TrainingSettings, train
 from tileserver.errors import StartupError
 from tileserver.pictures import picture_files, read_pictures
 
@@ -31,8 +31,9 @@ def train_with_progress(data: tuple[str, ...], run: Path, options: dict[str, Any
     for progress in train(collections, settings, run, {}):
         bar.n = round(100 * progress.fraction, 1)
         bar.set_postfix_str(
-            f"batch {progress.iteration}, squared {progress.squared:.3f}, "
-            f"perceptual {progress.perceptual:.3f}, {progress.images_per_second:.1f} images/s"
+            f"batch {progress.iteration}, mean {progress.mean:.3f}, "
+            f"picture {progress.picture:.3f}, perceptual {progress.perceptual:.3f}, "
+            f"{progress.images_per_second:.1f} images/s"
         )
         if progress.samples is not None:
             _save_samples(progress.samples, run / "samples.png")
@@ -50,6 +51,8 @@ def training_settings(options: dict[str, Any]) -> TrainingSettings:
     rest = {k: v for k, v in options.items() if k not in {*shape, "context"}}
     try:
         network = config(**{k: v for k, v in options.items() if k in shape})
+        if "stage" in rest:
+            rest["stage"] = Stage(rest["stage"])
         return TrainingSettings(network=network, **rest)
     except (TypeError, ValueError) as error:
         raise StartupError(str(error)) from error

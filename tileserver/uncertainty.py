@@ -51,7 +51,7 @@ def add_uncertainty(
         scale: Scale = 1,
         tilesize: TileSize = None,
     ) -> Response:
-        """The standard deviation over the noise seeds in colours; npy and tif: in numbers."""
+        """The error's standard deviation in colours; npy and tif: in the imagery's own unit."""
         tile, scale = Tile(x, y, z), scale_of(scale, tilesize)
         wanted = answers.renderer.request(
             source, tileMatrixSetId, tile, format, Mode.uncertainty, scale, rendering
@@ -110,7 +110,7 @@ def legend(rendering: Rendering, noise_seeds: tuple[int, ...]) -> Json:
     (low, high), ramp = rendering.rescale[0], colours(rendering)
     step = (high - low) / (len(ramp) - 1)
     return {
-        "title": f"Uncertainty: standard deviation over {len(noise_seeds)} samples",
+        "title": f"Uncertainty: standard deviation of the error, from {len(noise_seeds)} samples",
         "unit": "levels of 255",
         "minimum": low,
         "maximum": high,

@@ -32,7 +32,7 @@ from engine.probe import windows_agree
 from engine.pyramid import Pyramid
 from engine.resolver import Doubled
 from engine.sampler import SamplerSettings
-from engine.samples import Samples
+from engine.samples import Sample, Samples
 from engine.schedule import Schedule
 from engine.uncertainty import deviation
 from engine.window import Window
@@ -62,7 +62,7 @@ class Upscaling:
     factor: int
     settings: SamplerSettings
     checkpoint: Path | None = None
-    """Default: the bundled one for the device."""
+    """Default: the bundled one."""
     device: str = "cpu"
     value_range: tuple[float, float] | None = None
     samples: int = 8
@@ -78,9 +78,10 @@ def upscaling(options: dict[str, Any]) -> Upscaling:
     if options["threads"] is not None:
         torch.set_num_threads(options["threads"])
     steps = {} if options["steps"] is None else {"steps": options["steps"]}
+    detail = {} if options["detail"] is None else {"detail": options["detail"]}
     return Upscaling(
         int(options["factor"]),
-        SamplerSettings(Schedule(**steps), noise_seed=options["noise_seed"]),
+        SamplerSettings(Schedule(**steps), noise_seed=options["noise_seed"], **detail),
         options["checkpoint"],
         options["device"],
         options["value_range"],
@@ -171,19 +172,21 @@ class _Drawing:
         self._canonical = not windows_agree(checkpoint, work.settings, work.device)
         self._memory = BlockMemory(MEMORY_BYTES)
         self._bands = Bands(OwnGridSource(raster), self._memory.section(("source",)))
-        first = work.settings.noise_seed
-        self._samples = Samples(range(first, first + work.samples), self._pyramid)
+        first, detail = work.settings.noise_seed, work.settings.detail
+        self._samples = Samples(range(first, first + work.samples), detail, self._pyramid)
 
     def picture(self, window: Window) -> NDArray[Any]:
         """The raster's own values over a window."""
-        pyramid = self._samples.pyramid(self.work.settings.noise_seed)
+        pyramid = self._samples.pyramid(self._samples.sample())
         return unscaled(pyramid.picture(self.work.zooms).read(window), self.raster)
 
     def deviation(self, window: Window) -> NDArray[Any]:
-        """Standard deviation over noise seeds, root mean square of the bands, (1, H, W)."""
-        pictures = self._samples.pictures(self.work.zooms, self._samples.noise_seeds)
+        """The calibrated deviation over noise seeds, root mean square of the bands, (1, H, W)."""
+        every = [self._samples.sample(seed) for seed in self._samples.noise_seeds]
+        pictures = self._samples.pictures(self.work.zooms, every)
         low, high = self.raster.range
-        spread = deviation(picture.read(window) for picture in pictures) * (high - low)
+        spread = deviation(picture.read(window) for picture in pictures)
+        spread = self.checkpoint.calibration(self.work.zooms).apply(spread) * (high - low)
         mean_square = (spread**2).mean(axis=0, keepdims=True)
         root: NDArray[np.float32] = np.sqrt(mean_square).astype(np.float32)
         return root
@@ -195,16 +198,16 @@ class _Drawing:
         valid: NDArray[np.bool_] = self._bands.valid(outer).repeat(factor, 0).repeat(factor, 1)
         return valid[rows, cols]
 
-    def _pyramid(self, noise_seed: int) -> Pyramid:
-        settings = self.work.settings
+    def _pyramid(self, sample: Sample) -> Pyramid:
+        settings = replace(self.work.settings, noise_seed=sample.noise_seed, detail=sample.detail)
         return Pyramid(
             Doubled(self._bands),
             len(self.raster.indexes),
             0,
             self.work.zooms,
             self.checkpoint,
-            replace(settings, noise_seed=noise_seed),
-            lambda zoom: self._memory.section((f"seed {noise_seed}", f"zoom {zoom}")),
+            settings,
+            lambda zoom: self._memory.section((f"seed {sample.noise_seed}", f"zoom {zoom}")),
             self.work.device,
             canonical=self._canonical,
             block_px=self.block_px,
@@ -215,7 +218,7 @@ class _Drawing:
         settings, factor = self.work.settings, self.work.factor
         meaning = f"detail finer than 1/{factor} of this resolution"
         if target.deviation:
-            meaning = f"standard deviation over {self.work.samples} noise seeds"
+            meaning = f"standard deviation of the error, from {self.work.samples} noise seeds"
         return {
             "OVERZOOM_SYNTHETIC": meaning,
             "OVERZOOM_VERSION": version("overzoom"),
@@ -225,6 +228,7 @@ class _Drawing:
             "OVERZOOM_CHECKPOINT": self.checkpoint.name,
             "OVERZOOM_CHECKPOINT_FINGERPRINT": self.checkpoint.fingerprint,
             "OVERZOOM_STEPS": str(settings.schedule.steps),
+            "OVERZOOM_DETAIL": f"{settings.detail:g}",
             "OVERZOOM_NOISE_SEED": str(settings.noise_seed),
         }
 

@@ -9,26 +9,33 @@ from those of another rendering.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from cache.key import fingerprint
+from engine.samples import Sample
 from tileserver.catalogue import Catalogue
 from tileserver.encoding import ENCODING
 from tileserver.layers import Source
 
 
-def version(catalogue: Catalogue, source: Source, noise_seeds: Sequence[int] = ()) -> str:
+def version(catalogue: Catalogue, source: Source, samples: Sequence[Sample] = ()) -> str:
     """The source as it is now, and the samples that a tile past its native zoom is made of."""
-    pictures = tuple(catalogue.picture_fingerprints[seed] for seed in noise_seeds)
+    pictures = tuple(catalogue.fingerprint_of(sample) for sample in samples)
     return fingerprint(ENCODING, source.fingerprint, *(pictures or (None,)))
 
 
 def current_versions(catalogue: Catalogue) -> dict[str, frozenset[str]]:
     """The versions that tiles can have now, by source id."""
-    every = catalogue.settings.noise_seeds
-    made_of = [(), *((seed,) for seed in every), every]
+    seeds = catalogue.settings.noise_seeds
+
+    def made_of(source: Source) -> Iterator[tuple[Sample, ...]]:
+        detail = catalogue.settings.detail_of(source.settings)
+        every = tuple(Sample(seed, detail) for seed in seeds)
+        yield from ((), every, (Sample(seeds[0], 0.0),))
+        yield from ((sample,) for sample in every)
+
     return {
-        source.id: frozenset(version(catalogue, source, seeds) for seeds in made_of)
+        source.id: frozenset(version(catalogue, source, samples) for samples in made_of(source))
         for source in catalogue.sources()
     }
 

@@ -2,8 +2,11 @@
 
 ways          low-resolution picture -> larger picture (ours, interpolations)
 scores        larger picture, low-resolution picture, truth -> figures
+judges        HaarPSI, FSIM, VIFp, MDSI: measures that nobody trains on
+spectrum      error of the log spectrum, and grids
+phases        whether detail is spread evenly over native pixels
 correctness   improvement, omission, hallucination (opensr-test)
 seams         what a border of patches or tiles does to gradients and variance
-calibration   whether a standard deviation says where errors are
+reliability   whether a standard deviation says where errors are
 segmentation  a task on the pictures: finding buildings
 """

@@ -13,27 +13,36 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.evaluation.correctness import correctness
+from engine.evaluation.judges import judge
+from engine.evaluation.phases import phase_evenness
+from engine.evaluation.spectrum import grid_db, log_spectrum_error_db
 from engine.imagery import Pixels
 from engine.perceptual import PerceptualDistance
 from engine.projection import pool
 
 SHIFT_UPSAMPLING = 20
 """The shift is measured to this part of a pixel."""
-GRID_PX = 4
-SPECTRUM_BANDS = 4
-"""The spectrum is compared in this many rings up to Nyquist; the last is the finest detail."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One way to enlarge one picture. Consistency columns compare with the data itself."""
+    """One way to enlarge one picture: first what nobody trains on, then what networks learn."""
 
+    haarpsi: float
+    fsim: float
+    vifp: float
+    mdsi: float
+    """Of `judges`: 1 is equal, but 0 of MDSI."""
+    log_spectrum_error_db: float
+    phase_evenness: float
+    improvement: float
+    omission: float
+    hallucination: float
+    """Shares of pixels (opensr-test): nearer the truth, left as interpolated, far from both."""
     psnr_db: float
     ssim: float
     perceptual_alex: float
     perceptual_vgg: float
-    fine_power_db: float
-    """Power in the finest ring of the spectrum over the truth's; 0 is right, below is soft."""
     grid_db: float
     """Power at periods of 4 and 2 px over that of the frequencies around them; 0 is no grid."""
     drift_levels: float
@@ -42,10 +51,6 @@ class Score:
     """Mean angle between the colours of pool(enlarged) and of low."""
     shift_px: float
     """Global shift of pool(enlarged) against low, in low-resolution pixels."""
-    improvement: float
-    omission: float
-    hallucination: float
-    """Shares of pixels (opensr-test): nearer the truth, left as interpolated, far from both."""
 
 
 def score(
@@ -73,25 +78,28 @@ def scores(
     distances = {
         name: metric.distances(shown, true[None]).tolist() for name, metric in metrics.items()
     }
+    plain, data = _eight_bit(interpolated), torch.from_numpy(low)
+    factor = true.shape[-1] // data.shape[-1]
     found = {}
     for index, name in enumerate(ways):
-        reduced = shown[index]
-        while reduced.shape[-1] > low.shape[-1]:
+        picture = shown[index]
+        reduced = picture
+        while reduced.shape[-1] > data.shape[-1]:
             reduced = pool(reduced)
-        data = torch.from_numpy(low)
-        squared = float(((shown[index] - true) ** 2).mean())
-        shares = correctness(shown[index], _eight_bit(interpolated), true)
+        squared = float(((picture - true) ** 2).mean())
         found[name] = Score(
+            *judge(picture, true),
+            log_spectrum_error_db(picture, true),
+            phase_evenness(picture, true, factor),
+            *correctness(picture, plain, true),
             -10 * np.log10(squared + 1e-12),
-            ssim(shown[index], true),
-            distances["alex"][index] if "alex" in distances else float("nan"),
-            distances["vgg"][index] if "vgg" in distances else float("nan"),
-            _fine_power_db(shown[index], true),
-            grid_db(shown[index] - true),
+            ssim(picture, true),
+            distances["alex"][index] if "alex" in distances else nan,
+            distances["vgg"][index] if "vgg" in distances else nan,
+            grid_db(picture - true),
             float((reduced - data).abs().mean()) * 255,
             _spectral_angle(reduced, data),
             _shift_px(reduced, data),
-            *shares,
         )
     return found
 
@@ -120,47 +128,6 @@ def ssim(one: Tensor, other: Tensor) -> float:
     likeness = (2 * mean_one * mean_other + c1) * (2 * covariance + c2)
     likeness /= (mean_one**2 + mean_other**2 + c1) * (variance_one + variance_other + c2)
     return float(likeness.mean())
-
-
-def radial_power(picture: Tensor, bands: int = SPECTRUM_BANDS) -> Tensor:
-    """Mean spectral power of the luminance in rings of equal width up to Nyquist, (bands,)."""
-    grey = picture.mean(dim=0)
-    rows = torch.hann_window(grey.shape[0], periodic=False)
-    cols = torch.hann_window(grey.shape[1], periodic=False)
-    power = torch.fft.fft2((grey - grey.mean()) * rows[:, None] * cols).abs() ** 2
-    vertical, horizontal = torch.fft.fftfreq(grey.shape[0]), torch.fft.fftfreq(grey.shape[1])
-    radius = (vertical[:, None] ** 2 + horizontal**2).sqrt() * 2
-    ring = (radius * bands).long()
-    return torch.stack([power[ring == band].mean() for band in range(bands)])
-
-
-def grid_db(error: Tensor) -> float:
-    """How much a picture's error (C, H, W) repeats every 4 px, over what its spectrum would have.
-
-    A fault that distances do not mind and eyes do: networks write cells of several pixels.
-    """
-    side = min(error.shape[1:]) // GRID_PX * GRID_PX
-    taper = torch.hann_window(side, periodic=False)
-    grey = error.mean(dim=0)[:side, :side]
-    power = torch.fft.fft2(grey * taper[:, None] * taper).abs() ** 2
-    places = [(row, col) for row in range(GRID_PX) for col in range(GRID_PX) if row or col]
-    around = (-7, -6, 6, 7)  # past the taper's own width
-    lines = [(row * side // GRID_PX, col * side // GRID_PX) for row, col in places]
-    peaks = torch.stack([power[row, col] for row, col in lines])
-    beside = torch.stack(
-        [
-            power[(row + i) % side, (col + j) % side]
-            for row, col in lines
-            for i in around
-            for j in around
-        ]
-    )
-    return float(10 * torch.log10((peaks.mean() + 1e-12) / (beside.mean() + 1e-12)))
-
-
-def _fine_power_db(picture: Tensor, truth: Tensor) -> float:
-    ratio = radial_power(picture)[-1] / (radial_power(truth)[-1] + 1e-12)
-    return float(10 * torch.log10(ratio + 1e-12))
 
 
 def _spectral_angle(reduced: Tensor, data: Tensor) -> float:

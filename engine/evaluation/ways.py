@@ -7,7 +7,8 @@ from PIL import Image
 
 from engine.checkpoint import Checkpoint
 from engine.imagery import ArrayImagery, Imagery, Pixels
-from engine.resolver import Doubled, SuperResolved
+from engine.pyramid import Pyramid
+from engine.resolver import Doubled
 from engine.sampler import SamplerSettings
 from engine.window import Window
 
@@ -16,10 +17,9 @@ def super_resolved(
     low: Pixels, checkpoint: Checkpoint, settings: SamplerSettings, zooms: int = 1
 ) -> Pixels:
     """A picture (C, h, w) super-resolved as the server would, 2^zooms times as large."""
-    picture: Imagery = ArrayImagery(low)
-    for zoom in range(1, zooms + 1):
-        picture = SuperResolved(Doubled(picture), low.shape[0], checkpoint, settings, zoom)
-    return picture.read(_whole(low, zooms))
+    source = Doubled(ArrayImagery(low))
+    pyramid = Pyramid(source, low.shape[0], 0, zooms, checkpoint, settings, lambda _zoom: {})
+    return pyramid.picture(zooms).read(_whole(low, zooms))
 
 
 def interpolated(low: Pixels, zooms: int = 1) -> Pixels:

@@ -1,7 +1,7 @@
 """Conditions as real sources deliver them: reduced, resampled, aliased, JPEG-coded, noisy.
 
 A source read on the grid of the zoom below native is its own picture resampled by a factor in
-(1, 2]; deeper zooms are always doubled. Half of the crops are the one, half the other.
+(1, 2]; deeper zooms are always doubled. Most crops are the latter.
 """
 
 from __future__ import annotations
@@ -11,22 +11,21 @@ from io import BytesIO
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from engine.doubling import doubled_whole
 from engine.projection import pool
 
-DOUBLED = 0.6
+DOUBLED = 0.7
 """Share of crops whose condition is blurred by 2 exactly; the rest by a factor in (1, 2)."""
-JPEG, ALIASED, NOISY = 0.25, 0.15, 0.1
+JPEG, ALIASED, NOISY = 0.12, 0.08, 0.06
 """Share of conditions that are JPEG-coded, aliased and noisy; most stay as the data is."""
 
 
-def degraded(truth: NDArray[np.float32], generator: np.random.Generator) -> Tensor:
-    """The condition (3, H, W) of a crop (3, H, W), both in [0, 1]; H and W are even."""
-    picture = torch.from_numpy(truth)[None]
+def degraded(truth: Tensor, generator: np.random.Generator) -> Tensor:
+    """The condition (3, H, W) of the upper zoom's truth (3, H, W), in [0, 1]; H and W are even."""
+    picture = truth[None]
     if generator.random() < DOUBLED:
         low = pool(picture)
         if generator.random() < ALIASED:

@@ -1,10 +1,14 @@
-"""What the denoiser is asked to minimise.
+"""What a network is asked to minimise.
 
-Three terms. The squared error of x0 in EDM's weighting (unit variance of the network's raw target
-at every noise level), and the perceptual distance of pictures drawn by the sampler itself, step
-by step as the server draws them (before contrast is shrunk into range): errors of one step are
-the next one's to mend. The squared error alone is soft at few steps. And the pattern that repeats
-from cell to cell in those pictures' error, which no distance minds and every eye does.
+mean         squared error of the mean's picture, pixel by pixel at both zooms
+x0           squared error of the denoiser at every noise level, in EDM's weighting
+picture      squared error and perceptual distance of pictures drawn by the sampler itself, step by
+             step as the server draws them (before contrast is shrunk into range)
+pattern      what repeats from cell to cell in those pictures' error, which no distance minds and
+             every eye does
+flatness     where the truth is flat, what is drawn has no more variance than it
+
+Errors are of bands in units of their deviation, weighed as they count in pixels.
 """
 
 from __future__ import annotations
@@ -16,96 +20,141 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.checkpoint import Network
-from engine.denoising import crop_to, drawn
-from engine.network import SCALE, log_uniform
+from engine.denoising import drawn
+from engine.doubling import REACH_PX
+from engine.network import PAIR_SCALE, log_uniform
+from engine.pair import SigmaData, base_bands, in_deviations, in_pixels
 from engine.perceptual import PerceptualDistance
-from engine.projection import detailed, to_bands
+from engine.projection import from_bands, merge_corners, pool, to_bands, to_pair_bands
 from engine.schedule import Schedule
 
 SIGMA_RANGE = (0.1, 8.0)
 """Noise levels trained on, in units of the residual's deviation; schedules stay inside."""
-MAX_OFFSET_PX = 16
-"""Of the corner that the perceptual distance looks from: VGG's strides multiply to it."""
-PATTERN_PX, PATTERN_CELLS = 4, 8
-"""A cell's side in pixels, and the cells a side over which a pattern is looked for."""
+JUDGED_PX = 112
+"""Side of the square that the perceptual distance looks at; its place moves by more than 16 px,
+to which VGG's strides multiply."""
+PATTERN_CELLS = 8
+"""Cells a side over which a pattern is looked for."""
+UPPER_EXTRA = 0.5
+"""The upper zoom counts in the deeper one's error; this much more of it counts besides."""
+FLAT_PX = 8
+"""Side of the ground whose variance is compared."""
+EDGE_CELLS = 3
+"""Cells along a padded crop's edge that are not judged: padding has disturbed them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A batch of conditions and of the truths that they stand for, each (B, C, H, W)."""
+    """A batch of conditions (B, C, 2h, 2w) and of what they stand for."""
 
     condition: Tensor
-    truth: Tensor
+    target: Tensor
+    """The truth or a teacher's picture, (B, C, 4h, 4w)."""
 
     def __getitem__(self, crops: slice) -> Pair:
-        return Pair(self.condition[crops], self.truth[crops])
+        return Pair(self.condition[crops], self.target[crops])
+
+    def to(self, device: str) -> Pair:
+        return Pair(self.condition.to(device), self.target.to(device))
+
+
+def base(pair: Pair) -> Tensor:
+    """The base bands of whole conditions, their borders reflected, (B, 15C, h, w)."""
+    return base_bands(F.pad(pair.condition, (REACH_PX,) * 4, mode="reflect"))
 
 
 def residual(pair: Pair) -> Tensor:
-    """The bands that the truth has and its condition lacks."""
-    return to_bands(pair.truth) - to_bands(pair.condition)
+    """The bands that the target has and its condition lacks, (B, 15C, h, w)."""
+    return to_pair_bands(pair.target) - base(pair)
 
 
-def squared_error(
-    network: Network,
-    pair: Pair,
-    features: Tensor,
-    sigma_data: float,
-    draws: int,
-    generator: torch.Generator,
+def band_weights(channels: int, sigma_data: SigmaData) -> Tensor:
+    """How much each band's squared error counts in pixels, (channels, 1, 1), mean 1."""
+    upper = channels // 5
+    weights = torch.empty(channels)
+    weights[:upper] = 4 * (1 + UPPER_EXTRA) * sigma_data.upper**2  # a band spreads over 4 pixels
+    weights[upper:] = sigma_data.deeper**2
+    return (weights / weights.mean())[:, None, None]
+
+
+def evenness(condition: Tensor, sigma_data: SigmaData) -> Tensor:
+    """A weight a crop (B, 1, 1, 1), lower for busy ground, so that forests do not drown roofs.
+
+    It depends on the condition alone, and so leaves the best picture of every condition as it is.
+    """
+    activity = to_bands(condition).std(dim=(1, 2, 3)) / sigma_data.upper
+    return (1.0 / (0.3 + activity))[:, None, None, None]
+
+
+def squared_error(bands: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """The mean of weighted squared errors, away from the crop's edge."""
+    return (weights * inside(bands - target) ** 2).mean()
+
+
+def inside(cells: Tensor) -> Tensor:
+    """Cells without those along the edge."""
+    return cells[..., EDGE_CELLS:-EDGE_CELLS, EDGE_CELLS:-EDGE_CELLS]
+
+
+def inside_picture(picture: Tensor) -> Tensor:
+    """The deeper zoom's picture of the cells that `inside` keeps."""
+    edge_px = EDGE_CELLS * PAIR_SCALE
+    return picture[..., edge_px:-edge_px, edge_px:-edge_px]
+
+
+def denoising_error(
+    network: Network, state: Tensor, context: Tensor, draws: int, generator: torch.Generator
 ) -> Tensor:
-    """The weighted squared error of x0, each crop at several noise levels for its features."""
-    target = residual(pair) / sigma_data
-    height, width = (side - 2 * network.encode_reach_px for side in target.shape[-2:])
-    inner = crop_to(target, height, width).repeat(draws, 1, 1, 1)
-    batch, device = inner.shape[0], inner.device
+    """The squared error of x0, (draws B, 15C, h, w), each crop at several noise levels."""
+    clean = state.repeat(draws, 1, 1, 1)
+    batch, device = clean.shape[0], clean.device
     # Stratified: every batch sees the whole range of levels, in an order of its own.
     uniform = torch.rand(1, generator=generator, device=device)
     uniform = (uniform + torch.arange(batch, device=device) / batch) % 1.0
     order = torch.randperm(batch, generator=generator, device=device)
     sigma = log_uniform(*SIGMA_RANGE, uniform[order])
-    noise = torch.randn(inner.shape, generator=generator, device=device)
-    state = inner + noise * sigma[:, None, None, None]
-    clean = network.denoise(state, sigma, features.repeat(draws, 1, 1, 1)).float()
-    goal = crop_to(inner, clean.shape[-2], clean.shape[-1])
-    weight = (sigma**2 + 1) / sigma**2 * _evenness(pair.condition, sigma_data).repeat(draws)
-    return (weight[:, None, None, None] * (clean - goal) ** 2).mean()
+    noise = torch.randn(clean.shape, generator=generator, device=device)
+    noisy = clean + noise * sigma[:, None, None, None]
+    denoised = network.denoise(noisy, sigma, context.repeat(draws, 1, 1, 1)).float()
+    weight = ((sigma**2 + 1) / sigma**2)[:, None, None, None]
+    return inside(weight * (denoised - clean) ** 2)
 
 
-def drawn_pictures(
-    network: Network,
-    pair: Pair,
-    features: Tensor,
-    sigma_data: float,
-    schedule: Schedule,
-    generator: torch.Generator,
-) -> tuple[Tensor, Tensor]:
-    """Pictures drawn from features with a schedule, and the truth of the same ground."""
-    outer = [side // SCALE - 2 * network.encode_reach_px for side in pair.condition.shape[-2:]]
-    reach_px = network.reach_px * schedule.steps
+def drawn_residual(
+    network: Network, context: Tensor, schedule: Schedule, generator: torch.Generator
+) -> Tensor:
+    """Residuals to the mean, drawn from a context with a schedule."""
+    shape = (len(context), network.channels, *context.shape[-2:])
 
-    def noise(_step: int, margin_px: int) -> Tensor:
-        sides = [side - 2 * (reach_px - margin_px) for side in outer]
-        shape = (len(features), network.channels, *sides)
-        return torch.randn(shape, generator=generator, device=features.device)
+    def noise(_step: int, _margin_px: int) -> Tensor:
+        return torch.randn(shape, generator=generator, device=context.device)
 
-    bands = drawn(network, features, schedule, noise).float() * sigma_data
-    height, width = (SCALE * side for side in bands.shape[-2:])
-    picture = detailed(crop_to(pair.condition, height, width), bands)
-    return picture, crop_to(pair.truth, height, width)
+    return drawn(network, context, schedule, noise).float()
+
+
+def pictures(pair: Pair, bands: Tensor, sigma_data: SigmaData) -> tuple[Tensor, Tensor]:
+    """Both zooms' pictures from residual bands, cut to what is judged."""
+    total = inside(base(pair) + in_pixels(bands, sigma_data))
+    parent = inside(pool(pair.condition))
+    count = total.shape[-3] // 5
+    upper = from_bands(parent, total[..., :count, :, :])
+    return upper, from_bands(upper, merge_corners(total[..., count:, :, :]))
 
 
 def perceptual_distance(
     picture: Tensor, truth: Tensor, metric: PerceptualDistance, generator: torch.Generator
 ) -> Tensor:
-    """The mean distance of pictures from their truths, seen from a corner of its own each time.
+    """The mean distance of pictures from their truths, over a square of theirs at any place.
 
     A vision network's strides see some pixels more than others; seen always from the same
     corner, pictures learn a pattern that suits them.
     """
-    corner = torch.randint(MAX_OFFSET_PX, (2,), generator=generator, device=picture.device)
+    size = min(JUDGED_PX, *picture.shape[-2:])
+    free = min(picture.shape[-2:]) - size + 1
+    corner = torch.randint(free, (2,), generator=generator, device=picture.device)
     row, col = corner.tolist()
-    distances: Tensor = metric(picture[..., row:, col:], truth[..., row:, col:])
+    place = (..., slice(row, row + size), slice(col, col + size))
+    distances: Tensor = metric(picture[place], truth[place])
     return distances.mean()
 
 
@@ -115,18 +164,31 @@ def cell_pattern(picture: Tensor, truth: Tensor, sigma_data: float) -> Tensor:
     The network writes 4x4 pixels at a time, and may favour some of them: too faint to count in
     any distance, plain to see as a grid. An error without a pattern averages out over cells.
     """
-    cells = F.pixel_unshuffle((picture - truth) / sigma_data, PATTERN_PX)
+    cells = F.pixel_unshuffle((picture - truth) / sigma_data, PAIR_SCALE)
     height, width = cells.shape[-2:]
     means = F.avg_pool2d(cells, min(PATTERN_CELLS, height, width), stride=PATTERN_CELLS // 2)
-    phases = means.reshape(len(means), picture.shape[1], PATTERN_PX**2, *means.shape[-2:])
+    phases = means.reshape(len(means), picture.shape[1], PAIR_SCALE**2, *means.shape[-2:])
     power: Tensor = ((phases - phases.mean(dim=2, keepdim=True)) ** 2).mean()
     return power
 
 
-def _evenness(condition: Tensor, sigma_data: float) -> Tensor:
-    """A weight a crop (B,), lower for busy ground, so that forests do not drown roofs and roads.
+def excess_variance(picture: Tensor, truth: Tensor, sigma_data: float) -> Tensor:
+    """How much more local variance a picture has than its truth, counted most on flat ground.
 
-    It depends on the condition alone, and so leaves the best x0 of every condition as it is.
+    The deviation within FLAT_PX squares, in units of the residual's; what the picture lacks is
+    the perceptual distance's to ask for.
     """
-    activity = to_bands(condition).std(dim=(1, 2, 3)) / sigma_data
-    return 1.0 / (0.3 + activity)
+    ours, true = (_deviation(image) / sigma_data for image in (picture, truth))
+    excess: Tensor = ((ours - true).clamp_min(0.0) / (0.25 + true)).mean()
+    return excess
+
+
+def _deviation(image: Tensor) -> Tensor:
+    mean = F.avg_pool2d(image, FLAT_PX, stride=FLAT_PX // 2)
+    square = F.avg_pool2d(image**2, FLAT_PX, stride=FLAT_PX // 2)
+    return (square - mean**2).clamp_min(1e-8).sqrt()
+
+
+def target_residual(pair: Pair, sigma_data: SigmaData) -> Tensor:
+    """What the bands of a batch should be, in units of their deviation."""
+    return in_deviations(residual(pair), sigma_data)

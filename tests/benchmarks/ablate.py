@@ -31,13 +31,11 @@ from tileserver.pictures import read_pictures
 SHAPE_ITERATIONS = 400
 JUDGED_PICTURES = 12
 SHAPES = {
-    "width 96, reach 40 px": NetworkConfig(96, 3, 1),
-    "width 64": NetworkConfig(64, 3, 1),
-    "width 128": NetworkConfig(128, 3, 1),
-    "reach 24 px": NetworkConfig(96, 1, 1),
-    "reach 32 px": NetworkConfig(96, 2, 1),
-    "reach 48 px": NetworkConfig(96, 4, 1),
-    "3 of 4 blocks in the denoiser": NetworkConfig(96, 1, 3),
+    "width 48, 5 encoder blocks": NetworkConfig(48, 5, 1),
+    "width 32": NetworkConfig(32, 5, 1),
+    "width 64": NetworkConfig(64, 5, 1),
+    "3 encoder blocks": NetworkConfig(48, 3, 1),
+    "7 encoder blocks": NetworkConfig(48, 7, 1),
 }
 SCHEDULES = [
     Schedule(steps, sigma_max, sigma_min)
@@ -60,13 +58,16 @@ def main(judged: str, *data: str) -> None:
     pictures = truths(Path(judged), JUDGED_PICTURES * 6)[::6]
     metrics = {name: PerceptualDistance(name) for name in ("alex", "vgg")}
 
-    def row(name: str, checkpoint: Checkpoint, schedule: Schedule, remark: str = "") -> None:
+    def row(
+        name: str, checkpoint: Checkpoint, schedule: Schedule, detail: float, remark: str = ""
+    ) -> None:
         cells = []
         for zooms in (1, 2):
             found = []
             for truth in pictures:
                 low = area_mean(truth, 2**zooms)
-                drawn = super_resolved(low, checkpoint, SamplerSettings(schedule), zooms)
+                settings = SamplerSettings(schedule, detail=detail)
+                drawn = super_resolved(low, checkpoint, settings, zooms)
                 plain = resampled(low, zooms, Image.Resampling.BICUBIC)
                 found.append(scores({"": drawn}, low, truth, plain, metrics)[""])
             mean = mean_score(found)
@@ -79,22 +80,20 @@ def main(judged: str, *data: str) -> None:
     bundled = load_checkpoint(COMPACT)
     for schedule in SCHEDULES:
         name = f"{schedule.steps} steps, sigma {schedule.sigma_max:g} to {schedule.sigma_min:g}"
-        row(name, bundled, schedule)
-    _head(f"Shapes, {SHAPE_ITERATIONS} batches from nothing, squared error alone, 1 step")
+        row(name, bundled, schedule, 1.0)
+    _head(f"Shapes, {SHAPE_ITERATIONS} batches from nothing, the mean alone")
     for name, network in SHAPES.items():
         settings = TrainingSettings(
             network=network,
             iterations=SHAPE_ITERATIONS,
             batch_size=6,
             crop_px=192,
-            perceptual_weight=0.0,
-            own_output_share=0.0,
             ema_halflife_iterations=50,
             warmup_iterations=50,
             learning_rate=1e-3,
         )
         checkpoint, seconds = _trained(collections, settings)
-        row(name, checkpoint, Schedule(1), f"{seconds:.0f} s")
+        row(name, checkpoint, Schedule(1), 0.0, f"{seconds:.0f} s")
 
 
 def _head(title: str) -> None:
@@ -114,7 +113,7 @@ def _trained(collections: list[Collection], settings: TrainingSettings) -> tuple
     quick = replace(settings, bfloat16=True, save_every_seconds=1e9)
     with tempfile.TemporaryDirectory() as run:
         for progress in train(collections, quick, Path(run), {}):
-            assert np.isfinite(progress.squared)
+            assert np.isfinite(progress.mean)
         seconds = time.perf_counter() - began
         return load_checkpoint(Path(run) / "checkpoint.safetensors"), seconds
 

@@ -10,11 +10,12 @@ import torch
 from PIL import Image
 
 from engine.checkpoint import load_checkpoint
-from engine.evaluation.calibration import calibration
 from engine.evaluation.correctness import correctness
-from engine.evaluation.scores import grid_db, radial_power, score, ssim
+from engine.evaluation.reliability import reliability
+from engine.evaluation.scores import score, ssim
 from engine.evaluation.seams import seam_ratio, variance_ratio
 from engine.evaluation.segmentation import intersection_over_union, train_segmenter
+from engine.evaluation.spectrum import grid_db, radial_power
 from engine.evaluation.ways import interpolated, resampled, super_resolved
 from engine.imagery import Pixels
 from engine.perceptual import PerceptualDistance
@@ -48,13 +49,19 @@ def test_the_truth_scores_best_in_everything(truth: Pixels, low: Pixels) -> None
     assert best.ssim == pytest.approx(1)
     assert best.perceptual_alex == pytest.approx(0, abs=1e-6)
     assert best.perceptual_vgg == pytest.approx(0, abs=1e-6)
-    assert best.fine_power_db == pytest.approx(0, abs=1e-3)
+    assert best.haarpsi == pytest.approx(1, abs=1e-3)
+    assert best.mdsi == pytest.approx(0, abs=1e-3)
+    assert best.log_spectrum_error_db == 0
+    assert best.phase_evenness == 1
     assert best.drift_levels < 0.2
     assert best.improvement == 1
     worse = score(plain, low, truth, plain, metrics)
     assert worse.psnr_db < 40
     assert worse.perceptual_alex > 0.01
-    assert worse.fine_power_db < -6
+    assert worse.haarpsi < 0.99
+    assert worse.mdsi > 0.1
+    assert worse.log_spectrum_error_db > 3
+    assert worse.phase_evenness > 1.2
     assert worse.drift_levels > 0.5
     assert worse.omission == 1
 
@@ -134,11 +141,11 @@ def test_a_deviation_that_knows_the_error_is_told_from_one_that_does_not() -> No
     generator = np.random.default_rng(0)
     deviation = np.kron(generator.uniform(0.01, 0.2, (32, 32)), np.ones((8, 8))).astype(np.float32)
     error = np.abs(generator.normal(0, 1, deviation.shape).astype(np.float32)) * deviation
-    knowing = calibration(deviation, error)
+    knowing = reliability(deviation, error)
     assert knowing.rank_correlation > 0.9
     for sure, wrong in zip(knowing.deviation_levels, knowing.error_levels, strict=True):
         assert wrong == pytest.approx(sure, rel=0.15)
-    assert abs(calibration(deviation, generator.permuted(error)).rank_correlation) < 0.2
+    assert abs(reliability(deviation, generator.permuted(error)).rank_correlation) < 0.2
 
 
 def test_a_segmenter_finds_what_it_was_shown() -> None:

@@ -18,21 +18,21 @@ from engine.perceptual import Backbone
 from engine.training.degradation import degraded
 from engine.training.growth import grow
 from engine.training.imagery import Collection, prepared, random_crop
-from engine.training.loop import TrainingSettings, train
+from engine.training.loop import Stage, TrainingSettings, train
 from engine.training.loss import cell_pattern
 from tileserver.pictures import read_pictures
 
 TRUTH = Path(__file__).parents[2] / "deploy" / "demo" / "yellowstone_10cm_truth.tif"
 SETTINGS = TrainingSettings(
-    network=NetworkConfig(width=16, encoder_blocks=1),
+    network=NetworkConfig(width=16, encoder_blocks=1, denoiser_blocks=1),
     iterations=6,
     batch_size=2,
-    crop_px=96,
+    crop_px=112,
     perceptual_weight=0.0,
-    own_output_share=1.0,
-    own_output_start=0.5,
+    own_output_share=0.5,
     save_every_seconds=0.0,
 )
+TEXTURE = replace(SETTINGS, stage=Stage.TEXTURE)
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +45,14 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_parameters(
     collections: list[Collection], tmp_path: Path
 ) -> None:
     through, halting = tmp_path / "through", tmp_path / "halting"
-    reports = list(train(collections, SETTINGS, through, {}))
+    reports = list(train(collections, TEXTURE, through, {}))
     assert [r.iteration for r in reports] == [1, 2, 3, 4, 5, 6]
     assert reports[-1].samples is not None
-    assert reports[-1].samples.shape == (3, 192, 288)
-    for report in train(collections, SETTINGS, halting, {}):
+    assert reports[-1].samples.shape == (3, 224, 336)
+    for report in train(collections, TEXTURE, halting, {}):
         if report.iteration == 3:
             break
-    assert [r.iteration for r in train(collections, SETTINGS, halting, {})] == [4, 5, 6]
+    assert [r.iteration for r in train(collections, TEXTURE, halting, {})] == [4, 5, 6]
     one, other = (load_checkpoint(run / "checkpoint.safetensors") for run in (through, halting))
     for name, value in one.denoiser.state_dict().items():
         torch.testing.assert_close(value, other.denoiser.state_dict()[name], atol=1e-5, rtol=1e-3)
@@ -66,11 +66,11 @@ def test_training_lowers_the_loss(collections: list[Collection], tmp_path: Path)
         own_output_share=0.0,
         warmup_iterations=5,
         save_every_seconds=1e9,
-        learning_rate=2e-3,
+        learning_rate=5e-3,
     )
-    one_crop = [Collection("crop", 1.0, (collections[0].pictures[0][:96, :96],))]
-    losses = [r.squared for r in train(one_crop, settings, tmp_path, {})]
-    assert np.mean(losses[-30:]) < 0.9 * np.mean(losses[:30])
+    one_crop = [Collection("crop", 1.0, (collections[0].pictures[0][:112, :112],))]
+    losses = [r.mean for r in train(one_crop, settings, tmp_path, {})]
+    assert np.mean(losses[-30:]) < 0.96 * np.mean(losses[:30])
 
 
 def test_a_run_with_another_network_is_not_continued(
@@ -101,7 +101,7 @@ def test_conditions_stay_near_their_truth_and_lose_its_detail(
     generator = np.random.default_rng(0)
     for _ in range(20):
         truth = random_crop(collections, 96, generator)
-        condition = degraded(truth, generator).numpy()
+        condition = degraded(torch.from_numpy(truth), generator).numpy()
         assert condition.shape == truth.shape
         assert np.abs(condition - truth).mean() < 0.12
         assert np.abs(np.diff(condition)).mean() < np.abs(np.diff(truth)).mean()
@@ -109,15 +109,17 @@ def test_conditions_stay_near_their_truth_and_lose_its_detail(
 
 def test_a_network_grown_from_a_smaller_one_computes_the_same() -> None:
     torch.manual_seed(0)
-    small = LocalDenoiser(NetworkConfig(width=16, encoder_blocks=1))
+    small = LocalDenoiser(NetworkConfig(width=16, encoder_blocks=1, denoiser_blocks=1))
     for value in small.parameters():
         torch.nn.init.normal_(value, std=0.1)
     large = LocalDenoiser(NetworkConfig(width=24, encoder_blocks=3, denoiser_blocks=2))
     grow(large, small)
-    condition, state, sigma = torch.rand(2, 3, 160, 160), torch.randn(2, 9, 36, 36), torch.ones(2)
-    one = small.denoise(state, sigma, small.encode(condition))
-    other = large.denoise(state, sigma, large.encode(condition))
-    torch.testing.assert_close(other, crop_to(one, *other.shape[-2:]), atol=1e-5, rtol=1e-5)
+    condition, state, sigma = torch.rand(2, 3, 80, 80), torch.randn(2, 45, 20, 20), torch.ones(2)
+    one, other = small.encode(condition), large.encode(condition)
+    torch.testing.assert_close(other.mean, crop_to(one.mean, *other.mean.shape[-2:]))
+    clean = small.denoise(state, sigma, one.context)
+    grown = large.denoise(state, sigma, other.context)
+    torch.testing.assert_close(grown, crop_to(clean, *grown.shape[-2:]), atol=1e-4, rtol=1e-4)
     with pytest.raises(TrainingError, match="cannot grow"):
         grow(small, large)
 
@@ -140,17 +142,16 @@ def test_a_run_starts_from_the_checkpoint_that_it_is_given(
     )
 
 
-@pytest.mark.parametrize(("backbone", "crop_px"), [("alex", 128), ("vgg", 96)])
+@pytest.mark.parametrize(("backbone", "crop_px", "batches"), [("alex", 112, 60), ("vgg", 112, 30)])
 def test_the_perceptual_term_lowers_the_distance_of_drawn_pictures(
-    collections: list[Collection], tmp_path: Path, backbone: Backbone, crop_px: int
+    collections: list[Collection], tmp_path: Path, backbone: Backbone, crop_px: int, batches: int
 ) -> None:
     settings = replace(
-        SETTINGS,
-        iterations=60,
+        TEXTURE,
+        iterations=batches,
         perceptual_weight=10.0,
-        perceptual_start=0.0,
         perceptual_share=1.0,
-        backbones=(backbone,),
+        judges=(backbone,),
         own_output_share=0.0,
         warmup_iterations=2,
         save_every_seconds=1e9,
@@ -176,13 +177,13 @@ def test_a_denoiser_with_global_context_is_trained_by_the_same_loop(
     collections: list[Collection], tmp_path: Path
 ) -> None:
     settings = replace(
-        SETTINGS,
+        TEXTURE,
         network=GlobalConfig(width=8),
         iterations=2,
+        own_output_share=0.0,
+        judges=("alex",),
         perceptual_weight=1.0,
-        perceptual_start=0.0,
-        own_output_start=0.0,
     )
     reports = list(train(collections, settings, tmp_path, {}))
-    assert all(np.isfinite(r.squared) and r.perceptual > 0 for r in reports)
+    assert all(np.isfinite(r.picture) and r.perceptual > 0 for r in reports)
     assert not load_checkpoint(tmp_path / "checkpoint.safetensors").denoiser.local

@@ -10,33 +10,34 @@ from engine.checkpoint import Checkpoint
 from engine.probe import Waves
 from engine.pyramid import Pyramid
 from engine.sampler import SamplerSettings
-from engine.samples import Samples
+from engine.samples import Sample, Samples
 from engine.schedule import Schedule
 from engine.uncertainty import deviation
 from engine.window import Window
 
 WINDOW = Window(-16, 32, 64, 96)
 SEEDS = (7, 8, 9)
+EVERY = tuple(Sample(seed, 1.0) for seed in SEEDS)
 
 
 @pytest.fixture
 def samples(small: Checkpoint) -> Samples:
     settings = SamplerSettings(Schedule(steps=2))
 
-    def pyramid(noise_seed: int) -> Pyramid:
-        seeded = replace(settings, noise_seed=noise_seed)
+    def pyramid(sample: Sample) -> Pyramid:
+        seeded = replace(settings, noise_seed=sample.noise_seed, detail=sample.detail)
         return Pyramid(Waves(), 3, 10, 12, small, seeded, lambda _zoom: {})
 
-    return Samples(SEEDS, pyramid)
+    return Samples(SEEDS, 1.0, pyramid)
 
 
 def spread(samples: Samples, zoom: int, window: Window) -> np.ndarray:
-    return deviation(picture.read(window) for picture in samples.pictures(zoom, SEEDS))
+    return deviation(picture.read(window) for picture in samples.pictures(zoom, EVERY))
 
 
 @pytest.mark.parametrize("zoom", [11, 12])
 def test_it_is_the_standard_deviation_of_the_samples(samples: Samples, zoom: int) -> None:
-    pictures = [samples.pyramid(seed).picture(zoom).read(WINDOW) for seed in SEEDS]
+    pictures = [samples.pyramid(each).picture(zoom).read(WINDOW) for each in EVERY]
     found = spread(samples, zoom, WINDOW)
     assert found.mean() > 1e-4
     expected = np.stack(pictures).astype(np.float64).std(axis=0, ddof=1)
@@ -64,8 +65,17 @@ def test_a_pyramid_is_made_once_and_only_for_the_noise_seeds_there_are(
     samples: Samples,
 ) -> None:
     with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(samples.pyramid, SEEDS * 8))
+        made = list(pool.map(samples.pyramid, EVERY * 8))
     assert len(set(map(id, made))) == len(SEEDS)
-    assert samples.pictures(11, (8,)) == [samples.pyramid(8).picture(11)]
+    assert samples.pictures(11, EVERY[1:2]) == [samples.pyramid(EVERY[1]).picture(11)]
     with pytest.raises(ValueError, match="noise seed 6 is none of"):
-        samples.pyramid(6)
+        samples.pyramid(Sample(6, 1.0))
+    with pytest.raises(ValueError, match=r"detail 0\.5 is neither 0 nor 1"):
+        samples.sample(7, 0.5)
+
+
+def test_without_detail_all_noise_seeds_are_one_picture(samples: Samples) -> None:
+    assert {samples.sample(seed, 0.0) for seed in SEEDS} == {Sample(7, 0.0)}
+    mean = samples.pyramid(samples.sample(9, 0.0)).picture(12).read(WINDOW)
+    textured = samples.pyramid(samples.sample(9)).picture(12).read(WINDOW)
+    assert not np.array_equal(mean, textured)

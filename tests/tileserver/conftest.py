@@ -81,8 +81,15 @@ def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes], lo
 
 
 @pytest.fixture(scope="session")
-def config(demo: Path) -> Path:
-    return demo / "overzoom.yaml"
+def config(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's configuration, of the meadow alone."""
+    values = yaml.safe_load((demo / "overzoom.yaml").read_text())
+    values["sources"] = {id: values["sources"][id] for id in ("yellowstone", "truth")}
+    for source in values["sources"].values():
+        source["path"] = str(demo / source["path"])
+    path = tmp_path_factory.mktemp("meadow") / "overzoom.yaml"
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    return path
 
 
 def configured(config: Path, folder: Path, **settings: object) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +14,20 @@ from click.testing import CliRunner
 from PIL import Image
 
 from engine.checkpoint import save_checkpoint
+from engine.evaluation.scores import Score
 from engine.global_network import GlobalConfig, GlobalDenoiser
 from engine.network import LocalDenoiser, NetworkConfig
+from engine.pair import SigmaData
 from engine.perceptual import PerceptualDistance
+from tests.engine.test_span import span_parameters
 from tileserver.checkpoints import local_checkpoint
 from tileserver.cli import main
 from tileserver.errors import StartupError
+from tileserver.evaluating.columns import SCORED
 from tileserver.evaluating.command import middle, served_samples
-from tileserver.evaluating.fusion import COLUMNS, fusion_table
-from tileserver.evaluating.pictures import Sample, area_mean, truths
+from tileserver.evaluating.fusion import fusion_table
+from tileserver.evaluating.peers import Peer, span_peers
+from tileserver.evaluating.pictures import COLUMNS, Sample, area_mean, judged, reduced, truths
 from tileserver.evaluating.ways import ways
 
 TRUTH = Path(__file__).parents[2] / "deploy" / "demo" / "yellowstone_10cm_truth.tif"
@@ -37,7 +43,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     for path, denoiser in zip(paths, denoisers, strict=True):
         for value in denoiser.parameters():
             torch.nn.init.normal_(value, std=0.05)  # those that begin as zero as well
-        save_checkpoint(path, denoiser, 0.05, {})
+        save_checkpoint(path, denoiser, SigmaData(0.05, 0.03), {})
     return paths
 
 
@@ -88,12 +94,12 @@ def test_every_rule_is_drawn_with_local_and_with_global_context(
     rows = {row[0]: row for row in table.rows}
     assert len(rows) == 9
     local = {name.split(": ")[1]: row for name, row in rows.items() if name.startswith("tiny:")}
-    psnr = COLUMNS.index("PSNR dB")
+    psnr = table.columns.index("PSNR dB")
     # One picture by whatever evaluation; a rule that is wrong gives another.
     assert local["sdvc"][psnr] == pytest.approx(local["window (ours)"][psnr], abs=1e-3)
     assert local["sdvc"][psnr] == pytest.approx(local["vcf"][psnr], abs=1e-3)
     assert local["sdvc"][psnr] != pytest.approx(local["average"][psnr], abs=1e-3)
-    assert all(row[COLUMNS.index("seconds")] > 0 for row in rows.values())
+    assert all(row[table.columns.index("seconds")] > 0 for row in rows.values())
 
 
 def test_large_pictures_are_judged_by_crops_spread_over_them() -> None:
@@ -104,14 +110,61 @@ def test_large_pictures_are_judged_by_crops_spread_over_them() -> None:
 
 def test_peers_draw_tile_by_tile() -> None:
     low = truths(TRUTH, 1)[0][:, :256, :256]
-    (way,) = (w for w in ways(2, (), (_nearest(),)) if w.name == "nearest")
+    (way,) = (w for w in ways(2, (), (_nearest(2),)) if w.name == "nearest")
     np.testing.assert_array_equal(way.enlarge(low), low.repeat(2, axis=1).repeat(2, axis=2))
 
 
-def _nearest() -> object:
-    from tileserver.evaluating.peers import Peer
+@pytest.mark.parametrize(("scale", "factors"), [(2, {2}), (4, {2, 4, 8})])
+def test_peers_are_halved_or_doubled_where_there_is_no_nearer_model(
+    scale: int, factors: set[int]
+) -> None:
+    peer = replace(_nearest(scale), only_scale=True)
+    low = truths(TRUTH, 1)[0][:, :64, :64]
+    for factor in (2, 4, 8):
+        found = [way for way in ways(factor, (), (peer,)) if way.name == "nearest"]
+        assert bool(found) == (factor in factors)
+        for way in found:
+            assert way.enlarge(low).shape == (3, 64 * factor, 64 * factor)
 
-    return Peer("nearest", 2, lambda levels: levels.repeat(2, axis=0).repeat(2, axis=1))
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+def test_a_projected_peer_averages_to_its_data(factor: int) -> None:
+    low = truths(TRUTH, 1)[0][:, :64, :64]
+    dark = Peer("dark", 4, lambda levels: _nearest(4).upscale(levels) // 2, True, projected=True)
+    (way,) = (w for w in ways(factor, (), (dark,)) if w.name == "dark")
+    np.testing.assert_allclose(area_mean(way.enlarge(low), factor), low, atol=1 / 255)
+
+
+def test_span_is_a_peer_with_and_without_projection(tmp_path: Path) -> None:
+    torch.save(span_parameters(), tmp_path / "span_x4.pth")
+    alone, projected = span_peers(tmp_path)
+    assert (alone.name, projected.name) == ("SPAN x4", "SPAN x4, projected")
+    levels = np.zeros((8, 6, 3), np.uint8)
+    assert alone.upscale(levels).shape == (32, 24, 3)
+    assert projected.projected
+    assert not alone.projected
+
+
+def test_pictures_too_small_for_a_factor_are_left_out() -> None:
+    small, large = np.zeros((3, 248, 512), np.float32), np.zeros((3, 256, 512), np.float32)
+    assert [sample.low.shape for sample in reduced([small, large], 8)] == [(3, 32, 64)]
+    assert len(reduced([small, large], 4)) == 2
+
+
+def test_every_column_is_explained() -> None:
+    truth = truths(TRUTH, 1)[0][:, :128, :128]
+    table = judged("meadow", "One crop.", reduced([truth], 2), ways(2, (), ())[:1], {})
+    assert table.columns == ("way", *COLUMNS)
+    assert len(table.rows[0]) == len(table.columns)
+    assert [field.name for field in fields(Score)][:4] == ["haarpsi", "fsim", "vifp", "mdsi"]
+    assert len(SCORED) == len(fields(Score))
+    for name, meaning in COLUMNS.items():
+        assert f"- {name}: {meaning}" in table.note
+        assert meaning.endswith(".")
+
+
+def _nearest(scale: int) -> Peer:
+    return Peer("nearest", scale, lambda levels: levels.repeat(scale, 0).repeat(scale, 1))
 
 
 def test_served_pictures_are_paired_with_the_truth_of_the_same_ground(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
+from engine.samples import Sample
 from tileserver.errors import OutOfRange
 from tileserver.layers import Layer, Source
 from tileserver.operation.access import grant_of, links_with_key
@@ -26,19 +27,22 @@ def tilejson_document(
     scale: int,
     rendering: Rendering,
     noise_seed: int | None = None,
+    detail: float | None = None,
 ) -> dict[str, Any]:
     """The TileJSON of a source on a grid, for tiles of a URL template.
 
     The template carries the version of the tiles, so that clients may keep them for good.
     """
     layer, catalogue = source.layer(grid_id), renderer.catalogue
-    renderer.check(source, layer, mode, rendering, noise_seed)
+    renderer.check(source, layer, mode, rendering, noise_seed, detail)
     tms, deepest = layer.grid.tms, layer.max_zoom - (scale - 1)
     if deepest < tms.minzoom:
         raise OutOfRange
-    every = catalogue.settings.noise_seeds
-    shown = every[0] if noise_seed is None else noise_seed
-    made_of = version(catalogue, source, every if mode is Mode.uncertainty else (shown,))
+    samples = layer.samples
+    every = samples.noise_seeds
+    shown = samples.sample(noise_seed, detail)
+    spread = [samples.sample(seed) for seed in every]
+    made_of = version(catalogue, source, spread if mode is Mode.uncertainty else (shown,))
     with CatalogueReader.of(source, layer.grid) as reader:
         west, south, east, north = reader.get_geographic_bounds(tms.rasterio_geographic_crs)
         minzoom = min(reader.minzoom, layer.native_zoom, deepest)
@@ -63,7 +67,9 @@ def tilejson_document(
             "checkpoint": catalogue.checkpoint.name,
             "checkpoint_fingerprint": catalogue.checkpoint.fingerprint,
             "steps": catalogue.settings.steps,
-            "noise_seed": shown,
+            "detail": shown.detail,
+            "details": sorted({0.0, samples.detail}),
+            "noise_seed": shown.noise_seed,
             "noise_seeds": list(every),
             "fingerprint": made_of,
             "reference": source.settings.reference,
@@ -85,12 +91,14 @@ def for_client(document: dict[str, Any], request: Request) -> dict[str, Any]:
 
 
 def _query(
-    layer: Layer, mode: Mode, scale: int, rendering: Rendering, noise_seed: int
+    layer: Layer, mode: Mode, scale: int, rendering: Rendering, sample: Sample
 ) -> list[tuple[str, str]]:
     """What the tiles are asked for with; what is the default is left out."""
     query = [("mode", str(mode))] if mode is Mode.interpolated else []
-    if noise_seed != layer.samples.noise_seeds[0]:
-        query.append(("noise_seed", str(noise_seed)))
+    if sample.noise_seed != layer.samples.noise_seeds[0]:
+        query.append(("noise_seed", str(sample.noise_seed)))
+    if sample.detail != layer.samples.detail:
+        query.append(("detail", f"{sample.detail:g}"))
     if scale > 1:
         query.append(("tilesize", str(256 * scale)))
     return [*query, *query_of(rendering)]

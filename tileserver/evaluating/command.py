@@ -16,12 +16,19 @@ from engine.imagery import Pixels
 from engine.perceptual import PerceptualDistance
 from engine.sampler import SamplerSettings
 from engine.schedule import Schedule
-from tileserver.checkpoints import COMPACT, GLOBAL, LARGE, local_checkpoint
+from tileserver.checkpoints import COMPACT, GLOBAL, local_checkpoint
 from tileserver.errors import StartupError
 from tileserver.evaluating.buildings import buildings_table
 from tileserver.evaluating.fusion import fusion_table
-from tileserver.evaluating.peers import Peer, peers
-from tileserver.evaluating.pictures import Sample, as_pixels, judged, reduced, truths
+from tileserver.evaluating.peers import Peer, peers, span_peers
+from tileserver.evaluating.pictures import (
+    MIN_LOW_PX,
+    Sample,
+    as_pixels,
+    judged,
+    reduced,
+    truths,
+)
 from tileserver.evaluating.report import Report, Table
 from tileserver.evaluating.sheet import sheet
 from tileserver.evaluating.uncertainty import uncertainty_table
@@ -30,6 +37,7 @@ from tileserver.pictures import read_picture
 
 SCENE_PX = 768
 """Side of the square in a scene's middle on which fusion and uncertainty are judged."""
+FACTORS = (2, 4, 8)
 SEGMENTER_ITERATIONS = 200
 MAX_OFFSET_PX = 0.1
 
@@ -41,11 +49,12 @@ class Evaluation:
     sets: tuple[tuple[str, Path], ...] = ()
     """Pictures by name, each reduced by area means."""
     checkpoints: tuple[Path, ...] = ()
-    factors: tuple[int, ...] = (2, 4)
+    factors: tuple[int, ...] = FACTORS
     steps: tuple[int, ...] = (Schedule().steps,)
     noise_seed: int = 0
     limit: int | None = None
     with_peers: bool = False
+    peers_folder: Path | None = None
     fusion: Path | None = None
     global_checkpoint: Path = GLOBAL
     served: tuple[Path, Path] | None = None
@@ -58,8 +67,8 @@ class Evaluation:
         """What the command line asks for; sets the number of torch's threads."""
         if (threads := options.pop("threads")) is not None:
             torch.set_num_threads(threads)
-        options["checkpoints"] = options["checkpoints"] or (COMPACT, LARGE)
-        options["factors"] = tuple(int(factor) for factor in options["factors"]) or (2, 4)
+        options["checkpoints"] = options["checkpoints"] or (COMPACT,)
+        options["factors"] = tuple(int(factor) for factor in options["factors"]) or FACTORS
         options["global_checkpoint"] = options["global_checkpoint"] or GLOBAL
         options["steps"] = options["steps"] or (Schedule().steps,)
         return cls(tuple(_named(entry) for entry in pictures), **options)
@@ -87,6 +96,8 @@ def evaluate(asked: Evaluation, folder: Path) -> None:
         for count in asked.steps
     ]
     others = list(peers()) if asked.with_peers else []
+    if asked.peers_folder is not None:
+        others += span_peers(asked.peers_folder)
     by_factor = {factor: ways(factor, loaded, others) for factor in asked.factors}
     metrics = {name: PerceptualDistance(name) for name in ("alex", "vgg")}
     for table in _tables(asked, report, loaded, by_factor, others, metrics):
@@ -107,8 +118,12 @@ def _tables(
     for name, place in asked.sets:
         true = truths(place, asked.limit)
         for factor, some in by_factor.items():
-            note = f"{len(true)} pictures, from {factor}x{factor} means."
-            yield judged(f"{name}, x{factor}", note, reduced(true, factor), some, metrics)
+            title, samples = f"{name}, x{factor}", reduced(true, factor)
+            if not samples:
+                yield Table(title, f"No picture has {MIN_LOW_PX * factor} px a side: not judged.")
+                continue
+            note = f"{len(samples)} pictures, from {factor}x{factor} means."
+            yield judged(title, note, samples, some, metrics)
     if asked.served is not None:
         samples = served_samples(*asked.served)
         note = f"{len(samples)} crops, doubled from what a public tile server delivers."
@@ -117,10 +132,10 @@ def _tables(
     if asked.sheet is not None:
         true = [middle(asked.sheet, SCENE_PX)]
         for factor, some in by_factor.items():
-            (sample,) = reduced(true, factor)
-            picture = report.picture(f"sheet-x{factor}.webp", sheet(sample, some))
-            title = f"{asked.sheet.name}, x{factor}"
-            yield Table(title, "The same ground in every way.", picture=picture)
+            for sample in reduced(true, factor):
+                picture = report.picture(f"sheet-x{factor}.webp", sheet(sample, some))
+                title = f"{asked.sheet.name}, x{factor}"
+                yield Table(title, "The same ground in every way.", picture=picture)
     if asked.fusion is not None:
         (sample,) = reduced([middle(asked.fusion, SCENE_PX)], 2)
         paths = (asked.checkpoints[0], asked.global_checkpoint)
@@ -128,8 +143,8 @@ def _tables(
     if asked.uncertainty is not None:
         true = [middle(asked.uncertainty, SCENE_PX)]
         for factor in asked.factors:
-            (sample,) = reduced(true, factor)
-            yield uncertainty_table(report, sample, factor, loaded)
+            for sample in reduced(true, factor):
+                yield uncertainty_table(report, sample, factor, loaded)
     if asked.buildings is not None:
         yield buildings_table(*asked.buildings, by_factor, SEGMENTER_ITERATIONS)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from engine.resolver import Doubled, SuperResolved
 from engine.sampler import SamplerSettings
 from engine.schedule import Schedule
 from engine.window import Window
+from tileserver.evaluating.columns import SCORED, explain
 from tileserver.evaluating.pictures import Sample
 from tileserver.evaluating.report import Cell, Table, rows_by_name
 
@@ -36,19 +37,17 @@ LATTICE = Lattice(128, 96)
 STEPS = 4
 """The rules differ in what they do between steps: with two there is little between."""
 WINDOW = "window (ours)"
-COLUMNS = (
-    "fusion",
-    "PSNR dB",
-    "SSIM",
-    "perceptual (AlexNet)",
-    "perceptual (VGG)",
-    "fine detail dB",
-    "drift, levels",
-    "seam ratio",
-    "variance ratio",
-    "seconds",
-    "peak MiB",
-)
+COLUMNS = SCORED | {
+    "seam ratio": "How steep the picture is across patch borders over the truth's; 1 is right.",
+    "variance ratio": (
+        "The variance of detail where patches overlap over that elsewhere, divided by the same of "
+        "the truth; 1 is right."
+    ),
+    "seconds": "How long the scene takes to draw.",
+    "peak MiB": (
+        "Peak memory above that of the loaded checkpoint; a lattice keeps every contribution."
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +75,7 @@ def fusion_table(
             drawn = _alone(path, mode, sample.low)
             found = scores({"": drawn.pixels}, sample.low, sample.truth, plain, metrics)[""]
             rows[f"{checkpoint.name}: {mode}"] = (
-                found.psnr_db,
-                found.ssim,
-                found.perceptual_alex,
-                found.perceptual_vgg,
-                found.fine_power_db,
-                found.drift_levels,
+                *astuple(found),
                 seam_ratio(drawn.pixels, rows_at, cols_at) / own_seam,
                 variance_ratio(drawn.pixels - plain, overlaps) / own_variance,
                 drawn.seconds,
@@ -89,11 +83,9 @@ def fusion_table(
             )
     note = (
         f"x2 of {width} x {height} px in {STEPS} steps, patches of {LATTICE.patch_px} state pixels "
-        f"every {LATTICE.stride_px}. Seam ratio at patch borders and variance ratio of the detail, "
-        "overlap over interior, both divided by the truth's own: 1 is right. Peak memory above "
-        "that of the loaded checkpoint; the lattice keeps every contribution."
+        f"every {LATTICE.stride_px}.\n\n{explain(COLUMNS)}"
     )
-    return Table("Fusion rules on one scene", note, COLUMNS, rows_by_name(rows))
+    return Table("Fusion rules on one scene", note, ("fusion", *COLUMNS), rows_by_name(rows))
 
 
 def _alone(path: Path, mode: str, low: Pixels) -> _Drawn:

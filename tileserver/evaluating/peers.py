@@ -1,4 +1,4 @@
-"""What a user could pick instead: super-resolution models that come in wheels, run as shipped."""
+"""What a user could pick instead: models that come in wheels, run as shipped, and SPAN x4."""
 
 from __future__ import annotations
 
@@ -13,8 +13,14 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from engine.span import SCALE, load_span
+
+SPAN_FILE = "span_x4.pth"
+
 Levels = NDArray[np.uint8]
-Upscale = Callable[[Levels], Levels]
+Drawn = Levels | NDArray[np.float32]
+"""Levels of 255; projection wants them unrounded."""
+Upscale = Callable[[Levels], Drawn]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,8 @@ class Peer:
     upscale: Upscale
     only_scale: bool = False
     """Whether there is no such model for smaller scales: users reduce what it draws."""
+    projected: bool = False
+    """Whether its pictures are moved so that they average to their data."""
 
 
 def peers() -> Iterator[Peer]:
@@ -42,6 +50,23 @@ def peers() -> Iterator[Peer]:
     else:
         for scale in (2, 4):
             yield Peer(f"DAT-light x{scale} (torch)", scale, _dat_light(scale))
+
+
+def span_peers(folder: Path) -> Iterator[Peer]:
+    """SPAN x4 from its file in a folder, alone and projected onto its data.
+
+    Raises CheckpointError where there is no such file.
+    """
+    network = load_span(folder / SPAN_FILE)
+
+    @torch.inference_mode()
+    def upscale(low: Levels) -> Drawn:
+        planes = torch.from_numpy(low).permute(2, 0, 1)[None] / 255
+        drawn: Drawn = (network(planes)[0] * 255).permute(1, 2, 0).numpy()
+        return drawn
+
+    yield Peer("SPAN x4", SCALE, upscale, only_scale=True)
+    yield Peer("SPAN x4, projected", SCALE, upscale, only_scale=True, projected=True)
 
 
 def _ncnn(model: str) -> Upscale:

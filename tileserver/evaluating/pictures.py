@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from engine.evaluation.ways import resampled
 from engine.imagery import Pixels
 from engine.perceptual import PerceptualDistance
 from engine.projection import pool
+from tileserver.evaluating.columns import SCORED, explain
 from tileserver.evaluating.report import Cell, Table, rows_by_name
 from tileserver.evaluating.ways import TILE_PX, Way
 from tileserver.pictures import read_pictures
@@ -28,31 +29,20 @@ LARGE_PX = 640
 CROP_PX = 512
 CROPS = 6
 
-COLUMNS = (
-    "way",
-    "PSNR dB",
-    "SSIM",
-    "perceptual (AlexNet)",
-    "perceptual (VGG)",
-    "fine detail dB",
-    "grid dB",
-    "drift, levels",
-    "spectral angle",
-    "shift px",
-    "improvement",
-    "omission",
-    "hallucination",
-    "seam ratio",
-    "s/MP",
-)
-EXPLANATION = (
-    "Perceptual: shift-tolerant LPIPS, lower is nearer. Fine detail: spectral power in the finest "
-    "quarter over the truth's, 0 is right. Grid: power of what repeats every 4 px in the error, "
-    "over the frequencies around, 0 is none. Drift: mean abs(pool(picture) - data) of 255. "
-    "Spectral angle in degrees and shift in data pixels, both against the data. Improvement, "
-    "omission and hallucination as in opensr-test. Seam ratio: steepness across the borders of "
-    "256 px tiles over that beside them, divided by the truth's own; 1 is no seam. Peers draw "
-    "tiles alone."
+MIN_LOW_PX = 32
+"""Smaller data is mostly border: such truths are not judged at that factor."""
+
+COLUMNS = SCORED | {
+    "seam ratio": (
+        f"How steep the picture is across borders of {TILE_PX} px tiles relative to beside them, "
+        "divided by the same of the truth; 1 is no seam."
+    ),
+    "s/MP": "Seconds that a million pixels take to draw.",
+}
+PEERS = (
+    f"Peers draw every tile of {TILE_PX} px by itself. Models that exist for x4 alone are shown at "
+    "x2 by the 2x2 means of what they draw; models for x4 are shown at x8 by bicubic doubling of "
+    "it. A projected picture is the nearest one whose means are the data."
 )
 
 
@@ -65,8 +55,9 @@ class Sample:
 
 
 def reduced(truths: Sequence[Pixels], factor: int) -> list[Sample]:
-    """Truths with their area means."""
-    return [Sample(area_mean(truth, factor), truth) for truth in truths]
+    """Truths with their area means; those of less than MIN_LOW_PX a side are left out."""
+    large = [truth for truth in truths if min(truth.shape[1:]) >= MIN_LOW_PX * factor]
+    return [Sample(area_mean(truth, factor), truth) for truth in large]
 
 
 def area_mean(truth: Pixels, factor: int) -> Pixels:
@@ -137,25 +128,9 @@ def judged(
     rows: dict[str, Sequence[Cell]] = {}
     for name, all_scores in found.items():
         border = float(np.mean(seams[name])) if seams[name] else float("nan")
-        rows[name] = (*_figures(mean_score(all_scores)), border, seconds[name] / megapixels)
-    return Table(title, f"{note} {EXPLANATION}", COLUMNS, rows_by_name(rows))
-
-
-def _figures(score: Score) -> tuple[float, ...]:
-    return (
-        score.psnr_db,
-        score.ssim,
-        score.perceptual_alex,
-        score.perceptual_vgg,
-        score.fine_power_db,
-        score.grid_db,
-        score.drift_levels,
-        score.spectral_angle_degrees,
-        score.shift_px,
-        score.improvement,
-        score.omission,
-        score.hallucination,
-    )
+        rows[name] = (*astuple(mean_score(all_scores)), border, seconds[name] / megapixels)
+    note = f"{note} {PEERS}\n\n{explain(COLUMNS)}"
+    return Table(title, note, ("way", *COLUMNS), rows_by_name(rows))
 
 
 def _seam(pixels: Pixels, truth: Pixels) -> list[float]:

@@ -1,4 +1,4 @@
-"""Whether the standard deviation over noise seeds says where the errors are."""
+"""Whether the calibrated uncertainty says where the errors are, and how large."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import numpy as np
 from tqdm import tqdm
 
 from engine.checkpoint import Checkpoint
-from engine.evaluation.calibration import Calibration, calibration
+from engine.evaluation.reliability import Reliability, reliability
 from engine.evaluation.ways import super_resolved
 from engine.imagery import Pixels
 from engine.sampler import SamplerSettings
+from engine.uncertainty import COVERAGES, coverage, deviation
+from tileserver.evaluating.calibrating import SAMPLES
 from tileserver.evaluating.pictures import Sample
 from tileserver.evaluating.report import Cell, Report, Table
 
-SAMPLES = 8
 SIZE = 320
 MARGIN = 40
 
@@ -29,41 +30,48 @@ def uncertainty_table(
 ) -> Table:
     """Error by standard deviation, the ground sorted into eight equal parts."""
     rows: list[tuple[Cell, ...]] = []
-    curves: dict[str, Calibration] = {}
+    curves: dict[str, Reliability] = {}
     for checkpoint, settings in checkpoints:
         name = f"{checkpoint.name}, {settings.schedule.steps} steps"
-        found = _calibration(sample, factor, checkpoint, settings, name)
+        found, shares = _reliability(sample, factor, checkpoint, settings, name)
         curves[name] = found
         pairs = zip(found.deviation_levels, found.error_levels, strict=True)
         cells = tuple(f"{sure:.1f} / {wrong:.1f}" for sure, wrong in pairs)
-        rows.append((name, *cells, found.rank_correlation))
+        inside = (f"{100 * share:.1f} %" for share in shares)
+        rows.append((name, *inside, *cells, found.rank_correlation))
     parts = len(next(iter(curves.values())).deviation_levels)
     note = (
-        f"x{factor}, {SAMPLES} noise seeds. Each cell: standard deviation / error of one sample "
-        "over sqrt(2), equal where calibrated, in levels, on an eighth of the ground, surest "
-        "first. Rank correlation over blocks of 8 px."
+        f"x{factor}, {SAMPLES} noise seeds. Intervals: share of true values inside, to compare "
+        "with the column's name. Parts: calibrated deviation / error of what is shown, equal where "
+        "calibrated, in levels, on an eighth of the ground, surest first. Rank correlation over "
+        "blocks of 8 px."
     )
-    columns = ("checkpoint", *(f"part {n}" for n in range(1, parts + 1)), "rank correlation")
+    intervals = (f"{share:.0%} interval" for share in COVERAGES)
+    columns = (
+        "checkpoint",
+        *intervals,
+        *(f"part {n}" for n in range(1, parts + 1)),
+        "rank correlation",
+    )
     picture = report.text(f"calibration-x{factor}.svg", _plot(curves))
     return Table(f"Uncertainty, x{factor}", note, columns, tuple(rows), picture)
 
 
-def _calibration(
+def _reliability(
     sample: Sample, factor: int, checkpoint: Checkpoint, settings: SamplerSettings, name: str
-) -> Calibration:
+) -> tuple[Reliability, tuple[float, ...]]:
+    zooms = factor.bit_length() - 1
     drawn: list[Pixels] = [
-        super_resolved(
-            sample.low, checkpoint, replace(settings, noise_seed=seed), factor.bit_length() - 1
-        )
+        super_resolved(sample.low, checkpoint, replace(settings, noise_seed=seed), zooms)
         for seed in tqdm(range(SAMPLES), desc=f"uncertainty, {name}", unit="sample")
     ]
-    deviation = np.sqrt(np.stack(drawn).var(axis=0, ddof=1).mean(axis=0))
-    # Truth and sample both stray from the mean: their difference by sqrt(2) deviations.
-    error = np.sqrt(((drawn[0] - sample.truth) ** 2).mean(axis=0) / 2)
-    return calibration(deviation, error)
+    spread, error = deviation(drawn), drawn[0].astype(np.float64) - sample.truth
+    calibration = checkpoint.calibration(zooms)
+    sure, wrong = (np.sqrt((v**2).mean(axis=0)) for v in (calibration.apply(spread), error))
+    return reliability(sure, wrong), coverage(calibration, spread, error)
 
 
-def _plot(curves: dict[str, Calibration]) -> str:
+def _plot(curves: dict[str, Reliability]) -> str:
     """Error over standard deviation, one line a checkpoint, as SVG."""
     right = max(max(c.deviation_levels) for c in curves.values()) * 1.05
     top = max(max(c.error_levels) for c in curves.values()) * 1.05

@@ -13,12 +13,14 @@ from PIL import Image
 from engine.checkpoint import Checkpoint
 from engine.evaluation.ways import interpolated, resampled, super_resolved
 from engine.imagery import Pixels
-from engine.projection import pool
+from engine.projection import pool, up
 from engine.sampler import SamplerSettings
-from tileserver.evaluating.peers import Levels, Peer
+from tileserver.evaluating.peers import Drawn, Levels, Peer
 
 TILE_PX = 256
 """Peers draw tiles of this size alone, as behind a tile server."""
+MAX_FACTOR = 8
+"""No peer reaches it: models for half of it are doubled by interpolation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,9 @@ def ways(
         Way("cubic, consistent", partial(interpolated, zooms=zooms)),
     ]
     found += [
-        Way(_name(peer, factor), partial(_by_tiles, peer=peer, factor=factor))
+        Way(peer.name, partial(_enlarged, peer=peer, factor=factor))
         for peer in peers
-        if peer.scale == factor or (peer.only_scale and peer.scale == 2 * factor)
+        if _draws(peer, factor)
     ]
     found += [
         Way(
@@ -54,8 +56,28 @@ def ways(
     return found
 
 
-def _name(peer: Peer, factor: int) -> str:
-    return peer.name if peer.scale == factor else f"{peer.name}, halved"
+def _draws(peer: Peer, factor: int) -> bool:
+    """Whether a peer is compared at a factor: as it is, halved or doubled."""
+    halved = peer.only_scale and peer.scale == 2 * factor
+    doubled = 2 * peer.scale == factor == MAX_FACTOR
+    return peer.scale == factor or halved or doubled
+
+
+def _enlarged(low: Pixels, peer: Peer, factor: int) -> Pixels:
+    drawn = _by_tiles(low, peer, factor)
+    return _projected(drawn, low) if peer.projected else drawn
+
+
+def _projected(drawn: Pixels, low: Pixels) -> Pixels:
+    """The picture nearest to drawn whose means are low."""
+    means = torch.from_numpy(drawn)
+    while means.shape[-1] > low.shape[-1]:
+        means = pool(means)
+    missing = torch.from_numpy(low) - means
+    while missing.shape[-1] < drawn.shape[-1]:
+        missing = up(missing)
+    pixels: Pixels = drawn + missing.numpy()
+    return pixels
 
 
 def _by_tiles(low: Pixels, peer: Peer, factor: int) -> Pixels:
@@ -66,10 +88,17 @@ def _by_tiles(low: Pixels, peer: Peer, factor: int) -> Pixels:
     for row in range(0, low.shape[1], size):
         for col in range(0, low.shape[2], size):
             tile: Levels = np.ascontiguousarray(levels[row : row + size, col : col + size])
-            drawn = peer.upscale(tile).transpose(2, 0, 1).astype(np.float32) / np.float32(255)
-            if peer.scale == 2 * factor:
-                drawn = pool(torch.from_numpy(np.ascontiguousarray(drawn))).numpy()
+            drawn = _fitted(peer.upscale(tile), peer.scale, factor)
             height, width = drawn.shape[1:]
             top, left = row * factor, col * factor
             out[:, top : top + height, left : left + width] = drawn
     return out
+
+
+def _fitted(levels: Drawn, scale: int, factor: int) -> Pixels:
+    """A tile (h, w, 3) that was drawn at a peer's scale as (3, H, W) at a factor."""
+    planes = np.ascontiguousarray(levels.transpose(2, 0, 1), dtype=np.float32) / np.float32(255)
+    if scale == 2 * factor:
+        halved: Pixels = pool(torch.from_numpy(planes)).numpy()
+        return halved
+    return resampled(planes, 1, Image.Resampling.BICUBIC) if factor == 2 * scale else planes

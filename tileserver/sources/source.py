@@ -30,9 +30,9 @@ from tileserver.sources.raster import Raster, open_raster
 
 BLOCK_PX = 512
 MARGIN_PX = 160
-"""How far outside the data filled pixels reach: more than the halo of 8 steps (140 px with the
-bundled checkpoints); beyond it
-lies nothing, which only pixels at a border can see, and only with more steps."""
+"""How far outside the data filled pixels reach: more than the halo of 20 steps (146 px with the
+bundled checkpoint); beyond it lies nothing, which only pixels at a border can see, and only with
+more steps."""
 
 
 class GridSource:

@@ -2,7 +2,7 @@
 
 import { element, made, write } from "./elements.js";
 import { clipped } from "./layers.js";
-import { sampleOf, seedsOf } from "./documents.js";
+import { hasMean, meanOf, sampleOf, seedsOf } from "./documents.js";
 import { change, onChange, state } from "./state.js";
 
 const BLINK_MS = 900; // calmer than three flashes a second
@@ -24,6 +24,7 @@ export class Compare {
   offer({ made: document, reference }) {
     const options = [made("option", { value: "interpolated" }, "interpolation")];
     if (reference) options.push(made("option", { value: "reference" }, "reference"));
+    if (hasMean(document)) options.push(made("option", { value: "mean" }, "best estimate"));
     for (const seed of seedsOf(document)) {
       options.push(made("option", { value: `sample-${seed}` }, `sample ${seed}`));
     }
@@ -38,20 +39,21 @@ export class Compare {
     const { documents, other, source } = state;
     const [, seed] = SAMPLE.exec(other) ?? [];
     const overtaken = () => state.documents !== documents || state.other !== other;
-    const document = other === "reference"
-      ? documents.reference
-      : seed && (await sampleOf(source, documents.made, Number(seed)).catch((error) => {
-        if (!overtaken()) throw error;
-      }));
+    const asked = other === "reference" ? documents.reference
+      : other === "mean" ? meanOf(source)
+      : seed && sampleOf(source, documents.made, Number(seed));
+    const document = await Promise.resolve(asked).catch((error) => {
+      if (!overtaken()) throw error;
+    });
     if (overtaken()) return;
-    this.#put(other, document ?? null, { fade: Boolean(seed) });
+    this.#put(other, document ?? null, { fade: Boolean(seed) || other === "mean" });
     this.tell();
   }
 
   // What fills the view past native: made | interpolated | reference.
   get seen() {
     const other = state.mode === "blink" && state.peeking ? this.drawn : "made";
-    return SAMPLE.test(other) ? "made" : other;
+    return SAMPLE.test(other) || other === "mean" ? "made" : other;
   }
 
   #put(name, document, options) {
@@ -69,6 +71,7 @@ export class Compare {
     const right = past ? { name: "Super-resolved", made: true } : native;
     const left = this.drawn === "reference" ? { name: "Reference", made: false }
       : !past ? native
+      : this.drawn === "mean" ? { name: "Best estimate, no texture", made: true }
       : seed ? { name: `Sample ${seed}`, made: true } : { name: "Interpolated", made: false };
     const sides = { left, right, blink: state.peeking ? left : right };
     for (const [side, { name, made }] of Object.entries(sides)) {

@@ -27,6 +27,16 @@ export async function sampleOf(source, made, noiseSeed) {
     : tilejson(source, { noise_seed: noiseSeed });
 }
 
+// Whether the picture without synthesised texture can be asked for, and is another one.
+export function hasMean({ maxzoom, overzoom }) {
+  return maxzoom > overzoom.native_maxzoom && overzoom.detail > 0;
+}
+
+// The document of the best estimate alone.
+export function meanOf(source) {
+  return tilejson(source, { detail: 0 });
+}
+
 // All documents of a source; throws where the server refuses or is away.
 export async function documentsOf(source) {
   const [made, interpolated] = await Promise.all([

@@ -5,7 +5,7 @@ const listeners = [];
 export const state = {
   source: null,
   mode: "swipe", // one | swipe | blink
-  other: "interpolated", // interpolated | reference | sample-N
+  other: "interpolated", // interpolated | reference | mean | sample-N
   at: 50, // the divider, in percent of the map's width
   uncertainty: 0, // opacity of the overlay in percent; 0: none
   sample: null, // noise_seed of the sample; null: the first

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from engine.imagery import Pixels
+Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class Reliability:
     """Ground sorted by its standard deviation into equal parts, least sure last."""
 
     deviation_levels: tuple[float, ...]
@@ -21,14 +22,14 @@ class Calibration:
     """Spearman's, over blocks: 1 where the less sure is always the worse."""
 
 
-def calibration(deviation: Pixels, error: Pixels, parts: int = 8, block_px: int = 8) -> Calibration:
+def reliability(deviation: Array, error: Array, parts: int = 8, block_px: int = 8) -> Reliability:
     """Compare a standard deviation with errors, each (H, W) in [0, 1], by blocks."""
     sure = np.sqrt(_blocks(deviation**2, block_px)) * 255
     wrong = np.sqrt(_blocks(error**2, block_px)) * 255
     order = np.argsort(sure, kind="stable")
     groups = np.array_split(order, parts)
     ranks = [np.argsort(np.argsort(v, kind="stable")).astype(float) for v in (sure, wrong)]
-    return Calibration(
+    return Reliability(
         tuple(float(np.sqrt((sure[group] ** 2).mean())) for group in groups),
         tuple(float(np.sqrt((wrong[group] ** 2).mean())) for group in groups),
         _correlation(*ranks),
@@ -40,7 +41,7 @@ def _correlation(one: np.ndarray, other: np.ndarray) -> float:
     return float((one * other).sum() / np.sqrt((one**2).sum() * (other**2).sum() + 1e-12))
 
 
-def _blocks(values: Pixels, block_px: int) -> np.ndarray:
+def _blocks(values: Array, block_px: int) -> np.ndarray:
     height, width = (size // block_px for size in values.shape)
     inner = values[: height * block_px, : width * block_px].astype(np.float64)
     means: np.ndarray = inner.reshape(height, block_px, width, block_px).mean(axis=(1, 3))

@@ -1,0 +1,39 @@
+"""Whether detail is spread evenly over a native pixel, or gathers at its borders.
+
+The gradient between two neighbouring pixels has a phase: the place of the left or upper one
+within its native pixel. From phase factor - 1 it crosses into the next native pixel, where
+enlargements that only know the data are steepest.
+"""
+
+from __future__ import annotations
+
+from math import nan
+
+import torch
+from torch import Tensor
+
+MIN_RATIO = 1e-3
+"""Of gradients to the truth's: blocks of one colour have none inside, and still a finite figure."""
+
+
+def phase_evenness(picture: Tensor, truth: Tensor, factor: int) -> float:
+    """Largest over smallest ratio of a picture's gradients to the truth's, by phase; 1 is even.
+
+    Pictures are (C, H, W). NaN where the truth has no gradient at some phase.
+    """
+    own = _gradients(truth, factor)
+    if not bool((own > 0).all()):
+        return nan
+    ratios = (_gradients(picture, factor) / own).clamp_min(MIN_RATIO)
+    return float(ratios.max() / ratios.min())
+
+
+def _gradients(picture: Tensor, factor: int) -> Tensor:
+    """Mean abs difference of neighbouring pixels in both directions, by phase: (factor,)."""
+    along = [
+        picture.diff(dim=1).abs().mean(dim=(0, 2)),
+        picture.diff(dim=2).abs().mean(dim=(0, 1)),
+    ]
+    return torch.stack(
+        [torch.cat([steps[phase::factor] for steps in along]).mean() for phase in range(factor)]
+    )
