@@ -28,7 +28,9 @@ from engine.resolver import SuperResolved
 from engine.sampler import SamplerSettings
 from engine.window import Window
 from tests.benchmarks.native import Side, compare, cpu_ms, large_scene, plain_titiler, rate
-from tests.tileserver.conftest import WEB_MERCATOR, free_port, path_of, running
+from tests.support.server import running
+from tests.support.services import free_port
+from tests.support.tiles import WEB_MERCATOR, path_of
 from tileserver.checkpoints import COMPACT
 from tileserver.evaluating.peers import Peer, peers
 

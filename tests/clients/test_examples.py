@@ -13,9 +13,9 @@ from nbclient import NotebookClient
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser import next_frame
-from tests.clients.conftest import Site, Visit, answer_as_folium_s_cdns
-from tests.tileserver.conftest import Server
+from tests.support.browser import next_frame
+from tests.support.pages import Site, Visit, answer_as_folium_s_cdns
+from tests.support.server import Server
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 NATIVE = 19

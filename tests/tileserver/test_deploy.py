@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +15,11 @@ import httpx
 import pytest
 from morecantile import Tile
 
-from tests.tileserver.conftest import configured, free_port, path_of, running
-from tests.tileserver.operation.test_access import hashed
+from tests.support.keys import hashed
+from tests.support.server import configured, running
+from tests.support.services import free_port
+from tests.support.tiles import path_of
+from tests.support.waiting import wait_until
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 NATIVE = 19
@@ -60,16 +62,16 @@ def _temporary(folder: Path) -> str:
 
 
 def _wait_for(url: str) -> None:
-    for _ in range(100):
+    def answers() -> bool:
         try:
-            if httpx.get(url).status_code == 200:
-                return
+            return httpx.get(url).status_code == 200
         except httpx.TransportError:
-            pass
-        time.sleep(0.05)
-    raise AssertionError(f"{url} does not answer")
+            return False
+
+    wait_until(answers, f"{url} does not answer")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
 def test_behind_the_nginx_example_tiles_are_kept_and_links_are_public(
     config: Path, tmp_path: Path, middle_tile: Callable[[int], Tile]
@@ -102,7 +104,7 @@ def test_behind_the_nginx_example_tiles_are_kept_and_links_are_public(
             assert "content-encoding" not in second.headers
             etag = first.headers["etag"]
             assert client.get(path, headers={"If-None-Match": etag}).status_code == 304
-            time.sleep(6.1)
+            wait_until(lambda: client.get(path).headers["x-cache"] == "STALE")
             states = {client.get(path).headers["x-cache"] for _ in range(2)}
             assert states <= {"STALE", "UPDATING", "REVALIDATED", "HIT"}
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests import browser as browsers
-from tests.tileserver.conftest import Server
-from tests.tileserver.viewer.visiting import PLACE, Visit
+from tests.support import browser as browsers
+from tests.support.server import Server
+from tests.support.visiting import PLACE, Visit
 
 AXE = Path(__file__).parents[2] / "clients" / "node_modules" / "axe-core" / "axe.min.js"
 VIEW = f"yellowstone/20/{PLACE}"
@@ -51,9 +51,9 @@ def violations(page: Page) -> list[str]:
 def test_axe_finds_nothing_serious(
     browser: Browser, server: Server, size: tuple[int, int], scheme: str
 ) -> None:
-    page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+    page = browsers.open_page(browser, {"width": size[0], "height": size[1]}, color_scheme=scheme)
     visit = Visit(page, server.url)
-    with browsers.watched(page, server.url):
+    with browsers.watch(page, server.url):
         visit.open(f"{VIEW}?mode=blink")
         found = violations(page)
         for opener, opened in OPENED.items():
@@ -198,7 +198,7 @@ def apart(panels: list[tuple[str, float, float, float, float]]) -> list[tuple[st
 def test_nothing_overlaps_or_leaves_the_screen_and_targets_are_large_enough(
     browser: Browser, server: Server, size: tuple[int, int]
 ) -> None:
-    page = browser.new_page(viewport={"width": size[0], "height": size[1]}, has_touch=True)
+    page = browsers.open_page(browser, {"width": size[0], "height": size[1]}, has_touch=True)
     visit = Visit(page, server.url)
     for mode in ("swipe", "blink"):
         visit.open(f"{VIEW}?mode={mode}", settled=False)
@@ -223,7 +223,7 @@ def test_a_phone_goes_past_native_by_touch(browser: Browser, server: Server) -> 
     )  # fmt: skip
     page = context.new_page()
     visit = Visit(page, server.url)
-    with browsers.watched(page, server.url):
+    with browsers.watch(page, server.url):
         visit.open()
         page.locator("#zoom-in").tap()
         visit.zoomed(20)
