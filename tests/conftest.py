@@ -95,6 +95,14 @@ def server(patient: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield server
 
 
+@pytest.fixture(scope="session")
+def bundled_server(patient: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """As `server`, with the checkpoint that ships: for tests of the picture."""
+    arguments = ("--config", patient, "--checkpoint", checkpoints.COMPACT)
+    with running(*arguments, cache=tmp_path_factory.mktemp("cache")) as server:
+        yield server
+
+
 @pytest.fixture
 def app_settings(config: Path, tmp_path: Path) -> Callable[..., Settings]:
     """Settings of the demo scene with a cache of the test's own."""

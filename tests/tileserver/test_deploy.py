@@ -6,15 +6,17 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx
 import pytest
+from click.testing import Result
 from morecantile import Tile
 
+from tests.support.commands import call_overzoom
 from tests.support.keys import hashed
 from tests.support.server import configured, running
 from tests.support.services import free_port
@@ -142,7 +144,7 @@ def unit_settings(name: str) -> list[str]:
     return [value for key, _, value in (line.partition("=") for line in lines) if key == name]
 
 
-def started_before(tmp_path: Path, config: Path) -> subprocess.CompletedProcess[str]:
+def started_before(tmp_path: Path, config: Path) -> Result:
     """What the unit runs before the server, for a user without a home that can be written to."""
     (line,) = unit_settings("ExecStartPre")
     program, *arguments = line.split()
@@ -151,30 +153,25 @@ def started_before(tmp_path: Path, config: Path) -> subprocess.CompletedProcess[
     arguments = [str(config) if "/etc/" in argument else argument for argument in arguments]
     environment = dict(line.split("=", 1) for line in unit_settings("Environment"))
     environment = {k: v.replace("%C", str(tmp_path)) for k, v in environment.items()}
-    return subprocess.run(
-        [sys.executable, "-m", "tileserver", *arguments],
-        env={**os.environ, "HOME": "/dev/null", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with patch.dict(os.environ, {"HOME": "/dev/null", **environment}):
+        return call_overzoom(*arguments)
 
 
 def test_what_the_unit_runs_before_the_server_passes_with_the_configuration_beside_it(
     tmp_path: Path,
 ) -> None:
     done = started_before(tmp_path, DEPLOY / "overzoom.yaml")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
 
 
 def test_the_unit_starts_a_server_one_of_whose_sources_is_away(tmp_path: Path) -> None:
     config = tmp_path / "overzoom.yaml"
     config.write_text("sources: {scene: {path: gone.tif}}")
     done = started_before(tmp_path, config)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     config.write_text("sources: {scene: {path: gone.tif}}\naccess: {public: [scenery]}")
     done = started_before(tmp_path, config)
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "there is no source 'scenery'" in done.stderr
 
 
@@ -183,7 +180,7 @@ def test_the_unit_checks_the_folder_that_its_server_keeps_tiles_in(tmp_path: Pat
     assert "--cache-dir" not in start, "where it counts, cache.folder would not"
     (tmp_path / "overzoom").write_text("where the folder is wanted")
     done = started_before(tmp_path, DEPLOY / "overzoom.yaml")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert f"cache.folder: {tmp_path / 'overzoom'} cannot be written to" in done.stderr
     (folder,) = unit_settings("CacheDirectory")
     assert folder == "overzoom"

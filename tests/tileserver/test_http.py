@@ -87,11 +87,13 @@ def test_etags_follow_everything_that_changes_pixels(
     assert len({native_tag for _, native_tag in tags}) == 1
 
 
+@pytest.mark.usefixtures("bundled_checkpoint")
 def test_interpolated_tiles_are_other_tiles(
-    server: Server, middle_tile: Callable[[int], Tile]
+    app_settings: MakeSettings, middle_tile: Callable[[int], Tile]
 ) -> None:
     path = path_of(middle_tile(NATIVE + 1))
-    made, plain = server.get(path), server.get(f"{path}?mode=interpolated")
+    with TestClient(make_app(app_settings())) as client:
+        made, plain = client.get(path), client.get(f"{path}?mode=interpolated")
     assert plain.headers["x-overzoom"] == "interpolated"
     assert plain.headers["etag"] != made.headers["etag"]
     sharp, soft = (

@@ -46,8 +46,15 @@ def violations(page: Page) -> list[str]:
     return [f"{v['id']}: {[node['html'] for node in v['nodes']]}" for v in serious]
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONES[0]])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [
+        (DESKTOP, "light"),
+        pytest.param(DESKTOP, "dark", marks=pytest.mark.slow),
+        pytest.param(PHONES[0], "light", marks=pytest.mark.slow),
+        pytest.param(PHONES[0], "dark", marks=pytest.mark.slow),
+    ],
+)
 def test_axe_finds_nothing_serious(
     browser: Browser, server: Server, size: tuple[int, int], scheme: str
 ) -> None:
@@ -194,7 +201,17 @@ def apart(panels: list[tuple[str, float, float, float, float]]) -> list[tuple[st
     ]
 
 
-@pytest.mark.parametrize("size", [*PHONES, (768, 1024), (1100, 700), DESKTOP])
+@pytest.mark.parametrize(
+    "size",
+    [
+        PHONES[0],
+        DESKTOP,
+        *(
+            pytest.param(size, marks=pytest.mark.slow)
+            for size in (PHONES[1], (768, 1024), (1100, 700))
+        ),
+    ],
+)
 def test_nothing_overlaps_or_leaves_the_screen_and_targets_are_large_enough(
     browser: Browser, server: Server, size: tuple[int, int]
 ) -> None:

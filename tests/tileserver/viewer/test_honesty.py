@@ -202,7 +202,7 @@ def test_the_status_is_asked_for_while_it_is_open_and_only_then(
     visit.page.locator("#open-status").click()
     expect(visit.page.locator("#figures")).to_contain_text("A new tile")
     said = facts(visit, "figures")
-    assert said["Checkpoint"] == "compact"
+    assert said["Checkpoint"] == "small"
     assert re.fullmatch(r"\d+ %", said["Found in the cache"])
     assert "– from memory" in said
     with visit.page.expect_request("**/status.json"):

@@ -152,7 +152,9 @@ def test_a_tile_that_is_no_picture_is_told_once_and_not_asked_for_again(
     page.close()
 
 
-@pytest.mark.parametrize("when_busy", ["refuse", "interpolate"])
+@pytest.mark.parametrize(
+    "when_busy", ["refuse", pytest.param("interpolate", marks=pytest.mark.slow)]
+)
 def test_a_busy_server_is_asked_again_until_nothing_is_missing(
     browser: Browser, config: Path, server: Server, tmp_path: Path, when_busy: str
 ) -> None:

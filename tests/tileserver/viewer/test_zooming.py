@@ -49,7 +49,10 @@ def test_it_opens_on_the_scene_at_its_native_zoom(visit: Visit) -> None:
     assert not visit.tiles("mode=interpolated"), "what is native is loaded once"
 
 
-@pytest.mark.parametrize("zoom_in", [by_button, by_wheel, by_key])
+@pytest.mark.parametrize(
+    "zoom_in",
+    [by_button, *(pytest.param(way, marks=pytest.mark.slow) for way in (by_wheel, by_key))],
+)
 def test_from_two_zooms_before_native_to_the_deepest(
     visit: Visit, zoom_in: Callable[[Page], None]
 ) -> None:
