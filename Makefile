@@ -9,22 +9,33 @@ CLIENTS := tests/clients
 NPM := npm ci --silent --no-audit --no-fund --ignore-scripts
 NEED_NPM = command -v npm >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq npm; }
 
-.PHONY: serve test lint audit bench fuzz soak faults qgis ablate install clean
+.PHONY: serve test test-slow test-repeat coverage lint audit bench fuzz soak faults qgis ablate install clean
 
 serve: install
 	$(VENV)/bin/overzoom serve --config deploy/demo/overzoom.yaml $(ARGS)
 
 # Threads that wait in loops would take the processor from the other tests.
-test: export OMP_WAIT_POLICY := passive
-test: lint $(VENV)/.browser $(VENV)/.redis $(CLIENTS)/node_modules
-	$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
+test test-slow test-repeat coverage: export OMP_WAIT_POLICY := passive
+TESTABLE := $(VENV)/.browser $(VENV)/.redis $(CLIENTS)/node_modules
+PYTEST := $(PYTHON) -m pytest -n 2 --dist worksteal
+
+test: lint $(TESTABLE)
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-slow: $(TESTABLE)
+	$(PYTEST) -m slow $(ARGS)
+
+test-repeat: $(TESTABLE)  # N=20, of what has a browser, a server or a thread; ARGS="-m 'not slow'": of all
+	$(PYTHON) -m tests.benchmarks.repeat --times $(or $(N),20) -- $(ARGS)
+
+coverage: $(TESTABLE)
+	$(PYTEST) --cov --cov-report=term:skip-covered $(ARGS)
 
 lint: $(VENV)/.dev install
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
-	$(PYTHON) -m tests.benchmarks.audit || { [ $$? = 2 ] && echo "warning: dependencies were not audited"; }
 
 audit: $(VENV)/.dev
 	$(PYTHON) -m tests.benchmarks.audit

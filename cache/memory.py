@@ -26,7 +26,7 @@ class MemoryStore(Store):
         self._values = _Counting(
             max_bytes,
             ttu=lambda _key, kept, _now: kept.written + lifetime,
-            timer=time.time,
+            timer=_now,
             getsizeof=_cost_bytes,
         )
         self._lock = Lock()
@@ -80,3 +80,8 @@ class _Counting(TLRUCache[str, Kept]):
 
 def _cost_bytes(kept: Kept) -> int:
     return len(kept.value) + OVERHEAD_BYTES
+
+
+def _now() -> float:
+    """The clock, looked up at every use: a test may have replaced it."""
+    return time.time()

@@ -49,8 +49,8 @@ def make_app(settings: Settings) -> FastAPI:
     """The server of these settings; raises StartupError where it cannot start."""
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
+    store = open_store(settings.cache)  # first: the catalogue's probe is kept in its folder
     catalogue = open_catalogue(settings, every=False)
-    store = open_store(settings.cache)
     metrics = Metrics(catalogue.checkpoint.name, catalogue.picture_fingerprint)
     renderer, operation = open_renderer(catalogue, store, metrics), settings.operation
     readers = Readers(MAX_READS, settings.deadline_seconds, ROUTE_READERS)

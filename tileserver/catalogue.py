@@ -17,12 +17,12 @@ from morecantile.defaults import TileMatrixSets
 from cache.key import fingerprint
 from engine.checkpoint import Checkpoint
 from engine.imagery import BlockMemo
-from engine.probe import windows_agree
 from engine.pyramid import Pyramid
 from engine.samples import Sample, Samples
 from tileserver.errors import StartupError, UnknownSource
 from tileserver.grid import Grid, doubling_grids
 from tileserver.layers import Layer, Source
+from tileserver.probing import windows_agree
 from tileserver.settings import Settings, SourceSettings, is_remote_address
 from tileserver.sources.aligned import AlignedSource, window_on_grid
 from tileserver.sources.handles import Handles
@@ -55,7 +55,8 @@ class Opener:
         self.grids = doubling_grids(grids)
         self.memory = BlockMemory(settings.block_memory_bytes)
         self.handles = Handles(settings.open_handles)
-        self._canonical = not windows_agree(checkpoint, settings.sampler(), settings.device)
+        folder = settings.cache.disk_folder() if settings.cache.disk_bytes else None
+        self._canonical = not windows_agree(checkpoint, settings.sampler(), settings.device, folder)
         if self._canonical:
             logger.warning("windows of different shape differ on this device: drawing by blocks")
 

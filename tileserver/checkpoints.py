@@ -13,12 +13,17 @@ GLOBAL = FOLDER / "global.safetensors"
 """For comparison of fusion rules only (engine.global_network)."""
 
 
+def bundled() -> Path:
+    """The checkpoint that draws where none is configured."""
+    return COMPACT
+
+
 def local_checkpoint(path: Path | None, device: str) -> Checkpoint:
     """A checkpoint that can draw any window: the given one, else the bundled one.
 
     Raises StartupError for a denoiser with global context, CheckpointError as load_checkpoint.
     """
-    checkpoint = load_checkpoint(path or COMPACT, device)
+    checkpoint = load_checkpoint(path or bundled(), device)
     if not checkpoint.denoiser.local:
         raise StartupError(
             f"{path}: has global context, so what it draws depends on the window: "

@@ -136,7 +136,7 @@ def _can_be_made(folder: Path) -> bool:
 
 def _check_sources(settings: Settings) -> Iterator[tuple[bool, str]]:
     try:
-        catalogue = open_catalogue(settings)  # all at once: each costs a probe of the denoiser
+        catalogue = open_catalogue(settings)
     except OverzoomError:
         yield from _check_one_by_one(settings)
         return

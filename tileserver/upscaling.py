@@ -28,7 +28,6 @@ from tqdm import tqdm
 
 from cache.key import fingerprint
 from engine.checkpoint import Checkpoint
-from engine.probe import windows_agree
 from engine.pyramid import Pyramid
 from engine.resolver import Doubled
 from engine.sampler import SamplerSettings
@@ -39,6 +38,8 @@ from engine.window import Window
 from tileserver.checkpoints import local_checkpoint
 from tileserver.errors import StartupError
 from tileserver.mosaic import Mosaic, write_mosaic
+from tileserver.probing import windows_agree
+from tileserver.settings import CacheSettings
 from tileserver.sources.memo import BlockMemory
 from tileserver.sources.raster import Raster, inspect, open_raster, whole_range
 from tileserver.sources.source import Bands, OwnGridSource, unscaled
@@ -169,7 +170,8 @@ class _Drawing:
         self.extent = Window(0, 0, raster.height * work.factor, raster.width * work.factor)
         side = max(self.extent.height, self.extent.width)
         self.block_px = min(BLOCK_PX, max(MIN_BLOCK_PX, 1 << (side - 1).bit_length()))
-        self._canonical = not windows_agree(checkpoint, work.settings, work.device)
+        folder = CacheSettings().disk_folder()
+        self._canonical = not windows_agree(checkpoint, work.settings, work.device, folder)
         self._memory = BlockMemory(MEMORY_BYTES)
         self._bands = Bands(OwnGridSource(raster), self._memory.section(("source",)))
         first, detail = work.settings.noise_seed, work.settings.detail

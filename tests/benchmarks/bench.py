@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from socket import create_connection
+from typing import TypeVar
 
 import httpx
 import numpy as np
@@ -28,7 +29,9 @@ from engine.resolver import SuperResolved
 from engine.sampler import SamplerSettings
 from engine.window import Window
 from tests.benchmarks.native import Side, compare, cpu_ms, large_scene, plain_titiler, rate
-from tests.tileserver.conftest import WEB_MERCATOR, free_port, path_of, running
+from tests.support.server import running
+from tests.support.services import free_port
+from tests.support.tiles import WEB_MERCATOR, path_of
 from tileserver.checkpoints import COMPACT
 from tileserver.evaluating.peers import Peer, peers
 
@@ -184,18 +187,17 @@ def peak_mebibytes(pid: int) -> float:
     raise RuntimeError("no peak memory in /proc")
 
 
-def own_picture() -> SuperResolved:
-    return SuperResolved(Waves(), 3, load_checkpoint(COMPACT), SamplerSettings(), 20)
+Result = TypeVar("Result")
+
+
+def own_picture(zooms: int = 1) -> SuperResolved:
+    checkpoint = load_checkpoint(COMPACT)
+    return SuperResolved(Waves(), 3, checkpoint, SamplerSettings(), 20, depth=zooms)
 
 
 def own_seconds(zooms: int, repeats: int = 7) -> list[float]:
-    """Seconds of one tile's engine work, the zooms that it stands on included."""
-    from engine.resolver import Doubled
-
-    picture = own_picture()
-    if zooms == 2:
-        checkpoint = picture.checkpoint
-        picture = SuperResolved(Doubled(picture), 3, checkpoint, SamplerSettings(), 21)
+    """Seconds of one tile's engine work, halo included."""
+    picture = own_picture(zooms)
     return repeated(lambda: picture.read(Window(0, 0, 256, 256)), repeats)
 
 
@@ -204,8 +206,8 @@ def denoiser_share() -> float:
     picture, spent = own_picture(), [0.0]
     denoiser = picture.checkpoint.denoiser
 
-    def clocked(method: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-        def call(*arguments: torch.Tensor) -> torch.Tensor:
+    def clocked(method: Callable[..., Result]) -> Callable[..., Result]:
+        def call(*arguments: torch.Tensor) -> Result:
             began = time.perf_counter()
             result = method(*arguments)
             spent[0] += time.perf_counter() - began

@@ -34,7 +34,7 @@ from tests.benchmarks.site import (
     stored,
     unreadable,
 )
-from tests.tileserver.conftest import free_port
+from tests.support.services import free_port
 
 FILE_BYTES = 20_000
 """Of a disk that is full: smaller tiles are kept, larger ones are not."""

@@ -28,9 +28,10 @@ from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import SearchStrategy
+from schemathesis.core.result import Ok
 
 from tests.benchmarks import hostile
-from tests.tileserver.conftest import Server, running
+from tests.support.server import Server, running
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "demo" / "overzoom.yaml"
 ORIGIN = "https://elsewhere.example"
@@ -141,7 +142,8 @@ def tile_requests() -> SearchStrategy[hostile.Request]:
     layers = st.sampled_from(["tiles", "tiles", "uncertainty/tiles"])
     paths = st.tuples(layers, st.one_of(grids, odd)).map(lambda p: f"{p[0]}/{quote(p[1])}/")
     prefixes = st.one_of(st.just(""), paths)
-    headers = st.one_of(st.just({}), st.sampled_from(hostile.HEADERS))
+    none: dict[str, str] = {}
+    headers = st.one_of(st.just(none), st.sampled_from(hostile.HEADERS))
 
     def put(source: str, prefix: str, zxy: tuple[str, str, str], format: str,
             query: dict[str, str], header: dict[str, str]) -> hostile.Request:  # fmt: skip
@@ -169,6 +171,8 @@ def documented_requests(
     schema = schemathesis.openapi.from_dict(document)
     strategies = []
     for result in schema.get_all_operations():
+        if not isinstance(result, Ok):
+            raise TypeError(f"the document is wrong: {result}")
         operation = result.ok()
         for mode in (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE):
             cases = operation.as_strategy(generation_mode=mode)
@@ -189,7 +193,8 @@ def _prepared(case: Any, url: str) -> hostile.Request:
     arguments["headers"] = {k: v for k, v in arguments["headers"].items() if k.isascii()}
     prepared = requests.Request(**arguments).prepare()
     body = prepared.body.encode() if isinstance(prepared.body, str) else prepared.body
-    kind = {"Content-Type": prepared.headers["Content-Type"]} if body else {}
+    assert body is None or isinstance(body, bytes)
+    kind = {"Content-Type": str(prepared.headers["Content-Type"])} if body else {}
     return hostile.Request(prepared.path_url, prepared.method or "GET", kind, body)
 
 

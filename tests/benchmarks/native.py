@@ -24,7 +24,8 @@ from morecantile import Tile
 from rasterio.enums import Resampling
 from rasterio.transform import Affine
 
-from tests.tileserver.conftest import WEB_MERCATOR, free_port
+from tests.support.services import free_port
+from tests.support.tiles import WEB_MERCATOR
 from tileserver.cli import LIBRARY_ENVIRONMENT
 
 NATIVE = 19

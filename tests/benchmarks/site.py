@@ -16,8 +16,9 @@ import yaml
 from morecantile import Tile
 
 from cache.envelope import opened
-from tests.tileserver.conftest import WEB_MERCATOR, Server, path_of, running
-from tests.tileserver.rasters import cut
+from tests.support.rasters import cut
+from tests.support.server import Server, running
+from tests.support.tiles import WEB_MERCATOR, path_of
 
 SOURCE, OTHER = "meadow", "pasture"
 RECOVERY_SECONDS = 60.0
@@ -81,7 +82,8 @@ def addresses(server: Server, depth: int) -> list[str]:
     native = document["overzoom"]["native_maxzoom"]
     tiles: list[Tile] = []
     for zoom in range(native - 2, native + depth + 1):
-        tiles += WEB_MERCATOR.tiles(*document["bounds"], zooms=[zoom])
+        west, south, east, north = document["bounds"]
+        tiles += WEB_MERCATOR.tiles(west, south, east, north, zooms=[zoom])
     paths = [path_of(tile, SOURCE) for tile in tiles]
     return [path for path in paths if server.get(path).status_code == 200]
 

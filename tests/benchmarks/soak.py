@@ -23,8 +23,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.benchmarks.viewers import Ground, Tally, Viewer
-from tests.tileserver.conftest import Server, running
-from tests.tileserver.rasters import SCENE, cut
+from tests.support.rasters import SCENE, cut
+from tests.support.server import Server, running
 
 VIEWERS = 16
 SOURCES = ("scene", "truth", "deep")
@@ -65,10 +65,9 @@ async def soak(server: Server, seconds: float) -> tuple[Tally, list[float]]:
     grounds, tally = [ground(server, id) for id in SOURCES], Tally()
     until = time.monotonic() + seconds
     viewers = [Viewer(number, server.url, grounds, tally) for number in range(VIEWERS)]
-    resident, *_ = await asyncio.gather(
-        watch_memory(server, until), *(viewer.look_around(until) for viewer in viewers)
-    )
-    return tally, resident
+    watching = asyncio.create_task(watch_memory(server, until))
+    await asyncio.gather(watching, *(viewer.look_around(until) for viewer in viewers))
+    return tally, watching.result()
 
 
 def ground(server: Server, id: str) -> Ground:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import httpx
 from morecantile import Tile
 
-from tests.tileserver.conftest import WEB_MERCATOR, path_of
+from tests.support.tiles import WEB_MERCATOR, path_of
 
 VIEW = (3, 2)
 """Tiles across and down."""

@@ -6,7 +6,6 @@ import asyncio
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,25 +13,19 @@ from pathlib import Path
 import pytest
 
 from cache.cluster_flight import ClusterFlight
-from cache.lease import Leases
+from cache.lease import LEASE_SECONDS, Leases
 from cache.redis import RedisStore
-from tests.services import RedisServer
+from tests.support.services import RedisServer
+from tests.support.waiting import LIMIT_SECONDS, wait_until, wait_until_async
 
 
 @asynccontextmanager
-async def flight(url: str, **options: float) -> AsyncIterator[ClusterFlight]:
-    flight = ClusterFlight(Leases(url, **options))
+async def flight(url: str, lease_seconds: float = LEASE_SECONDS) -> AsyncIterator[ClusterFlight]:
+    flight = ClusterFlight(Leases(url, lease_seconds=lease_seconds))
     try:
         yield flight
     finally:
         await flight.close()
-
-
-async def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.02)
 
 
 async def nothing() -> bytes | None:
@@ -95,8 +88,8 @@ def test_a_slow_holder_keeps_its_lease(redis_server: RedisServer) -> None:
             flight(redis_server.url, lease_seconds=1.5) as first,
             flight(redis_server.url, lease_seconds=1.5) as second,
         ):
-            slow = asyncio.create_task(first.run("k", shared.found("k"), shared.work("k", 4)))
-            await until(lambda: redis_server.client.exists("overzoom:lease:k"))
+            slow = asyncio.create_task(first.run("k", shared.found("k"), shared.work("k", 2.5)))
+            await wait_until_async(lambda: redis_server.client.exists("overzoom:lease:k"))
             assert await second.run("k", shared.found("k"), shared.work("k", 0)) == b"k"
             assert await slow == b"k"
             assert shared.made == ["k"]
@@ -112,12 +105,15 @@ def test_a_failure_frees_the_key_for_the_next(redis_server: RedisServer) -> None
         raise RuntimeError("broken")
 
     async def scenario() -> None:
-        async with flight(redis_server.url) as first, flight(redis_server.url) as second:
+        long = {"lease_seconds": 10.0 * LIMIT_SECONDS}  # nobody lives to see one end by itself
+        async with (
+            flight(redis_server.url, **long) as first,
+            flight(redis_server.url, **long) as second,
+        ):
             failing = asyncio.create_task(first.run("k", nothing, fail))
-            await asyncio.sleep(0.05)
-            started = time.monotonic()
-            assert await second.run("k", nothing, made(b"v")) == b"v"
-            assert time.monotonic() - started < 2.5, "sooner than the lease would have ended"
+            await wait_until_async(lambda: redis_server.client.exists("overzoom:lease:k"))
+            work = second.run("k", nothing, made(b"v"))
+            assert await asyncio.wait_for(work, LIMIT_SECONDS) == b"v"
             with pytest.raises(RuntimeError, match="broken"):
                 await failing
 
@@ -126,15 +122,18 @@ def test_a_failure_frees_the_key_for_the_next(redis_server: RedisServer) -> None
 
 def test_a_cancelled_holder_frees_the_key_at_once(redis_server: RedisServer) -> None:
     async def scenario() -> None:
-        async with flight(redis_server.url) as first, flight(redis_server.url) as second:
-            leaving = asyncio.create_task(first.run("k", nothing, made(b"never", 60)))
-            await asyncio.sleep(0.1)
+        long = {"lease_seconds": 10.0 * LIMIT_SECONDS}  # nobody lives to see one end by itself
+        async with (
+            flight(redis_server.url, **long) as first,
+            flight(redis_server.url, **long) as second,
+        ):
+            leaving = asyncio.create_task(first.run("k", nothing, made(b"never", LIMIT_SECONDS)))
+            await wait_until_async(lambda: redis_server.client.exists("overzoom:lease:k"))
             leaving.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await leaving
-            started = time.monotonic()
-            assert await second.run("k", nothing, made(b"v")) == b"v"
-            assert time.monotonic() - started < 2.5, "sooner than the lease would have ended"
+            work = second.run("k", nothing, made(b"v"))
+            assert await asyncio.wait_for(work, LIMIT_SECONDS) == b"v"
 
     asyncio.run(scenario())
 
@@ -145,7 +144,7 @@ def test_nobody_gives_back_the_lease_of_another(redis_server: RedisServer) -> No
             async with first.leases.held("k") as held:
                 assert held
                 redis_server.client.set("overzoom:lease:k", "another")
-                await until(lambda: first.leases.lost)
+                await wait_until_async(lambda: first.leases.lost)
             assert first.leases.lost == 1
             assert redis_server.client.get("overzoom:lease:k") == b"another"
 
@@ -155,11 +154,13 @@ def test_nobody_gives_back_the_lease_of_another(redis_server: RedisServer) -> No
 def test_without_redis_every_server_works_for_itself() -> None:
     async def scenario() -> None:
         async with flight("redis://127.0.0.1:1/0") as alone:
-            started = time.monotonic()
+            alone.leases.breaker.rest_seconds = LIMIT_SECONDS
             keys = [f"key{number}" for number in range(100)]
             answers = await asyncio.gather(*(alone.run(k, nothing, made(k.encode())) for k in keys))
             assert answers == [key.encode() for key in keys]
-            assert time.monotonic() - started < 10
+            failures = alone.leases.breaker.failures
+            assert await alone.run("later", nothing, made(b"v")) == b"v"
+            assert alone.leases.breaker.failures == failures, "who comes later does not even ask"
 
     asyncio.run(scenario())
 
@@ -169,29 +170,34 @@ def test_a_redis_that_hangs_costs_one_timeout(own_redis: RedisServer) -> None:
         async with flight(own_redis.url) as alone:
             assert await alone.run("k", nothing, made(b"v")) == b"v"
             own_redis.client.execute_command("CLIENT", "PAUSE", 60_000, "ALL")
-            started = time.monotonic()
+            alone.leases.breaker.rest_seconds = LIMIT_SECONDS
             for _ in range(20):
                 assert await alone.run("k", nothing, made(b"v")) == b"v"
-            assert time.monotonic() - started < 10
+            assert alone.leases.breaker.failures <= 2, "one for the lease, one to give it back"
 
     own_redis.start()
     asyncio.run(scenario())
 
 
+@pytest.mark.slow
 def test_redis_killed_and_restarted_under_work_costs_nothing_but_double_work(
     own_redis: RedisServer,
 ) -> None:
     async def scenario() -> None:
         async with flight(own_redis.url, lease_seconds=0.6) as first:
-            working = asyncio.create_task(first.run("k", nothing, made(b"v", 5)))
-            await asyncio.sleep(0.1)
+            back = asyncio.Event()
+
+            async def work() -> bytes:
+                await back.wait()
+                return b"v"
+
+            working = asyncio.create_task(first.run("k", nothing, work))
+            await wait_until_async(lambda: own_redis.client.exists("overzoom:lease:k"))
             own_redis.kill()
             assert await first.run("other", nothing, made(b"o")) == b"o"
             own_redis.start()
-            deadline = time.monotonic() + 4.5
-            while not own_redis.client.exists("overzoom:lease:k"):
-                assert time.monotonic() < deadline, "the lease is taken again"
-                await asyncio.sleep(0.05)
+            await wait_until_async(lambda: own_redis.client.exists("overzoom:lease:k"))
+            back.set()
             assert await working == b"v"
             assert first.leases.lost == 0
 
@@ -199,6 +205,7 @@ def test_redis_killed_and_restarted_under_work_costs_nothing_but_double_work(
     asyncio.run(scenario())
 
 
+@pytest.mark.slow
 def test_processes_make_each_key_once(redis_server: RedisServer, tmp_path: Path) -> None:
     command = [sys.executable, "-c", WORKER, redis_server.url]
     logs = [tmp_path / f"{number}.txt" for number in range(3)]
@@ -209,24 +216,23 @@ def test_processes_make_each_key_once(redis_server: RedisServer, tmp_path: Path)
     assert sum(1 for keys in made_by if keys) > 1, "more than one of them worked"
 
 
+@pytest.mark.slow
 def test_a_killed_holder_frees_its_key_within_seconds(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
     log = tmp_path / "log.txt"
     command = [sys.executable, "-c", WORKER, redis_server.url, str(log), "600", "1", "1"]
     with subprocess.Popen(command) as holder:
-        deadline = time.monotonic() + 20
-        while not redis_server.client.exists("overzoom:lease:k0") and time.monotonic() < deadline:
-            time.sleep(0.02)
-        time.sleep(1.5)  # it has renewed
+        wait_until(lambda: redis_server.client.exists("overzoom:lease:k0"))
+        left_ms = redis_server.client.pttl("overzoom:lease:k0")
+        wait_until(lambda: redis_server.client.pttl("overzoom:lease:k0") < left_ms - 200)
+        wait_until(lambda: redis_server.client.pttl("overzoom:lease:k0") > left_ms - 200)
         holder.send_signal(signal.SIGKILL)
 
     async def scenario() -> None:
         store = RedisStore(redis_server.url)
         async with flight(redis_server.url) as second:
-            started = time.monotonic()
             assert await second.run("k0", nothing, made(b"v")) == b"v"
-            assert 0.5 < time.monotonic() - started < 4
             assert second.waited == 1
         store.close()
 
@@ -237,7 +243,7 @@ WORKER = """
 import asyncio, random, sys, time
 from pathlib import Path
 from cache.cluster_flight import ClusterFlight
-from cache.lease import Leases
+from cache.lease import LEASE_SECONDS, Leases
 from cache.redis import RedisStore
 import cache.redis
 import redis

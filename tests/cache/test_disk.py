@@ -12,7 +12,8 @@ import pytest
 
 from cache import DiskStore
 from cache.stock import BLOCK_BYTES
-from tests.cache.contract import (
+from tests.support.machine import needs_mount
+from tests.support.store_contract import (
     VALUE,
     AgingContract,
     BoundedContract,
@@ -107,6 +108,7 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
         store.put(tile(1), VALUE)
         assert value(store, tile(1)) == VALUE
 
+    @needs_mount
     def test_a_full_disk_costs_the_value_and_nothing_else(self, tmp_path: Path) -> None:
         disk = tmp_path / "disk"
         disk.mkdir()
@@ -159,6 +161,7 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
         assert stray.exists()
         assert again.used_bytes <= again.max_bytes
 
+    @pytest.mark.slow
     def test_killed_in_mid_write_it_keeps_whole_values_or_none(self, tmp_path: Path) -> None:
         for _ in range(6):
             writer = subprocess.Popen(
@@ -177,6 +180,7 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
         assert found
         assert all(len(content) == 3_000_000 and len(set(content)) == 1 for content in found)
 
+    @pytest.mark.slow
     def test_several_processes_share_a_quota(self, tmp_path: Path) -> None:
         quota = 16 * MEBIBYTE
         first = DiskStore(tmp_path, quota)

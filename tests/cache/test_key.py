@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ KEY = TileKey("scene", "f" * 16, "WebMercatorQuad", 20, 3, 4, "png")
 
 
 def test_every_field_changes_the_path_and_the_etag() -> None:
-    changes = {
+    changes: dict[str, Any] = {
         "source": "other", "fingerprint": "e" * 16, "grid": "NZTM2000Quad", "zoom": 21, "col": 4,
         "row": 3, "format": "webp",
     }  # fmt: skip

@@ -5,7 +5,7 @@ import tracemalloc
 import pytest
 
 from cache import MemoryStore
-from tests.cache.contract import AgingContract, BoundedContract, StoreContract, tile
+from tests.support.store_contract import AgingContract, BoundedContract, StoreContract, tile
 
 
 class TestMemoryStore(StoreContract, AgingContract, BoundedContract):

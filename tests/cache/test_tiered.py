@@ -3,8 +3,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from cache import DiskStore, MemoryStore, Tiered
-from tests.cache.contract import VALUE, tile
+from tests.support.store_contract import VALUE, tile
 
 
 def test_a_hit_below_is_copied_upward_and_named(tmp_path: Path) -> None:
@@ -33,12 +35,15 @@ def test_a_value_is_put_and_removed_everywhere(tmp_path: Path) -> None:
     assert not tiered.has(tile(1))
 
 
-def test_a_copy_is_as_old_as_what_it_was_copied_from(tmp_path: Path) -> None:
+def test_a_copy_is_as_old_as_what_it_was_copied_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     memory, disk = MemoryStore(10**6, 3600), DiskStore(tmp_path, 10**6, 3600)
-    disk.put(tile(1), VALUE, time.time() - 3597)
+    disk.put(tile(1), VALUE, time.time() - 3000)
     tiered = Tiered([memory, disk])
     assert tiered.get(tile(1)) == (VALUE, "disk")
     assert tiered.get_fast(tile(1)) == VALUE
-    time.sleep(3.1)
+    later = time.time() + 601
+    monkeypatch.setattr(time, "time", lambda: later)
     assert tiered.get_fast(tile(1)) is None
     assert tiered.get(tile(1)) is None

@@ -17,7 +17,8 @@ import numpy as np
 from morecantile import Tile
 from PIL import Image
 
-from tests.tileserver.conftest import WEB_MERCATOR, Server, decoded, path_of, running
+from tests.support.server import Server, running
+from tests.support.tiles import WEB_MERCATOR, decoded, path_of
 
 DEMO = Path(__file__).parents[2] / "deploy" / "demo" / "overzoom.yaml"
 DRAWING = Path(__file__).with_name("desktop_drawing.py")

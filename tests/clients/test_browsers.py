@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, Response
 
-from tests import browser as browsers
-from tests.clients.conftest import Quiet
-from tests.tileserver.conftest import Server
+from tests.support import browser as browsers
+from tests.support.pages import Quiet
+from tests.support.server import Server
 
 CLIENTS = ("leaflet", "openlayers", "maplibre")
 NATIVE, DEEPEST = 19, 22
@@ -60,7 +60,7 @@ class Visit:
 def visit(
     request: pytest.FixtureRequest, browser: Browser, pages: str, server: Server
 ) -> Iterator[Visit]:
-    page = browsers.opened(browser)
+    page = browsers.open_page(browser)
     visit = Visit(page)
 
     def answered(response: Response) -> None:

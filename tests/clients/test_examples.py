@@ -13,9 +13,9 @@ from nbclient import NotebookClient
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser import next_frame
-from tests.clients.conftest import Site, Visit, answer_as_folium_s_cdns
-from tests.tileserver.conftest import Server
+from tests.support.browser import next_frame
+from tests.support.pages import Site, Visit, answer_as_folium_s_cdns
+from tests.support.server import Server
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 NATIVE = 19
@@ -26,6 +26,7 @@ def notebook() -> nbformat.NotebookNode:
     return nbformat.read(EXAMPLES / "notebook.ipynb", as_version=4)
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_and_its_maps_show_the_source(
     server: Server,
     site: Site,
@@ -62,6 +63,10 @@ def test_the_notebook_runs_and_its_maps_show_the_source(
 
 @pytest.fixture
 def dashboard(server: Server, site: Site, visit: Visit) -> Visit:
+    return open_dashboard(server, site, visit)
+
+
+def open_dashboard(server: Server, site: Site, visit: Visit) -> Visit:
     text = (EXAMPLES / "dashboard.html").read_text(encoding="utf-8")
     visit.page.goto(f"{site.page('dashboard.html', text)}?server={server.url}&source=yellowstone")
     return visit
@@ -78,7 +83,11 @@ def settled(visit: Visit, side: str) -> np.ndarray:
     return np.asarray(Image.open(BytesIO(now)).convert("L"), dtype=float)[60:-60, 60:-60]
 
 
-def test_both_maps_of_the_dashboard_show_the_same_ground_one_sharper(dashboard: Visit) -> None:
+@pytest.mark.slow
+def test_both_maps_of_the_dashboard_show_the_same_ground_one_sharper(
+    bundled_server: Server, site: Site, visit: Visit
+) -> None:
+    dashboard = open_dashboard(bundled_server, site, visit)
     page = dashboard.page
     expect(page.locator("#title")).to_have_text("Yellowstone meadow, 20 cm")
     expect(page.locator("#made")).to_have_text("Synthesised detail, ×2:")
@@ -91,6 +100,7 @@ def test_both_maps_of_the_dashboard_show_the_same_ground_one_sharper(dashboard: 
     assert origins == {"interpolated", "super-resolved"}
 
 
+@pytest.mark.slow
 def test_the_maps_of_the_dashboard_move_together(dashboard: Visit) -> None:
     page = dashboard.page
     before = settled(dashboard, "right")

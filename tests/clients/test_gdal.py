@@ -11,9 +11,10 @@ import pytest
 import rasterio
 from morecantile import Tile
 from owslib.wmts import WebMapTileService
-from rasterio.windows import Window
 
-from tests.tileserver.conftest import Server, decoded, path_of
+from tests.support.gdal import XYZ, window_of
+from tests.support.server import Server
+from tests.support.tiles import decoded, path_of
 
 GRIDS = {
     "WebMercatorQuad": 19,
@@ -24,17 +25,6 @@ GRIDS = {
     "UPSArcticWGS84Quad": 19,
 }
 """Every grid that reaches the demo scene, and the scene's native zoom on it."""
-XYZ = """<GDAL_WMS>
-  <Service name="TMS"><ServerUrl>{url}</ServerUrl></Service>
-  <DataWindow>
-    <UpperLeftX>-20037508.342789244</UpperLeftX><UpperLeftY>20037508.342789244</UpperLeftY>
-    <LowerRightX>20037508.342789244</LowerRightX><LowerRightY>-20037508.342789244</LowerRightY>
-    <TileLevel>{zoom}</TileLevel><TileCountX>1</TileCountX><TileCountY>1</TileCountY>
-    <YOrigin>top</YOrigin>
-  </DataWindow>
-  <Projection>EPSG:3857</Projection>
-  <BlockSizeX>256</BlockSizeX><BlockSizeY>256</BlockSizeY><BandsCount>3</BandsCount>
-</GDAL_WMS>"""
 
 
 @pytest.fixture(autouse=True)
@@ -50,15 +40,6 @@ def tile_in_the_middle(tms: morecantile.TileMatrixSet, dataset: rasterio.Dataset
     (zoom,) = (int(m.id) for m in tms.tileMatrices if abs(m.cellSize / size - 1) < 1e-6)
     x, y = dataset.xy(dataset.height // 2, dataset.width // 2)
     return tms._tile(x, y, zoom)
-
-
-def window_of(
-    tile: Tile, tms: morecantile.TileMatrixSet, dataset: rasterio.DatasetReader
-) -> Window:
-    """Where a tile lies in a dataset of its own zoom."""
-    left, _, _, top = tms.xy_bounds(tile)
-    col, row = ~dataset.transform @ (left, top)
-    return Window(round(col), round(row), 256, 256)
 
 
 @pytest.mark.parametrize("depth", [0, 1])

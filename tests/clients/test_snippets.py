@@ -21,10 +21,13 @@ import pytest
 import rasterio
 from morecantile import Tile
 from PIL import Image
+from playwright.sync_api import Browser
 
-from tests.clients.conftest import Site, Visit, answer_as_folium_s_cdns, library_file
-from tests.clients.test_gdal import XYZ, window_of
-from tests.tileserver.conftest import WEB_MERCATOR, Server, decoded, path_of
+from tests.support.gdal import XYZ, window_of
+from tests.support.pages import Site, Visit, answer_as_folium_s_cdns, library_file, visiting
+from tests.support.server import Server
+from tests.support.tiles import WEB_MERCATOR, decoded, path_of
+from tests.support.waiting import LIMIT_SECONDS
 
 PAGES = ("leaflet", "openlayers", "maplibre")
 NATIVE, DEEPEST = 19, 22
@@ -67,7 +70,7 @@ def ground(server: Server, zoom: int) -> np.ndarray:
     return whole[row - HALF_HEIGHT : row + HALF_HEIGHT, col - HALF_WIDTH : col + HALF_WIDTH]
 
 
-def shown(visit: Visit, expected: np.ndarray, seconds: float = 60) -> float:
+def shown(visit: Visit, expected: np.ndarray, seconds: float = LIMIT_SECONDS) -> float:
     """How far the page is from the ground, in levels, once it has settled or time is up."""
     deadline, difference, before = time.monotonic() + seconds, 255.0, 256.0
     while time.monotonic() < deadline and (difference > 5 or difference < before):
@@ -101,17 +104,18 @@ def opened(visit: Visit, url: str) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_opens_on_the_middle_where_detail_begins_and_asks_for_nothing_outside(
-    server: Server, site: Site, visit: Visit, name: str
+    server: Server, site: Site, browser: Browser, name: str
 ) -> None:
     text = snippet(server, name)
-    opened(visit, site.page(f"{name}.html", text))
-    assert visit.zooms() == {NATIVE + 1}
+    with visiting(browser) as visit:
+        opened(visit, site.page(f"{name}.html", text))
+        assert visit.zooms() == {NATIVE + 1}
     around = text.replace(", 20);", ", 16);").replace("zoom: 20", "zoom: 16")
     assert around != text
-    visit.tiles.clear()
-    opened(visit, site.page(f"{name}.html", around))
-    assert visit.zooms() == {16}
-    assert len(visit.tiles) <= 4
+    with visiting(browser) as visit:
+        opened(visit, site.page(f"{name}.html", around))
+        assert visit.zooms() == {16}
+        assert len(visit.tiles) <= 4
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -42,7 +43,8 @@ def test_the_fingerprint_follows_parameters_and_not_remarks(path: Path, small: C
 @pytest.mark.parametrize("path", [COMPACT, GLOBAL])
 def test_bundled_checkpoints_are_small_and_say_where_they_come_from(path: Path) -> None:
     assert path.stat().st_size < 20e6
-    card, batches = load_checkpoint(path).card, 0
+    card: dict[str, Any] | None = load_checkpoint(path).card
+    batches = 0
     while card:
         batches += card["training"]["iterations_done"]
         assert card["training"]["collections"]["naip_60cm"] > 0

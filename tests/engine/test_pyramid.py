@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+from typing import TypedDict
 
 import numpy as np
 import pytest
@@ -16,6 +17,13 @@ from engine.schedule import Schedule
 from engine.window import Window
 
 WINDOW = Window(-16, 32, 24, 40)
+
+
+class Blocks(TypedDict):
+    """How a pyramid's blocks are drawn."""
+
+    canonical: bool
+    block_px: int
 
 
 @pytest.fixture
@@ -50,7 +58,7 @@ def test_the_source_window_of_a_picture_holds_all_that_drawing_it_reads(
             return super().read(window)
 
     settings = SamplerSettings(Schedule(steps=2), Lattice(32, 28), fusion=fusion)
-    source, options = Recorded(), {"canonical": canonical, "block_px": 128}
+    source, options = Recorded(), Blocks(canonical=canonical, block_px=128)
     pyramid = Pyramid(source, 3, 10, 14, small, settings, lambda _: {}, **options)
     expected = pyramid.source_window(zoom, WINDOW)
     source.read_windows.clear()
@@ -74,7 +82,7 @@ def test_a_batch_of_windows_gives_the_pixels_of_each(
     settings = SamplerSettings(Schedule(steps=2), Lattice(32, 28), fusion=fusion)
 
     def picture() -> Imagery:
-        options = {"canonical": canonical, "block_px": 64}
+        options = Blocks(canonical=canonical, block_px=64)
         return Pyramid(Waves(), 3, 10, 13, small, settings, lambda _: {}, **options).picture(zoom)
 
     windows = [Window(row, col, 64, 64) for row, col in ((0, 0), (640, -128), (64, 0), (0, 0))]

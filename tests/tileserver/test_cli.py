@@ -1,12 +1,10 @@
-"""The command line, as a user calls it: processes, exit codes, one line of reason."""
+"""The command line: exit codes, and one line of reason."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,19 +12,17 @@ import rasterio
 import torch
 
 from engine.checkpoint import load_checkpoint
-from tests.tileserver.conftest import WEB_MERCATOR, decoded, running
-from tests.tileserver.rasters import SCENE, cut, full_disk
+from tests.support.commands import call_overzoom, command_of, run_overzoom
+from tests.support.rasters import SCENE, cut, full_disk
+from tests.support.server import running
+from tests.support.tiles import WEB_MERCATOR, decoded
+from tests.support.waiting import wait_until
 from tileserver.errors import StartupError
 from tileserver.settings import Settings, read_settings
 
 
-def overzoom(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tileserver", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-
-
 def test_info_prints_what_would_be_served() -> None:
-    done = overzoom("info", SCENE)
+    done = run_overzoom("info", SCENE)
     assert done.returncode == 0, done.stderr
     described = json.loads(done.stdout)
     assert described["id"] == "yellowstone_20cm"
@@ -40,8 +36,8 @@ def test_info_prints_what_would_be_served() -> None:
 
 
 def test_info_prints_of_what_no_grid_reaches_what_there_is(tmp_path: Path) -> None:
-    done = overzoom("info", full_disk(tmp_path / "disk.tif"))
-    assert done.returncode == 0, done.stderr
+    done = call_overzoom("info", full_disk(tmp_path / "disk.tif"))
+    assert done.exit_code == 0, done.stderr
     described = json.loads(done.stdout)
     assert (described["height"], described["width"]) == (300, 300)
     assert [described[name] for name in ("bounds", "native_zoom", "served_zooms")] == [None] * 3
@@ -96,8 +92,8 @@ def test_what_cannot_start_says_which_and_why_in_one_line(
             out.write(scene.read())
     (tmp_path / "broken.yaml").write_text("sources: [")
     (tmp_path / "wrong.yaml").write_text("sources: {one: {pathh: good.tif}}")
-    done = overzoom(*arguments)
-    assert done.returncode == 1
+    done = call_overzoom(*arguments)
+    assert done.exit_code == 1
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("overzoom: ")
@@ -108,28 +104,27 @@ def test_training_writes_a_checkpoint_that_the_server_takes(tmp_path: Path, demo
     truth, run = demo / "yellowstone_10cm_truth.tif", tmp_path / "run"
     options = "--iterations 3 --batch-size 2 --crop-px 96 --width 16 --encoder-blocks 1"
     options += " --perceptual-weight 0"
-    done = overzoom("train", "--data", f"{truth}=2", "--run", run, *options.split())
-    assert done.returncode == 0, done.stderr
+    done = call_overzoom("train", "--data", f"{truth}=2", "--run", run, *options.split())
+    assert done.exit_code == 0, done.stderr
     assert "images/s" in done.stderr
     assert (run / "samples.png").exists()
-    done = overzoom("info", SCENE, "--checkpoint", run / "checkpoint.safetensors")
+    done = call_overzoom("info", SCENE, "--checkpoint", run / "checkpoint.safetensors")
     assert json.loads(done.stdout)["checkpoint"] == "checkpoint"
 
 
+@pytest.mark.slow
 def test_training_that_was_killed_goes_on_where_it_had_saved(tmp_path: Path, demo: Path) -> None:
     truth, run = demo / "yellowstone_10cm_truth.tif", tmp_path / "run"
     options = "--batch-size 2 --crop-px 96 --width 16 --encoder-blocks 1 --perceptual-weight 0"
     arguments = ["train", "--data", truth, "--run", run, "--save-every-seconds", 0]
-    command = [sys.executable, "-m", "tileserver", *map(str, arguments), *options.split()]
-    with subprocess.Popen([*command, "--iterations", "100000"], stderr=subprocess.DEVNULL) as first:
-        deadline = time.monotonic() + 60
-        while not (run / "samples.png").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
+    command = command_of(*arguments, *options.split(), "--iterations", 100_000)
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as first:
+        wait_until((run / "samples.png").exists)
         first.kill()
     saved = torch.load(run / "state.pt", weights_only=True)["iteration"]
     assert saved >= 1
-    done = overzoom(*arguments, *options.split(), "--iterations", str(saved + 3))
-    assert done.returncode == 0, done.stderr
+    done = call_overzoom(*arguments, *options.split(), "--iterations", str(saved + 3))
+    assert done.exit_code == 0, done.stderr
     card = load_checkpoint(run / "checkpoint.safetensors").card
     assert card["training"]["iterations_done"] == saved + 3
     assert "batch 1," not in done.stderr

@@ -1,21 +1,24 @@
-"""Two server processes on one Redis: every tile is made once, and both answer the same bytes."""
+"""Two servers on one Redis: every tile is made once, and both answer the same bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+import pytest
 from morecantile import Tile
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.services import RedisServer
-from tests.tileserver.conftest import Server, block, configured, path_of, running
+from tests.support.server import Service, configured, running, serving
+from tests.support.services import RedisServer
+from tests.support.tiles import block, path_of
 
 NATIVE = 19
 
 
-def computations(server: Server) -> float:
+def computations(server: Service) -> float:
     """Tiles that a server made, by its counters."""
     families = text_string_to_metric_families(server.get("/metrics").text)
     return sum(
@@ -26,7 +29,17 @@ def computations(server: Server) -> float:
     )
 
 
+def start_process(config: Path, cache: Path) -> AbstractContextManager[Service]:
+    return running("--config", config, cache=cache)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [serving, pytest.param(start_process, marks=pytest.mark.slow)],
+    ids=["threads", "processes"],
+)
 def test_two_servers_make_each_tile_once_and_answer_the_same_bytes(
+    start: Callable[[Path, Path], AbstractContextManager[Service]],
     config: Path,
     tmp_path: Path,
     redis_server: RedisServer,
@@ -38,8 +51,8 @@ def test_two_servers_make_each_tile_once_and_answer_the_same_bytes(
     cache = {"disk_bytes": 0, "redis_url": redis_server.url}
     shared = configured(config, tmp_path, cache=cache, deadline_seconds=300)
     with (
-        running("--config", shared, cache=tmp_path / "one") as one,
-        running("--config", shared, cache=tmp_path / "other") as other,
+        start(shared, tmp_path / "one") as one,
+        start(shared, tmp_path / "other") as other,
         ThreadPoolExecutor(24) as pool,
     ):
         for server in (one, other):  # what a first tile takes longer for is done
@@ -69,6 +82,6 @@ def test_servers_that_share_nothing_answer_the_same_bytes(
     paths = [path_of(tile) for tile in block(middle_tile(NATIVE + 2), 2)]
     contents = []
     for number in range(2):
-        with running("--config", config, cache=tmp_path / str(number)) as server:
+        with serving(config, tmp_path / str(number)) as server:
             contents.append([server.get(path).content for path in paths])
     assert contents[0] == contents[1]

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from tests.tileserver.operation.test_access import hashed
-from tests.tileserver.rasters import cut, full_disk
-from tests.tileserver.test_cli import overzoom
+from tests.support.commands import call_overzoom
+from tests.support.keys import hashed
+from tests.support.rasters import cut, full_disk
 from tileserver.configuration import annotated, schema
 from tileserver.settings import Settings, SourceSettings, read_settings
 
@@ -31,7 +31,7 @@ def test_the_annotated_file_holds_every_setting_at_its_default() -> None:
     assert written == json.loads(Settings().model_dump_json(exclude={"sources"}))
     assert all(set(source) == set(SourceSettings.model_fields) for source in sources.values())
     settings = read_settings(DEPLOY / "overzoom.yaml", {})
-    assert Path(settings.sources["scene"].path).exists()
+    assert Path(settings.sources["scene"].path or "").exists()
 
 
 def models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
@@ -60,8 +60,8 @@ def test_a_good_configuration_says_what_would_be_served(tmp_path: Path) -> None:
     cut(tmp_path / "deep.tif", "uint16")
     full_disk(tmp_path / "disk.tif")
     sources = {id: {"path": f"{id}.tif"} for id in ("meadow", "deep", "disk")}
-    done = overzoom("check-config", written(tmp_path, sources=sources))
-    assert done.returncode == 0, done.stderr
+    done = call_overzoom("check-config", written(tmp_path, sources=sources))
+    assert done.exit_code == 0, done.stderr
     assert done.stdout.splitlines() == [
         "meadow: 300 x 300 px, 3 bands of uint8, native to zoom 19, served to 22",
         "deep: 300 x 300 px, 3 bands of uint16, native to zoom 19, served to 22",
@@ -84,8 +84,8 @@ def test_all_that_is_wrong_is_found_a_line_each(tmp_path: Path) -> None:
         access={"public": ["god"], "keys": {"town": {"sha256": hashed("k"), "sources": ["x"]}}},
         cache={"folder": str(tmp_path / "file")},
     )
-    done = overzoom("check-config", config)
-    assert done.returncode == 1
+    done = call_overzoom("check-config", config)
+    assert done.exit_code == 1
     assert "good: 300 x 300 px" in done.stdout
     lines = done.stderr.splitlines()
     for line, reason in zip(
@@ -107,8 +107,8 @@ def test_all_that_is_wrong_is_found_a_line_each(tmp_path: Path) -> None:
 def test_a_cache_folder_that_cannot_even_be_looked_at_is_a_line_too(tmp_path: Path) -> None:
     cut(tmp_path / "good.tif", "rgb")
     sources, cache = {"good": {"path": "good.tif"}}, {"folder": "long" * 100}
-    done = overzoom("check-config", written(tmp_path, sources=sources, cache=cache))
-    assert done.returncode == 1
+    done = call_overzoom("check-config", written(tmp_path, sources=sources, cache=cache))
+    assert done.exit_code == 1
     (line,) = done.stderr.splitlines()
     assert line.endswith("cannot be written to")
 
@@ -125,8 +125,8 @@ def test_a_cache_folder_that_cannot_even_be_looked_at_is_a_line_too(tmp_path: Pa
 def test_settings_that_cannot_be_are_named(
     tmp_path: Path, values: dict[str, Any], reasons: list[str]
 ) -> None:
-    done = overzoom("check-config", written(tmp_path, **values))
-    assert done.returncode == 1
+    done = call_overzoom("check-config", written(tmp_path, **values))
+    assert done.exit_code == 1
     for line, reason in zip(done.stderr.splitlines(), reasons, strict=True):
         assert reason in line
 
@@ -134,7 +134,7 @@ def test_settings_that_cannot_be_are_named(
 def test_a_fresh_key_and_its_hash_belong_together() -> None:
     keys = set()
     for _ in range(2):
-        key, digest = (line.split()[-1] for line in overzoom("hash-key").stdout.splitlines())
+        key, digest = (line.split()[-1] for line in call_overzoom("hash-key").stdout.splitlines())
         assert hashed(key) == digest
         keys.add(key)
     assert len(keys) == 2

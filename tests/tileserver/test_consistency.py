@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from morecantile import Tile
 
-from tests.tileserver.conftest import Server, decoded, mosaic, path_of
+from tests.support.server import Server
+from tests.support.tiles import decoded, mosaic, path_of
 
 NATIVE = 19
 

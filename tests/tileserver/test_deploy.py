@@ -6,18 +6,22 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx
 import pytest
+from click.testing import Result
 from morecantile import Tile
 
-from tests.tileserver.conftest import configured, free_port, path_of, running
-from tests.tileserver.operation.test_access import hashed
+from tests.support.commands import call_overzoom
+from tests.support.keys import hashed
+from tests.support.server import configured, running
+from tests.support.services import free_port
+from tests.support.tiles import path_of
+from tests.support.waiting import wait_until
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 NATIVE = 19
@@ -60,16 +64,16 @@ def _temporary(folder: Path) -> str:
 
 
 def _wait_for(url: str) -> None:
-    for _ in range(100):
+    def answers() -> bool:
         try:
-            if httpx.get(url).status_code == 200:
-                return
+            return httpx.get(url).status_code == 200
         except httpx.TransportError:
-            pass
-        time.sleep(0.05)
-    raise AssertionError(f"{url} does not answer")
+            return False
+
+    wait_until(answers, f"{url} does not answer")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
 def test_behind_the_nginx_example_tiles_are_kept_and_links_are_public(
     config: Path, tmp_path: Path, middle_tile: Callable[[int], Tile]
@@ -102,7 +106,7 @@ def test_behind_the_nginx_example_tiles_are_kept_and_links_are_public(
             assert "content-encoding" not in second.headers
             etag = first.headers["etag"]
             assert client.get(path, headers={"If-None-Match": etag}).status_code == 304
-            time.sleep(6.1)
+            wait_until(lambda: client.get(path).headers["x-cache"] == "STALE")
             states = {client.get(path).headers["x-cache"] for _ in range(2)}
             assert states <= {"STALE", "UPDATING", "REVALIDATED", "HIT"}
 
@@ -140,7 +144,7 @@ def unit_settings(name: str) -> list[str]:
     return [value for key, _, value in (line.partition("=") for line in lines) if key == name]
 
 
-def started_before(tmp_path: Path, config: Path) -> subprocess.CompletedProcess[str]:
+def started_before(tmp_path: Path, config: Path) -> Result:
     """What the unit runs before the server, for a user without a home that can be written to."""
     (line,) = unit_settings("ExecStartPre")
     program, *arguments = line.split()
@@ -149,30 +153,25 @@ def started_before(tmp_path: Path, config: Path) -> subprocess.CompletedProcess[
     arguments = [str(config) if "/etc/" in argument else argument for argument in arguments]
     environment = dict(line.split("=", 1) for line in unit_settings("Environment"))
     environment = {k: v.replace("%C", str(tmp_path)) for k, v in environment.items()}
-    return subprocess.run(
-        [sys.executable, "-m", "tileserver", *arguments],
-        env={**os.environ, "HOME": "/dev/null", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with patch.dict(os.environ, {"HOME": "/dev/null", **environment}):
+        return call_overzoom(*arguments)
 
 
 def test_what_the_unit_runs_before_the_server_passes_with_the_configuration_beside_it(
     tmp_path: Path,
 ) -> None:
     done = started_before(tmp_path, DEPLOY / "overzoom.yaml")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
 
 
 def test_the_unit_starts_a_server_one_of_whose_sources_is_away(tmp_path: Path) -> None:
     config = tmp_path / "overzoom.yaml"
     config.write_text("sources: {scene: {path: gone.tif}}")
     done = started_before(tmp_path, config)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     config.write_text("sources: {scene: {path: gone.tif}}\naccess: {public: [scenery]}")
     done = started_before(tmp_path, config)
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "there is no source 'scenery'" in done.stderr
 
 
@@ -181,7 +180,7 @@ def test_the_unit_checks_the_folder_that_its_server_keeps_tiles_in(tmp_path: Pat
     assert "--cache-dir" not in start, "where it counts, cache.folder would not"
     (tmp_path / "overzoom").write_text("where the folder is wanted")
     done = started_before(tmp_path, DEPLOY / "overzoom.yaml")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert f"cache.folder: {tmp_path / 'overzoom'} cannot be written to" in done.stderr
     (folder,) = unit_settings("CacheDirectory")
     assert folder == "overzoom"

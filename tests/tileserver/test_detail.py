@@ -9,7 +9,8 @@ import pytest
 from morecantile import Tile
 from starlette.testclient import TestClient
 
-from tests.tileserver.conftest import Server, decoded, path_of
+from tests.support.server import Server
+from tests.support.tiles import decoded, path_of
 from tileserver.app import make_app
 from tileserver.settings import Settings
 

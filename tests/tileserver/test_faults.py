@@ -17,6 +17,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return site
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     [

@@ -11,13 +11,14 @@ import pytest
 from tests.benchmarks import fuzz as fuzzing
 from tests.benchmarks import hostile
 from tests.benchmarks.fuzz import Judge, breaches, fuzz
-from tests.tileserver.conftest import Server
+from tests.support.server import Server
 from tileserver.errors import OutOfRange
 from tileserver.parameters import Sizes, check_expression, check_reference_system
 
 REQUESTS = 300
 
 
+@pytest.mark.slow
 def test_no_answer_to_bad_input_breaks_a_rule(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,6 +56,7 @@ def canary() -> Iterator[socket.socket]:
         yield listener
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ["preview.png", "info", "tilejson.json", "0/0/0.png", "tiles"])
 def test_no_parameter_makes_the_server_connect_to_another(
     server: Server, canary: socket.socket, route: str

@@ -5,7 +5,7 @@ import pytest
 from morecantile import Tile
 
 from engine.window import Window
-from tests.tileserver.rasters import FULL_DISK
+from tests.support.rasters import FULL_DISK
 from tileserver.errors import OutsideGrid
 from tileserver.grid import Grid, doubling_grids
 
@@ -28,10 +28,8 @@ def test_a_tiles_window_covers_the_tiles_bounds(name: str) -> None:
         bottom = top + window.height * transform.e
         expected = grid.tms.xy_bounds(tile)
         assert (left, bottom, right, top) == pytest.approx(tuple(expected), rel=1e-9, abs=1e-3)
-        inner = tuple(
-            edge + inset * transform.a / 2
-            for edge, inset in zip((left, bottom, right, top), (1, 1, -1, -1), strict=True)
-        )
+        half = transform.a / 2
+        inner = (left + half, bottom + half, right - half, top - half)
         assert grid.window_of_bounds(inner, tile.z) == window
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,11 @@ import pytest
 from morecantile import Tile
 from starlette.testclient import TestClient
 
-from tests.tileserver.conftest import Server, decoded, path_of, running
+from tests.support.metrics import read_metrics
+from tests.support.pictures import occupy_denoiser
+from tests.support.server import Server, configured, serving
+from tests.support.tiles import decoded, path_of
+from tests.support.waiting import wait_until
 from tileserver.app import make_app
 from tileserver.settings import Settings
 
@@ -84,11 +87,13 @@ def test_etags_follow_everything_that_changes_pixels(
     assert len({native_tag for _, native_tag in tags}) == 1
 
 
+@pytest.mark.usefixtures("bundled_checkpoint")
 def test_interpolated_tiles_are_other_tiles(
-    server: Server, middle_tile: Callable[[int], Tile]
+    app_settings: MakeSettings, middle_tile: Callable[[int], Tile]
 ) -> None:
     path = path_of(middle_tile(NATIVE + 1))
-    made, plain = server.get(path), server.get(f"{path}?mode=interpolated")
+    with TestClient(make_app(app_settings())) as client:
+        made, plain = client.get(path), client.get(f"{path}?mode=interpolated")
     assert plain.headers["x-overzoom"] == "interpolated"
     assert plain.headers["etag"] != made.headers["etag"]
     sharp, soft = (
@@ -104,7 +109,7 @@ def test_tilejson_says_what_is_native_and_what_is_served(server: Server) -> None
         assert document["overzoom"]["native_maxzoom"] == NATIVE
         assert document["overzoom"]["steps"] == 2
         assert document["overzoom"]["noise_seed"] == 0
-        assert document["overzoom"]["checkpoint"] == "compact"
+        assert document["overzoom"]["checkpoint"] == "small"
         assert document["overzoom"]["reference"] == "truth"
         west, south, east, north = document["bounds"]
         tile = Tile(0, 0, 0)
@@ -252,17 +257,18 @@ def test_a_tile_is_drawn_again_after_nothing_but_a_lost_cache(
     assert len(set(contents)) == 1
 
 
-def test_a_full_queue_answers_503_and_health_stays_quick(
+def test_a_full_queue_answers_503_and_health_goes_on(
     app_settings: MakeSettings, middle_tile: Callable[[int], Tile]
 ) -> None:
     app = make_app(app_settings(queue_tiles=1, merged_tiles=1))
     middle = middle_tile(NATIVE + 2)
     paths = [path_of(Tile(middle.x + i, middle.y, middle.z)) for i in range(8)]
-    with TestClient(app) as client, ThreadPoolExecutor(9) as pool:
-        waiting = [pool.submit(client.get, path) for path in paths]
-        health = client.get("/healthz")
+    with TestClient(app) as client, ThreadPoolExecutor(8) as pool:
+        with occupy_denoiser(client):
+            waiting = [pool.submit(client.get, path) for path in paths]
+            wait_until(lambda: sum(future.done() for future in waiting) == len(paths) - 1)
+            assert client.get("/healthz").status_code == 200
         answers = [future.result() for future in waiting]
-    assert health.elapsed.total_seconds() < 2
     refused = [answer for answer in answers if answer.status_code == 503]
     assert refused
     assert {answer.status_code for answer in answers} == {200, 503}
@@ -321,7 +327,10 @@ def test_a_busy_server_may_answer_with_the_interpolated_tile(
     middle = middle_tile(NATIVE + 2)
     paths = [path_of(Tile(middle.x + i - 3, middle.y, middle.z)) for i in range(8)]
     with TestClient(app) as client, ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(client.get, paths))
+        with occupy_denoiser(client):
+            waiting = [pool.submit(client.get, path) for path in paths]
+            wait_until(lambda: sum(future.done() for future in waiting) == len(paths) - 1)
+        answers = [future.result() for future in waiting]
         fallbacks = [
             (path, answer)
             for path, answer in zip(paths, answers, strict=True)
@@ -342,23 +351,28 @@ def test_a_busy_server_may_answer_with_the_interpolated_tile(
 def test_tiles_for_viewers_that_have_left_are_not_drawn(
     config: Path, tmp_path: Path, middle_tile: Callable[[int], Tile]
 ) -> None:
+    slow = configured(config, tmp_path, steps=12, merged_tiles=1, deadline_seconds=300)
     middle = middle_tile(NATIVE + 3)
     tiles = [
         Tile(middle.x + 2 * i, middle.y + 2 * j, middle.z) for i in range(4) for j in (0, 1, 2)
     ]
-    with running("--config", config, "--threads", "1", cache=tmp_path / "cache") as server:
+    with serving(slow, tmp_path / "cache") as server:
+
+        def count(name: str) -> float:
+            return sum(v for key, v in read_metrics(server.client).items() if key[0] == name)
+
         host, port = server.client.base_url.host, server.client.base_url.port
         leaving = []
         for tile in tiles:
             connection = socket.create_connection((host, port or 80))
             connection.sendall(f"GET {path_of(tile)} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
             leaving.append(connection)
-        time.sleep(0.3)
+        wait_until(lambda: count("overzoom_queue_windows") > len(tiles) / 2)
         for connection in leaving:
             connection.close()
-        time.sleep(2.0)  # what had begun is finished
-        again = [server.get(path_of(tile)).headers["server-timing"] for tile in tiles]
-    assert sum('desc="miss"' in timing for timing in again) >= len(tiles) / 2
+        wait_until(lambda: count("overzoom_departed_windows_total") > len(tiles) / 2)
+        wait_until(lambda: count("overzoom_queue_windows") == 0)
+        assert count("overzoom_computed_tiles_total") < len(tiles) / 2
 
 
 def test_head_says_what_get_would(server: Server, middle_tile: Callable[[int], Tile]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from engine.imagery import Pixels
 from engine.window import Window
-from tests.tileserver.rasters import cut
+from tests.support.rasters import cut
 from tileserver.app import open_catalogue
 from tileserver.errors import SourceUnavailable
 from tileserver.settings import Settings

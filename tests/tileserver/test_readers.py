@@ -2,29 +2,34 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 import pytest
 
+from tests.support.waiting import LIMIT_SECONDS, wait_until_async
 from tileserver.errors import Overloaded, SourceUnavailable
 from tileserver.readers import READERS, Readers
 
 
-def test_a_source_that_hangs_holds_up_no_other_and_is_soon_refused() -> None:
-    readers, gate, begun = Readers(9, hang_seconds=1), threading.Event(), list[int]()
+def test_a_source_that_hangs_holds_up_no_other_and_is_soon_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    readers, gate, begun = Readers(9, hang_seconds=60), threading.Event(), list[int]()
 
     def hang() -> None:
         begun.append(1)
-        gate.wait(60)
+        gate.wait(LIMIT_SECONDS)
 
     async def scenario() -> None:
         stuck = [asyncio.create_task(readers.run("slow", hang)) for _ in range(READERS + 2)]
-        while len(begun) < READERS:
-            await asyncio.sleep(0.01)
-        assert await asyncio.wait_for(readers.run("quick", lambda: 7), 30) == 7
+        await wait_until_async(lambda: len(begun) == READERS)
+        assert await asyncio.wait_for(readers.run("quick", lambda: 7), LIMIT_SECONDS) == 7
         assert not any(task.done() for task in stuck)
-        await asyncio.sleep(1.1)
+        later = time.monotonic() + 61
+        monkeypatch.setattr("tileserver.readers.time.monotonic", lambda: later)
         with pytest.raises(SourceUnavailable):
             await readers.run("slow", hang)
+        monkeypatch.undo()
         gate.set()
         await asyncio.gather(*stuck)
         assert await readers.run("slow", lambda: 8) == 8, "it recovers by itself"
@@ -42,13 +47,13 @@ def test_too_many_reads_of_one_source_are_refused_and_departed_ones_make_room() 
 
     async def scenario() -> None:
         tasks = [asyncio.create_task(readers.run("one", read, number)) for number in range(3)]
-        await asyncio.sleep(0.05)
+        await wait_until_async(lambda: len(begun) == 2)
         with pytest.raises(Overloaded):
             await readers.run("one", read, 3)
         tasks[2].cancel()
-        await asyncio.sleep(0.05)
+        await wait_until_async(tasks[2].done)
         later = asyncio.create_task(readers.run("one", read, 4))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0)  # it has asked
         gate.set()
         await asyncio.gather(*tasks[:2], later)
 

@@ -13,13 +13,15 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+import yaml
 from PIL import Image
 from rasterio.io import MemoryFile
 from rio_tiler.colormap import cmap
 
 from engine.projection import pool
-from tests.tileserver.conftest import Server, decoded, running
-from tests.tileserver.rasters import cut
+from tests.support.rasters import cut
+from tests.support.server import Service, serving
+from tests.support.tiles import decoded
 from tileserver.errors import OutOfRange
 from tileserver.rendering import Rendering, shown
 from tileserver.sources.origin import file_origin
@@ -29,16 +31,19 @@ DEEP = 1
 
 
 @pytest.fixture(scope="module")
-def kinds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A server of rasters of several kinds, all of the same ground."""
     folder = tmp_path_factory.mktemp("kinds")
     for kind in ("rgb", "grey", "uint16", "four", "nodata"):
         cut(folder / f"{kind}.tif", kind)
-    with running(folder, cache=folder / "cache") as server:
+    config = folder / "overzoom.yaml"
+    sources = {path.stem: {"path": path.name} for path in folder.glob("*.tif")}
+    config.write_text(yaml.safe_dump({"sources": sources}))
+    with serving(config, folder / "cache") as server:
         yield server
 
 
-def tile_of(server: Server, source: str, depth: int = DEEP) -> str:
+def tile_of(server: Service, source: str, depth: int = DEEP) -> str:
     """The path of a tile in the raster's middle, so much deeper than native."""
     document = server.get(f"/{source}/tilejson.json").json()
     west, south, east, north = document["bounds"]
@@ -47,17 +52,17 @@ def tile_of(server: Server, source: str, depth: int = DEEP) -> str:
     return f"/{source}/{tile.z}/{tile.x}/{tile.y}"
 
 
-def levels(server: Server, path: str) -> np.ndarray:
+def levels(server: Service, path: str) -> np.ndarray:
     answer = server.get(path)
     assert answer.status_code == 200, answer.text
     return decoded(answer.content)
 
 
-def array(server: Server, path: str) -> np.ndarray:
+def array(server: Service, path: str) -> np.ndarray:
     return np.load(BytesIO(server.get(path).content))
 
 
-def test_every_format_holds_the_same_picture(kinds: Server) -> None:
+def test_every_format_holds_the_same_picture(kinds: Service) -> None:
     path = tile_of(kinds, "rgb")
     exact = levels(kinds, f"{path}.png").astype(int)
     for format, tolerance in (("webp", 6), ("jpg", 6), ("avif", 8)):
@@ -81,7 +86,7 @@ def test_every_format_holds_the_same_picture(kinds: Server) -> None:
     assert whole[1] - 1e-4 < south < north < whole[3] + 1e-4
 
 
-def test_values_of_many_bits_come_back_in_their_own_type(kinds: Server) -> None:
+def test_values_of_many_bits_come_back_in_their_own_type(kinds: Service) -> None:
     path = tile_of(kinds, "uint16")
     deep, native = array(kinds, f"{path}.npy"), array(kinds, f"{tile_of(kinds, 'uint16', 0)}.npy")
     assert deep.dtype == native.dtype == np.uint16
@@ -91,7 +96,7 @@ def test_values_of_many_bits_come_back_in_their_own_type(kinds: Server) -> None:
     assert np.abs(means - native[:3, row : row + 128, col : col + 128]).max() <= 1
 
 
-def test_a_tile_of_512_px_is_its_four_children(kinds: Server) -> None:
+def test_a_tile_of_512_px_is_its_four_children(kinds: Service) -> None:
     path = tile_of(kinds, "rgb")
     _, source, z, x, y = path.split("/")
     children = [
@@ -116,7 +121,7 @@ def test_a_tile_of_512_px_is_its_four_children(kinds: Server) -> None:
     assert kinds.get(f"{path}@2x.png?tilesize=256").status_code == 422
 
 
-def test_overviews_come_in_512_px_too(kinds: Server) -> None:
+def test_overviews_come_in_512_px_too(kinds: Service) -> None:
     answer = kinds.get(f"{tile_of(kinds, 'rgb', -2)}@2x.png")
     assert answer.status_code == 200
     assert answer.headers["x-overzoom"] == "native"
@@ -124,7 +129,7 @@ def test_overviews_come_in_512_px_too(kinds: Server) -> None:
 
 
 @pytest.mark.parametrize("depth", [-2, 0, DEEP])
-def test_bands_are_chosen_after_super_resolution(kinds: Server, depth: int) -> None:
+def test_bands_are_chosen_after_super_resolution(kinds: Service, depth: int) -> None:
     path = tile_of(kinds, "four", depth)
     plain = levels(kinds, f"{path}.png")
     swapped = levels(kinds, f"{path}.png?bidx=3&bidx=2&bidx=1")
@@ -135,7 +140,7 @@ def test_bands_are_chosen_after_super_resolution(kinds: Server, depth: int) -> N
     assert infrared.shape[:2] == (256, 256)
 
 
-def test_rescaling_is_of_the_sources_own_values(kinds: Server) -> None:
+def test_rescaling_is_of_the_sources_own_values(kinds: Service) -> None:
     path = tile_of(kinds, "uint16")
     values = array(kinds, f"{path}.npy")[:3].astype(float)
     shown = levels(kinds, f"{path}.png?rescale=2000,9000").transpose(2, 0, 1)
@@ -146,7 +151,7 @@ def test_rescaling_is_of_the_sources_own_values(kinds: Server) -> None:
     assert apart[..., 1].max() < 60
 
 
-def test_colour_maps_and_formulas_are_titilers(kinds: Server) -> None:
+def test_colour_maps_and_formulas_are_titilers(kinds: Service) -> None:
     path = tile_of(kinds, "grey")
     grey = levels(kinds, f"{path}.png")
     table = np.array([cmap.get("viridis")[level][:3] for level in range(256)])
@@ -159,23 +164,23 @@ def test_colour_maps_and_formulas_are_titilers(kinds: Server) -> None:
     assert brighter.mean() > levels(kinds, f"{colours}.png").mean() + 10
 
 
-def test_the_mask_can_be_left_out(kinds: Server) -> None:
+def test_the_mask_can_be_left_out(kinds: Service) -> None:
     path = tile_of(kinds, "nodata")
     assert levels(kinds, f"{path}.png").shape[2] == 4
     opaque = levels(kinds, f"{path}.png?return_mask=false")
     assert opaque.shape[2] == 3
 
 
-def test_every_rendering_is_a_tile_of_its_own(kinds: Server) -> None:
+def test_every_rendering_is_a_tile_of_its_own(kinds: Service) -> None:
     path = tile_of(kinds, "four")
-    queries = ("", "?bidx=1", "?bidx=2", "?rescale=0,99", "?color_formula=gamma%20RGB%202")
-    queries += ("?bidx=1&colormap_name=viridis", "?bidx=1&colormap_name=magma")
+    queries = ["", "?bidx=1", "?bidx=2", "?rescale=0,99", "?color_formula=gamma%20RGB%202"]
+    queries += ["?bidx=1&colormap_name=viridis", "?bidx=1&colormap_name=magma"]
     tags = [kinds.get(f"{path}.png{query}").headers["etag"] for query in queries]
     tags.append(kinds.get(f"{path}@2x.png").headers["etag"])
     assert len(set(tags)) == len(tags)
 
 
-def test_tilejson_passes_a_rendering_on(kinds: Server) -> None:
+def test_tilejson_passes_a_rendering_on(kinds: Service) -> None:
     query = "bidx=3&rescale=1%2C99.5&colormap_name=viridis&tile_format=webp"
     document = kinds.get(f"/rgb/tilejson.json?{query}").json()
     url = document["tiles"][0]
@@ -214,7 +219,7 @@ def test_tilejson_passes_a_rendering_on(kinds: Server) -> None:
         "tilesize=300",
     ],
 )
-def test_renderings_that_cannot_be_are_refused(kinds: Server, query: str) -> None:
+def test_renderings_that_cannot_be_are_refused(kinds: Service, query: str) -> None:
     answer = kinds.get(f"{tile_of(kinds, 'rgb')}.png?{query}")
     assert answer.status_code == 422
     assert answer.json() == {"detail": "zoom, tile or parameter out of range"}
@@ -222,7 +227,7 @@ def test_renderings_that_cannot_be_are_refused(kinds: Server, query: str) -> Non
         assert kinds.get(f"/rgb/tilejson.json?{query}").status_code == 422
 
 
-def test_a_colour_map_nested_without_end_is_refused_by_titilers_routes(kinds: Server) -> None:
+def test_a_colour_map_nested_without_end_is_refused_by_titilers_routes(kinds: Service) -> None:
     assert kinds.get(f"/grey/preview.png?colormap={'%5B%20' * 1200}").status_code == 422
 
 

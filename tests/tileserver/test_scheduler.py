@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Container, Sequence
 
@@ -11,6 +10,8 @@ import pytest
 from engine.imagery import Pixels
 from engine.probe import Waves
 from engine.window import Window
+from tests.support.pictures import Gated
+from tests.support.waiting import LIMIT_SECONDS, wait_until_async
 from tileserver.errors import Overloaded
 from tileserver.scheduler import Drawn, Scheduler, rectangle
 
@@ -21,20 +22,6 @@ def cell(row: int, col: int) -> Window:
     return Window(row * SIDE, col * SIDE, SIDE, SIDE)
 
 
-class Gated:
-    """Imagery that notes every window read, and lets the first read wait."""
-
-    def __init__(self) -> None:
-        self.reads: list[Window] = []
-        self.entered, self.gate = threading.Event(), threading.Event()
-
-    def read(self, window: Window) -> Pixels:
-        self.reads.append(window)
-        self.entered.set()
-        assert self.gate.wait(10)
-        return Waves().read(window)
-
-
 def drawn(
     scheduler: Scheduler, picture: Gated, wanted: list[Window], extra: Container[Window] = ()
 ) -> list[Drawn]:
@@ -42,7 +29,7 @@ def drawn(
 
     async def scenario() -> list[Drawn]:
         tasks = [asyncio.create_task(scheduler.draw(picture, wanted[0]))]
-        await asyncio.to_thread(picture.entered.wait, 10)
+        await asyncio.to_thread(picture.entered.wait, LIMIT_SECONDS)
         for window in wanted[1:]:
             draw = scheduler.draw(picture, window, extra=window in extra)
             tasks.append(asyncio.create_task(draw))
@@ -128,20 +115,24 @@ def test_a_tile_waits_for_one_extra_window_at_most_and_these_are_merged_too() ->
     scheduler = Scheduler(99, 16, 60)
 
     async def scenario() -> None:
-        tasks = [asyncio.create_task(scheduler.draw(busy, cell(9, 9)))]
-        await asyncio.to_thread(busy.entered.wait, 10)
-        for place in (cell(0, 0), cell(0, 1)):
-            tasks.append(asyncio.create_task(scheduler.draw_extra([first, second], place)))
+        occupied = asyncio.create_task(scheduler.draw(busy, cell(9, 9)))
+        await asyncio.to_thread(busy.entered.wait, LIMIT_SECONDS)
+        extra = [
+            asyncio.create_task(scheduler.draw_extra([first, second], place))
+            for place in (cell(0, 0), cell(0, 1))
+        ]
         while scheduler.waiting < 4:
             await asyncio.sleep(0)
         busy.gate.set()
-        await asyncio.to_thread(second.entered.wait, 10)
+        await asyncio.to_thread(second.entered.wait, LIMIT_SECONDS)
         plain = asyncio.create_task(scheduler.draw(busy, cell(7, 7)))
         await asyncio.sleep(0)
         second.gate.set()
         await plain
-        assert (await asyncio.gather(*tasks))[1][0].merged == 2
-        assert plain.result().waited_seconds < tasks[1].result()[0].waited_seconds
+        await occupied
+        (one, _), _ = await asyncio.gather(*extra)
+        assert one.merged == 2
+        assert plain.result().waited_seconds < one.waited_seconds
 
     asyncio.run(scenario())
     scheduler.close()
@@ -159,11 +150,11 @@ def test_extra_windows_are_refused_before_any_other_and_all_of_them_at_once() ->
 
     async def scenario() -> None:
         first = asyncio.create_task(scheduler.draw(picture, cell(0, 0)))
-        await asyncio.to_thread(picture.entered.wait, 10)
+        await asyncio.to_thread(picture.entered.wait, LIMIT_SECONDS)
         plain = [asyncio.create_task(scheduler.draw(picture, cell(3, 3)))]
-        await asyncio.sleep(0.01)
+        await wait_until_async(lambda: scheduler.waiting == 1)
         extra = asyncio.create_task(scheduler.draw_extra([Waves(), Waves()], cell(5, 5)))
-        await asyncio.sleep(0.01)
+        await wait_until_async(lambda: scheduler.waiting == 3)
         assert scheduler.shed == 0, "there is room for one and two"
         plain.append(asyncio.create_task(scheduler.draw(picture, cell(7, 7))))
         with pytest.raises(Overloaded):
@@ -181,7 +172,7 @@ def test_a_full_queue_refuses_the_oldest_which_would_come_too_late() -> None:
 
     async def scenario() -> None:
         first = asyncio.create_task(scheduler.draw(picture, cell(0, 0)))
-        await asyncio.to_thread(picture.entered.wait, 10)
+        await asyncio.to_thread(picture.entered.wait, LIMIT_SECONDS)
         others = []
         for number in range(3):
             others.append(asyncio.create_task(scheduler.draw(picture, cell(5 + 2 * number, 5))))
@@ -225,7 +216,7 @@ def test_windows_that_nobody_awaits_any_more_are_not_drawn() -> None:
 
     async def scenario() -> None:
         first = asyncio.create_task(scheduler.draw(picture, cell(0, 0)))
-        await asyncio.to_thread(picture.entered.wait, 10)
+        await asyncio.to_thread(picture.entered.wait, LIMIT_SECONDS)
         left = asyncio.create_task(scheduler.draw(picture, cell(5, 5)))
         stays = asyncio.create_task(scheduler.draw(picture, cell(7, 7)))
         await asyncio.sleep(0)
@@ -265,7 +256,7 @@ def test_whoever_waits_when_it_closes_is_told_to_come_again() -> None:
 
     async def scenario() -> None:
         first = asyncio.create_task(scheduler.draw(picture, cell(0, 0)))
-        await asyncio.to_thread(picture.entered.wait, 10)
+        await asyncio.to_thread(picture.entered.wait, LIMIT_SECONDS)
         second = asyncio.create_task(scheduler.draw(picture, cell(5, 5)))
         await asyncio.sleep(0)
         closing = asyncio.create_task(asyncio.to_thread(scheduler.close))

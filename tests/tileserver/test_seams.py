@@ -10,30 +10,41 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+import torch
 from morecantile import Tile
+from starlette.testclient import TestClient
 
 from engine.window import Window
-from tests.tileserver.conftest import Server, block, decoded, mosaic, path_of, running
-from tileserver.app import open_catalogue
+from tests.support.server import running
+from tests.support.tiles import block, decoded, mosaic, path_of
+from tileserver.app import make_app, open_catalogue
 from tileserver.encoding import to_levels
 from tileserver.grid import TILE_PX
 from tileserver.layers import Layer
 from tileserver.settings import Settings
 
 NATIVE = 19
-SIZE = 6
+SIZE = 4
 CONNECTIONS = 6
+ORDERS: tuple[dict[str, object], ...] = ({}, {"threads": 1}, {})
+"""Settings of three servers; each is asked in an order of its own."""
+
+Tiles = dict[Tile, np.ndarray]
 
 
-def fetched(server: Server, tiles: list[Tile]) -> dict[Tile, np.ndarray]:
+def fetch(client: httpx.Client | TestClient, tiles: list[Tile]) -> Tiles:
     """Tiles asked for as a viewer does: in this order, six at a time."""
-    with (
-        ThreadPoolExecutor(CONNECTIONS) as pool,
-        httpx.Client(base_url=server.url, timeout=300) as client,
-    ):
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
         answers = list(pool.map(lambda tile: client.get(path_of(tile)), tiles))
     assert {answer.status_code for answer in answers} == {200}
     return {t: decoded(a.content) for t, a in zip(tiles, answers, strict=True)}
+
+
+def shuffle(tiles: list[Tile], number: int) -> list[Tile]:
+    """The order in which the server of a number is asked."""
+    order = list(tiles)
+    random.Random(number).shuffle(order)
+    return order
 
 
 @pytest.fixture(scope="module")
@@ -42,32 +53,52 @@ def wanted(middle_tile: Callable[[int], Tile]) -> list[Tile]:
 
 
 @pytest.fixture(scope="module")
-def thrice(
-    patient: Path, wanted: list[Tile], tmp_path_factory: pytest.TempPathFactory
-) -> list[dict[Tile, np.ndarray]]:
-    """The same tiles from three fresh servers, each in an order of its own."""
-    found = []
-    for number, options in enumerate([[], ["--threads", "1"], []]):
-        order = list(wanted)
-        random.Random(number).shuffle(order)
-        cache = tmp_path_factory.mktemp("cache")
-        with running("--config", patient, *options, cache=cache) as server:
-            found.append(fetched(server, order))
+def thrice(config_settings: Settings, wanted: list[Tile]) -> list[Tiles]:
+    """The same tiles from three fresh applications."""
+    found, threads = [], torch.get_num_threads()
+    try:
+        for number, update in enumerate(ORDERS):
+            settings = config_settings.model_copy(update={**update, "deadline_seconds": 300})
+            with TestClient(make_app(settings)) as client:
+                found.append(fetch(client, shuffle(wanted, number)))
+    finally:
+        torch.set_num_threads(threads)
     return found
 
 
-def test_three_servers_in_three_orders_draw_identical_pixels(
-    thrice: list[dict[Tile, np.ndarray]], wanted: list[Tile]
-) -> None:
+def assert_equal(thrice: list[Tiles], wanted: list[Tile]) -> None:
     first, *others = thrice
     for other in others:
         differing = [tile for tile in wanted if not np.array_equal(first[tile], other[tile])]
         assert not differing
 
 
+def test_three_servers_in_three_orders_draw_identical_pixels(
+    thrice: list[Tiles], wanted: list[Tile]
+) -> None:
+    assert_equal(thrice, wanted)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("bundled_checkpoint")
+def test_three_processes_in_three_orders_draw_identical_pixels(
+    patient: Path, wanted: list[Tile], tmp_path: Path
+) -> None:
+    found = []
+    for number, update in enumerate(ORDERS):
+        options = [f"--{name}={value}" for name, value in update.items()]
+        cache = tmp_path / f"cache{number}"
+        with (
+            running("--config", patient, *options, cache=cache) as server,
+            httpx.Client(base_url=server.url, timeout=300) as client,
+        ):
+            found.append(fetch(client, shuffle(wanted, number)))
+    assert_equal(found, wanted)
+
+
 @pytest.mark.parametrize("zoom", [NATIVE + 1, NATIVE + 2])
 def test_the_tiles_are_crops_of_one_window_evaluation(
-    thrice: list[dict[Tile, np.ndarray]], config_settings: Settings, zoom: int
+    thrice: list[Tiles], config_settings: Settings, zoom: int
 ) -> None:
     layer = open_catalogue(config_settings)["yellowstone"].layer("WebMercatorQuad")
     tiles = {tile: levels for tile, levels in thrice[0].items() if tile.z == zoom}
@@ -104,6 +135,8 @@ def border_ratio(levels: np.ndarray, plain: np.ndarray) -> float:
     return ratio(levels) / ratio(plain)
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("bundled_checkpoint")
 @pytest.mark.parametrize(("zoom", "tiles"), [(NATIVE + 1, 6), (NATIVE + 2, 8)])
 def test_tile_borders_are_as_steep_as_the_interior_where_independent_tiles_are_steeper(
     config_settings: Settings, zoom: int, tiles: int

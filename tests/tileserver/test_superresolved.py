@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import doctest
 import os
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
 import morecantile
 import numpy as np
 import pytest
+from morecantile import Tile
 from PIL import Image
 from rasterio.errors import RasterioIOError
 from rio_tiler.errors import TileOutsideBounds
 from rio_tiler.io import Reader
 from starlette.testclient import TestClient
 
-from tests.tileserver.conftest import Server, decoded, path_of
-from tests.tileserver.rasters import SCENE, cut, full_disk
-from tests.tileserver.sources.test_watch import inverted
+from tests.support.changing import inverted
+from tests.support.rasters import SCENE, cut, full_disk
+from tests.support.server import Server
+from tests.support.tiles import decoded, path_of
 from tileserver import SuperResolvedReader
 from tileserver.superresolved import UnsupportedOption
 
@@ -39,7 +42,10 @@ def test_a_picture_that_the_grid_does_not_reach_is_read_as_rio_tiler_reads_it(
 
 @pytest.mark.filterwarnings("ignore:The dataset has no Overviews")
 def test_the_docstring_s_example_runs_and_its_app_serves_the_server_s_pixels(
-    server: Server, middle_tile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server,
+    middle_tile: Callable[[int], Tile],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     os.symlink(SCENE, "scene.tif")

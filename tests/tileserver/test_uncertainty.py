@@ -6,9 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from pathlib import Path
 
-import httpx
 import morecantile
 import numpy as np
 import pytest
@@ -18,9 +16,12 @@ from starlette.testclient import TestClient
 
 from engine.uncertainty import deviation
 from engine.window import Window
-from tests.tileserver.conftest import Server, decoded, mosaic, path_of, running
-from tests.tileserver.operation.test_access import hashed
-from tests.tileserver.rasters import cut
+from tests.support.keys import hashed
+from tests.support.pictures import occupy_denoiser
+from tests.support.rasters import cut
+from tests.support.server import Server, Service, serving
+from tests.support.tiles import decoded, mosaic, path_of
+from tests.support.waiting import wait_until
 from tileserver.app import make_app, open_catalogue
 from tileserver.deviation import deviation_rendering, deviation_shown
 from tileserver.errors import NoUncertainty
@@ -34,7 +35,7 @@ MakeSettings = Callable[..., Settings]
 
 
 @pytest.fixture(scope="module")
-def floats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def floats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A server of a raster whose tiles of numbers are not rounded, with a hole in it."""
     folder = tmp_path_factory.mktemp("floats")
     for kind in ("float", "grey"):
@@ -45,7 +46,7 @@ def floats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     }
     config = folder / "overzoom.yaml"
     config.write_text(yaml.safe_dump({"sources": sources}))
-    with running("--config", config, cache=folder / "cache") as server:
+    with serving(config, folder / "cache") as server:
         yield server
 
 
@@ -53,13 +54,13 @@ def uncertain(tile: Tile, source: str = "yellowstone", format: str = "png") -> s
     return f"/{source}/uncertainty/tiles/WebMercatorQuad/{tile.z}/{tile.x}/{tile.y}.{format}"
 
 
-def array(server: Server, path: str) -> np.ndarray:
+def array(server: Service, path: str) -> np.ndarray:
     answer = server.get(path)
     assert answer.status_code == 200, answer.text
     return np.load(BytesIO(answer.content))
 
 
-def middle(server: Server, source: str, depth: int) -> Tile:
+def middle(server: Service, source: str, depth: int) -> Tile:
     document = server.get(f"/{source}/tilejson.json").json()
     west, south, east, north = document["bounds"]
     zoom = document["overzoom"]["native_maxzoom"] + depth
@@ -68,7 +69,7 @@ def middle(server: Server, source: str, depth: int) -> Tile:
 
 @pytest.mark.parametrize("depth", [1, 2])
 def test_its_numbers_are_the_standard_deviation_of_the_samples_tiles(
-    floats: Server, depth: int
+    floats: Service, depth: int
 ) -> None:
     tile = middle(floats, "float", depth)
     tiles = [array(floats, f"{path_of(tile, 'float', 'npy')}?noise_seed={seed}") for seed in SEEDS]
@@ -82,7 +83,9 @@ def test_its_numbers_are_the_standard_deviation_of_the_samples_tiles(
 
 
 @pytest.mark.parametrize("query", ["", "?rescale=2,9&colormap_name=inferno", "?bidx=2"])
-def test_the_legend_turns_a_tiles_colours_back_into_its_numbers(floats: Server, query: str) -> None:
+def test_the_legend_turns_a_tiles_colours_back_into_its_numbers(
+    floats: Service, query: str
+) -> None:
     tile = middle(floats, "float", 1)
     picture = decoded(floats.get(uncertain(tile, "float") + query).content)
     legend = floats.get(f"/float/uncertainty/legend.json{query}").json()
@@ -116,25 +119,15 @@ def wanted(middle_tile: Callable[[int], Tile]) -> list[Tile]:
 
 
 @pytest.fixture(scope="module")
-def twice(
-    demo: Path, wanted: list[Tile], tmp_path_factory: pytest.TempPathFactory
-) -> list[dict[Tile, bytes]]:
-    """The same tiles from two fresh servers, in two orders, the second among plain ones."""
-    source = {"path": str(demo / "yellowstone_20cm.tif")}
-    patient = {"sources": {"yellowstone": source}, "deadline_seconds": 300}
-    config = tmp_path_factory.mktemp("patient") / "overzoom.yaml"
-    config.write_text(yaml.safe_dump(patient))
+def twice(config_settings: Settings, wanted: list[Tile]) -> list[dict[Tile, bytes]]:
+    """The same tiles from two fresh applications, in two orders, the second among plain ones."""
+    settings = config_settings.model_copy(update={"deadline_seconds": 300})
     found = []
     for number in (0, 1):
         order = list(wanted)
         random.Random(number).shuffle(order)
         paths = [path for tile in order for path in [uncertain(tile)] + [path_of(tile)] * number]
-        cache = tmp_path_factory.mktemp("cache")
-        with (
-            running("--config", config, cache=cache) as server,
-            ThreadPoolExecutor(4) as pool,
-            httpx.Client(base_url=server.url, timeout=300) as client,
-        ):
+        with TestClient(make_app(settings)) as client, ThreadPoolExecutor(4) as pool:
             answers = dict(zip(paths, pool.map(client.get, paths), strict=True))
         assert {answer.status_code for answer in answers.values()} == {200}
         found.append({tile: answers[uncertain(tile)].content for tile in wanted})
@@ -154,7 +147,8 @@ def test_the_tiles_are_crops_of_one_evaluation(
     tiles = {tile: decoded(content) for tile, content in twice[0].items() if tile.z == zoom}
     top, left = min(t.y for t in tiles), min(t.x for t in tiles)
     whole = Window(top * TILE_PX, left * TILE_PX, 2 * TILE_PX, 3 * TILE_PX)
-    pictures = layer.samples.pictures(zoom, SEEDS)
+    every = [layer.samples.sample(seed) for seed in SEEDS]
+    pictures = layer.samples.pictures(zoom, every)
     spread = deviation(picture.read(whole) for picture in pictures).astype(np.float32)
     rendering = deviation_rendering(PLAIN, source.raster)
     expected = deviation_shown(spread, np.ones(spread.shape[1:], bool), source.raster, rendering)
@@ -278,7 +272,10 @@ def test_a_busy_server_refuses_it_where_plain_tiles_have_a_stand_in(
     tiles = [Tile(start.x + i - 3, start.y, start.z) for i in range(6)]
     paths = [path(tile) for tile in tiles for path in (uncertain, path_of)]
     with TestClient(app) as client, ThreadPoolExecutor(12) as pool:
-        answers = dict(zip(paths, pool.map(client.get, paths), strict=True))
+        with occupy_denoiser(client):
+            waiting = {path: pool.submit(client.get, path) for path in paths}
+            wait_until(lambda: sum(f.done() for f in waiting.values()) >= len(paths) - 1)
+        answers = {path: future.result() for path, future in waiting.items()}
     statuses = {answers[uncertain(tile)].status_code for tile in tiles}
     assert 503 in statuses
     assert statuses <= {200, 503}
@@ -301,7 +298,7 @@ def test_it_needs_the_sources_key(
         assert document["tiles"][0].endswith("&key=secret")
 
 
-def test_grey_rasters_have_one_too(floats: Server) -> None:
+def test_grey_rasters_have_one_too(floats: Service) -> None:
     tile = middle(floats, "grey", 1)
     assert decoded(floats.get(uncertain(tile, "grey")).content).shape == (256, 256, 3)
     assert array(floats, uncertain(tile, "grey", "npy")).shape == (2, 256, 256)

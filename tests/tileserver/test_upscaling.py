@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,16 +16,12 @@ from rasterio.errors import NotGeoreferencedWarning
 from engine.checkpoint import load_checkpoint
 from engine.evaluation.ways import super_resolved
 from engine.sampler import SamplerSettings
-from tests.tileserver.rasters import SIDE, cut
-from tileserver.checkpoints import COMPACT
+from tests.support.commands import call_overzoom, command_of
+from tests.support.rasters import SIDE, cut
+from tests.support.waiting import wait_until
 from tileserver.upscaling import Upscaling, upscale
 
-WORK = Upscaling(2, SamplerSettings(), COMPACT)
-
-
-def overzoom(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tileserver", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+WORK = Upscaling(2, SamplerSettings())
 
 
 @pytest.mark.parametrize("kind", ["rgb", "rgba", "nodata", "mask", "uint16", "four", "nan"])
@@ -40,7 +34,7 @@ def test_every_kind_of_raster_averages_back_to_itself(tmp_path: Path, kind: str)
         assert after.bounds == before.bounds
         assert after.dtypes[0] == before.dtypes[0]
         assert after.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
-        assert after.tags()["OVERZOOM_CHECKPOINT"] == "compact"
+        assert after.tags()["OVERZOOM_CHECKPOINT"] == "small"
         valid = before.dataset_mask() > 0
         if kind == "nan":
             valid = np.isfinite(before.read(1))
@@ -55,59 +49,58 @@ def test_every_kind_of_raster_averages_back_to_itself(tmp_path: Path, kind: str)
     rounding = {"nan": 1e-5}.get(kind, 0.76)
     # Where contrast is out of range it is shrunk, which may round a mean that is not: 1 level.
     assert np.abs(means - data)[:, valid].max() <= rounding
-    assert np.abs(np.diff(fine[0])).mean() > 0.6 * np.abs(np.diff(data[0])).mean()
+
+
+def test_the_bundled_checkpoint_draws_steeper_than_interpolation(
+    tmp_path: Path, bundled_checkpoint: Path
+) -> None:
+    source, out = cut(tmp_path / "in.tif", "rgb"), tmp_path / "out.tif"
+    upscale(source, out, WORK, None)
+    with rasterio.open(source) as before, rasterio.open(out) as after:
+        assert after.tags()["OVERZOOM_CHECKPOINT"] == bundled_checkpoint.stem
+        low, fine = before.read(1).astype(float), after.read(1).astype(float)
+    assert np.abs(np.diff(fine)).mean() > 0.6 * np.abs(np.diff(low)).mean()
 
 
 def test_the_pixels_are_the_engines_whatever_the_blocks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_checkpoint: Path
 ) -> None:
     source = cut(tmp_path / "in.tif", "rgb")
     with rasterio.open(source) as scene:
         low = scene.read().astype(np.float32) / np.float32(255)
-    whole = super_resolved(low, load_checkpoint(COMPACT), SamplerSettings(), zooms=2)
+    whole = super_resolved(low, load_checkpoint(small_checkpoint), SamplerSettings(), zooms=2)
     for block_px in (1024, 512):
         monkeypatch.setattr("tileserver.upscaling.BLOCK_PX", block_px)
         out = tmp_path / f"{block_px}.tif"
-        upscale(source, out, Upscaling(4, SamplerSettings(), COMPACT), None)
+        upscale(source, out, Upscaling(4, SamplerSettings()), None)
         with rasterio.open(out) as file:
             # Both mirror at the border; the one repeats the last pixel, the other does not.
             inner = (slice(None), slice(160, -160), slice(160, -160))
             np.testing.assert_array_equal(file.read()[inner], np.rint(whole * 255)[inner])
 
 
-def test_a_run_that_was_killed_goes_on_to_the_same_file(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_run_that_was_killed_goes_on_to_the_same_file(
+    tmp_path: Path, small_checkpoint: Path
+) -> None:
+    options = ["--factor", 4, "--steps", 1, "--checkpoint", small_checkpoint]
     source = cut(tmp_path / "in.tif", "rgb")
     straight, halting = tmp_path / "straight.tif", tmp_path / "halting.tif"
-    done = overzoom("upscale", source, straight, "--factor", "4", "--steps", "1")
-    assert done.returncode == 0, done.stderr
+    done = call_overzoom("upscale", source, straight, *options)
+    assert done.exit_code == 0, done.stderr
     assert "block" in done.stderr
     parts = tmp_path / "halting.tif.parts"
-    command = [
-        sys.executable,
-        "-m",
-        "tileserver",
-        "upscale",
-        source,
-        halting,
-        "--factor",
-        "4",
-        "--steps",
-        "1",
-    ]
-    with subprocess.Popen([*map(str, command)], stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 120
-        while not list(parts.glob("*.tif")) and time.monotonic() < deadline:
-            time.sleep(0.02)
+    command = command_of("upscale", source, halting, *options)
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        wait_until(lambda: list(parts.glob("*.tif")))
         os.kill(process.pid, signal.SIGKILL)
     assert not halting.exists()
     kept = sorted(parts.glob("*.tif"))[0]
     with pytest.warns(NotGeoreferencedWarning), rasterio.open(kept, "r+") as strip:
         # Marked: drawn again it would lose the mark.
         strip.write(np.full((1, 8, 8), 77, np.uint8), [1], window=((0, 8), (0, 8)))
-    done = overzoom(
-        "upscale", source, halting, "--factor", "4", "--steps", "1", "--noise-seed", "0"
-    )
-    assert done.returncode == 0, done.stderr
+    done = call_overzoom("upscale", source, halting, *options, "--noise-seed", "0")
+    assert done.exit_code == 0, done.stderr
     assert not parts.exists()
     with rasterio.open(straight) as one, rasterio.open(halting) as other:
         expected, found = one.read(), other.read()
@@ -131,13 +124,13 @@ def test_strips_of_other_settings_are_not_used(tmp_path: Path) -> None:
 def test_uncertainty_is_the_deviation_over_noise_seeds(tmp_path: Path) -> None:
     source, out, spread = (tmp_path / name for name in ("in.tif", "out.png", "spread.tif"))
     cut(source, "mask")
-    done = overzoom("upscale", source, out, "--uncertainty", spread, "--samples", 3)
-    assert done.returncode == 0, done.stderr
+    done = call_overzoom("upscale", source, out, "--uncertainty", spread, "--samples", 3)
+    assert done.exit_code == 0, done.stderr
     drawn = []
     for seed in range(3):
         path = tmp_path / f"{seed}.tif"
         settings = SamplerSettings(noise_seed=seed)
-        upscale(source, path, Upscaling(2, settings, COMPACT), None)
+        upscale(source, path, Upscaling(2, settings), None)
         with rasterio.open(path) as file:
             drawn.append(file.read().astype(float))
             valid = file.dataset_mask() > 0
@@ -162,8 +155,8 @@ def test_a_picture_without_a_place_is_upscaled_too(tmp_path: Path) -> None:
         rasterio.open(tmp_path / "in.png", "w", "PNG", SIDE, SIDE, 3, dtype="uint8") as out,
     ):
         out.write(pixels)
-    done = overzoom("upscale", tmp_path / "in.png", tmp_path / "out.png", "--factor", 2)
-    assert done.returncode == 0, done.stderr
+    done = call_overzoom("upscale", tmp_path / "in.png", tmp_path / "out.png", "--factor", 2)
+    assert done.exit_code == 0, done.stderr
     assert "Warning" not in done.stderr
     with (
         pytest.warns(NotGeoreferencedWarning),
@@ -203,8 +196,8 @@ def test_what_cannot_be_upscaled_is_refused_in_one_line(
             out.write(scene.read().astype(np.uint32))
     (tmp_path / "folder.tif").mkdir()
     (tmp_path / "taken.tif.parts").mkdir()
-    done = overzoom("upscale", *arguments)
-    assert done.returncode == 1
+    done = call_overzoom("upscale", *arguments)
+    assert done.exit_code == 1
     (line,) = done.stderr.strip().splitlines()
     assert reason in line
 

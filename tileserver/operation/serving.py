@@ -18,6 +18,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tileserver.operation.health import Health
@@ -43,7 +44,7 @@ def run(app: FastAPI, health: Health, settings: Settings) -> None:
     Server(config_of(app, settings), health, settings.operation.drain_seconds).run()
 
 
-def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
+def config_of(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     """uvicorn's settings."""
     proxies = list(settings.access.trusted_proxies)
     return uvicorn.Config(

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 import pytest
 from starlette.testclient import TestClient
 
-from tests.tileserver.operation.test_access import hashed
+from tests.support.keys import hashed
 from tileserver.app import make_app
 from tileserver.settings import Settings
 

@@ -15,8 +15,9 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 from starlette.testclient import TestClient
 
-from tests.tileserver.conftest import Server, decoded
-from tests.tileserver.rasters import SCENE
+from tests.support.rasters import SCENE
+from tests.support.server import Server
+from tests.support.tiles import decoded
 from tileserver.app import make_app
 from tileserver.settings import read_settings
 

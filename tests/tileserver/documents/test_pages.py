@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests import browser as browsers
-from tests.browser import next_frame, wait_until
-from tests.tileserver.conftest import Server
+from tests.support import browser as browsers
+from tests.support.browser import next_frame, wait_until
+from tests.support.server import Server
 
 COUNT_CHANGES = """() => {
     const [map, badge] = ['map', 'badge'].map(id => document.getElementById(id));
@@ -26,14 +26,14 @@ GRIDS = {"WebMercatorQuad": 19, "UTM31WGS84Quad": 19, "WorldCRS84Quad": 18}
 
 @pytest.fixture(scope="module")
 def browser_page() -> Iterator[Page]:
-    with browsers.launched() as browser:
-        yield browsers.opened(browser)
+    with browsers.launch() as browser:
+        yield browsers.open_page(browser)
 
 
 @pytest.fixture
 def page(browser_page: Page, server: Server) -> Iterator[Page]:
     """A page that must not complain, ask in vain or ask elsewhere."""
-    with browsers.watched(browser_page, server.url):
+    with browsers.watch(browser_page, server.url):
         yield browser_page
 
 

@@ -14,9 +14,10 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 from starlette.testclient import TestClient
 
-from tests.tileserver.conftest import Server, decoded
-from tests.tileserver.operation.test_access import hashed
-from tests.tileserver.rasters import cut
+from tests.support.keys import hashed
+from tests.support.rasters import cut
+from tests.support.server import Server
+from tests.support.tiles import decoded
 from tileserver.app import make_app
 from tileserver.settings import read_settings
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import signal
 import sqlite3
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from contextlib import closing
 from io import BytesIO
@@ -21,8 +19,10 @@ from pmtiles.reader import MmapSource, Reader
 from starlette.testclient import TestClient
 
 from cache import DiskStore, TileKey
-from tests.tileserver.commands import called
-from tests.tileserver.conftest import WEB_MERCATOR, block, mosaic, path_of
+from tests.support.commands import call_overzoom, command_of
+from tests.support.machine import needs_mount
+from tests.support.tiles import WEB_MERCATOR, block, mosaic, path_of
+from tests.support.waiting import wait_until
 from tileserver.app import make_app
 from tileserver.settings import Settings
 
@@ -42,7 +42,7 @@ BBOX = ",".join(
 def filled(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache with a block of 4x4 tiles at zoom 20, and what lies above."""
     folder = tmp_path_factory.mktemp("filled")
-    done = called(
+    done = call_overzoom(
         "prerender", "yellowstone", "--config", config, "--cache-dir", folder,
         "--bbox", BBOX, "--zooms", "17-20",
     )  # fmt: skip
@@ -81,24 +81,25 @@ def test_prerendered_tiles_are_the_servers_own(
             assert 'cache;desc="disk"' in answer.headers["server-timing"]
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_where_it_was(config: Path, tmp_path: Path) -> None:
     arguments = ["prerender", "yellowstone", "--config", config, "--cache-dir", tmp_path,
                  "--bbox", BBOX, "--zooms", "18-20", "--concurrency", "4"]  # fmt: skip
-    command = [sys.executable, "-m", "tileserver", *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
-        deadline = time.monotonic() + 60
-        while len(list(tmp_path.rglob("*.png"))) < 6 and time.monotonic() < deadline:
-            time.sleep(0.02)
+    with subprocess.Popen(
+        command_of(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as first:
+        wait_until(lambda: len(list(tmp_path.rglob("*.png"))) >= 6)
         first.send_signal(signal.SIGKILL)
     there = len(list(tmp_path.rglob("*.png")))
     assert there >= 6
-    done = called(*arguments)
+    done = call_overzoom(*arguments)
     assert done.exit_code == 0, done.stderr
     made = len(list(tmp_path.rglob("*.png"))) - there
     assert done.stdout == f"yellowstone: {made} tiles made, {there} were there, 0 failed\n"
     assert made > 0
 
 
+@needs_mount
 def test_tiles_that_fail_are_told_and_fail_the_command(
     config: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -106,7 +107,7 @@ def test_tiles_that_fail_are_told_and_fail_the_command(
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", disk], check=True)
     try:  # a cache that cannot keep a tile
-        done = called("prerender", "yellowstone", "--config", config, "--cache-dir", disk,
+        done = call_overzoom("prerender", "yellowstone", "--config", config, "--cache-dir", disk,
                         "--bbox", BBOX, "--zooms", "19")  # fmt: skip
     finally:
         subprocess.run(["umount", disk], check=True)
@@ -128,7 +129,7 @@ def test_tiles_that_fail_are_told_and_fail_the_command(
 def test_nothing_to_fill_is_said_in_one_line(
     config: Path, tmp_path: Path, arguments: list[str], reason: str
 ) -> None:
-    done = called("prerender", *arguments, "--config", config, "--cache-dir", tmp_path)
+    done = call_overzoom("prerender", *arguments, "--config", config, "--cache-dir", tmp_path)
     assert done.exit_code == 1
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
@@ -136,7 +137,7 @@ def test_nothing_to_fill_is_said_in_one_line(
 
 
 def exported(filled: Path, config: Path, out: Path, *options: str) -> None:
-    done = called("cache", "export", out, "--source", "yellowstone", "--config", config,
+    done = call_overzoom("cache", "export", out, "--source", "yellowstone", "--config", config,
                     "--cache-dir", filled, *options)  # fmt: skip
     assert done.exit_code == 0, done.stderr
     assert str(out) in done.stdout
@@ -211,7 +212,7 @@ def test_tiles_of_another_version_are_not_exported(
     with TestClient(make_app(app_settings(noise_seed=7))) as client:
         assert client.get(path_of(MIDDLE)).status_code == 200
     assert len(stored(folder)) == 1
-    done = called("cache", "export", tmp_path / "out.mbtiles", "--source", "yellowstone",
+    done = call_overzoom("cache", "export", tmp_path / "out.mbtiles", "--source", "yellowstone",
                     "--config", config, "--cache-dir", folder)  # fmt: skip
     assert done.exit_code == 1
     assert "run overzoom prerender first" in done.stderr
@@ -229,7 +230,7 @@ def test_tiles_of_another_version_are_not_exported(
 def test_what_cannot_be_exported_is_said_in_one_line(
     filled: Path, config: Path, tmp_path: Path, out: str, options: list[str], reason: str
 ) -> None:
-    done = called("cache", "export", tmp_path / out, "--source", "yellowstone",
+    done = call_overzoom("cache", "export", tmp_path / out, "--source", "yellowstone",
                     "--config", config, "--cache-dir", filled, *options)  # fmt: skip
     assert done.exit_code == 1
     assert reason in done.stderr

@@ -9,9 +9,9 @@ import yaml
 from starlette.testclient import TestClient
 
 from cache import DiskStore, ObjectStore, RedisStore, Store, TileKey
-from tests.services import S3, RedisServer
-from tests.tileserver.commands import called
-from tests.tileserver.conftest import WEB_MERCATOR, path_of
+from tests.support.commands import call_overzoom
+from tests.support.services import S3, RedisServer
+from tests.support.tiles import WEB_MERCATOR, path_of
 from tileserver.app import make_app
 from tileserver.settings import read_settings
 
@@ -65,7 +65,7 @@ def left(store: Store) -> set[str]:
 
 
 def test_stats_count_by_tier_source_and_zoom(tiers: tuple[Path, list[Store]]) -> None:
-    done = called("cache", "stats", "--config", tiers[0])
+    done = call_overzoom("cache", "stats", "--config", tiers[0])
     assert done.exit_code == 0, done.stderr
     lines = done.stdout.splitlines()
     assert [line.split(":")[0] for line in lines] == [
@@ -95,10 +95,10 @@ def test_what_was_chosen_goes_from_every_tier(
 ) -> None:
     config, stores = tiers
     command = ["cache", "purge", "--config", config, *options]
-    counted = called(*command, "--dry-run")
+    counted = call_overzoom(*command, "--dry-run")
     assert counted.exit_code == 0, counted.stderr
     assert [left(store) for store in stores] == [set(keys())] * 3
-    done = called(*command)
+    done = call_overzoom(*command)
     assert done.stdout == counted.stdout.replace("would be removed", "removed")
     assert [left(store) for store in stores] == [stays] * 3
     assert f"redis: {5 - len(stays)} tiles" in done.stdout
@@ -106,7 +106,7 @@ def test_what_was_chosen_goes_from_every_tier(
 
 def test_stale_tiles_are_those_that_the_server_has_no_use_for(config: Path, tmp_path: Path) -> None:
     options = ["--config", config, "--cache-dir", tmp_path / "cache"]
-    made = called("prerender", "yellowstone", *options, "--zooms", "18-20", "--bbox",
+    made = call_overzoom("prerender", "yellowstone", *options, "--zooms", "18-20", "--bbox",
                     ",".join(map(str, BOX)))  # fmt: skip
     assert made.exit_code == 0, made.stderr
     store = DiskStore(tmp_path / "cache", 10**8)
@@ -116,7 +116,7 @@ def test_stale_tiles_are_those_that_the_server_has_no_use_for(config: Path, tmp_
         store.put(key.path, b"of a source that is gone")
     store.put(next(iter(current)).replace("yellowstone/", "yellowstone/0"), b"of an older version")
     store.put("no/tile", b"of something else")
-    done = called("cache", "purge", "--stale", *options)
+    done = call_overzoom("cache", "purge", "--stale", *options)
     assert done.exit_code == 0, done.stderr
     assert "disk: 7 tiles" in done.stdout
     assert set(store.keys()) == current
@@ -141,13 +141,15 @@ def test_other_samples_and_their_uncertainty_are_kept_as_long_as_they_are_served
     store = DiskStore(tmp_path / "cache", 10**8)
     kept = set(store.keys())
     assert len(kept) == 3
-    assert "yellowstone zoom 20: 3 tiles" in called("cache", "stats", "--config", config).stdout
+    stats = call_overzoom("cache", "stats", "--config", config).stdout
+    assert "yellowstone zoom 20: 3 tiles" in stats
     out = tmp_path / "out.mbtiles"
-    done = called("cache", "export", "--config", config, out, "--source", "yellowstone")
+    done = call_overzoom("cache", "export", "--config", config, out, "--source", "yellowstone")
     assert "1 tiles" in done.stdout, "the plain URL's alone"
-    assert "disk: 0 tiles" in called("cache", "purge", "--stale", "--config", config).stdout
+    purge = ("cache", "purge", "--stale", "--config")
+    assert "disk: 0 tiles" in call_overzoom(*purge, config).stdout
     assert set(store.keys()) == kept
-    assert "disk: 2 tiles" in called("cache", "purge", "--stale", "--config", fewer).stdout
+    assert "disk: 2 tiles" in call_overzoom(*purge, fewer).stdout
 
 
 @pytest.mark.parametrize(
@@ -164,7 +166,7 @@ def test_other_samples_and_their_uncertainty_are_kept_as_long_as_they_are_served
 def test_an_unclear_choice_removes_nothing(tmp_path: Path, options: list[str], reason: str) -> None:
     store = DiskStore(tmp_path, 10**6)
     store.put("scene/a", b"kept")
-    done = called("cache", "purge", "--cache-dir", tmp_path, *options)
+    done = call_overzoom("cache", "purge", "--cache-dir", tmp_path, *options)
     assert done.exit_code in (1, 2)
     assert reason in done.stderr
     assert store.has("scene/a")

@@ -11,8 +11,8 @@ from morecantile import Tile
 from starlette.testclient import TestClient
 
 from cache import Behind, ObjectStore
-from tests.services import S3, RedisServer
-from tests.tileserver.conftest import path_of
+from tests.support.services import S3, RedisServer
+from tests.support.tiles import path_of
 from tileserver.app import make_app
 from tileserver.errors import StartupError
 from tileserver.keeping.tiers import open_cluster, open_store

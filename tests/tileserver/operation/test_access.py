@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 
 import pytest
@@ -12,17 +11,13 @@ from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
-from tests.tileserver.asking import Answer, ask, scope_of
+from tests.support.asking import Answer, ask, scope_of
+from tests.support.keys import hashed
 from tileserver.app import make_app
 from tileserver.operation.access import Access, grant_of, with_key
 from tileserver.operation.middleware import PAGES
 from tileserver.operation.settings import AccessSettings
 from tileserver.settings import RESERVED_IDS, Settings
-
-
-def hashed(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()
-
 
 SETTINGS = AccessSettings.model_validate(
     {
@@ -84,7 +79,7 @@ def test_a_key_opens_its_sources_however_it_is_given(
 def test_a_source_that_there_is_not_looks_like_one_that_is_not_yours() -> None:
     for key in (None, "town key"):
         headers = {} if key is None else {"x_api_key": key}
-        mine, none = (got(f"/{id}/1/0/0.png", **headers) for id in ("cellar", "nothing"))
+        mine, none = (got(f"/{id}/1/0/0.png", SETTINGS, **headers) for id in ("cellar", "nothing"))
         assert (mine.status, mine.content) == (none.status, none.content)
         assert mine.headers == none.headers
 

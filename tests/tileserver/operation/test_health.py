@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from tests.tileserver.rasters import cut, full_disk
+from tests.support.rasters import cut, full_disk
+from tests.support.server import wait_until_ready
 from tileserver.app import make_app
 from tileserver.settings import read_settings
 
@@ -19,13 +19,6 @@ NO_CACHE = {"memory_bytes": 0, "disk_bytes": 0}
 def app_of(**paths: Path) -> FastAPI:
     sources = {id: {"path": str(path)} for id, path in paths.items()}
     return make_app(read_settings(None, {"sources": sources, "cache": NO_CACHE}))
-
-
-def wait_until_ready(client: TestClient) -> None:
-    deadline = time.monotonic() + 60
-    while client.get("/readyz").status_code != 200:
-        assert time.monotonic() < deadline, client.get("/readyz").json()
-        time.sleep(0.05)
 
 
 def test_a_source_that_no_grid_reaches_keeps_no_other_from_being_served(

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.responses import HTMLResponse, Response
 from starlette.testclient import TestClient
 
-from tests.tileserver.operation.test_access import hashed
+from tests.support.keys import hashed
 from tileserver.errors import OutsideSource, add_error_handlers
 from tileserver.operation.guard import BODY_BYTES, URL_BYTES
 from tileserver.operation.logs import REQUEST_ID, formatter, with_request_id

@@ -3,47 +3,19 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
+from http.client import HTTPConnection
 
 import httpx
 import pytest
-import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 
-from tests.tileserver.conftest import free_port
+from tests.support.edge import served
+from tests.support.waiting import LIMIT_SECONDS
 from tileserver.operation import serving
 from tileserver.operation.serving import HEAD_BYTES, BoundedRequests, config_of
 from tileserver.settings import Settings
-
-
-def small_app() -> FastAPI:
-    app = FastAPI()
-
-    @app.get("/client")
-    async def client(request: Request) -> str:
-        return f"{request.url.scheme} {request.client.host if request.client else ''}"
-
-    return app
-
-
-@contextmanager
-def served(app: FastAPI | None = None, **settings: object) -> Iterator[int]:
-    """A small application behind the real edge, in a thread; gives its port."""
-    app, port = app or small_app(), free_port()
-    server = uvicorn.Server(config_of(app, Settings.model_validate({"port": port, **settings})))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        yield port
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 def test_the_edge_is_the_one_that_is_tested() -> None:
@@ -87,18 +59,24 @@ def taken_bytes(port: int, head: bytes) -> int:
 
 
 def test_a_slow_head_is_waited_for_no_longer_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "HEAD_SECONDS", 1)
-    with served() as port:
+    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.5)
+    with served() as port, closing(HTTPConnection("127.0.0.1", port)) as idle:
+        assert status_of(idle) == 200
         for start in (b"", b"GET /client HTTP/1.1\r\nHo"):
-            began = time.monotonic()
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            address = ("127.0.0.1", port)
+            with socket.create_connection(address, timeout=LIMIT_SECONDS) as client:
                 client.sendall(start)
                 assert client.recv(100) == b""
-                assert 0.9 < time.monotonic() - began < 10
-        with httpx.Client() as quick:  # an idle connection is no slow head
-            assert quick.get(f"http://127.0.0.1:{port}/client").status_code == 200
-            time.sleep(1.5)
-            assert quick.get(f"http://127.0.0.1:{port}/client").status_code == 200
+        assert status_of(idle) == 200, "an idle connection is no slow head"
+
+
+def status_of(connection: HTTPConnection) -> int:
+    """The status of an answer on this very connection."""
+    connection.auto_open = 0 if connection.sock else 1
+    connection.request("GET", "/client")
+    with connection.getresponse() as answer:
+        answer.read()
+        return answer.status
 
 
 def test_many_requests_on_one_connection_are_no_long_head() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from tests.tileserver.asking import ask, scope_of
+from tests.support.asking import ask, scope_of
 from tileserver.errors import TooManyRequests
 from tileserver.operation.access import Grant
 from tileserver.operation.settings import AccessSettings
@@ -116,7 +116,7 @@ def test_no_turn_is_ever_lost_or_made_up(happenings: list[tuple[str, int]]) -> N
 
 
 def limited(**values: float) -> tuple[Limited, asyncio.Event, list[str]]:
-    gate, refused = asyncio.Event(), []
+    gate, refused = asyncio.Event(), list[str]()
 
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:
         await gate.wait()
@@ -161,7 +161,7 @@ def test_one_client_cannot_take_all_of_it() -> None:
 
 def test_a_tile_that_need_not_be_made_waits_for_no_turn() -> None:
     async def main() -> None:
-        gate, refused = asyncio.Event(), []
+        gate, refused = asyncio.Event(), list[str]()
 
         async def tiles(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["path"] == "/a/1/0/0.png":

@@ -11,8 +11,8 @@ from affine import Affine
 
 from engine.resolver import Halved
 from engine.window import Window
-from tests.tileserver.conftest import WEB_MERCATOR
-from tests.tileserver.rasters import SIDE, cut
+from tests.support.rasters import SIDE, cut
+from tests.support.tiles import WEB_MERCATOR
 from tileserver.app import open_catalogue
 from tileserver.grid import Grid
 from tileserver.settings import Settings

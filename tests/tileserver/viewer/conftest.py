@@ -7,20 +7,20 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests import browser as browsers
-from tests.tileserver.conftest import Server
-from tests.tileserver.viewer.visiting import HEIGHT, WIDTH, Visit
+from tests.support import browser as browsers
+from tests.support.server import Server
+from tests.support.visiting import HEIGHT, WIDTH, Visit
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    with browsers.launched() as browser:
+    with browsers.launch() as browser:
         yield browser
 
 
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Iterator[Page]:
-    page = browsers.opened(browser)
+    page = browsers.open_page(browser)
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
     yield page
     page.close()
@@ -30,6 +30,6 @@ def page(browser: Browser) -> Iterator[Page]:
 def visit(page: Page, server: Server) -> Iterator[Visit]:
     """The page of the demo scene: no console errors, nothing refused, nothing from elsewhere."""
     visit = Visit(page, server.url)
-    with browsers.watched(page, server.url):
+    with browsers.watch(page, server.url):
         yield visit
     visit.close()

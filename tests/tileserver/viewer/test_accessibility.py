@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests import browser as browsers
-from tests.tileserver.conftest import Server
-from tests.tileserver.viewer.visiting import PLACE, Visit
+from tests.support import browser as browsers
+from tests.support.server import Server
+from tests.support.visiting import PLACE, Visit
 
 AXE = Path(__file__).parents[2] / "clients" / "node_modules" / "axe-core" / "axe.min.js"
 VIEW = f"yellowstone/20/{PLACE}"
@@ -46,14 +46,21 @@ def violations(page: Page) -> list[str]:
     return [f"{v['id']}: {[node['html'] for node in v['nodes']]}" for v in serious]
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONES[0]])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [
+        (DESKTOP, "light"),
+        pytest.param(DESKTOP, "dark", marks=pytest.mark.slow),
+        pytest.param(PHONES[0], "light", marks=pytest.mark.slow),
+        pytest.param(PHONES[0], "dark", marks=pytest.mark.slow),
+    ],
+)
 def test_axe_finds_nothing_serious(
     browser: Browser, server: Server, size: tuple[int, int], scheme: str
 ) -> None:
-    page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+    page = browsers.open_page(browser, {"width": size[0], "height": size[1]}, color_scheme=scheme)
     visit = Visit(page, server.url)
-    with browsers.watched(page, server.url):
+    with browsers.watch(page, server.url):
         visit.open(f"{VIEW}?mode=blink")
         found = violations(page)
         for opener, opened in OPENED.items():
@@ -194,11 +201,21 @@ def apart(panels: list[tuple[str, float, float, float, float]]) -> list[tuple[st
     ]
 
 
-@pytest.mark.parametrize("size", [*PHONES, (768, 1024), (1100, 700), DESKTOP])
+@pytest.mark.parametrize(
+    "size",
+    [
+        PHONES[0],
+        DESKTOP,
+        *(
+            pytest.param(size, marks=pytest.mark.slow)
+            for size in (PHONES[1], (768, 1024), (1100, 700))
+        ),
+    ],
+)
 def test_nothing_overlaps_or_leaves_the_screen_and_targets_are_large_enough(
     browser: Browser, server: Server, size: tuple[int, int]
 ) -> None:
-    page = browser.new_page(viewport={"width": size[0], "height": size[1]}, has_touch=True)
+    page = browsers.open_page(browser, {"width": size[0], "height": size[1]}, has_touch=True)
     visit = Visit(page, server.url)
     for mode in ("swipe", "blink"):
         visit.open(f"{VIEW}?mode={mode}", settled=False)
@@ -223,7 +240,7 @@ def test_a_phone_goes_past_native_by_touch(browser: Browser, server: Server) -> 
     )  # fmt: skip
     page = context.new_page()
     visit = Visit(page, server.url)
-    with browsers.watched(page, server.url):
+    with browsers.watch(page, server.url):
         visit.open()
         page.locator("#zoom-in").tap()
         visit.zoomed(20)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser import wait_until
-from tests.tileserver.conftest import Server
-from tests.tileserver.viewer.visiting import PLACE, Visit, sharpness
+from tests.support import browser as browsers
+from tests.support.browser import wait_until
+from tests.support.server import Server
+from tests.support.visiting import PLACE, Visit, sharpness
 
 VIEW = f"yellowstone/21/{PLACE}"
 
@@ -119,7 +120,7 @@ def test_the_reference_can_be_compared_with(visit: Visit) -> None:
 def test_a_source_whose_reference_is_away_is_shown_without_it(
     browser: Browser, server: Server
 ) -> None:
-    page = browser.new_page(viewport={"width": 640, "height": 480})
+    page = browsers.open_page(browser, {"width": 640, "height": 480})
     page.route("**/truth/tilejson.json?*", lambda route: route.fulfill(status=503))
     visit = Visit(page, server.url)
     visit.open(f"{VIEW}?other=reference")

@@ -7,8 +7,9 @@ import re
 import numpy as np
 from playwright.sync_api import Browser, expect
 
-from tests.tileserver.conftest import Server
-from tests.tileserver.viewer.visiting import HEIGHT, MIDDLE, PLACE, WIDTH, Visit
+from tests.support import browser as browsers
+from tests.support.server import Server
+from tests.support.visiting import HEIGHT, MIDDLE, PLACE, WIDTH, Visit
 
 VIEW = f"yellowstone/20/{PLACE}?mode=one"
 
@@ -163,7 +164,10 @@ def test_the_drawer_lists_the_sources(visit: Visit, server: Server) -> None:
 def test_attributions_keep_their_links_and_without_synthesis_there_are_no_samples(
     browser: Browser, server: Server
 ) -> None:
-    page, address = browser.new_page(), f"{server.url}/yellowstone/tilejson.json?tile_format=png"
+    page, address = (
+        browsers.open_page(browser),
+        f"{server.url}/yellowstone/tilejson.json?tile_format=png",
+    )
     attribution = (
         "<b>NEON</b> &copy; <a href='https://example.org/x' onclick='alert(1)'>Licence</a>"
         "<img src='/none.png' onerror='alert(1)'><script>alert(1)</script>"
@@ -198,7 +202,7 @@ def test_the_status_is_asked_for_while_it_is_open_and_only_then(
     visit.page.locator("#open-status").click()
     expect(visit.page.locator("#figures")).to_contain_text("A new tile")
     said = facts(visit, "figures")
-    assert said["Checkpoint"] == "compact"
+    assert said["Checkpoint"] == "small"
     assert re.fullmatch(r"\d+ %", said["Found in the cache"])
     assert "– from memory" in said
     with visit.page.expect_request("**/status.json"):

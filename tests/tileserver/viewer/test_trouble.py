@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Response, Route, expect
 
-from tests.tileserver.conftest import Server, configured, free_port, running
-from tests.tileserver.viewer.visiting import MIDDLE, PLACE, Visit
+from tests.support import browser as browsers
+from tests.support.server import Server, configured, serving
+from tests.support.services import free_port
+from tests.support.visiting import MIDDLE, PLACE, Visit
 
 
 def tab(browser: Browser) -> Page:
-    page = browser.new_page(viewport={"width": 640, "height": 480})
-    page.set_default_timeout(60_000)
-    return page
+    return browsers.open_page(browser, {"width": 640, "height": 480})
 
 
 def holding(page: Page, pattern: str) -> list[Route]:
@@ -33,9 +33,8 @@ def test_a_server_that_is_away_is_told_and_retry_brings_what_is_missing(
     browser: Browser, config: Path, tmp_path: Path
 ) -> None:
     page, port = tab(browser), free_port()
-    options: tuple[str | Path, ...] = ("--config", config)
     told = page.get_by_role("alert")
-    with running(*options, cache=tmp_path / "cache", port=port) as server:
+    with serving(config, tmp_path / "cache", port=port) as server:
         visit = Visit(page, server.url)
         visit.open(f"yellowstone/18/{PLACE}?mode=one")
     page.locator("#zoom-in").click()
@@ -43,7 +42,7 @@ def test_a_server_that_is_away_is_told_and_retry_brings_what_is_missing(
     page.keyboard.press("+")
     expect(page.locator("#progress")).to_contain_text("to come")
     held = holding(page, "**/healthz")  # it would see for itself
-    with running(*options, cache=tmp_path / "cache", port=port):
+    with serving(config, tmp_path / "cache", port=port):
         with page.expect_request("**/healthz"):
             page.get_by_role("button", name="Retry").click()
         page.wait_for_timeout(100)
@@ -153,7 +152,9 @@ def test_a_tile_that_is_no_picture_is_told_once_and_not_asked_for_again(
     page.close()
 
 
-@pytest.mark.parametrize("when_busy", ["refuse", "interpolate"])
+@pytest.mark.parametrize(
+    "when_busy", ["refuse", pytest.param("interpolate", marks=pytest.mark.slow)]
+)
 def test_a_busy_server_is_asked_again_until_nothing_is_missing(
     browser: Browser, config: Path, server: Server, tmp_path: Path, when_busy: str
 ) -> None:
@@ -168,10 +169,10 @@ def test_a_busy_server_is_asked_again_until_nothing_is_missing(
             busy_answers.append(answer.status)
 
     page.on("response", note)
-    with running("--config", small, cache=tmp_path / "cache") as busy:
+    with serving(small, tmp_path / "cache") as busy:
         visit = Visit(page, busy.url)
         visit.open(f"yellowstone/20/{PLACE}?mode=one", settled=False)
-        visit.settle(seconds=180)
+        visit.settle()
         shown = visit.ground()
     assert set(busy_answers) == {503 if when_busy == "refuse" else 200}
     visit = Visit(page, server.url)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser import wait_until
-from tests.tileserver.conftest import Server
-from tests.tileserver.viewer.visiting import (
+from tests.support import browser as browsers
+from tests.support.browser import wait_until
+from tests.support.server import Server
+from tests.support.visiting import (
     DEEPEST,
     HEIGHT,
     MIDDLE,
@@ -49,7 +49,10 @@ def test_it_opens_on_the_scene_at_its_native_zoom(visit: Visit) -> None:
     assert not visit.tiles("mode=interpolated"), "what is native is loaded once"
 
 
-@pytest.mark.parametrize("zoom_in", [by_button, by_wheel, by_key])
+@pytest.mark.parametrize(
+    "zoom_in",
+    [by_button, *(pytest.param(way, marks=pytest.mark.slow) for way in (by_wheel, by_key))],
+)
 def test_from_two_zooms_before_native_to_the_deepest(
     visit: Visit, zoom_in: Callable[[Page], None]
 ) -> None:
@@ -98,10 +101,9 @@ def test_interpolated_tiles_show_at_once_and_the_super_resolved_fade_in_over_the
 
     page.route(re.compile(r"/yellowstone/22/[^=]*v="), hold)
     visit.open(f"yellowstone/22/{PLACE}?mode=one", settled=False)
-    deadline = time.monotonic() + 30
-    while visit.to_come != len(visit.tiles("mode=interpolated")) or not held:
-        assert time.monotonic() < deadline
-        page.wait_for_timeout(50)
+    browsers.wait_while_it_runs(
+        page, lambda: held and visit.to_come == len(visit.tiles("mode=interpolated"))
+    )
     soft = visit.ground()
     holding = False
     for route in held:
@@ -130,10 +132,8 @@ def test_what_has_left_the_view_is_given_up_and_asked_for_again(visit: Visit) ->
     page.route("**/yellowstone/22/**", lambda _: None)  # never answered
     page.on("requestfailed", lambda request: given_up.append(request.url))
     visit.open(f"yellowstone/22/{PLACE}?mode=one", settled=False)
-    deadline = time.monotonic() + 30
-    while len(asked := set(visit.tiles("/22/"))) < AT_ONCE:
-        assert time.monotonic() < deadline
-        page.wait_for_timeout(50)
+    browsers.wait_while_it_runs(page, lambda: len(set(visit.tiles("/22/"))) >= AT_ONCE)
+    asked = set(visit.tiles("/22/"))
     page.keyboard.press("0")
     wait_until(page, "location.hash.includes('/19/')")
     page.unroute_all()
@@ -145,8 +145,8 @@ def test_what_has_left_the_view_is_given_up_and_asked_for_again(visit: Visit) ->
 
 
 def test_a_dense_screen_gets_tiles_of_its_own_pixels(browser: Browser, server: Server) -> None:
-    page = browser.new_page(
-        viewport={"width": 320, "height": 240}, device_scale_factor=2, reduced_motion="reduce"
+    page = browsers.open_page(
+        browser, {"width": 320, "height": 240}, device_scale_factor=2, reduced_motion="reduce"
     )
     visit = Visit(page, server.url)
     visit.open(f"yellowstone/20/{PLACE}?mode=one")

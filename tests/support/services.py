@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import time
 from pathlib import Path
 from uuid import uuid4
 
 import boto3
 import redis
 from moto.server import ThreadedMotoServer
+
+from tests.support.waiting import wait_until
 
 BUCKET = "tiles"
 
@@ -28,16 +29,16 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self, *options: str) -> None:
-        command = ["redis-server", "--port", str(self.port), "--save", "", "--dir", self.folder]
+        command = ["redis-server", "--port", str(self.port), "--save", ""]
+        command += ["--dir", str(self.folder)]
         self.process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            try:
-                if self.client.ping():
-                    return
-            except redis.ConnectionError:
-                time.sleep(0.02)
-        raise AssertionError("redis-server did not start")
+        wait_until(self._answers, "redis-server did not start")
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.client.ping())
+        except redis.ConnectionError:
+            return False
 
     def kill(self) -> None:
         if self.process is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Page, Request
 
-from tests.browser import next_frame, wait_until
+from tests.support.browser import next_frame, wait_until
 
 LATITUDE, LONGITUDE = 44.955993, -110.643554
 PLACE = f"{LATITUDE}/{LONGITUDE}"
@@ -55,10 +55,10 @@ class Visit:
         if settled:
             self.settle()
 
-    def settle(self, seconds: float = 60) -> None:
+    def settle(self) -> None:
         """Wait until everything that is looked at is drawn, faded in, and stands still."""
         next_frame(self.page)
-        wait_until(self.page, SETTLED, seconds)
+        wait_until(self.page, SETTLED)
 
     @property
     def zoom(self) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from playwright.sync_api import (
     Browser,
@@ -13,23 +14,26 @@ from playwright.sync_api import (
     Error,
     Page,
     Request,
+    ViewportSize,
     expect,
     sync_playwright,
 )
+
+from tests.support.waiting import LIMIT_SECONDS, POLL_SECONDS
 
 CHROMIUM = "/usr/bin/chromium"
 QUIET = [
     "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-component-update",
     "--disable-background-networking", "--disable-sync",
 ]  # fmt: skip
-expect.set_options(timeout=30_000)  # for busy machines: nothing here has to fail sooner
+expect.set_options(timeout=1000 * LIMIT_SECONDS)
 NO_GPU = ["--disable-gpu"]
 SOFTWARE_WEBGL = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-VIEWPORT = {"width": 900, "height": 600}
+VIEWPORT: ViewportSize = {"width": 900, "height": 600}
 
 
 @contextmanager
-def launched(options: Sequence[str] = NO_GPU) -> Iterator[Browser]:
+def launch(options: Sequence[str] = NO_GPU) -> Iterator[Browser]:
     """Chromium without a window."""
     with sync_playwright() as playwright:
         path = os.environ.get("CHROMIUM", CHROMIUM)
@@ -38,15 +42,15 @@ def launched(options: Sequence[str] = NO_GPU) -> Iterator[Browser]:
         browser.close()
 
 
-def opened(browser: Browser, timeout_seconds: float = 60) -> Page:
-    """An empty page of 900 x 600 px."""
-    page = browser.new_page(viewport=VIEWPORT)
-    page.set_default_timeout(1000 * timeout_seconds)
+def open_page(browser: Browser, viewport: ViewportSize = VIEWPORT, **options: Any) -> Page:
+    """An empty page, which is waited for as long as a busy machine may take."""
+    page = browser.new_page(viewport=viewport, **options)
+    page.set_default_timeout(1000 * LIMIT_SECONDS)
     return page
 
 
 @contextmanager
-def watched(page: Page, origin: str) -> Iterator[None]:
+def watch(page: Page, origin: str) -> Iterator[None]:
     """Fails where the page throws, writes errors or warnings, or asks anybody but an origin."""
     complaints: list[str] = []
 
@@ -79,9 +83,16 @@ def next_frame(page: Page) -> None:
     )
 
 
-def wait_until(page: Page, condition: str, seconds: float = 60) -> None:
+def wait_until(page: Page, condition: str) -> None:
     """As playwright's wait_for_function, which the pages' security policy refuses (eval)."""
-    deadline = time.monotonic() + seconds
-    while not page.evaluate(condition):
-        assert time.monotonic() < deadline, condition
-        page.wait_for_timeout(50)
+    wait_while_it_runs(page, lambda: page.evaluate(condition), condition)
+
+
+def wait_while_it_runs(
+    page: Page, condition: Callable[[], object], what: str = "it did not happen"
+) -> None:
+    """As tests.support.waiting.wait_until, while the page and its events go on."""
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, what
+        page.wait_for_timeout(1000 * POLL_SECONDS)

@@ -25,7 +25,8 @@ def cut(path: Path, kind: str) -> Path:
         profile = {"driver": "GTiff", "height": SIDE, "width": SIDE, "crs": scene.crs}
     hole = np.zeros((SIDE, SIDE), bool)
     hole[100:180, 120:200] = True
-    bands, options, mask = colours, {}, None
+    bands, mask = colours, None
+    options: dict[str, object] = {}
     if kind == "rgba":
         bands = np.concatenate((colours, np.where(hole, 0, 255).astype(np.uint8)[None]))
         options = {"photometric": "RGB", "alpha": "YES"}

@@ -1,0 +1,33 @@
+"""Sources whose files change while they are watched."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import rasterio
+
+from tileserver.settings import Settings
+
+GRID = "WebMercatorQuad"
+CHECK_SECONDS = 0.05
+LONG_AGO = 10**18
+
+
+def aged(path: Path) -> Path:
+    os.utime(path, ns=(LONG_AGO, LONG_AGO))
+    return path
+
+
+def configured(check_seconds: float = CHECK_SECONDS, **paths: Path) -> Settings:
+    sources = {id: {"path": str(path)} for id, path in paths.items()}
+    return Settings.model_validate({"sources": sources, "source_check_seconds": check_seconds})
+
+
+def inverted(path: Path, to: Path) -> Path:
+    """The negative of a raster."""
+    with rasterio.open(path) as dataset:
+        profile, pixels = dataset.profile, 255 - dataset.read()
+    with rasterio.open(to, "w", **profile) as out:
+        out.write(pixels)
+    return to
