@@ -21,6 +21,7 @@ from starlette.testclient import TestClient
 from cache import DiskStore, TileKey
 from tests.support.commands import call_overzoom, command_of
 from tests.support.machine import needs_mount
+from tests.support.server import configured
 from tests.support.tiles import WEB_MERCATOR, block, mosaic, path_of
 from tests.support.waiting import wait_until
 from tileserver.app import make_app
@@ -82,8 +83,12 @@ def test_prerendered_tiles_are_the_servers_own(
 
 
 @pytest.mark.slow
-def test_a_stopped_run_goes_on_where_it_was(config: Path, tmp_path: Path) -> None:
-    arguments = ["prerender", "yellowstone", "--config", config, "--cache-dir", tmp_path,
+def test_a_stopped_run_goes_on_where_it_was(
+    config: Path, small_checkpoint: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("config")
+    same = configured(config, folder, checkpoint=str(small_checkpoint))  # in another process, too
+    arguments = ["prerender", "yellowstone", "--config", same, "--cache-dir", tmp_path,
                  "--bbox", BBOX, "--zooms", "18-20", "--concurrency", "4"]  # fmt: skip
     with subprocess.Popen(
         command_of(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
