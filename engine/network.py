@@ -85,7 +85,7 @@ class Convolution(nn.Conv2d):
         if bias is not None and shift is not None:
             bias = bias + shift[0, :, 0, 0]
         weight = self.weight * scale[0][..., None]
-        return F.conv2d(features, weight, bias, padding=self.padding)
+        return F.conv2d(features, weight, bias, self.stride, self.padding)
 
 
 class ResidualBlock(nn.Module):

@@ -102,7 +102,7 @@ def test_what_cannot_start_says_which_and_why_in_one_line(
 
 def test_training_writes_a_checkpoint_that_the_server_takes(tmp_path: Path, demo: Path) -> None:
     truth, run = demo / "yellowstone_10cm_truth.tif", tmp_path / "run"
-    options = "--iterations 3 --batch-size 2 --crop-px 96 --width 16 --encoder-blocks 1"
+    options = "--iterations 3 --batch-size 2 --crop-px 112 --width 16 --encoder-blocks 1"
     options += " --perceptual-weight 0"
     done = call_overzoom("train", "--data", f"{truth}=2", "--run", run, *options.split())
     assert done.exit_code == 0, done.stderr
@@ -115,7 +115,7 @@ def test_training_writes_a_checkpoint_that_the_server_takes(tmp_path: Path, demo
 @pytest.mark.slow
 def test_training_that_was_killed_goes_on_where_it_had_saved(tmp_path: Path, demo: Path) -> None:
     truth, run = demo / "yellowstone_10cm_truth.tif", tmp_path / "run"
-    options = "--batch-size 2 --crop-px 96 --width 16 --encoder-blocks 1 --perceptual-weight 0"
+    options = "--batch-size 2 --crop-px 112 --width 16 --encoder-blocks 1 --perceptual-weight 0"
     arguments = ["train", "--data", truth, "--run", run, "--save-every-seconds", 0]
     command = command_of(*arguments, *options.split(), "--iterations", 100_000)
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as first:
