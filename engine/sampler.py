@@ -37,8 +37,9 @@ class SamplerSettings:
     lattice: Lattice = field(default_factory=Lattice)
     noise_seed: int = 0
     fusion: Fusion = Fusion.SDVC
-    detail: float = 1.0
-    """How much of what is drawn around the mean is shown, 0 to 1; at 0 nothing is drawn."""
+    detail: float = 0.75
+    """How much of what is drawn around the mean is shown, 0 to 1; at 0 nothing is drawn. The default
+    is what looked best with the bundled checkpoint (engine/training/tried.md)."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.detail <= 1.0:

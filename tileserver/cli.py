@@ -191,7 +191,7 @@ def train(data: tuple[str, ...], run: Path, **options: Any) -> None:
 @click.option(
     "--detail",
     type=click.FloatRange(0, 1),
-    help="How much synthesised texture; 0 writes the best estimate alone.  [1]",
+    help="How much synthesised texture; 0 writes the best estimate alone.  [0.75]",
 )
 @click.option("--noise-seed", type=int, default=0, show_default=True)
 @click.option("--device", default="cpu", show_default=True)
