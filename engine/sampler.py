@@ -38,8 +38,8 @@ class SamplerSettings:
     noise_seed: int = 0
     fusion: Fusion = Fusion.SDVC
     detail: float = 0.75
-    """How much of what is drawn around the mean is shown, 0 to 1; at 0 nothing is drawn. The default
-    is what looked best with the bundled checkpoint (engine/training/tried.md)."""
+    """How much of what is drawn around the mean is shown, 0 to 1; at 0 nothing is drawn. The
+    default is what looked best with the bundled checkpoint (engine/training/tried.md)."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.detail <= 1.0:

@@ -12,6 +12,7 @@ from engine.checkpoint import FORMAT, METADATA_KEY, Checkpoint, load_checkpoint,
 from engine.errors import CheckpointError
 from engine.network import NetworkConfig
 from engine.pair import SigmaData
+from engine.uncertainty import Calibration
 from tileserver.checkpoints import COMPACT, GLOBAL
 
 
@@ -93,3 +94,17 @@ def test_numbers_that_are_not_finite_are_refused(path: Path, small: Checkpoint) 
 def test_a_network_of_no_width_is_refused() -> None:
     with pytest.raises(ValueError, match="width"):
         NetworkConfig(width=0)
+
+
+def test_calibrations_are_kept_and_belong_to_the_fingerprint(small: Checkpoint, path: Path) -> None:
+    before = load_checkpoint(path)
+    assert before.calibration(1) == Calibration()
+    first, second = Calibration(2.0, 0.01, (1.0, 1.5, 2.0)), Calibration(3.0)
+    save_checkpoint(path, small.denoiser, small.sigma_data, {}, (first, second))
+    after = load_checkpoint(path)
+    assert (after.calibration(1), after.calibration(2), after.calibration(5)) == (
+        first,
+        second,
+        second,
+    )
+    assert after.fingerprint != before.fingerprint

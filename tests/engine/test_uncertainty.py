@@ -12,7 +12,13 @@ from engine.pyramid import Pyramid
 from engine.sampler import SamplerSettings
 from engine.samples import Sample, Samples
 from engine.schedule import Schedule
-from engine.uncertainty import deviation
+from engine.uncertainty import (
+    COVERAGES,
+    Calibration,
+    coverage,
+    deviation,
+    fit_calibration,
+)
 from engine.window import Window
 
 WINDOW = Window(-16, 32, 64, 96)
@@ -79,3 +85,29 @@ def test_without_detail_all_noise_seeds_are_one_picture(samples: Samples) -> Non
     mean = samples.pyramid(samples.sample(9, 0.0)).picture(12).read(WINDOW)
     textured = samples.pyramid(samples.sample(9)).picture(12).read(WINDOW)
     assert not np.array_equal(mean, textured)
+
+
+def test_a_calibration_finds_how_errors_follow_the_deviation() -> None:
+    generator = np.random.default_rng(0)
+    spread = generator.gamma(2.0, 0.02, 200_000)
+    error = generator.standard_normal(spread.size) * np.sqrt((1.5 * spread) ** 2 + 0.01**2)
+    found = fit_calibration(spread[::2], error[::2])
+    assert found.factor == pytest.approx(1.5, rel=0.05)
+    assert found.floor == pytest.approx(0.01, rel=0.1)
+    assert found.quantiles == pytest.approx(Calibration().quantiles, rel=0.02)
+    shares = coverage(found, spread[1::2], error[1::2])
+    assert shares == pytest.approx(COVERAGES, abs=0.01)
+
+
+def test_intervals_hold_also_where_errors_are_not_normal() -> None:
+    generator = np.random.default_rng(1)
+    spread = generator.gamma(2.0, 0.02, 200_000)
+    error = generator.standard_t(3, spread.size) * spread
+    found = fit_calibration(spread[::2], error[::2])
+    assert coverage(found, spread[1::2], error[1::2]) == pytest.approx(COVERAGES, abs=0.01)
+    assert coverage(Calibration(), spread, error) != pytest.approx(COVERAGES, abs=0.03)
+
+
+def test_a_calibration_has_no_negative_numbers() -> None:
+    with pytest.raises(ValueError, match="no negative numbers"):
+        Calibration(factor=-1.0)
