@@ -18,7 +18,7 @@ normalisation across pixels: so a pixel's value is a function of its neighbourho
 (encode_reach_px, reach_px) and of nothing else, wherever the window lies. Activations are leaky
 rectifiers because they are exact on any processor, which exponentials are not in the tail of a
 vectorised loop; and convolutions run in channels-last order, in which their sums have one order
-for windows of any size from pair.MIN_STATE_PX up (measured; tests/engine/test_sampler.py holds
+for windows of any size from resolver.MIN_STATE_PX up (measured; tests/engine/test_sampler.py holds
 it). Training may pad instead (`padded`), so that small crops are not used up by their margins.
 """
 

@@ -72,11 +72,6 @@ def from_bands(parent: Tensor, bands: Tensor) -> Tensor:
     )
 
 
-def detailed(base: Tensor, bands: Tensor) -> Tensor:
-    """base with residual bands added to its own: its 2x2 means stay."""
-    return from_bands(pool(base), to_bands(base) + bands)
-
-
 def split_corners(image: Tensor) -> Tensor:
     """(..., C, 2h, 2w) -> (..., 4C, h, w): the upper left, upper right, lower left, lower right."""
     return torch.cat(_corners(image), dim=-3)
