@@ -28,7 +28,7 @@ from engine.uncertainty import Calibration
 Network = LocalDenoiser | GlobalDenoiser
 Config = NetworkConfig | GlobalConfig
 
-FORMAT = "overzoom-pair-haar-1"
+FORMAT = "overzoom-pair-haar-2"
 """The meaning of the parameters: raised when a change to the code changes their pixels."""
 METADATA_KEY = "overzoom"
 

@@ -11,7 +11,8 @@
 A window holds two zooms: the Haar bands of both on the parent's grid (projection.to_pair_bands),
 as residuals to those of the condition's cubic doubling, in units of their standard deviation.
 The encoder estimates their *mean*, the picture without invented texture; states are residuals to
-that mean. One cell of the network is one pixel of the parent: coarser cells cost straight edges.
+that mean. Asked for it, it also estimates how far the picture is from the truth (`deviation`).
+One cell of the network is one pixel of the parent: coarser cells cost straight edges.
 
 All convolutions are valid, no layer looks beyond its own pixels otherwise, and there is no
 normalisation across pixels: so a pixel's value is a function of its neighbourhood
@@ -39,6 +40,10 @@ PAIR_SCALE = 4
 """Picture pixels of the deeper zoom a state pixel, per axis."""
 BANDS = 15
 """Bands of two zooms, a colour: 3 of the upper zoom and 12 of the deeper one."""
+DEVIATIONS = SCALE**2 + PAIR_SCALE**2
+"""Pixels of two zooms, a colour, whose error is estimated."""
+LEAST_DEVIATION = 0.01
+"""Of an error, in units of the residual's deviation: nothing is sure."""
 NEGATIVE_SLOPE = 0.1
 EMBEDDING_FREQUENCIES = 16
 
@@ -127,6 +132,7 @@ class LocalDenoiser(nn.Module):
         self.stem = Convolution(channels * SCALE**2, width)
         self.encoder = nn.ModuleList(ResidualBlock(width) for _ in range(config.encoder_blocks))
         self.mean = Convolution(width, self.channels)
+        self.deviations = Convolution(width, DEVIATIONS * channels)
         self.context = Convolution(self.channels + width, width)
         self.entry = Convolution(self.channels, width)
         self.embedding = nn.Sequential(
@@ -165,6 +171,18 @@ class LocalDenoiser(nn.Module):
         # Texture is drawn around the mean; what is drawn does not pull at it in training.
         context = self.context(torch.cat((mean.detach(), inner), dim=1))
         return Encoding(crop_to(mean, context.shape[-2], context.shape[-1]), context)
+
+    def deviation(self, condition: Tensor) -> Tensor:
+        """The error's standard deviation (B, 20C, h, w), in units of the residual's deviation.
+
+        Of a picture drawn from the condition: the pixels of the upper zoom, then of the deeper one,
+        as `pixel_unshuffle` orders them. Trims encode_reach_px.
+        """
+        estimates = self.deviations(_rectify(self.features(condition)))
+        spare_px = 0 if self.padded else 1  # of encode_reach_px, by which `encode` trims more
+        height, width = (side - 2 * spare_px for side in estimates.shape[-2:])
+        # An absolute value is exact on any processor, which exponentials are not.
+        return crop_to(estimates, height, width).abs() + LEAST_DEVIATION
 
     def features(self, condition: Tensor) -> Tensor:
         """The encoder's features of a condition, before its heads."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial, reduce
 
 from engine.checkpoint import Checkpoint
+from engine.deviation import CalibratedDeviation, PredictedDeviation
 from engine.imagery import BlockedImagery, BlockMemo, Imagery
 from engine.resolver import Doubled, Halved, SuperResolved
 from engine.sampler import SamplerSettings
@@ -31,13 +32,13 @@ class Pyramid:
         max_zoom: int,
         checkpoint: Checkpoint,
         settings: SamplerSettings,
-        memo: Callable[[int], BlockMemo],
+        memo: Callable[[str], BlockMemo],
         device: str = "cpu",
         *,
         canonical: bool = False,
         block_px: int = BLOCK_PX,
     ) -> None:
-        """source is read on the grid of native_zoom + 1; memo supplies a bounded memo a zoom.
+        """source is read on the grid of native_zoom + 1; memo supplies a bounded memo by name.
 
         canonical: draw whole blocks only, for devices whose windows differ (engine.probe).
         """
@@ -48,20 +49,32 @@ class Pyramid:
         self._pictures: dict[int, Imagery] = {native_zoom: Halved(source)}
         self._interpolated: dict[int, Imagery] = {native_zoom: self._pictures[native_zoom]}
         self._needs: dict[int, Callable[[Window], Window]] = {}
-        condition: Imagery = source
+        self._deviations: dict[int, Imagery] = {}
+        self._uncertainty: dict[int, Imagery] = {}
+        condition, above = source, None
         for zoom in range(native_zoom + 1, max_zoom + 1):
             depth = 1 + (zoom - native_zoom - 1) % 2
             if depth == 1 and zoom > native_zoom + 1:
                 condition = Doubled(self._pictures[zoom - 1])
+                above = self._deviations.get(zoom - 1)
             first = zoom - depth + 1
             picture = SuperResolved(
                 condition, channels, checkpoint, settings, first, device, depth=depth
             )
-            blocked = BlockedImagery(picture, block_px, memo(zoom), canonical=canonical)
+            blocked = BlockedImagery(picture, block_px, memo(f"zoom {zoom}"), canonical=canonical)
             self._pictures[zoom] = blocked
             self._needs[zoom] = partial(_needs, blocked, picture)
-            above = self._interpolated[zoom - 1]
-            self._interpolated[zoom] = source if zoom == native_zoom + 1 else Doubled(above)
+            parent = self._interpolated[zoom - 1]
+            self._interpolated[zoom] = source if zoom == native_zoom + 1 else Doubled(parent)
+            if checkpoint.denoiser.local:
+                predicted = PredictedDeviation(
+                    condition, channels, checkpoint, device, depth=depth, above=above
+                )
+                kept = memo(f"deviation, zoom {zoom}")
+                deviation = BlockedImagery(predicted, block_px, kept, canonical=canonical)
+                calibration = checkpoint.calibration(zoom - native_zoom)
+                self._deviations[zoom] = deviation
+                self._uncertainty[zoom] = CalibratedDeviation(deviation, calibration)
 
     def picture(self, zoom: int) -> Imagery:
         """The super-resolved picture of a zoom; at the native zoom, the data."""
@@ -70,6 +83,13 @@ class Pyramid:
     def interpolated(self, zoom: int) -> Imagery:
         """The cubic interpolation of a zoom, with the same 2x2 means as the data."""
         return self._at(self._interpolated, zoom)
+
+    def uncertainty(self, zoom: int) -> Imagery:
+        """The standard deviation of the error of a zoom past native, calibrated.
+
+        Raises ValueError for other zooms, and with a denoiser that predicts none.
+        """
+        return self._at(self._uncertainty, zoom)
 
     def source_window(self, zoom: int, window: Window) -> Window:
         """What a picture's window may read of the source, on the grid of native_zoom + 1."""

@@ -100,7 +100,7 @@ class SuperResolved:
     @torch.inference_mode()
     def read_many(self, windows: Sequence[Window]) -> list[Pixels]:
         """Windows drawn as one batch, where their states are of one size and the rule is SDVC."""
-        states = [_state_window(window, self.scale) for window in windows]
+        states = [state_window(window, self.scale) for window in windows]
         sizes = {(state.height, state.width) for state in states}
         if len(sizes) > 1 or self.sampler.settings.fusion is not Fusion.SDVC:
             return [self.read(window) for window in windows]
@@ -123,7 +123,7 @@ class SuperResolved:
 
     def needs(self, window: Window) -> Window:
         """The condition's window that a read of this one may read."""
-        state = _state_window(window, self.scale)
+        state = state_window(window, self.scale)
         settings = self.sampler.settings
         if settings.fusion is Fusion.INDEPENDENT:
             # Patches are drawn whole, each from reads of its own, which may have to grow.
@@ -132,7 +132,7 @@ class SuperResolved:
 
     @torch.inference_mode()
     def _picture(self, window: Window, draw: Callable[[Window, ReadCondition], Tensor]) -> Pixels:
-        state = _state_window(window, self.scale)
+        state = state_window(window, self.scale)
         outer = state.dilated(max(self.sampler.halo_px, MARGIN_PX))
         condition = self._read(outer)
 
@@ -176,8 +176,8 @@ class SuperResolved:
         return torch.stack(by_channel, dim=1).reshape(-1, height, width)
 
 
-def _state_window(window: Window, scale: int) -> Window:
-    """The state pixels that a window of pixels needs, on the parent's grid."""
+def state_window(window: Window, scale: int) -> Window:
+    """The state pixels that a window of pixels, `scale` a state pixel, is drawn from."""
     state = window.parent(scale)
     return Window(
         state.row, state.col, max(state.height, MIN_STATE_PX), max(state.width, MIN_STATE_PX)

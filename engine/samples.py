@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import NamedTuple
 
-from engine.imagery import Imagery
 from engine.pyramid import Pyramid
 
 
@@ -50,7 +49,3 @@ class Samples:
             if sample not in self._pyramids:
                 self._pyramids[sample] = self._make(sample)
             return self._pyramids[sample]
-
-    def pictures(self, zoom: int, samples: Sequence[Sample]) -> list[Imagery]:
-        """The super-resolved pictures of samples; raises ValueError."""
-        return [self.pyramid(sample).picture(zoom) for sample in samples]

@@ -90,18 +90,17 @@ class Answers:
             "X-Overzoom": wanted.origin,
         }
         catalogue, asked = self.renderer.catalogue, request.query_params.get("v")
-        if asked is not None and asked == version(catalogue, wanted.source, wanted.samples_asked):
+        if asked is not None and asked == version(catalogue, wanted.source, wanted.sample_asked):
             headers["Cache-Control"] = IMMUTABLE
-        if wanted.samples:
+        if wanted.sample is not None:
             headers["X-Overzoom-Scale"] = str(2 ** (wanted.pixel_zoom - wanted.layer.native_zoom))
             headers["X-Overzoom-Checkpoint"] = (
                 f"{quote(catalogue.checkpoint.name)}/{catalogue.checkpoint.fingerprint}"
             )
             headers["X-Overzoom-Steps"] = str(catalogue.settings.steps)
-            headers["X-Overzoom-Detail"] = f"{wanted.samples[0].detail:g}"
-            if wanted.samples[0].detail > 0:
-                seeds = (str(sample.noise_seed) for sample in wanted.samples)
-                headers["X-Overzoom-Noise-Seed"] = ",".join(seeds)
+            headers["X-Overzoom-Detail"] = f"{wanted.sample.detail:g}"
+            if wanted.sample.detail > 0:
+                headers["X-Overzoom-Noise-Seed"] = str(wanted.sample.noise_seed)
         return headers
 
 

@@ -120,8 +120,8 @@ class Opener:
                 deepest,
                 self.checkpoint,
                 settings.sampler(*sample),
-                lambda zoom: memo(
-                    f"noise seed {sample.noise_seed}, detail {sample.detail}, zoom {zoom}"
+                lambda name: memo(
+                    f"noise seed {sample.noise_seed}, detail {sample.detail}, {name}"
                 ),
                 settings.device,
                 canonical=self._canonical,

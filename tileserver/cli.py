@@ -142,8 +142,8 @@ def hash_key() -> None:
 )
 @click.option(
     "--stage",
-    type=click.Choice(["mean", "texture"]),
-    help="The encoder alone, or the denoiser on top of it.  [mean]",
+    type=click.Choice(["mean", "texture", "deviation"]),
+    help="The encoder, the denoiser on top of it, or its uncertainty alone.  [mean]",
 )
 @click.option(
     "--teacher",
@@ -200,9 +200,8 @@ def train(data: tuple[str, ...], run: Path, **options: Any) -> None:
 @click.option(
     "--uncertainty",
     type=click.Path(path_type=Path),
-    help="Also write the error's standard deviation, from noise seeds, to this GeoTIFF.",
+    help="Also write the standard deviation of the error to this GeoTIFF.",
 )
-@click.option("--samples", type=click.IntRange(2), default=8, help="Noise seeds of that map.")
 def upscale(source: Path, out: Path, uncertainty: Path | None, **options: Any) -> None:
     """Super-resolve a whole raster on its own grid, to a COG (.tif) or a PNG.
 

@@ -74,7 +74,7 @@ class OutsideGrid(RequestError):
 
 
 class NoUncertainty(RequestError):
-    text = "there is no uncertainty: one sample, or no zoom past native"
+    text = "there is no uncertainty: no zoom past native is served"
 
 
 class OutOfRange(RequestError):

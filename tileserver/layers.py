@@ -47,9 +47,8 @@ class Layer:
 
     @property
     def uncertain(self) -> bool:
-        """Whether there is an uncertainty: several samples, and zooms that show them."""
-        several = len(self.samples.noise_seeds) > 1 and self.samples.detail > 0
-        return several and self.max_zoom > self.native_zoom
+        """Whether there is an uncertainty: zooms whose pixels are synthesised."""
+        return self.max_zoom > self.native_zoom
 
     def touches(self, tile: Tile) -> bool:
         """Whether a tile of any zoom shows ground of the source."""

@@ -14,9 +14,7 @@ from morecantile import Tile
 
 from cache import ClusterFlight, SingleFlight, Tiered, TileKey
 from cache.key import fingerprint
-from engine.imagery import Imagery, Pixels
-from engine.uncertainty import deviation
-from engine.window import Window
+from engine.imagery import Pixels
 from tileserver.catalogue import Catalogue
 from tileserver.clock import Clock
 from tileserver.deviation import deviation_rendering
@@ -129,7 +127,7 @@ class Renderer:
 
     def key(self, request: TileRequest) -> TileKey:
         """The tile's key: a function of the request alone, with nothing looked up."""
-        made_of = version(self.catalogue, request.source, request.samples)
+        made_of = version(self.catalogue, request.source, request.sample)
         rendering = fingerprint(request.origin, request.scale, request.rendering)
         tile = request.tile
         format = ImageFormat.jpg if request.format is ImageFormat.jpeg else request.format
@@ -225,34 +223,21 @@ class Renderer:
     async def _drawn(self, request: TileRequest, clock: Clock) -> tuple[Pixels, Mask]:
         """The tile's crop of its zoom's picture, native or deeper."""
         layer, window, zoom = request.layer, request.window, request.pixel_zoom
-        read, id, samples = self._readers.run, request.source.id, request.samples
-        look = fetched_valid_pixels if samples else valid_pixels
+        read, id, synthesised = self._readers.run, request.source.id, request.sample is not None
+        look = fetched_valid_pixels if synthesised else valid_pixels
         valid = await read(id, look, layer, zoom, window)
         clock.lap("read")
         if not valid.any():
             bands = len(request.source.raster.indexes)
             return np.zeros((bands, *valid.shape), np.float32), valid
-        if samples:
-            pictures = layer.samples.pictures(zoom, samples)
-            pixels, drawn_seconds = await self._sampled(pictures, window, zoom - layer.native_zoom)
+        if synthesised:
+            drawn = await self.scheduler.draw(request.imagery, window)
             clock.lap("queue")
-            clock.split("queue", "engine", drawn_seconds)
-            return pixels, valid
-        pixels = await read(id, layer.pyramid.interpolated(zoom).read, window)
+            clock.split("queue", "engine", drawn.drawn_seconds)
+            return drawn.pixels, valid
+        pixels = await read(id, request.imagery.read, window)
         clock.lap("interpolate")
         return pixels, valid
-
-    async def _sampled(
-        self, pictures: list[Imagery], window: Window, zooms: int
-    ) -> tuple[Pixels, float]:
-        """A window of one sample's picture, or the uncertainty of several; and seconds drawn."""
-        if len(pictures) == 1:
-            drawn = await self.scheduler.draw(pictures[0], window)
-            return drawn.pixels, drawn.drawn_seconds
-        every = await self.scheduler.draw_extra(pictures, window)
-        spread = await self._run_quick(deviation, [drawn.pixels for drawn in every])
-        spread = self.catalogue.checkpoint.calibration(zooms).apply(spread)
-        return spread.astype(np.float32), sum(drawn.drawn_seconds for drawn in every)
 
     async def _run_quick(self, work: Callable[..., Value], *arguments: object) -> Value:
         return await asyncio.get_running_loop().run_in_executor(self._quick, work, *arguments)

@@ -9,10 +9,6 @@ that holds them.
 The queue holds what can be drawn within the deadline, by the pace of the last windows. Beyond that
 the oldest window is refused: it is the one that would come too late. A window that nobody awaits
 any more leaves the queue.
-
-Extra windows, the samples of an uncertainty, wait until no other does and are the first to be
-refused: one viewer's layer takes no tile from another viewer. Each sample is a window of its own,
-so that a tile waits for one of them at most.
 """
 
 from __future__ import annotations
@@ -21,8 +17,7 @@ import asyncio
 import logging
 import threading
 import time
-from bisect import insort
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -54,17 +49,12 @@ class _Job:
     window: Window
     future: asyncio.Future[Drawn]
     loop: asyncio.AbstractEventLoop
-    extra: bool
     asked: float = field(default_factory=time.perf_counter)
 
     @property
     def tiles(self) -> float:
         """The window's area in tiles."""
         return _tiles(self.window)
-
-    def joins(self, other: _Job) -> bool:
-        """Whether the two may be drawn as one: of one picture, extra ones by themselves."""
-        return self.picture is other.picture and self.extra == other.extra
 
     def answer(self, drawn: Drawn | Exception) -> None:
         with suppress(RuntimeError):  # the loop was closed: nobody waits any more
@@ -105,7 +95,7 @@ class Scheduler:
         self.running_since: float | None = None
         """When the evaluation that runs now began (time.monotonic)."""
         self._seconds_a_tile = 0.0
-        self._waiting: list[_Job] = []  # extra ones first, then by age
+        self._waiting: list[_Job] = []  # the oldest first
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="denoiser", daemon=True)
@@ -124,18 +114,17 @@ class Scheduler:
         in_time = self.deadline_seconds / self._seconds_a_tile
         return min(self.queue_tiles, max(in_time, self.merged_tiles))
 
-    async def draw(self, picture: Imagery, window: Window, *, extra: bool = False) -> Drawn:
+    async def draw(self, picture: Imagery, window: Window) -> Drawn:
         """A window's pixels, when its turn has come; raises Overloaded where it comes too late.
 
-        extra: it waits until no window that is not extra does. A cancelled caller takes its window
-        out of the queue.
+        A cancelled caller takes its window out of the queue.
         """
         loop = asyncio.get_running_loop()
-        job = _Job(picture, window, loop.create_future(), loop, extra)
+        job = _Job(picture, window, loop.create_future(), loop)
         with self._changed:
             if self._closed:
                 raise Overloaded
-            insort(self._waiting, job, key=lambda job: not job.extra)  # right of its equals
+            self._waiting.append(job)
             late = self._late()
             self._changed.notify()
         for refused in late:
@@ -149,18 +138,8 @@ class Scheduler:
                     self.departed += 1
             raise
 
-    async def draw_extra(self, pictures: Sequence[Imagery], window: Window) -> list[Drawn]:
-        """A window of several pictures; where one of them is refused, all are."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                draws = [self.draw(picture, window, extra=True) for picture in pictures]
-                tasks = [group.create_task(draw) for draw in draws]
-        except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from errors
-        return [task.result() for task in tasks]
-
     def _late(self) -> list[_Job]:
-        """The oldest jobs beyond what the queue has room for, extra ones first, taken off it."""
+        """The oldest jobs beyond what the queue has room for, taken off it."""
         late = []
         surplus = sum(job.tiles for job in self._waiting) - self.room_tiles
         while surplus > 0 and len(self._waiting) > 1:
@@ -209,8 +188,7 @@ class Scheduler:
     def _take(self) -> list[list[_Job]] | None:
         """What is drawn next, taken off the queue, by windows; None at the end.
 
-        The newest job, extra ones last, with its waiting neighbours; in batches also the next
-        newest of its picture.
+        The newest job with its waiting neighbours; in batches also the next newest of its picture.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
@@ -219,7 +197,7 @@ class Scheduler:
             newest, left = self._waiting[-1], float(self.merged_tiles)
             groups: list[list[_Job]] = []
             while len(groups) < self.batched_windows:
-                same = [job for job in self._waiting if job.joins(newest)]
+                same = [job for job in self._waiting if job.picture is newest.picture]
                 if not same or (groups and same[-1].tiles > left):
                     break
                 groups.append(_neighbours(same, left))

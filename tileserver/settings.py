@@ -181,8 +181,7 @@ class Settings(_Frozen):
     )
     samples: Annotated[int, Field(ge=1, le=16)] = Field(
         4,
-        description="Samples that clients may ask for: noise_seed and those after it. Their "
-        "standard deviation is the uncertainty layer, which 1 leaves out.",
+        description="Samples that clients may ask for: noise_seed and those after it.",
     )
     fusion: Literal["sdvc", "independent"] = Field(
         "sdvc",

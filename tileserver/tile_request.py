@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from morecantile import Tile
 
+from engine.imagery import Imagery
 from engine.samples import Sample
 from engine.window import Window
 from tileserver.encoding import ImageFormat
@@ -20,7 +21,7 @@ class Mode(StrEnum):
     super_resolved = "super-resolved"
     interpolated = "interpolated"
     uncertainty = "uncertainty"
-    """The standard deviation over all noise seeds; it has no other zooms, and its own routes."""
+    """The standard deviation of the error; it has no other zooms, and its own routes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +58,25 @@ class TileRequest:
         return "native" if self.pixel_zoom <= self.layer.native_zoom else str(self.mode)
 
     @property
-    def samples(self) -> tuple[Sample, ...]:
-        """The samples that the tile is made of; none where nothing in it is synthesised."""
+    def sample(self) -> Sample | None:
+        """The sample that the tile is made of; None where nothing in it is synthesised."""
         made = self.origin in (Mode.super_resolved, Mode.uncertainty)
-        return self.samples_asked if made else ()
+        return self.sample_asked if made else None
 
     @property
-    def samples_asked(self) -> tuple[Sample, ...]:
-        """The samples that tiles of this kind are made of, at zooms past native."""
-        samples = self.layer.samples
+    def sample_asked(self) -> Sample:
+        """The sample that tiles of this kind are made of, at zooms past native."""
+        return self.layer.samples.sample(self.noise_seed, self.detail)
+
+    @property
+    def imagery(self) -> Imagery:
+        """What the tile is a window of, at the native zoom and past it."""
+        if self.sample is None:
+            return self.layer.pyramid.interpolated(self.pixel_zoom)
+        pyramid = self.layer.samples.pyramid(self.sample)
         if self.mode is Mode.uncertainty:
-            return tuple(samples.sample(seed) for seed in samples.noise_seeds)
-        return (samples.sample(self.noise_seed, self.detail),)
+            return pyramid.uncertainty(self.pixel_zoom)
+        return pyramid.picture(self.pixel_zoom)
 
     def interpolated(self) -> TileRequest:
         """The same tile without made detail."""

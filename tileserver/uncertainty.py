@@ -1,4 +1,4 @@
-"""The uncertainty layer's routes: how much the samples of the synthesised detail differ.
+"""The uncertainty layer's routes: how far synthesised detail may be from the truth.
 
 GET /{source}/uncertainty/tiles/{tms}/{z}/{x}/{y}[@2x].{format}
 GET /{source}/uncertainty[/{tms}]/tilejson.json
@@ -102,15 +102,15 @@ def add_uncertainty(
         """The values of the tiles' colours, for the same parameters."""
         layer = source.layer(WEB_MERCATOR)
         completed = answers.renderer.check(source, layer, Mode.uncertainty, rendering, None)
-        return legend(completed, layer.samples.noise_seeds)
+        return legend(completed)
 
 
-def legend(rendering: Rendering, noise_seeds: tuple[int, ...]) -> Json:
+def legend(rendering: Rendering) -> Json:
     """Every colour of a completed rendering, from the least value to the greatest."""
     (low, high), ramp = rendering.rescale[0], colours(rendering)
     step = (high - low) / (len(ramp) - 1)
     return {
-        "title": f"Uncertainty: standard deviation of the error, from {len(noise_seeds)} samples",
+        "title": "Uncertainty: standard deviation of the error",
         "unit": "levels of 255",
         "minimum": low,
         "maximum": high,
@@ -118,5 +118,4 @@ def legend(rendering: Rendering, noise_seeds: tuple[int, ...]) -> Json:
             [round(low + place * step, 6), f"#{bytes(colour).hex()}"]
             for place, colour in enumerate(ramp)
         ],
-        "noise_seeds": list(noise_seeds),
     }

@@ -31,9 +31,7 @@ from engine.checkpoint import Checkpoint
 from engine.pyramid import Pyramid
 from engine.resolver import Doubled
 from engine.sampler import SamplerSettings
-from engine.samples import Sample, Samples
 from engine.schedule import Schedule
-from engine.uncertainty import deviation
 from engine.window import Window
 from tileserver.checkpoints import local_checkpoint
 from tileserver.errors import StartupError
@@ -66,8 +64,6 @@ class Upscaling:
     """Default: the bundled one."""
     device: str = "cpu"
     value_range: tuple[float, float] | None = None
-    samples: int = 8
-    """Noise seeds that an uncertainty map is taken over: noise_seed and those after it."""
 
     @property
     def zooms(self) -> int:
@@ -86,7 +82,6 @@ def upscaling(options: dict[str, Any]) -> Upscaling:
         options["checkpoint"],
         options["device"],
         options["value_range"],
-        options["samples"],
     )
 
 
@@ -163,7 +158,7 @@ def _check(source: Path, targets: list[_Target]) -> None:
 
 
 class _Drawing:
-    """The blocks of one raster's pictures, one pyramid a noise seed."""
+    """The blocks of one raster's picture and of its uncertainty."""
 
     def __init__(self, raster: Raster, checkpoint: Checkpoint, work: Upscaling) -> None:
         self.raster, self.checkpoint, self.work = raster, checkpoint, work
@@ -174,22 +169,17 @@ class _Drawing:
         self._canonical = not windows_agree(checkpoint, work.settings, work.device, folder)
         self._memory = BlockMemory(MEMORY_BYTES)
         self._bands = Bands(OwnGridSource(raster), self._memory.section(("source",)))
-        first, detail = work.settings.noise_seed, work.settings.detail
-        self._samples = Samples(range(first, first + work.samples), detail, self._pyramid)
+        self._pyramid = self._new_pyramid()
 
     def picture(self, window: Window) -> NDArray[Any]:
         """The raster's own values over a window."""
-        pyramid = self._samples.pyramid(self._samples.sample())
-        return unscaled(pyramid.picture(self.work.zooms).read(window), self.raster)
+        return unscaled(self._pyramid.picture(self.work.zooms).read(window), self.raster)
 
     def deviation(self, window: Window) -> NDArray[Any]:
-        """The calibrated deviation over noise seeds, root mean square of the bands, (1, H, W)."""
-        every = [self._samples.sample(seed) for seed in self._samples.noise_seeds]
-        pictures = self._samples.pictures(self.work.zooms, every)
+        """The standard deviation of the error, root mean square of the bands, (1, H, W)."""
         low, high = self.raster.range
-        spread = deviation(picture.read(window) for picture in pictures)
-        spread = self.checkpoint.calibration(self.work.zooms).apply(spread) * (high - low)
-        mean_square = (spread**2).mean(axis=0, keepdims=True)
+        deviation = self._pyramid.uncertainty(self.work.zooms).read(window) * (high - low)
+        mean_square = (deviation**2).mean(axis=0, keepdims=True)
         root: NDArray[np.float32] = np.sqrt(mean_square).astype(np.float32)
         return root
 
@@ -200,16 +190,15 @@ class _Drawing:
         valid: NDArray[np.bool_] = self._bands.valid(outer).repeat(factor, 0).repeat(factor, 1)
         return valid[rows, cols]
 
-    def _pyramid(self, sample: Sample) -> Pyramid:
-        settings = replace(self.work.settings, noise_seed=sample.noise_seed, detail=sample.detail)
+    def _new_pyramid(self) -> Pyramid:
         return Pyramid(
             Doubled(self._bands),
             len(self.raster.indexes),
             0,
             self.work.zooms,
             self.checkpoint,
-            settings,
-            lambda zoom: self._memory.section((f"seed {sample.noise_seed}", f"zoom {zoom}")),
+            self.work.settings,
+            lambda name: self._memory.section((name,)),
             self.work.device,
             canonical=self._canonical,
             block_px=self.block_px,
@@ -220,7 +209,7 @@ class _Drawing:
         settings, factor = self.work.settings, self.work.factor
         meaning = f"detail finer than 1/{factor} of this resolution"
         if target.deviation:
-            meaning = f"standard deviation of the error, from {self.work.samples} noise seeds"
+            meaning = "standard deviation of the error"
         return {
             "OVERZOOM_SYNTHETIC": meaning,
             "OVERZOOM_VERSION": version("overzoom"),
@@ -238,7 +227,7 @@ class _Drawing:
 def _write(drawing: _Drawing, target: _Target) -> None:
     strips = list(_strips(drawing.extent, drawing.block_px))
     tags = drawing.tags(target)
-    extra = [drawing.raster.range, drawing.block_px, drawing.work.samples, target.dtype]
+    extra = [drawing.raster.range, drawing.block_px, target.dtype]
     _prepare(target.parts, fingerprint(tags, drawing.work.settings, *extra))
     across = -(-drawing.extent.width // drawing.block_px)
     paths = [target.parts / f"strip-{strip.row:09d}.tif" for strip in strips]

@@ -9,7 +9,7 @@ from those of another rendering.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from cache.key import fingerprint
 from engine.samples import Sample
@@ -18,24 +18,23 @@ from tileserver.encoding import ENCODING
 from tileserver.layers import Source
 
 
-def version(catalogue: Catalogue, source: Source, samples: Sequence[Sample] = ()) -> str:
-    """The source as it is now, and the samples that a tile past its native zoom is made of."""
-    pictures = tuple(catalogue.fingerprint_of(sample) for sample in samples)
-    return fingerprint(ENCODING, source.fingerprint, *(pictures or (None,)))
+def version(catalogue: Catalogue, source: Source, sample: Sample | None = None) -> str:
+    """The source as it is now, and the sample that a tile past its native zoom is made of."""
+    picture = None if sample is None else catalogue.fingerprint_of(sample)
+    return fingerprint(ENCODING, source.fingerprint, picture)
 
 
 def current_versions(catalogue: Catalogue) -> dict[str, frozenset[str]]:
     """The versions that tiles can have now, by source id."""
     seeds = catalogue.settings.noise_seeds
 
-    def made_of(source: Source) -> Iterator[tuple[Sample, ...]]:
+    def made_of(source: Source) -> Iterator[Sample | None]:
         detail = catalogue.settings.detail_of(source.settings)
-        every = tuple(Sample(seed, detail) for seed in seeds)
-        yield from ((), every, (Sample(seeds[0], 0.0),))
-        yield from ((sample,) for sample in every)
+        yield from (None, Sample(seeds[0], 0.0))
+        yield from (Sample(seed, detail) for seed in seeds)
 
     return {
-        source.id: frozenset(version(catalogue, source, samples) for samples in made_of(source))
+        source.id: frozenset(version(catalogue, source, sample) for sample in made_of(source))
         for source in catalogue.sources()
     }
 

@@ -17,9 +17,14 @@ def super_resolved(
     low: Pixels, checkpoint: Checkpoint, settings: SamplerSettings, zooms: int = 1
 ) -> Pixels:
     """A picture (C, h, w) super-resolved as the server would, 2^zooms times as large."""
-    source = Doubled(ArrayImagery(low))
-    pyramid = Pyramid(source, low.shape[0], 0, zooms, checkpoint, settings, lambda _zoom: {})
-    return pyramid.picture(zooms).read(_whole(low, zooms))
+    return _pyramid(low, checkpoint, settings, zooms).picture(zooms).read(_whole(low, zooms))
+
+
+def predicted_deviation(
+    low: Pixels, checkpoint: Checkpoint, settings: SamplerSettings, zooms: int = 1
+) -> Pixels:
+    """The standard deviation of such a picture's error as the checkpoint's calibration has it."""
+    return _pyramid(low, checkpoint, settings, zooms).uncertainty(zooms).read(_whole(low, zooms))
 
 
 def interpolated(low: Pixels, zooms: int = 1) -> Pixels:
@@ -34,6 +39,11 @@ def resampled(low: Pixels, zooms: int, kernel: Image.Resampling) -> Pixels:
     """What an image viewer does: Pillow's bicubic or Lanczos resampling, channel by channel."""
     size = (low.shape[2] << zooms, low.shape[1] << zooms)
     return np.stack([np.asarray(Image.fromarray(band).resize(size, kernel)) for band in low])
+
+
+def _pyramid(low: Pixels, checkpoint: Checkpoint, settings: SamplerSettings, zooms: int) -> Pyramid:
+    source = Doubled(ArrayImagery(low))
+    return Pyramid(source, low.shape[0], 0, zooms, checkpoint, settings, lambda _name: {})
 
 
 def _whole(low: Pixels, zooms: int) -> Window:

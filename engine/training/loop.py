@@ -28,6 +28,7 @@ from engine.network import PAIR_SCALE, LocalDenoiser, NetworkConfig
 from engine.pair import SigmaData, deeper_picture, in_pixels
 from engine.perceptual import Backbone, PerceptualDistance
 from engine.projection import pool
+from engine.sampler import SamplerSettings
 from engine.schedule import Schedule
 from engine.training.degradation import degraded
 from engine.training.growth import grow
@@ -38,11 +39,13 @@ from engine.training.loss import (
     band_weights,
     cell_pattern,
     denoising_error,
+    deviation_error,
     drawn_residual,
     evenness,
     excess_variance,
     inside_picture,
     perceptual_distance,
+    phase_unevenness,
     pictures,
     residual,
     squared_error,
@@ -60,13 +63,17 @@ PATTERN_WEIGHT = 1.0
 """Of the pattern of cells beside the perceptual distance (both times perceptual_weight)."""
 FLATNESS_WEIGHT = 0.02
 """Of variance that the truth does not have, likewise."""
+PHASE_WEIGHT = 4.0
+"""Of detail gathered at the borders of native pixels, likewise."""
+DRAWN_DETAILS = (0.75, 1.0, 0.75)
+"""Detail of the pictures that are judged as drawn, in turn: most as the server shows them."""
 MIN_JUDGED_PX = 80
 """VGG's last stage is a sixteenth as large: smaller pictures are not judged."""
 CROP_MULTIPLE_PX = 16
 """A crop is halved four times where its condition is the model's own picture."""
-JUDGES: tuple[Backbone, ...] = ("alex", "alex", "alex", "vgg")
-"""The backbone of every batch in turn: VGG costs four times as much."""
-JUDGE_WEIGHTS: dict[Backbone, float] = {"alex": 1.0, "vgg": 2.0}
+JUDGES: tuple[Backbone, ...] = ("alex", "vgg")
+"""The backbone of every batch in turn."""
+JUDGE_WEIGHTS: dict[Backbone, float] = {"alex": 1.0, "vgg": 1.5}
 UPPER_EVERY = 3
 """Every so many turns the upper zoom is judged as well."""
 
@@ -78,6 +85,8 @@ class Stage(StrEnum):
     """The encoder alone: the best estimate, without texture."""
     TEXTURE = "texture"
     """The denoiser, and the encoder with it, slowly, its mean kept."""
+    DEVIATION = "deviation"
+    """The estimate of the error alone; pictures stay as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +275,9 @@ class _Trainer:
             encoding = Encoding(*(part.float() for part in self.network.encode(pair.condition)))
             total = squared_error(encoding.mean, target, self.weights * even)
             errors = [float(total.detach()), 0.0, 0.0]
+            if settings.stage is Stage.DEVIATION:
+                total = self._deviation_error(pair, encoding, generator)
+                errors[1] = float(total.detach())
             if settings.stage is Stage.TEXTURE:
                 total, errors = self._with_texture(pair, encoding, target, even, total, generator)
         if not bool(torch.isfinite(total)):
@@ -277,6 +289,18 @@ class _Trainer:
         self._average()
         mean, picture, perceptual = errors
         return mean, picture, perceptual
+
+    def _deviation_error(
+        self, pair: Pair, encoding: Encoding, generator: torch.Generator
+    ) -> Tensor:
+        """How badly the predicted deviation fits the errors of pictures drawn as they are shown."""
+        with torch.no_grad():
+            settings = SamplerSettings()
+            texture = drawn_residual(self.network, encoding.context, settings.schedule, generator)
+            bands = encoding.mean + settings.detail * texture
+            shown = pictures(pair, bands, self.sigma_data)
+        predicted = self.network.deviation(pair.condition)
+        return deviation_error(predicted, shown, inside_picture(pair.target), self.sigma_data)
 
     def _with_texture(
         self,
@@ -298,7 +322,9 @@ class _Trainer:
         judge = settings.judges[place]
         some = slice(0, max(1, round(len(mean) * settings.perceptual_share)))
         schedule = Schedule(steps=DRAWN_STEPS[turn % len(DRAWN_STEPS)])
-        bands = mean[some] + drawn_residual(self.network, context[some], schedule, generator)
+        detail = DRAWN_DETAILS[turn % len(DRAWN_DETAILS)]
+        texture = drawn_residual(self.network, context[some], schedule, generator)
+        bands = mean[some] + detail * texture
         picture_error = squared_error(bands, target[some], self.weights * even[some])
         upper, deeper = pictures(pair[some], bands, self.sigma_data)
         truth = inside_picture(pair.target[some])
@@ -306,8 +332,10 @@ class _Trainer:
         distance = perceptual_distance(deeper, truth, metric, generator)
         if turn % UPPER_EVERY == 0 and min(upper.shape[-2:]) >= MIN_JUDGED_PX:
             distance = distance + perceptual_distance(upper, pool(truth), metric, generator)
+        phases = phase_unevenness(deeper, truth, 4) + phase_unevenness(upper, pool(truth), 2)
         judged = (
             JUDGE_WEIGHTS[judge] * distance
+            + PHASE_WEIGHT * phases
             + PATTERN_WEIGHT * cell_pattern(deeper, truth, self.sigma_data.deeper)
             + FLATNESS_WEIGHT * excess_variance(deeper, truth, self.sigma_data.deeper)
         )
@@ -338,7 +366,7 @@ class _Trainer:
         with torch.autocast(condition.device.type, torch.bfloat16, enabled=self.settings.bfloat16):
             encoding = self.ema.encode(condition)
             bands = encoding.mean.float()
-            if self.settings.stage is Stage.TEXTURE:
+            if self.settings.stage is not Stage.MEAN:
                 context = encoding.context.float()
                 bands = bands + drawn_residual(self.ema, context, Schedule(steps=steps), generator)
         padded = torch.nn.functional.pad(condition, (REACH_PX,) * 4, mode="reflect")
@@ -406,6 +434,10 @@ class _Trainer:
 
 def _parameter_groups(network: Network, settings: TrainingSettings) -> list[dict[str, Any]]:
     """The encoder's parameters and the denoiser's, each with its share of the learning rate."""
+    if settings.stage is Stage.DEVIATION and isinstance(network, LocalDenoiser):
+        network.requires_grad_(False)
+        network.deviations.requires_grad_(True)
+        return [{"params": list(network.deviations.parameters()), "share": 1.0}]
     if settings.stage is Stage.MEAN or not isinstance(network, LocalDenoiser):
         return [{"params": list(network.parameters()), "share": 1.0}]
     encoder = [

@@ -7,6 +7,8 @@ picture      squared error and perceptual distance of pictures drawn by the samp
 pattern      what repeats from cell to cell in those pictures' error, which no distance minds and
              every eye does
 flatness     where the truth is flat, what is drawn has no more variance than it
+deviation    the likelihood of errors under a normal distribution of the predicted deviation
+phases       detail is spread over a native pixel as the truth's is, not gathered at its borders
 
 Errors are of bands in units of their deviation, weighed as they count in pixels.
 """
@@ -21,6 +23,7 @@ from torch import Tensor
 
 from engine.checkpoint import Network
 from engine.denoising import drawn
+from engine.deviation import error_pictures
 from engine.doubling import REACH_PX
 from engine.network import PAIR_SCALE, log_uniform
 from engine.pair import SigmaData, base_bands, in_deviations, in_pixels
@@ -141,6 +144,24 @@ def pictures(pair: Pair, bands: Tensor, sigma_data: SigmaData) -> tuple[Tensor, 
     return upper, from_bands(upper, merge_corners(total[..., count:, :, :]))
 
 
+def deviation_error(
+    deviations: Tensor, drawn: tuple[Tensor, Tensor], target: Tensor, sigma_data: SigmaData
+) -> Tensor:
+    """Minus the log likelihood of drawn pictures' errors (both zooms), constants left out.
+
+    deviations (B, 20C, h, w) of whole crops; drawn and target as `pictures` and `inside_picture`
+    cut them.
+    """
+    total = deviations.new_zeros(())
+    truths = (pool(target), target)
+    for predicted, picture, truth, scale in zip(
+        error_pictures(inside(deviations)), drawn, truths, sigma_data, strict=True
+    ):
+        square = ((picture - truth) / scale) ** 2
+        total = total + (predicted.log() + 0.5 * square / predicted**2).mean()
+    return total
+
+
 def perceptual_distance(
     picture: Tensor, truth: Tensor, metric: PerceptualDistance, generator: torch.Generator
 ) -> Tensor:
@@ -181,6 +202,24 @@ def excess_variance(picture: Tensor, truth: Tensor, sigma_data: float) -> Tensor
     ours, true = (_deviation(image) / sigma_data for image in (picture, truth))
     excess: Tensor = ((ours - true).clamp_min(0.0) / (0.25 + true)).mean()
     return excess
+
+
+def phase_unevenness(picture: Tensor, truth: Tensor, factor: int) -> Tensor:
+    """Variance over phases of the log ratio of a batch's gradients to the truth's, (B, C, H, W).
+
+    A gradient's phase is its place within a native pixel of factor x factor px, on whose border
+    both pictures begin; evaluation.phases measures the same, largest over smallest.
+    """
+    ratios = (_phase_gradients(picture, factor) / _phase_gradients(truth, factor)).log()
+    return ratios.var(unbiased=False)
+
+
+def _phase_gradients(image: Tensor, factor: int) -> Tensor:
+    """Mean size of differences between neighbouring pixels, by phase: (factor,)."""
+    rows = image.diff(dim=-2).abs().mean(dim=(0, 1, 3))
+    cols = image.diff(dim=-1).abs().mean(dim=(0, 1, 2))
+    means = [torch.cat((rows[k::factor], cols[k::factor])).mean() for k in range(factor)]
+    return torch.stack(means) + 1e-6
 
 
 def _deviation(image: Tensor) -> Tensor:

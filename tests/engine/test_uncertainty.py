@@ -5,20 +5,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from engine.checkpoint import Checkpoint
+from engine.deviation import error_pictures
+from engine.global_network import GlobalConfig, GlobalDenoiser
+from engine.network import LEAST_DEVIATION
 from engine.probe import Waves
 from engine.pyramid import Pyramid
 from engine.sampler import SamplerSettings
 from engine.samples import Sample, Samples
 from engine.schedule import Schedule
-from engine.uncertainty import (
-    COVERAGES,
-    Calibration,
-    coverage,
-    deviation,
-    fit_calibration,
-)
+from engine.uncertainty import COVERAGES, Calibration, coverage, fit_calibration
 from engine.window import Window
 
 WINDOW = Window(-16, 32, 64, 96)
@@ -26,45 +24,74 @@ SEEDS = (7, 8, 9)
 EVERY = tuple(Sample(seed, 1.0) for seed in SEEDS)
 
 
+def pyramid_of(checkpoint: Checkpoint, channels: int = 3, **settings: float) -> Pyramid:
+    sampling = replace(SamplerSettings(Schedule(steps=2)), **settings)
+    return Pyramid(Waves(), channels, 10, 14, checkpoint, sampling, lambda _name: {})
+
+
 @pytest.fixture
 def samples(small: Checkpoint) -> Samples:
-    settings = SamplerSettings(Schedule(steps=2))
-
     def pyramid(sample: Sample) -> Pyramid:
-        seeded = replace(settings, noise_seed=sample.noise_seed, detail=sample.detail)
-        return Pyramid(Waves(), 3, 10, 12, small, seeded, lambda _zoom: {})
+        return pyramid_of(small, noise_seed=sample.noise_seed, detail=sample.detail)
 
     return Samples(SEEDS, 1.0, pyramid)
 
 
-def spread(samples: Samples, zoom: int, window: Window) -> np.ndarray:
-    return deviation(picture.read(window) for picture in samples.pictures(zoom, EVERY))
-
-
-@pytest.mark.parametrize("zoom", [11, 12])
-def test_it_is_the_standard_deviation_of_the_samples(samples: Samples, zoom: int) -> None:
-    pictures = [samples.pyramid(each).picture(zoom).read(WINDOW) for each in EVERY]
-    found = spread(samples, zoom, WINDOW)
-    assert found.mean() > 1e-4
-    expected = np.stack(pictures).astype(np.float64).std(axis=0, ddof=1)
-    np.testing.assert_allclose(found, expected, atol=1e-12)
-
-
-def test_samples_agree_about_what_is_native(samples: Samples) -> None:
-    assert not spread(samples, 10, WINDOW).any()
-
-
-@pytest.mark.parametrize("zoom", [11, 12])
-def test_its_windows_are_crops_of_one_picture(samples: Samples, zoom: int) -> None:
-    whole = spread(samples, zoom, WINDOW)
+@pytest.mark.parametrize("zoom", [11, 12, 13, 14])
+def test_windows_of_the_uncertainty_are_crops_of_one_picture(small: Checkpoint, zoom: int) -> None:
+    whole = pyramid_of(small).uncertainty(zoom).read(WINDOW)
+    assert whole.dtype == np.float32
+    assert whole.min() >= LEAST_DEVIATION * min(small.sigma_data)
+    assert whole.std() > 1e-3
     for part in (Window(-16, 32, 64, 48), Window(-16, 80, 64, 48), Window(16, 64, 32, 32)):
         rows, cols = WINDOW.slices(part)
-        assert np.array_equal(spread(samples, zoom, part), whole[:, rows, cols])
+        found = pyramid_of(small).uncertainty(zoom).read(part)
+        assert np.array_equal(found, whole[:, rows, cols])
 
 
-def test_one_sample_has_no_uncertainty() -> None:
-    with pytest.raises(ValueError, match="two samples or more, not 1"):
-        deviation([Waves().read(WINDOW)])
+def test_both_zooms_are_as_the_network_predicts_them(small: Checkpoint) -> None:
+    state = Window(3, 5, 64, 64)
+    reach = small.denoiser.encode_reach_px
+    condition = torch.from_numpy(Waves().read(state.dilated(reach).children(2)))[None]
+    predicted = error_pictures(small.denoiser.deviation(condition))
+    pyramid = pyramid_of(small)
+    for depth in (1, 2):
+        expected = predicted[depth - 1][0].numpy() * small.sigma_data[depth - 1]
+        found = pyramid.uncertainty(10 + depth).read(state.children(2**depth))
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_deeper_zooms_are_less_sure_than_what_they_start_from(small: Checkpoint) -> None:
+    pyramid, window = pyramid_of(small), Window(0, 0, 64, 64)
+    above = pyramid.uncertainty(12).read(window).repeat(2, 1).repeat(2, 2)
+    assert (pyramid.uncertainty(13).read(window.children()) > above).all()
+
+
+def test_it_is_scaled_by_the_zooms_calibration(small: Checkpoint) -> None:
+    calibrated = replace(small, calibrations=(Calibration(2.0, 0.0), Calibration(3.0, 0.5)))
+    for zoom, factor, floor in ((11, 2.0, 0.0), (12, 3.0, 0.5)):
+        plain = pyramid_of(small).uncertainty(zoom).read(WINDOW)
+        found = pyramid_of(calibrated).uncertainty(zoom).read(WINDOW)
+        np.testing.assert_allclose(found, np.hypot(factor * plain, floor), rtol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_any_number_of_bands_has_one_of_its_own(small: Checkpoint, channels: int) -> None:
+    class Bands(Waves):
+        def read(self, window: Window) -> np.ndarray:
+            return super().read(window)[[0, 1, 2, 0]][:channels]
+
+    settings = SamplerSettings(Schedule(steps=2))
+    pyramid = Pyramid(Bands(), channels, 10, 12, small, settings, lambda _name: {})
+    assert pyramid.uncertainty(12).read(WINDOW).shape == (channels, 64, 96)
+
+
+def test_what_is_native_and_networks_without_one_have_none(small: Checkpoint) -> None:
+    with pytest.raises(ValueError, match="zoom 10 is outside"):
+        pyramid_of(small).uncertainty(10)
+    wide = replace(small, denoiser=GlobalDenoiser(GlobalConfig(width=8)))
+    with pytest.raises(ValueError, match="zoom 11 is outside"):
+        pyramid_of(wide).uncertainty(11)
 
 
 def test_a_pyramid_is_made_once_and_only_for_the_noise_seeds_there_are(
@@ -73,7 +100,6 @@ def test_a_pyramid_is_made_once_and_only_for_the_noise_seeds_there_are(
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(samples.pyramid, EVERY * 8))
     assert len(set(map(id, made))) == len(SEEDS)
-    assert samples.pictures(11, EVERY[1:2]) == [samples.pyramid(EVERY[1]).picture(11)]
     with pytest.raises(ValueError, match="noise seed 6 is none of"):
         samples.pyramid(Sample(6, 1.0))
     with pytest.raises(ValueError, match=r"detail 0\.5 is neither 0 nor 1"):

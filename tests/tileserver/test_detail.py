@@ -74,6 +74,6 @@ def test_a_source_has_an_amount_of_its_own(
     with TestClient(make_app(app_settings(sources={"yellowstone": {"detail": 0}}))) as client:
         assert client.get(path).content == estimate.content
         assert client.get(path).headers["etag"] == estimate.headers["etag"]
-        assert client.get("/yellowstone/uncertainty/tilejson.json").status_code == 404
+        assert client.get("/yellowstone/uncertainty/tilejson.json").status_code == 200
         document = client.get("/yellowstone/tilejson.json").json()["overzoom"]
         assert (document["detail"], document["details"]) == (0.0, [0.0])

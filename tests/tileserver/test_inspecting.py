@@ -168,9 +168,9 @@ def test_a_hole_in_the_data_is_no_place_of_the_source(reflectance: Service) -> N
     assert reflectance.get(f"/field/inspect/{middle}?zoom={zoom}").status_code == 404
 
 
-def test_one_sample_has_values_and_no_uncertainty(app_settings: Callable[..., Settings]) -> None:
-    with TestClient(make_app(app_settings(samples=1))) as client:
-        found = client.get(f"/yellowstone/inspect/{LON},{LAT}?zoom=20").json()
+def test_what_is_native_alone_has_no_uncertainty(app_settings: Callable[..., Settings]) -> None:
+    with TestClient(make_app(app_settings(extra_zooms=0))) as client:
+        found = client.get(f"/yellowstone/inspect/{LON},{LAT}?zoom=19").json()
     assert found["uncertainty"] is None
     assert len(found["super_resolved"]) == 3
 

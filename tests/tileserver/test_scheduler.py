@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from engine.imagery import Pixels
 from engine.probe import Waves
 from engine.window import Window
 from tests.support.pictures import Gated
-from tests.support.waiting import LIMIT_SECONDS, wait_until_async
+from tests.support.waiting import LIMIT_SECONDS
 from tileserver.errors import Overloaded
 from tileserver.scheduler import Drawn, Scheduler, rectangle
 
@@ -22,17 +22,14 @@ def cell(row: int, col: int) -> Window:
     return Window(row * SIDE, col * SIDE, SIDE, SIDE)
 
 
-def drawn(
-    scheduler: Scheduler, picture: Gated, wanted: list[Window], extra: Container[Window] = ()
-) -> list[Drawn]:
+def drawn(scheduler: Scheduler, picture: Gated, wanted: list[Window]) -> list[Drawn]:
     """Draws the windows, all but the first asked for while the first is being drawn."""
 
     async def scenario() -> list[Drawn]:
         tasks = [asyncio.create_task(scheduler.draw(picture, wanted[0]))]
         await asyncio.to_thread(picture.entered.wait, LIMIT_SECONDS)
         for window in wanted[1:]:
-            draw = scheduler.draw(picture, window, extra=window in extra)
-            tasks.append(asyncio.create_task(draw))
+            tasks.append(asyncio.create_task(scheduler.draw(picture, window)))
             await asyncio.sleep(0)
         picture.gate.set()
         return await asyncio.gather(*tasks)
@@ -100,71 +97,6 @@ def test_rectangles_hold_waiting_windows_only(
     cells = {cell(row, col) for row, col in waiting}
     grown = rectangle(cell(0, 0), cells, 16)
     assert set(grown) == ({cell(*place) for place in expected} if expected else cells)
-
-
-def test_extra_windows_wait_until_no_other_does_the_newest_first() -> None:
-    picture, extra = Gated(), [cell(0, 0), cell(12, 12)]
-    wanted = [cell(9, 9), cell(0, 0), cell(3, 3), cell(6, 6), cell(12, 12)]
-    drawn(Scheduler(99, 16, 60), picture, wanted, extra)
-    assert picture.reads == [cell(9, 9), cell(6, 6), cell(3, 3), cell(12, 12), cell(0, 0)]
-
-
-def test_a_tile_waits_for_one_extra_window_at_most_and_these_are_merged_too() -> None:
-    busy, first, second = Gated(), Gated(), Gated()
-    first.gate.set()
-    scheduler = Scheduler(99, 16, 60)
-
-    async def scenario() -> None:
-        occupied = asyncio.create_task(scheduler.draw(busy, cell(9, 9)))
-        await asyncio.to_thread(busy.entered.wait, LIMIT_SECONDS)
-        extra = [
-            asyncio.create_task(scheduler.draw_extra([first, second], place))
-            for place in (cell(0, 0), cell(0, 1))
-        ]
-        while scheduler.waiting < 4:
-            await asyncio.sleep(0)
-        busy.gate.set()
-        await asyncio.to_thread(second.entered.wait, LIMIT_SECONDS)
-        plain = asyncio.create_task(scheduler.draw(busy, cell(7, 7)))
-        await asyncio.sleep(0)
-        second.gate.set()
-        await plain
-        await occupied
-        (one, _), _ = await asyncio.gather(*extra)
-        assert one.merged == 2
-        assert plain.result().waited_seconds < one.waited_seconds
-
-    asyncio.run(scenario())
-    scheduler.close()
-    assert second.reads == first.reads == [Window(0, 0, SIDE, 2 * SIDE)]
-
-
-def test_a_tile_is_not_drawn_together_with_extra_windows_beside_it() -> None:
-    picture, wanted = Gated(), [cell(9, 9), cell(0, 0), cell(0, 1), cell(1, 0), cell(1, 1)]
-    drawn(Scheduler(99, 16, 60), picture, wanted, extra=wanted[1:4])
-    assert picture.reads[1] == cell(1, 1), "the tile first, and alone"
-
-
-def test_extra_windows_are_refused_before_any_other_and_all_of_them_at_once() -> None:
-    picture, scheduler = Gated(), Scheduler(3, 1, 60)
-
-    async def scenario() -> None:
-        first = asyncio.create_task(scheduler.draw(picture, cell(0, 0)))
-        await asyncio.to_thread(picture.entered.wait, LIMIT_SECONDS)
-        plain = [asyncio.create_task(scheduler.draw(picture, cell(3, 3)))]
-        await wait_until_async(lambda: scheduler.waiting == 1)
-        extra = asyncio.create_task(scheduler.draw_extra([Waves(), Waves()], cell(5, 5)))
-        await wait_until_async(lambda: scheduler.waiting == 3)
-        assert scheduler.shed == 0, "there is room for one and two"
-        plain.append(asyncio.create_task(scheduler.draw(picture, cell(7, 7))))
-        with pytest.raises(Overloaded):
-            await extra
-        assert (scheduler.shed, scheduler.waiting) == (1, 2)
-        picture.gate.set()
-        await asyncio.gather(first, *plain)
-
-    asyncio.run(scenario())
-    scheduler.close()
 
 
 def test_a_full_queue_refuses_the_oldest_which_would_come_too_late() -> None:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from pathlib import Path
 
 import morecantile
 import numpy as np
@@ -14,7 +15,6 @@ import yaml
 from morecantile import Tile
 from starlette.testclient import TestClient
 
-from engine.uncertainty import deviation
 from engine.window import Window
 from tests.support.keys import hashed
 from tests.support.pictures import occupy_denoiser
@@ -27,16 +27,15 @@ from tileserver.deviation import deviation_rendering, deviation_shown
 from tileserver.errors import NoUncertainty
 from tileserver.grid import TILE_PX
 from tileserver.rendering import PLAIN
-from tileserver.settings import Settings
+from tileserver.settings import Settings, read_settings
 
 NATIVE = 19
-SEEDS = [0, 1, 2, 3]
 MakeSettings = Callable[..., Settings]
 
 
 @pytest.fixture(scope="module")
-def floats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A server of a raster whose tiles of numbers are not rounded, with a hole in it."""
+def floats_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The configuration of a raster whose tiles of numbers are not rounded, with a hole in it."""
     folder = tmp_path_factory.mktemp("floats")
     for kind in ("float", "grey"):
         cut(folder / f"{kind}.tif", kind)
@@ -46,7 +45,13 @@ def floats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     }
     config = folder / "overzoom.yaml"
     config.write_text(yaml.safe_dump({"sources": sources}))
-    with serving(config, folder / "cache") as server:
+    return config
+
+
+@pytest.fixture(scope="module")
+def floats(floats_config: Path) -> Iterator[Service]:
+    """A server of it."""
+    with serving(floats_config, floats_config.parent / "cache") as server:
         yield server
 
 
@@ -68,17 +73,18 @@ def middle(server: Service, source: str, depth: int) -> Tile:
 
 
 @pytest.mark.parametrize("depth", [1, 2])
-def test_its_numbers_are_the_standard_deviation_of_the_samples_tiles(
-    floats: Service, depth: int
+def test_its_numbers_are_the_uncertainty_of_the_picture_in_the_sources_unit(
+    floats: Service, floats_config: Path, depth: int
 ) -> None:
     tile = middle(floats, "float", depth)
-    tiles = [array(floats, f"{path_of(tile, 'float', 'npy')}?noise_seed={seed}") for seed in SEEDS]
     found = array(floats, uncertain(tile, "float", "npy"))
     assert found.dtype == np.float32
-    assert np.array_equal(found[3], tiles[0][3])
+    assert np.array_equal(found[3], array(floats, path_of(tile, "float", "npy"))[3])
     assert 0.3 < (found[3] == 255).mean() < 1, "the hole lies in the tile"
-    expected = np.stack([tile[:3] for tile in tiles]).astype(float).std(axis=0, ddof=1)
-    np.testing.assert_allclose(found[:3], expected, atol=1e-6)
+    layer = open_catalogue(read_settings(floats_config, {}))["float"].layer("WebMercatorQuad")
+    window = layer.grid.tile_window(tile)
+    expected = layer.pyramid.uncertainty(tile.z).read(window) * 2  # of the range from 0 to 2
+    np.testing.assert_allclose(found[:3], np.where(found[3] == 255, expected, 0), atol=1e-6)
     assert found[:3].mean() > 1e-3
 
 
@@ -90,7 +96,6 @@ def test_the_legend_turns_a_tiles_colours_back_into_its_numbers(
     picture = decoded(floats.get(uncertain(tile, "float") + query).content)
     legend = floats.get(f"/float/uncertainty/legend.json{query}").json()
     assert legend["unit"] == "levels of 255"
-    assert legend["noise_seeds"] == SEEDS
     low, high = legend["minimum"], legend["maximum"]
     assert [legend["colours"][0][0], legend["colours"][-1][0]] == [low, high]
     assert (low, high) == ((2, 9) if "rescale" in query else (0, 20))
@@ -147,11 +152,9 @@ def test_the_tiles_are_crops_of_one_evaluation(
     tiles = {tile: decoded(content) for tile, content in twice[0].items() if tile.z == zoom}
     top, left = min(t.y for t in tiles), min(t.x for t in tiles)
     whole = Window(top * TILE_PX, left * TILE_PX, 2 * TILE_PX, 3 * TILE_PX)
-    every = [layer.samples.sample(seed) for seed in SEEDS]
-    pictures = layer.samples.pictures(zoom, every)
-    spread = deviation(picture.read(whole) for picture in pictures).astype(np.float32)
+    values = layer.pyramid.uncertainty(zoom).read(whole)
     rendering = deviation_rendering(PLAIN, source.raster)
-    expected = deviation_shown(spread, np.ones(spread.shape[1:], bool), source.raster, rendering)
+    expected = deviation_shown(values, np.ones(values.shape[1:], bool), source.raster, rendering)
     assert np.array_equal(mosaic(tiles), expected.bands.transpose(1, 2, 0))
 
 
@@ -160,7 +163,7 @@ def test_it_is_a_tile_like_any_other(server: Server, middle_tile: Callable[[int]
     path = uncertain(tile)
     made = server.get(path)
     assert made.headers["x-overzoom"] == "uncertainty"
-    assert made.headers["x-overzoom-noise-seed"] == "0,1,2,3"
+    assert made.headers["x-overzoom-noise-seed"] == "0"
     assert made.headers["x-overzoom-scale"] == "2"
     assert "max-age=3600" in made.headers["cache-control"]
     assert 'cache;desc="memory"' in server.get(path).headers["server-timing"]
@@ -244,23 +247,15 @@ def test_it_is_reached_by_its_own_routes_alone(
     assert server.get("/nothing/uncertainty/legend.json").status_code == 404
 
 
-@pytest.mark.parametrize("overrides", [{"samples": 1}, {"extra_zooms": 0}])
-def test_a_server_without_several_samples_has_none(
-    app_settings: MakeSettings, middle_tile: Callable[[int], Tile], overrides: dict[str, int]
+def test_a_server_of_native_zooms_alone_has_none(
+    app_settings: MakeSettings, middle_tile: Callable[[int], Tile]
 ) -> None:
-    with TestClient(make_app(app_settings(**overrides))) as client:
+    with TestClient(make_app(app_settings(extra_zooms=0))) as client:
         tilejson = "/yellowstone/uncertainty/tilejson.json"
-        paths = [
-            uncertain(middle_tile(NATIVE + 1)),
-            tilejson,
-            "/yellowstone/uncertainty/legend.json",
-        ]
-        for path in paths:
+        for path in (tilejson, "/yellowstone/uncertainty/legend.json"):
             answer = client.get(path)
             assert answer.status_code == 404
             assert answer.json() == {"detail": NoUncertainty.text}
-        document = client.get("/yellowstone/tilejson.json").json()["overzoom"]
-        assert document["noise_seeds"] == SEEDS[: overrides.get("samples", 4)]
         assert client.get(path_of(middle_tile(NATIVE))).status_code == 200
 
 

@@ -41,8 +41,7 @@ def tilejson_document(
     samples = layer.samples
     every = samples.noise_seeds
     shown = samples.sample(noise_seed, detail)
-    spread = [samples.sample(seed) for seed in every]
-    made_of = version(catalogue, source, spread if mode is Mode.uncertainty else (shown,))
+    made_of = version(catalogue, source, shown)
     with CatalogueReader.of(source, layer.grid) as reader:
         west, south, east, north = reader.get_geographic_bounds(tms.rasterio_geographic_crs)
         minzoom = min(reader.minzoom, layer.native_zoom, deepest)

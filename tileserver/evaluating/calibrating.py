@@ -1,8 +1,8 @@
 """`overzoom calibrate`: fit a checkpoint's uncertainty to the errors that it makes.
 
-Pictures are reduced, enlarged again with several noise seeds, and compared with themselves. What is
-measured is kept in the checkpoint's metadata; fit it on pictures that nothing was trained on, and
-judge it on others (`overzoom evaluate --uncertainty`).
+Pictures are reduced, enlarged again and compared with themselves. What is measured is kept in the
+checkpoint's metadata; fit it on pictures that nothing was trained on, and judge it on others
+(`overzoom evaluate --uncertainty`).
 """
 
 from __future__ import annotations
@@ -18,15 +18,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from engine.checkpoint import Checkpoint, save_checkpoint
-from engine.evaluation.ways import super_resolved
-from engine.imagery import Pixels
+from engine.evaluation.ways import predicted_deviation, super_resolved
 from engine.sampler import SamplerSettings
-from engine.uncertainty import COVERAGES, Calibration, deviation, fit_calibration
+from engine.uncertainty import COVERAGES, Calibration, fit_calibration
 from tileserver.checkpoints import local_checkpoint
 from tileserver.evaluating.pictures import Sample, reduced, truths
 
-SAMPLES = 4
-"""Noise seeds that a deviation is taken over: as many as a server serves by default."""
 PIXELS = 400_000
 """Values of a picture that are kept, at most."""
 FACTORS = (2, 4, 8)
@@ -35,9 +32,9 @@ LEAST_PX = 16
 
 
 class Errors(NamedTuple):
-    """Deviations over samples, and the errors of the first of them, value by value."""
+    """Predicted deviations, and the errors of what is shown, value by value."""
 
-    spread: NDArray[np.float64]
+    predicted: NDArray[np.float64]
     error: NDArray[np.float64]
 
 
@@ -69,22 +66,16 @@ def measured(
     settings: SamplerSettings,
     samples: Sequence[Sample],
     factor: int,
-    count: int = SAMPLES,
 ) -> Errors:
     """Deviations and errors over pictures, some values of each."""
-    spreads, errors = [], []
+    plain = replace(checkpoint, calibrations=())
+    deviations, errors = [], []
     generator = np.random.default_rng(factor)
     for sample in tqdm(samples, desc=f"uncertainty, x{factor}", unit="picture"):
-        drawn: list[Pixels] = [
-            super_resolved(
-                sample.low,
-                checkpoint,
-                replace(settings, noise_seed=seed),
-                factor.bit_length() - 1,
-            )
-            for seed in range(count)
-        ]
-        some = generator.permutation(drawn[0].size)[:PIXELS]
-        spreads.append(deviation(drawn).ravel()[some])
-        errors.append((drawn[0].astype(np.float64) - sample.truth).ravel()[some])
-    return Errors(np.concatenate(spreads), np.concatenate(errors))
+        zooms = factor.bit_length() - 1
+        drawn = super_resolved(sample.low, checkpoint, settings, zooms).astype(np.float64)
+        deviation = predicted_deviation(sample.low, plain, settings, zooms).astype(np.float64)
+        some = generator.permutation(drawn.size)[:PIXELS]
+        deviations.append(deviation.ravel()[some])
+        errors.append((drawn - sample.truth).ravel()[some])
+    return Errors(np.concatenate(deviations), np.concatenate(errors))

@@ -36,7 +36,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--served", type=(_PATH, _PATH), help="A real low-resolution raster, its truth.")
 @click.option("--fusion", type=_PATH, help="Scene to compare fusion rules on.")
 @click.option("--global-checkpoint", type=_PATH, help="A denoiser with global context for them.")
-@click.option("--uncertainty", type=_PATH, help="Scene to check the deviation over seeds on.")
+@click.option("--uncertainty", type=_PATH, help="Scene to check the uncertainty on.")
 @click.option("--buildings", type=(_PATH, _PATH), help="A scene, and the mask of its buildings.")
 @click.option("--threads", type=click.IntRange(1), help="[one a core]")
 def evaluate(pictures: tuple[str, ...], report: Path, **options: Any) -> None:

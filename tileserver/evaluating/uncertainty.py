@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
-from tqdm import tqdm
 
 from engine.checkpoint import Checkpoint
 from engine.evaluation.reliability import Reliability, reliability
-from engine.evaluation.ways import super_resolved
-from engine.imagery import Pixels
+from engine.evaluation.ways import predicted_deviation, super_resolved
 from engine.sampler import SamplerSettings
-from engine.uncertainty import COVERAGES, coverage, deviation
-from tileserver.evaluating.calibrating import SAMPLES
+from engine.uncertainty import COVERAGES, Calibration, coverage
 from tileserver.evaluating.pictures import Sample
 from tileserver.evaluating.report import Cell, Report, Table
 
@@ -33,7 +29,7 @@ def uncertainty_table(
     curves: dict[str, Reliability] = {}
     for checkpoint, settings in checkpoints:
         name = f"{checkpoint.name}, {settings.schedule.steps} steps"
-        found, shares = _reliability(sample, factor, checkpoint, settings, name)
+        found, shares = _reliability(sample, factor, checkpoint, settings)
         curves[name] = found
         pairs = zip(found.deviation_levels, found.error_levels, strict=True)
         cells = tuple(f"{sure:.1f} / {wrong:.1f}" for sure, wrong in pairs)
@@ -41,7 +37,7 @@ def uncertainty_table(
         rows.append((name, *inside, *cells, found.rank_correlation))
     parts = len(next(iter(curves.values())).deviation_levels)
     note = (
-        f"x{factor}, {SAMPLES} noise seeds. Intervals: share of true values inside, to compare "
+        f"x{factor}. Intervals: share of true values inside, to compare "
         "with the column's name. Parts: calibrated deviation / error of what is shown, equal where "
         "calibrated, in levels, on an eighth of the ground, surest first. Rank correlation over "
         "blocks of 8 px."
@@ -58,17 +54,16 @@ def uncertainty_table(
 
 
 def _reliability(
-    sample: Sample, factor: int, checkpoint: Checkpoint, settings: SamplerSettings, name: str
+    sample: Sample, factor: int, checkpoint: Checkpoint, settings: SamplerSettings
 ) -> tuple[Reliability, tuple[float, ...]]:
     zooms = factor.bit_length() - 1
-    drawn: list[Pixels] = [
-        super_resolved(sample.low, checkpoint, replace(settings, noise_seed=seed), zooms)
-        for seed in tqdm(range(SAMPLES), desc=f"uncertainty, {name}", unit="sample")
-    ]
-    spread, error = deviation(drawn), drawn[0].astype(np.float64) - sample.truth
-    calibration = checkpoint.calibration(zooms)
-    sure, wrong = (np.sqrt((v**2).mean(axis=0)) for v in (calibration.apply(spread), error))
-    return reliability(sure, wrong), coverage(calibration, spread, error)
+    shown = super_resolved(sample.low, checkpoint, settings, zooms)
+    error = shown.astype(np.float64) - sample.truth
+    deviation = predicted_deviation(sample.low, checkpoint, settings, zooms).astype(np.float64)
+    quantiles = checkpoint.calibration(zooms).quantiles
+    sure, wrong = (np.sqrt((v**2).mean(axis=0)) for v in (deviation, error))
+    calibrated = Calibration(quantiles=quantiles)
+    return reliability(sure, wrong), coverage(calibrated, deviation, error)
 
 
 def _plot(curves: dict[str, Reliability]) -> str:

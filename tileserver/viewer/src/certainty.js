@@ -1,4 +1,4 @@
-// How sure the detail is: the deviation over samples as an overlay, and the samples themselves.
+// How sure the detail is: its uncertainty as an overlay, and the samples.
 
 import { card } from "./dialogs.js";
 import { element, made } from "./elements.js";

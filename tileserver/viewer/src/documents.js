@@ -43,11 +43,12 @@ export async function documentsOf(source) {
     tilejson(source),
     tilejson(source, { mode: "interpolated" }),
   ]);
-  const { reference, noise_seeds: seeds } = made.overzoom;
+  const { reference, native_maxzoom: native } = made.overzoom;
+  const synthesised = made.maxzoom > native;
   const [trueDetail, uncertainty, legend] = await Promise.all([
     reference ? tilejson(reference, { mode: "interpolated" }).catch(refused) : null,
-    seeds ? tilejson(source, {}, "uncertainty/").catch(absent) : null,
-    seeds ? load(`${encodeURIComponent(source)}/uncertainty/legend.json`).catch(absent) : null,
+    synthesised ? tilejson(source, {}, "uncertainty/").catch(absent) : null,
+    synthesised ? load(`${encodeURIComponent(source)}/uncertainty/legend.json`).catch(absent) : null,
   ]);
   return { made, interpolated, reference: trueDetail, uncertainty, legend };
 }
