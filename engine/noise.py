@@ -1,12 +1,12 @@
 """Counter-based noise: unit normals that are a function of their address and of nothing else.
 
 A number's address is (noise_seed, stream, zoom, step, patch, channel, row, column). The first five
-are digested to a 64-bit key; row, column and channel are the counter of Philox 4x32-10 (Salmon et
-al., SC'11), computed in 64-bit integer operations that every device has. Its 128 bits are cut into
-nine numbers of 14 bits, a colour state's nine bands, that look up a table of normal quantiles:
-integers and a table give the same bits on any processor, which Box-Muller's logarithms and sines
-would not, in one Philox call where it takes three. The resolution (the largest deviate is 4.0) lies
-far below what an 8-bit picture shows.
+are digested to a 64-bit key; from it SplitMix64 (Steele, Lea and Flood, OOPSLA 2014; its output
+passes BigCrush) makes a counter of its own for every row, column and group of four channels, and
+from their sum 64 bits, in integer operations that every device has. They are cut into four numbers
+of 14 bits that look up a table of normal quantiles: integers and a table give the same bits on any
+processor, which Box-Muller's logarithms and sines would not. The resolution (the largest deviate is
+4.0) lies far below what an 8-bit picture shows.
 """
 
 from __future__ import annotations
@@ -23,18 +23,17 @@ from torch import Tensor
 from engine.lattice import Lattice, Patch
 from engine.window import Window
 
-_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
-_WEYL = (0x9E3779B9, 0xBB67AE85)
-_ROUNDS = 10
-_MASK = 0xFFFFFFFF
-_COORDINATE_LIMIT = 1 << 47
-"""Rows and columns are told apart within +-2^47: zoom 39 of a 256 px pyramid."""
+_GAMMA = 0x9E3779B97F4A7C15
+"""SplitMix64's step from one counter to the next."""
+_AXES = (0x632BE59BD9B4E019, 0xD1B54A32D192ED03, 0x8CB92BA72F3D8DD7)
+"""What tells the counters of rows, columns and groups of channels apart."""
 _BITS = 14
 _LEVELS = 1 << _BITS
+_PER_WORD = 4
+"""Normals that 64 bits yield."""
+_SPARE = 64 - _PER_WORD * _BITS
 _STRIP_PX = 16384
-"""Counters that are worked on at a time: their words stay in a processor's cache."""
-_PER_CALL = 9
-"""Normals that one Philox call yields: 9 x 14 of its 128 bits."""
+"""Words that are worked on at a time: they stay in a processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +44,12 @@ class NoiseField:
     stream: int
     zoom: int
 
-    def key(self, step: int, patch: Patch) -> tuple[int, int]:
-        """Philox's key for one step of one patch."""
+    def key(self, step: int, patch: Patch) -> int:
+        """The 64-bit key of one step of one patch."""
         address = struct.pack(
             "<6q", self.noise_seed, self.stream, self.zoom, step, patch.row, patch.col
         )
-        first, second = struct.unpack("<2I", hashlib.blake2b(address, digest_size=8).digest())
-        return first, second
+        return int.from_bytes(hashlib.blake2b(address, digest_size=8).digest(), "little")
 
     def patch(
         self, step: int, patch: Patch, window: Window, channels: int, device: str = "cpu"
@@ -81,59 +79,50 @@ class NoiseField:
         return field
 
 
-def normals(key: tuple[int, int], window: Window, channels: int, device: str = "cpu") -> Tensor:
-    """Unit normals (channels, H, W) at a window's absolute coordinates."""
-    if max(abs(v) for v in (window.row, window.col, window.bottom, window.right)) > (
-        _COORDINATE_LIMIT
-    ):
-        raise ValueError(f"{window} lies beyond the {_COORDINATE_LIMIT} px that noise is drawn for")
-    groups = -(-channels // _PER_CALL)
-    field = torch.empty(groups, _PER_CALL, window.height, window.width, device=device)
+def normals(key: int, window: Window, channels: int, device: str = "cpu") -> Tensor:
+    """Unit normals (channels, H, W) at a window's absolute coordinates.
+
+    Raises ValueError where these lie beyond 64 bits.
+    """
+    if max(abs(v) for v in (window.row, window.col, window.bottom, window.right)) >= 1 << 63:
+        raise ValueError(f"{window} lies beyond the coordinates that noise is drawn for")
+    rows = _counters(key, 0, window.row, window.height, device)
+    cols = _counters(key, 1, window.col, window.width, device)
+    groups = -(-channels // _PER_WORD)
+    group = _counters(key, 2, 0, groups, device)
+    field = torch.empty(groups, _PER_WORD, window.height, window.width, device=device)
+    table = _quantiles(device)
     strip = max(1, _STRIP_PX // (groups * window.width))
     for top in range(0, window.height, strip):
         part = field[:, :, top : top + strip]
-        _fill(part, key, window.row + top, window.col)
+        counters = group[:, None, None] + (rows[top : top + strip, None] + cols)
+        words = split_mix(counters)
+        for place in range(_PER_WORD):
+            numbers = words >> _SPARE + place * _BITS & _LEVELS - 1
+            part[:, place] = table.index_select(0, numbers.flatten()).view(words.shape)
     return field.flatten(0, 1)[:channels]
 
 
-def _fill(field: Tensor, key: tuple[int, int], row: int, col: int) -> None:
-    """Unit normals into (groups, _PER_CALL, H, W), whose first pixel is (row, col)."""
-    groups, _, height, width = field.shape
-    rows = torch.arange(row, row + height, device=field.device)[:, None]
-    cols = torch.arange(col, col + width, device=field.device)[None, :]
-    high = ((rows >> 32) & 0xFFFF) << 16 | ((cols >> 32) & 0xFFFF)
-    group = torch.arange(groups, device=field.device)[:, None, None]
-    # Words are as small as they can be until the rounds have mixed them: broadcasting is cheap.
-    words = philox((cols & _MASK, rows & _MASK, high, group), key)
-    table = _quantiles(str(field.device))
-    for place, number in enumerate(_numbers(words)):
-        field[:, place] = torch.take(table, number)
+def _counters(key: int, axis: int, start: int, count: int, device: str) -> Tensor:
+    """One scrambled counter a coordinate of an axis, so that sums of them are scattered."""
+    places = torch.arange(start, start + count, dtype=torch.int64, device=device)
+    return split_mix(places * _signed(_GAMMA) + _signed(key ^ _AXES[axis]))
 
 
-def _numbers(words: tuple[Tensor, Tensor, Tensor, Tensor]) -> list[Tensor]:
-    """Nine 14-bit numbers: four from each pair of words, the ninth from what both leave over."""
-    pairs = (words[0] | words[1] << 32, words[2] | words[3] << 32)
-    numbers = [pair >> shift & _LEVELS - 1 for pair in pairs for shift in (0, 14, 28, 42)]
-    return [*numbers, (pairs[0] >> 56 & 0xFF) << 6 | pairs[1] >> 58 & 0x3F]
+def split_mix(counter: Tensor) -> Tensor:
+    """SplitMix64's output function of 64-bit counters held in int64, bit for bit."""
+    # Products wrap modulo 2^64; shifts are of signed numbers, whose copied sign bits are masked.
+    mixed = counter ^ (counter >> 30 & (1 << 34) - 1)
+    mixed *= _signed(0xBF58476D1CE4E5B9)
+    mixed ^= mixed >> 27 & (1 << 37) - 1
+    mixed *= _signed(0x94D049BB133111EB)
+    mixed ^= mixed >> 31 & (1 << 33) - 1
+    return mixed
 
 
-def philox(
-    counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int]
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Philox 4x32-10 of 32-bit words held in int64 tensors."""
-    c0, c1, c2, c3 = counter
-    k0, k1 = key
-    for _ in range(_ROUNDS):
-        # The products wrap modulo 2^64, which leaves both halves' bits as they should be.
-        p0, p1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
-        c0, c1, c2, c3 = (
-            ((p1 >> 32) & _MASK) ^ c1 ^ k0,
-            p1 & _MASK,
-            ((p0 >> 32) & _MASK) ^ c3 ^ k1,
-            p0 & _MASK,
-        )
-        k0, k1 = (k0 + _WEYL[0]) & _MASK, (k1 + _WEYL[1]) & _MASK
-    return c0, c1, c2, c3
+def _signed(word: int) -> int:
+    """The int64 that has the bits of an unsigned 64-bit word."""
+    return word - (1 << 64) if word >> 63 else word
 
 
 @lru_cache(maxsize=4)

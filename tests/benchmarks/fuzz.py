@@ -31,7 +31,7 @@ from hypothesis.strategies import SearchStrategy
 from schemathesis.core.result import Ok
 
 from tests.benchmarks import hostile
-from tests.support.server import Server, running
+from tests.support.server import Service, running
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "demo" / "overzoom.yaml"
 ORIGIN = "https://elsewhere.example"
@@ -217,7 +217,7 @@ def drive(
         one()
 
 
-def fuzz(server: Server, count: int, number: int = 0) -> Judge:
+def fuzz(server: Service, count: int, number: int = 0) -> Judge:
     """At least so many requests, a third of each kind."""
     judge = Judge(server.url)
     by_hand = list(hostile.requests())

@@ -17,7 +17,9 @@ from playwright.sync_api import Browser, Page, Response
 
 from tests.support import browser as browsers
 from tests.support.pages import Quiet
-from tests.support.server import Server
+from tests.support.server import Service
+
+pytestmark = pytest.mark.slow
 
 CLIENTS = ("leaflet", "openlayers", "maplibre")
 NATIVE, DEEPEST = 19, 22
@@ -58,7 +60,7 @@ class Visit:
 
 @pytest.fixture(params=CLIENTS)
 def visit(
-    request: pytest.FixtureRequest, browser: Browser, pages: str, server: Server
+    request: pytest.FixtureRequest, browser: Browser, pages: str, server: Service
 ) -> Iterator[Visit]:
     page = browsers.open_page(browser)
     visit = Visit(page)

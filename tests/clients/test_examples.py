@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 
 from tests.support.browser import next_frame
 from tests.support.pages import Site, Visit, answer_as_folium_s_cdns
-from tests.support.server import Server
+from tests.support.server import Service
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 NATIVE = 19
@@ -28,7 +28,7 @@ def notebook() -> nbformat.NotebookNode:
 
 @pytest.mark.slow
 def test_the_notebook_runs_and_its_maps_show_the_source(
-    server: Server,
+    server: Service,
     site: Site,
     visit: Visit,
     notebook: nbformat.NotebookNode,
@@ -62,11 +62,11 @@ def test_the_notebook_runs_and_its_maps_show_the_source(
 
 
 @pytest.fixture
-def dashboard(server: Server, site: Site, visit: Visit) -> Visit:
+def dashboard(server: Service, site: Site, visit: Visit) -> Visit:
     return open_dashboard(server, site, visit)
 
 
-def open_dashboard(server: Server, site: Site, visit: Visit) -> Visit:
+def open_dashboard(server: Service, site: Site, visit: Visit) -> Visit:
     text = (EXAMPLES / "dashboard.html").read_text(encoding="utf-8")
     visit.page.goto(f"{site.page('dashboard.html', text)}?server={server.url}&source=yellowstone")
     return visit
@@ -85,7 +85,7 @@ def settled(visit: Visit, side: str) -> np.ndarray:
 
 @pytest.mark.slow
 def test_both_maps_of_the_dashboard_show_the_same_ground_one_sharper(
-    bundled_server: Server, site: Site, visit: Visit
+    bundled_server: Service, site: Site, visit: Visit
 ) -> None:
     dashboard = open_dashboard(bundled_server, site, visit)
     page = dashboard.page
@@ -122,6 +122,7 @@ def test_the_maps_of_the_dashboard_move_together(dashboard: Visit) -> None:
         settled(dashboard, "right")
 
 
+@pytest.mark.slow
 def test_the_dashboard_lays_uncertainty_over_the_right_map(dashboard: Visit) -> None:
     page = dashboard.page
     before, plain = settled(dashboard, "right"), settled(dashboard, "left")

@@ -13,7 +13,7 @@ from morecantile import Tile
 from owslib.wmts import WebMapTileService
 
 from tests.support.gdal import XYZ, window_of
-from tests.support.server import Server
+from tests.support.server import Service
 from tests.support.tiles import decoded, path_of
 
 GRIDS = {
@@ -45,7 +45,7 @@ def tile_in_the_middle(tms: morecantile.TileMatrixSet, dataset: rasterio.Dataset
 @pytest.mark.parametrize("depth", [0, 1])
 @pytest.mark.parametrize("grid", GRIDS)
 def test_wmts_gives_the_pixels_of_the_tiles_on_every_grid(
-    server: Server, grid: str, depth: int
+    server: Service, grid: str, depth: int
 ) -> None:
     zoom, tms = GRIDS[grid] + depth, morecantile.tms.get(grid)
     where = f"{server.url}/yellowstone/WMTSCapabilities.xml"
@@ -60,7 +60,7 @@ def test_wmts_gives_the_pixels_of_the_tiles_on_every_grid(
     assert np.array_equal(read[:3], decoded(answer.content).transpose(2, 0, 1)[:3])
 
 
-def test_wmts_without_options_opens_web_mercator_at_the_deepest_zoom(server: Server) -> None:
+def test_wmts_without_options_opens_web_mercator_at_the_deepest_zoom(server: Service) -> None:
     with rasterio.open(f"WMTS:{server.url}/yellowstone/WMTSCapabilities.xml") as dataset:
         assert dataset.crs.to_epsg() == 3857
         cell = morecantile.tms.get("WebMercatorQuad").matrix(22).cellSize
@@ -68,7 +68,7 @@ def test_wmts_without_options_opens_web_mercator_at_the_deepest_zoom(server: Ser
 
 
 def test_the_xyz_template_read_as_tms_gives_the_pixels_of_the_tiles(
-    server: Server, middle_tile: object
+    server: Service, middle_tile: object
 ) -> None:
     tile = middle_tile(20)  # type: ignore[operator]
     tms = morecantile.tms.get("WebMercatorQuad")
@@ -79,7 +79,7 @@ def test_the_xyz_template_read_as_tms_gives_the_pixels_of_the_tiles(
     assert np.array_equal(read, expected)
 
 
-def test_capabilities_say_what_desktop_clients_look_for(server: Server) -> None:
+def test_capabilities_say_what_desktop_clients_look_for(server: Service) -> None:
     service = WebMapTileService(f"{server.url}/yellowstone/WMTSCapabilities.xml")
     assert list(service.contents) == ["yellowstone"]
     layer = service["yellowstone"]
@@ -96,7 +96,7 @@ def test_capabilities_say_what_desktop_clients_look_for(server: Server) -> None:
 
 @pytest.mark.parametrize("format", ["png", "jpg", "webp"])
 def test_the_first_and_last_tile_of_every_limit_are_there_and_the_next_are_not(
-    server: Server, format: str
+    server: Service, format: str
 ) -> None:
     service = WebMapTileService(f"{server.url}/yellowstone/WMTSCapabilities.xml")
     layer, grid = service["yellowstone"], "WebMercatorQuad"
@@ -116,7 +116,7 @@ def test_the_first_and_last_tile_of_every_limit_are_there_and_the_next_are_not(
 
 
 def test_questions_about_rendering_are_passed_on_to_the_tiles_and_others_are_not(
-    server: Server,
+    server: Service,
 ) -> None:
     question = "SERVICE=WMTS&REQUEST=GetCapabilities&version=1.0.0&mode=interpolated"
     answer = server.get(f"/yellowstone/WMTSCapabilities.xml?{question}")

@@ -25,7 +25,7 @@ from playwright.sync_api import Browser
 
 from tests.support.gdal import XYZ, window_of
 from tests.support.pages import Site, Visit, answer_as_folium_s_cdns, library_file, visiting
-from tests.support.server import Server
+from tests.support.server import Service
 from tests.support.tiles import WEB_MERCATOR, decoded, path_of
 from tests.support.waiting import LIMIT_SECONDS
 
@@ -36,7 +36,7 @@ GROUND = (slice(100, 500), slice(100, 800))
 """The part of a page without controls."""
 
 
-def snippet(server: Server, name: str, **view: float) -> str:
+def snippet(server: Service, name: str, **view: float) -> str:
     """The text of one of the demo scene's snippets."""
     answer = server.client.get("/yellowstone/embed.json", params=view)
     (text,) = (one["text"] for one in answer.json() if one["id"] == name)
@@ -50,7 +50,7 @@ def corner(zoom: int) -> tuple[Tile, dict[str, float]]:
     return tile, {"zoom": zoom, "lon": place.x, "lat": place.y}
 
 
-def ground(server: Server, zoom: int) -> np.ndarray:
+def ground(server: Service, zoom: int) -> np.ndarray:
     """The ground around that corner from the tiles themselves, as large as a page, (H, W, 3)."""
     tile, _ = corner(zoom)
     enlarged = 2 ** max(0, zoom - DEEPEST)
@@ -81,10 +81,10 @@ def shown(visit: Visit, expected: np.ndarray, seconds: float = LIMIT_SECONDS) ->
     return difference
 
 
-@pytest.mark.parametrize("zoom", [NATIVE + 1, DEEPEST + 1])
+@pytest.mark.parametrize("zoom", [NATIVE + 1, pytest.param(DEEPEST + 1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_shows_the_tiles_at_the_view_that_was_asked_for(
-    server: Server, site: Site, visit: Visit, name: str, zoom: int
+    server: Service, site: Site, visit: Visit, name: str, zoom: int
 ) -> None:
     _, view = corner(zoom)
     expected = ground(server, zoom)
@@ -102,9 +102,10 @@ def opened(visit: Visit, url: str) -> None:
     visit.page.wait_for_load_state("networkidle")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_opens_on_the_middle_where_detail_begins_and_asks_for_nothing_outside(
-    server: Server, site: Site, browser: Browser, name: str
+    server: Service, site: Site, browser: Browser, name: str
 ) -> None:
     text = snippet(server, name)
     with visiting(browser) as visit:
@@ -119,7 +120,7 @@ def test_a_page_opens_on_the_middle_where_detail_begins_and_asks_for_nothing_out
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_libraries_are_the_installed_ones_byte_by_byte(server: Server, name: str) -> None:
+def test_libraries_are_the_installed_ones_byte_by_byte(server: Service, name: str) -> None:
     text = snippet(server, name)
     loaded = set(re.findall(r'https://[^"]+', text))
     checked = re.findall(r'"(https://[^"]+)"[^"]*?"(sha384-[^"]+)"', text)
@@ -139,8 +140,9 @@ def run(text: str) -> dict[str, Any]:
     return names
 
 
+@pytest.mark.slow
 def test_folium_writes_a_page_that_shows_the_tiles(
-    server: Server, site: Site, visit: Visit, monkeypatch: pytest.MonkeyPatch
+    server: Service, site: Site, visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(site.folder)
     _, view = corner(NATIVE + 1)
@@ -153,7 +155,7 @@ def test_folium_writes_a_page_that_shows_the_tiles(
     assert "NEON" in visit.page.locator(".leaflet-control-attribution").inner_text()
 
 
-def test_ipyleaflet_s_map_shows_the_scene_past_native(server: Server) -> None:
+def test_ipyleaflet_s_map_shows_the_scene_past_native(server: Service) -> None:
     tile, view = corner(NATIVE + 2)
     names = run(snippet(server, "ipyleaflet", **view))
     shown_map, imagery = names["map"], names["imagery"]
@@ -186,7 +188,7 @@ def no_old_tiles(tmp_path: Path) -> Iterator[None]:
 
 @pytest.mark.usefixtures("no_old_tiles")
 @pytest.mark.parametrize("name", ["qgis-xyz", "qgis-wmts"])
-def test_what_qgis_is_told_leads_gdal_to_the_tiles(server: Server, name: str) -> None:
+def test_what_qgis_is_told_leads_gdal_to_the_tiles(server: Service, name: str) -> None:
     uri, zoom = uri_of(snippet(server, name)), NATIVE + 1
     tile, _ = corner(zoom)
     if name == "qgis-xyz":

@@ -148,6 +148,7 @@ def test_a_deviation_that_knows_the_error_is_told_from_one_that_does_not() -> No
     assert abs(reliability(deviation, generator.permuted(error)).rank_correlation) < 0.2
 
 
+@pytest.mark.slow
 def test_a_segmenter_finds_what_it_was_shown() -> None:
     generator = np.random.default_rng(0)
     picture = generator.uniform(0.2, 0.4, (3, 256, 256)).astype(np.float32)

@@ -10,7 +10,7 @@ import torch
 from engine.checkpoint import Checkpoint
 from engine.deviation import error_pictures
 from engine.global_network import GlobalConfig, GlobalDenoiser
-from engine.network import LEAST_DEVIATION
+from engine.network import LEAST_DEVIATION, LocalDenoiser
 from engine.probe import Waves
 from engine.pyramid import Pyramid
 from engine.sampler import SamplerSettings
@@ -24,9 +24,9 @@ SEEDS = (7, 8, 9)
 EVERY = tuple(Sample(seed, 1.0) for seed in SEEDS)
 
 
-def pyramid_of(checkpoint: Checkpoint, channels: int = 3, **settings: float) -> Pyramid:
-    sampling = replace(SamplerSettings(Schedule(steps=2)), **settings)
-    return Pyramid(Waves(), channels, 10, 14, checkpoint, sampling, lambda _name: {})
+def pyramid_of(checkpoint: Checkpoint, noise_seed: int = 0, detail: float = 1.0) -> Pyramid:
+    settings = SamplerSettings(Schedule(steps=2), noise_seed=noise_seed, detail=detail)
+    return Pyramid(Waves(), 3, 10, 14, checkpoint, settings, lambda _name: {})
 
 
 @pytest.fixture
@@ -50,10 +50,11 @@ def test_windows_of_the_uncertainty_are_crops_of_one_picture(small: Checkpoint, 
 
 
 def test_both_zooms_are_as_the_network_predicts_them(small: Checkpoint) -> None:
-    state = Window(3, 5, 64, 64)
-    reach = small.denoiser.encode_reach_px
-    condition = torch.from_numpy(Waves().read(state.dilated(reach).children(2)))[None]
-    predicted = error_pictures(small.denoiser.deviation(condition))
+    state, denoiser = Window(3, 5, 64, 64), small.denoiser
+    assert isinstance(denoiser, LocalDenoiser)
+    outer = state.dilated(denoiser.encode_reach_px)
+    condition = torch.from_numpy(Waves().read(outer.children(2)))[None]
+    predicted = error_pictures(denoiser.deviation(condition))
     pyramid = pyramid_of(small)
     for depth in (1, 2):
         expected = predicted[depth - 1][0].numpy() * small.sigma_data[depth - 1]

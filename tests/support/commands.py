@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,11 +25,6 @@ def call_overzoom(*arguments: object) -> Result:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
-
-
-def run_overzoom(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """`overzoom` with these arguments, as a user calls it."""
-    return subprocess.run(command_of(*arguments), capture_output=True, text=True, check=False)
 
 
 def command_of(*arguments: object) -> list[str]:

@@ -12,7 +12,7 @@ import rasterio
 import torch
 
 from engine.checkpoint import load_checkpoint
-from tests.support.commands import call_overzoom, command_of, run_overzoom
+from tests.support.commands import call_overzoom, command_of
 from tests.support.rasters import SCENE, cut, full_disk
 from tests.support.server import running
 from tests.support.tiles import WEB_MERCATOR, decoded
@@ -22,8 +22,8 @@ from tileserver.settings import Settings, read_settings
 
 
 def test_info_prints_what_would_be_served() -> None:
-    done = run_overzoom("info", SCENE)
-    assert done.returncode == 0, done.stderr
+    done = call_overzoom("info", SCENE)
+    assert done.exit_code == 0, done.stderr
     described = json.loads(done.stdout)
     assert described["id"] == "yellowstone_20cm"
     assert described["bands"] == 3
@@ -43,6 +43,7 @@ def test_info_prints_of_what_no_grid_reaches_what_there_is(tmp_path: Path) -> No
     assert [described[name] for name in ("bounds", "native_zoom", "served_zooms")] == [None] * 3
 
 
+@pytest.mark.slow
 def test_a_folder_is_served_by_its_stems(tmp_path: Path) -> None:
     folder = tmp_path / "rasters"
     folder.mkdir()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from morecantile import Tile
 
-from tests.support.server import Server
+from tests.support.server import Service
 from tests.support.tiles import decoded, mosaic, path_of
 
 NATIVE = 19
@@ -17,7 +17,7 @@ NATIVE = 19
 @pytest.mark.parametrize("zoom", [NATIVE, NATIVE + 1, NATIVE + 2])
 @pytest.mark.parametrize("mode", ["super-resolved", "interpolated"])
 def test_decoded_children_average_to_their_parent(
-    server: Server, middle_tile: Callable[[int], Tile], zoom: int, mode: str
+    server: Service, middle_tile: Callable[[int], Tile], zoom: int, mode: str
 ) -> None:
     parent = middle_tile(zoom)
     children = [

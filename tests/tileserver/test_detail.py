@@ -9,7 +9,7 @@ import pytest
 from morecantile import Tile
 from starlette.testclient import TestClient
 
-from tests.support.server import Server
+from tests.support.server import Service
 from tests.support.tiles import decoded, path_of
 from tileserver.app import make_app
 from tileserver.settings import Settings
@@ -20,7 +20,7 @@ MakeSettings = Callable[..., Settings]
 
 @pytest.mark.parametrize("depth", [1, 2])
 def test_without_detail_the_best_estimate_is_one_picture_for_all_noise_seeds(
-    server: Server, middle_tile: Callable[[int], Tile], depth: int
+    server: Service, middle_tile: Callable[[int], Tile], depth: int
 ) -> None:
     path = path_of(middle_tile(NATIVE + depth))
     textured = server.get(path)
@@ -38,7 +38,7 @@ def test_without_detail_the_best_estimate_is_one_picture_for_all_noise_seeds(
 
 
 def test_the_amount_that_is_served_may_be_named(
-    server: Server, middle_tile: Callable[[int], Tile]
+    server: Service, middle_tile: Callable[[int], Tile]
 ) -> None:
     shown = server.get("/yellowstone/tilejson.json").json()["overzoom"]
     assert shown["details"] == [0.0, shown["detail"]]
@@ -49,14 +49,14 @@ def test_the_amount_that_is_served_may_be_named(
 
 @pytest.mark.parametrize("detail", ["0.123", "2", "-1", "nan", "all", ""])
 def test_other_amounts_are_refused(
-    server: Server, middle_tile: Callable[[int], Tile], detail: str
+    server: Service, middle_tile: Callable[[int], Tile], detail: str
 ) -> None:
     for path in (path_of(middle_tile(NATIVE + 1)), "/yellowstone/tilejson.json"):
         assert server.get(f"{path}?detail={detail}").status_code == 422
 
 
 def test_a_tilejson_without_detail_has_addresses_of_such_tiles(
-    server: Server, middle_tile: Callable[[int], Tile]
+    server: Service, middle_tile: Callable[[int], Tile]
 ) -> None:
     document = server.get("/yellowstone/tilejson.json?detail=0").json()
     assert document["overzoom"]["detail"] == 0.0
@@ -67,7 +67,7 @@ def test_a_tilejson_without_detail_has_addresses_of_such_tiles(
 
 
 def test_a_source_has_an_amount_of_its_own(
-    app_settings: MakeSettings, server: Server, middle_tile: Callable[[int], Tile]
+    app_settings: MakeSettings, server: Service, middle_tile: Callable[[int], Tile]
 ) -> None:
     path = path_of(middle_tile(NATIVE + 1))
     estimate = server.get(f"{path}?detail=0")

@@ -11,7 +11,7 @@ import pytest
 from tests.benchmarks import fuzz as fuzzing
 from tests.benchmarks import hostile
 from tests.benchmarks.fuzz import Judge, breaches, fuzz
-from tests.support.server import Server
+from tests.support.server import Service
 from tileserver.errors import OutOfRange
 from tileserver.parameters import Sizes, check_expression, check_reference_system
 
@@ -20,7 +20,7 @@ REQUESTS = 300
 
 @pytest.mark.slow
 def test_no_answer_to_bad_input_breaks_a_rule(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+    server: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fuzzing, "ANSWER_SECONDS", 60)  # other tests run beside it
     judge = fuzz(server, REQUESTS)
@@ -59,7 +59,7 @@ def canary() -> Iterator[socket.socket]:
 @pytest.mark.slow
 @pytest.mark.parametrize("route", ["preview.png", "info", "tilejson.json", "0/0/0.png", "tiles"])
 def test_no_parameter_makes_the_server_connect_to_another(
-    server: Server, canary: socket.socket, route: str
+    server: Service, canary: socket.socket, route: str
 ) -> None:
     judge, port = Judge(server.url), canary.getsockname()[1]
     names = ("url", "path", "crs", "dst_crs", "coord_crs", "colormap", "expression", "assets")
@@ -97,14 +97,14 @@ def test_reference_systems_are_named_by_their_codes() -> None:
             check_reference_system(text)
 
 
-def test_a_long_thin_box_is_no_endless_image(server: Server) -> None:
+def test_a_long_thin_box_is_no_endless_image(server: Service) -> None:
     answer = server.get("/yellowstone/bbox/-110.644,44.955,-110.64399999,44.957.png?width=1024")
     assert answer.status_code == 200
     assert Sizes(width=512).max_size == 512
     assert Sizes(width=512, height=100).max_size is None
 
 
-def test_more_shapes_than_can_be_answered_quickly_are_refused(server: Server) -> None:
+def test_more_shapes_than_can_be_answered_quickly_are_refused(server: Service) -> None:
     shape = hostile.feature(-110.6445, 44.9552, -110.6425, 44.9565)
     escaped = shape.replace('"Feature"', '"\\u0046eature"')
     assert escaped != shape

@@ -80,6 +80,7 @@ def place(
             thread.join(LIMIT_SECONDS)  # its looks are not to be counted in the next test
 
 
+@pytest.mark.slow
 def test_a_click_on_it_does_not_stop_the_event_loop(place: Place) -> None:
     path = f"/yellowstone/inspect/{LON},{LAT}?zoom={NATIVE}"
     assert place.client.get(path).status_code == 200, "its blocks are in memory now"
@@ -90,6 +91,7 @@ def test_a_click_on_it_does_not_stop_the_event_loop(place: Place) -> None:
     assert click.result().status_code == 503
 
 
+@pytest.mark.slow
 def test_its_tiles_stop_no_tile_of_another(place: Place, middle_tile: MiddleTile) -> None:
     tile = middle_tile(NATIVE)
     assert place.client.get(path_of(tile)).status_code == 200, "its blocks are in memory now"
@@ -102,6 +104,7 @@ def test_its_tiles_stop_no_tile_of_another(place: Place, middle_tile: MiddleTile
     assert all(answer.headers["retry-after"] for answer in answers)
 
 
+@pytest.mark.slow
 def test_its_documents_stop_nothing_else_and_are_late_in_time(place: Place) -> None:
     place.hang()
     stuck = [place.ask("/yellowstone/info") for _ in range(REQUESTS)]

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from tests.support.metrics import read_metrics
 from tests.support.pictures import occupy_denoiser
-from tests.support.server import Server, configured, serving
+from tests.support.server import Service, configured, serving
 from tests.support.tiles import decoded, path_of
 from tests.support.waiting import wait_until
 from tileserver.app import make_app
@@ -28,7 +28,7 @@ MakeSettings = Callable[..., Settings]
 @pytest.mark.parametrize("format", ["png", "jpg", "jpeg", "webp"])
 @pytest.mark.parametrize("zoom", [NATIVE - 2, NATIVE, NATIVE + 1])
 def test_tiles_come_in_every_format_and_say_what_they_are(
-    server: Server, middle_tile: Callable[[int], Tile], format: str, zoom: int
+    server: Service, middle_tile: Callable[[int], Tile], format: str, zoom: int
 ) -> None:
     answer = server.get(path_of(middle_tile(zoom), format=format))
     assert answer.status_code == 200
@@ -43,7 +43,7 @@ def test_tiles_come_in_every_format_and_say_what_they_are(
 
 
 def test_both_kinds_of_address_give_the_same_tile(
-    server: Server, middle_tile: Callable[[int], Tile]
+    server: Service, middle_tile: Callable[[int], Tile]
 ) -> None:
     tile = middle_tile(NATIVE + 1)
     plain = server.get(path_of(tile))
@@ -102,7 +102,7 @@ def test_interpolated_tiles_are_other_tiles(
     assert sharp > 1.1 * soft
 
 
-def test_tilejson_says_what_is_native_and_what_is_served(server: Server) -> None:
+def test_tilejson_says_what_is_native_and_what_is_served(server: Service) -> None:
     for path in ("/yellowstone/tilejson.json", "/yellowstone/WebMercatorQuad/tilejson.json"):
         document = server.get(path).json()
         assert document["maxzoom"] == NATIVE + 3
@@ -135,14 +135,14 @@ def test_tilejson_says_what_is_native_and_what_is_served(server: Server) -> None
         ("/healthz", "application/json"),
     ],
 )
-def test_the_rest_of_titilers_routes_is_there(server: Server, path: str, kind: str) -> None:
+def test_the_rest_of_titilers_routes_is_there(server: Service, path: str, kind: str) -> None:
     answer = server.get(path)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == kind
     assert "overzoom/deploy" not in answer.text
 
 
-def test_wmts_capabilities_reach_past_native(server: Server) -> None:
+def test_wmts_capabilities_reach_past_native(server: Service) -> None:
     document = ET.fromstring(server.get("/yellowstone/WMTSCapabilities.xml").text)
     names = {"w": "http://www.opengis.net/wmts/1.0"}
     matrices = [
@@ -185,7 +185,7 @@ def test_wmts_capabilities_reach_past_native(server: Server) -> None:
     ],
 )
 def test_bad_requests_get_a_fixed_short_text(
-    server: Server, path: str, status: int, text: str
+    server: Service, path: str, status: int, text: str
 ) -> None:
     answer = server.get(path, Origin="http://elsewhere.example")
     assert (answer.status_code, answer.json()) == (status, {"detail": text})
@@ -193,7 +193,7 @@ def test_bad_requests_get_a_fixed_short_text(
     assert answer.headers.get("cache-control") in ("no-store", None)
 
 
-def test_no_url_of_a_request_is_ever_opened(server: Server) -> None:
+def test_no_url_of_a_request_is_ever_opened(server: Service) -> None:
     for path in ("/yellowstone/info?url=/etc/passwd", "/yellowstone/0/0/0.png?url=file:///etc"):
         answer = server.get(path)
         assert answer.status_code == 200
@@ -201,7 +201,7 @@ def test_no_url_of_a_request_is_ever_opened(server: Server) -> None:
 
 
 def test_ground_without_data_is_a_transparent_tile(
-    server: Server, middle_tile: Callable[[int], Tile]
+    server: Service, middle_tile: Callable[[int], Tile]
 ) -> None:
     edge = middle_tile(NATIVE)
     answer = None
@@ -277,7 +277,7 @@ def test_a_full_queue_answers_503_and_health_goes_on(
 
 
 def test_an_address_with_the_tiles_version_may_be_kept_for_good(
-    server: Server, middle_tile: Callable[[int], Tile]
+    server: Service, middle_tile: Callable[[int], Tile]
 ) -> None:
     tile = middle_tile(NATIVE + 1)
     template = server.get("/yellowstone/tilejson.json").json()["tiles"][0]
@@ -305,13 +305,13 @@ def test_documents_name_the_public_address(app_settings: MakeSettings) -> None:
         )
 
 
-def test_a_slash_at_an_addresss_end_leads_nowhere(server: Server) -> None:
+def test_a_slash_at_an_addresss_end_leads_nowhere(server: Service) -> None:
     for path in ("/yellowstone/tilejson.json/", "/sources.json/", "/yellowstone/tiles/"):
         assert server.client.get(path, follow_redirects=False).status_code == 404
     assert "servers" not in server.get("/openapi.json").json()
 
 
-def test_a_new_server_never_meets_an_old_page(server: Server) -> None:
+def test_a_new_server_never_meets_an_old_page(server: Service) -> None:
     for accept in ("text/html", "application/json"):
         headers = server.get("/", Accept=accept).headers
         assert "no-cache" in headers["cache-control"]
@@ -375,7 +375,7 @@ def test_tiles_for_viewers_that_have_left_are_not_drawn(
         assert count("overzoom_computed_tiles_total") < len(tiles) / 2
 
 
-def test_head_says_what_get_would(server: Server, middle_tile: Callable[[int], Tile]) -> None:
+def test_head_says_what_get_would(server: Service, middle_tile: Callable[[int], Tile]) -> None:
     for path in (path_of(middle_tile(NATIVE + 1)), "/yellowstone/tilejson.json", "/healthz"):
         got, headed = server.get(path), server.client.head(path)
         assert headed.status_code == 200

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from tests.support.keys import hashed
 from tests.support.rasters import cut
-from tests.support.server import Server, Service, serving, wait_until_ready
+from tests.support.server import Service, serving, wait_until_ready
 from tests.support.tiles import WEB_MERCATOR, path_of
 from tileserver.app import make_app
 from tileserver.settings import Settings
@@ -87,7 +87,7 @@ def test_the_values_are_those_of_the_tiles_pixels(reflectance: Service) -> None:
         assert found["super_resolved"] != found["interpolated"]
 
 
-def test_pixels_below_a_native_one_average_to_it(server: Server) -> None:
+def test_pixels_below_a_native_one_average_to_it(server: Service) -> None:
     tile = WEB_MERCATOR.tile(LON, LAT, NATIVE)
     row, col = tile.y * 256 + 100, tile.x * 256 + 50
     above = inspected(server, *place_of(NATIVE, row, col), NATIVE)
@@ -152,7 +152,7 @@ def test_a_click_beside_another_finds_what_was_drawn(
     ],
 )
 def test_what_is_no_place_of_the_source_is_refused(
-    server: Server, place: str, query: str, status: int
+    server: Service, place: str, query: str, status: int
 ) -> None:
     answer = server.get(f"/yellowstone/inspect/{place}?{query}")
     assert answer.status_code == status

@@ -9,7 +9,7 @@ import pytest
 from morecantile import Tile
 from starlette.testclient import TestClient
 
-from tests.support.server import Server
+from tests.support.server import Service
 from tests.support.tiles import decoded, path_of
 from tileserver.app import make_app
 from tileserver.errors import StartupError
@@ -20,7 +20,7 @@ MakeSettings = Callable[..., Settings]
 
 
 def test_each_is_another_picture_of_the_same_data(
-    server: Server, middle_tile: Callable[[int], Tile]
+    server: Service, middle_tile: Callable[[int], Tile]
 ) -> None:
     path = path_of(middle_tile(NATIVE + 1))
     answers = [server.get(f"{path}?noise_seed={seed}") for seed in range(4)]
@@ -33,7 +33,7 @@ def test_each_is_another_picture_of_the_same_data(
         assert np.abs(mean - means[0]).max() <= 1, "the data are the same"
 
 
-def test_the_first_is_the_default(server: Server, middle_tile: Callable[[int], Tile]) -> None:
+def test_the_first_is_the_default(server: Service, middle_tile: Callable[[int], Tile]) -> None:
     path = path_of(middle_tile(NATIVE + 1))
     plain, named = server.get(path), server.get(f"{path}?noise_seed=0")
     assert named.headers["etag"] == plain.headers["etag"]
@@ -44,7 +44,7 @@ def test_the_first_is_the_default(server: Server, middle_tile: Callable[[int], T
     ("depth", "query"), [(-2, ""), (0, ""), (1, "&mode=interpolated")], ids=str
 )
 def test_what_is_not_sampled_is_the_same_for_all(
-    server: Server, middle_tile: Callable[[int], Tile], depth: int, query: str
+    server: Service, middle_tile: Callable[[int], Tile], depth: int, query: str
 ) -> None:
     path = path_of(middle_tile(NATIVE + depth))
     answers = [server.get(f"{path}?noise_seed={seed}{query}") for seed in (0, 2)]
@@ -53,7 +53,7 @@ def test_what_is_not_sampled_is_the_same_for_all(
 
 
 @pytest.mark.parametrize("seed", ["4", "-1", "99999999999999999999", "1.5", "one", ""])
-def test_others_are_refused(server: Server, middle_tile: Callable[[int], Tile], seed: str) -> None:
+def test_others_are_refused(server: Service, middle_tile: Callable[[int], Tile], seed: str) -> None:
     tile = middle_tile(NATIVE + 1)
     for path in (
         path_of(tile),
@@ -68,7 +68,7 @@ def test_others_are_refused(server: Server, middle_tile: Callable[[int], Tile], 
 
 
 def test_tilejson_lists_them_and_its_addresses_may_be_kept(
-    server: Server, middle_tile: Callable[[int], Tile]
+    server: Service, middle_tile: Callable[[int], Tile]
 ) -> None:
     plain = server.get("/yellowstone/tilejson.json").json()
     assert plain["overzoom"]["noise_seeds"] == [0, 1, 2, 3]
@@ -86,7 +86,7 @@ def test_tilejson_lists_them_and_its_addresses_may_be_kept(
 
 
 def test_a_servers_own_seed_draws_what_another_draws_when_asked_for_it(
-    app_settings: MakeSettings, server: Server, middle_tile: Callable[[int], Tile]
+    app_settings: MakeSettings, server: Service, middle_tile: Callable[[int], Tile]
 ) -> None:
     path = path_of(middle_tile(NATIVE + 2))
     asked = server.get(f"{path}?noise_seed=3")

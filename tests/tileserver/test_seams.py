@@ -73,6 +73,7 @@ def assert_equal(thrice: list[Tiles], wanted: list[Tile]) -> None:
         assert not differing
 
 
+@pytest.mark.slow
 def test_three_servers_in_three_orders_draw_identical_pixels(
     thrice: list[Tiles], wanted: list[Tile]
 ) -> None:
@@ -96,6 +97,7 @@ def test_three_processes_in_three_orders_draw_identical_pixels(
     assert_equal(found, wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zoom", [NATIVE + 1, NATIVE + 2])
 def test_the_tiles_are_crops_of_one_window_evaluation(
     thrice: list[Tiles], config_settings: Settings, zoom: int

@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 
 from tests.support.changing import inverted
 from tests.support.rasters import SCENE, cut, full_disk
-from tests.support.server import Server
+from tests.support.server import Service
 from tests.support.tiles import decoded, path_of
 from tileserver import SuperResolvedReader
 from tileserver.superresolved import UnsupportedOption
@@ -42,7 +42,7 @@ def test_a_picture_that_the_grid_does_not_reach_is_read_as_rio_tiler_reads_it(
 
 @pytest.mark.filterwarnings("ignore:The dataset has no Overviews")
 def test_the_docstring_s_example_runs_and_its_app_serves_the_server_s_pixels(
-    server: Server,
+    server: Service,
     middle_tile: Callable[[int], Tile],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

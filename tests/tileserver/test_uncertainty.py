@@ -19,7 +19,7 @@ from engine.window import Window
 from tests.support.keys import hashed
 from tests.support.pictures import occupy_denoiser
 from tests.support.rasters import cut
-from tests.support.server import Server, Service, serving
+from tests.support.server import Service, serving
 from tests.support.tiles import decoded, mosaic, path_of
 from tests.support.waiting import wait_until
 from tileserver.app import make_app, open_catalogue
@@ -158,7 +158,7 @@ def test_the_tiles_are_crops_of_one_evaluation(
     assert np.array_equal(mosaic(tiles), expected.bands.transpose(1, 2, 0))
 
 
-def test_it_is_a_tile_like_any_other(server: Server, middle_tile: Callable[[int], Tile]) -> None:
+def test_it_is_a_tile_like_any_other(server: Service, middle_tile: Callable[[int], Tile]) -> None:
     tile = middle_tile(NATIVE + 1)
     path = uncertain(tile)
     made = server.get(path)
@@ -178,7 +178,7 @@ def test_it_is_a_tile_like_any_other(server: Server, middle_tile: Callable[[int]
 
 
 def test_a_tile_of_512_px_is_its_four_children(
-    server: Server, middle_tile: Callable[[int], Tile]
+    server: Service, middle_tile: Callable[[int], Tile]
 ) -> None:
     tile = middle_tile(NATIVE)
     rows = [[Tile(2 * tile.x + i, 2 * tile.y + j, tile.z + 1) for i in (0, 1)] for j in (0, 1)]
@@ -190,7 +190,7 @@ def test_a_tile_of_512_px_is_its_four_children(
 
 
 def test_its_tilejson_begins_past_native_and_its_addresses_may_be_kept(
-    server: Server, middle_tile: Callable[[int], Tile]
+    server: Service, middle_tile: Callable[[int], Tile]
 ) -> None:
     for path in ("/yellowstone/uncertainty", "/yellowstone/uncertainty/WebMercatorQuad"):
         document = server.get(f"{path}/tilejson.json?tile_format=webp&bidx=1").json()
@@ -226,7 +226,7 @@ def test_its_tilejson_begins_past_native_and_its_addresses_may_be_kept(
     ],
 )
 def test_what_cannot_be_shown_is_refused(
-    server: Server, middle_tile: Callable[[int], Tile], path: str, status: int
+    server: Service, middle_tile: Callable[[int], Tile], path: str, status: int
 ) -> None:
     places = {
         name: uncertain(middle_tile(zoom), format="").rpartition("tiles/")[2].rstrip(".")
@@ -238,7 +238,7 @@ def test_what_cannot_be_shown_is_refused(
 
 
 def test_it_is_reached_by_its_own_routes_alone(
-    server: Server, middle_tile: Callable[[int], Tile]
+    server: Service, middle_tile: Callable[[int], Tile]
 ) -> None:
     path = path_of(middle_tile(NATIVE + 1))
     assert server.get(f"{path}?mode=uncertainty").status_code == 422

@@ -16,7 +16,7 @@ from rasterio.transform import from_origin
 from starlette.testclient import TestClient
 
 from tests.support.rasters import SCENE
-from tests.support.server import Server
+from tests.support.server import Service
 from tests.support.tiles import decoded
 from tileserver.app import make_app
 from tileserver.settings import read_settings
@@ -29,7 +29,7 @@ def links(document: dict[str, Any], rel: str) -> list[dict[str, Any]]:
     return [link for link in document["links"] if link["rel"] == rel]
 
 
-def test_the_landing_page_leads_to_everything(server: Server) -> None:
+def test_the_landing_page_leads_to_everything(server: Service) -> None:
     page = server.get("/", Accept="application/json").json()
     assert page == server.get("/?f=json").json()
     assert server.get("/", Accept="text/html,*/*").headers["content-type"].startswith("text/html")
@@ -40,13 +40,13 @@ def test_the_landing_page_leads_to_everything(server: Server) -> None:
     assert [link["href"].split("/")[-2] for link in tilesets] == ["yellowstone", "truth"]
 
 
-def test_conformance_names_classes_of_tiles(server: Server) -> None:
+def test_conformance_names_classes_of_tiles(server: Service) -> None:
     classes = server.get("/conformance").json()["conformsTo"]
     for name in ("core", "tileset", "tilesets-list", "png", "jpeg"):
         assert f"http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf/{name}" in classes
 
 
-def test_morecantile_reads_every_tile_matrix_set_as_its_own(server: Server) -> None:
+def test_morecantile_reads_every_tile_matrix_set_as_its_own(server: Service) -> None:
     references = server.get("/tileMatrixSets").json()["tileMatrixSets"]
     assert {"WebMercatorQuad", "WorldCRS84Quad"} <= {one["id"] for one in references}
     for reference in references:
@@ -64,7 +64,7 @@ def test_morecantile_reads_every_tile_matrix_set_as_its_own(server: Server) -> N
     [("GNOSISGlobalGrid", 400, "does not double"), ("nothing", 404, "no such tile matrix set")],
 )
 def test_grids_that_do_not_double_or_do_not_exist_are_refused(
-    server: Server, grid: str, status: int, reason: str
+    server: Service, grid: str, status: int, reason: str
 ) -> None:
     for path in ("/tileMatrixSets/{}", "/yellowstone/tiles/{}", "/yellowstone/tiles/{}/0/0/0.png"):
         answer = server.get(path.format(grid))
@@ -72,7 +72,7 @@ def test_grids_that_do_not_double_or_do_not_exist_are_refused(
         assert reason in answer.json()["detail"]
 
 
-def test_tilesets_are_listed_for_the_grids_that_the_source_lies_on(server: Server) -> None:
+def test_tilesets_are_listed_for_the_grids_that_the_source_lies_on(server: Service) -> None:
     document = server.get("/yellowstone/tiles").json()
     listed = [links(item, "self")[0]["href"].split("/")[-1] for item in document["tilesets"]]
     assert listed[0] == "WebMercatorQuad"
@@ -85,7 +85,7 @@ def test_tilesets_are_listed_for_the_grids_that_the_source_lies_on(server: Serve
 
 
 @pytest.mark.parametrize("grid", LISTED)
-def test_the_metadata_of_a_tileset_meets_the_standard(server: Server, grid: str) -> None:
+def test_the_metadata_of_a_tileset_meets_the_standard(server: Service, grid: str) -> None:
     document = server.get(f"/yellowstone/tiles/{grid}").json()
     assert document["dataType"] == "map"
     (scheme,) = links(document, f"{RELATION}/tiling-scheme")
@@ -115,14 +115,14 @@ def test_the_metadata_of_a_tileset_meets_the_standard(server: Server, grid: str)
                 assert answer.headers["content-type"] == item["type"]
 
 
-def test_parameters_of_rendering_are_kept_in_the_links_to_tiles(server: Server) -> None:
+def test_parameters_of_rendering_are_kept_in_the_links_to_tiles(server: Service) -> None:
     document = server.get("/yellowstone/tiles/WebMercatorQuad?mode=interpolated&f=json").json()
     for item in links(document, "item"):
         assert item["href"].endswith("?mode=interpolated")
 
 
 @pytest.mark.parametrize("path", ["tilejson.json", "WorldCRS84Quad/tilejson.json"])
-def test_tilejson_has_the_members_of_its_third_version(server: Server, path: str) -> None:
+def test_tilejson_has_the_members_of_its_third_version(server: Service, path: str) -> None:
     document = server.get(f"/yellowstone/{path}").json()
     assert document["tilejson"] == "3.0.0"
     (template,) = document["tiles"]

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support import browser as browsers
 from tests.support.browser import next_frame, wait_until
-from tests.support.server import Server
+from tests.support.server import Service
 
 COUNT_CHANGES = """() => {
     const [map, badge] = ['map', 'badge'].map(id => document.getElementById(id));
@@ -31,7 +31,7 @@ def browser_page() -> Iterator[Page]:
 
 
 @pytest.fixture
-def page(browser_page: Page, server: Server) -> Iterator[Page]:
+def page(browser_page: Page, server: Service) -> Iterator[Page]:
     """A page that must not complain, ask in vain or ask elsewhere."""
     with browsers.watch(browser_page, server.url):
         yield browser_page
@@ -45,9 +45,15 @@ def settled(page: Page, picture: Path) -> np.ndarray:
     return np.asarray(Image.open(picture).convert("RGB"), dtype=float)
 
 
-@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize(
+    "grid",
+    [
+        pytest.param(grid, marks=() if grid == "WebMercatorQuad" else pytest.mark.slow)
+        for grid in GRIDS
+    ],
+)
 def test_the_map_of_a_grid_shows_the_ground_and_goes_past_native(
-    page: Page, server: Server, grid: str, tmp_path: Path
+    page: Page, server: Service, grid: str, tmp_path: Path
 ) -> None:
     page.goto(f"{server.url}/yellowstone/{grid}/map.html")
     expect(page).to_have_title(f"yellowstone on {grid}")
@@ -62,7 +68,7 @@ def test_the_map_of_a_grid_shows_the_ground_and_goes_past_native(
     assert "NEON" in page.locator("#attribution").inner_text()
 
 
-def test_parameters_of_the_map_are_passed_on_to_its_tiles(page: Page, server: Server) -> None:
+def test_parameters_of_the_map_are_passed_on_to_its_tiles(page: Page, server: Service) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{server.url}/yellowstone/WebMercatorQuad/map.html?mode=interpolated")
@@ -75,7 +81,7 @@ def test_parameters_of_the_map_are_passed_on_to_its_tiles(page: Page, server: Se
 
 
 def test_the_map_of_a_grid_is_moved_and_zoomed_by_keyboard(
-    page: Page, server: Server, tmp_path: Path
+    page: Page, server: Service, tmp_path: Path
 ) -> None:
     page.goto(f"{server.url}/yellowstone/WebMercatorQuad/map.html")
     before = settled(page, tmp_path / "middle.png")
@@ -89,7 +95,7 @@ def test_the_map_of_a_grid_is_moved_and_zoomed_by_keyboard(
     expect(page.locator("#origin")).to_have_text("The imagery itself")
 
 
-def test_the_map_of_a_grid_rests_while_a_tile_is_drawn(page: Page, server: Server) -> None:
+def test_the_map_of_a_grid_rests_while_a_tile_is_drawn(page: Page, server: Service) -> None:
     page.goto(f"{server.url}/yellowstone/WebMercatorQuad/map.html")
     wait_until(page, "document.getElementById('map').getAttribute('aria-busy') === 'false'")
     page.evaluate(COUNT_CHANGES)
@@ -103,8 +109,9 @@ def test_the_map_of_a_grid_rests_while_a_tile_is_drawn(page: Page, server: Serve
     assert changes["frames"] < 40, "a second has 60"
 
 
+@pytest.mark.slow
 def test_the_map_of_a_grid_goes_on_when_the_connection_is_back(
-    browser_page: Page, server: Server, tmp_path: Path
+    browser_page: Page, server: Service, tmp_path: Path
 ) -> None:
     browser_page.goto(f"{server.url}/yellowstone/WebMercatorQuad/map.html")
     settled(browser_page, tmp_path / "native.png")
@@ -120,13 +127,13 @@ def test_the_map_of_a_grid_goes_on_when_the_connection_is_back(
     ("grid", "status"),
     [("EuropeanETRS89_LAEAQuad", 404), ("GNOSISGlobalGrid", 400), ("nothing", 404)],
 )
-def test_there_is_no_map_where_there_are_no_tiles(server: Server, grid: str, status: int) -> None:
+def test_there_is_no_map_where_there_are_no_tiles(server: Service, grid: str, status: int) -> None:
     answer = server.get(f"/yellowstone/{grid}/map.html")
     assert answer.status_code == status
     assert set(answer.json()) == {"detail"}
 
 
-def test_the_page_of_all_routes_lists_them(page: Page, server: Server) -> None:
+def test_the_page_of_all_routes_lists_them(page: Page, server: Service) -> None:
     page.goto(f"{server.url}/api.html")
     expect(page.locator(".opblock-summary-path").first).to_be_visible()
     listed = page.locator(".opblock-summary-path").all_inner_texts()

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from tests.support.keys import hashed
 from tests.support.rasters import cut
-from tests.support.server import Server
+from tests.support.server import Service
 from tests.support.tiles import decoded
 from tileserver.app import make_app
 from tileserver.settings import read_settings
@@ -64,7 +64,7 @@ def entries(client: TestClient, query: str = "") -> dict[str, dict[str, Any]]:
     return {one["id"]: one for one in client.get(f"/sources.json{query}").json()}
 
 
-def test_it_says_of_the_demo_what_its_configuration_and_its_tilejson_say(server: Server) -> None:
+def test_it_says_of_the_demo_what_its_configuration_and_its_tilejson_say(server: Service) -> None:
     listed, truth = server.get("/sources.json").json()
     document = server.get(f"/{listed['tilejson']}").json()
     assert listed["id"] == "yellowstone"
@@ -79,7 +79,7 @@ def test_it_says_of_the_demo_what_its_configuration_and_its_tilejson_say(server:
     assert listed["bands"] == 3
 
 
-def test_title_and_licence_are_in_the_metadata_of_ogc_services(server: Server) -> None:
+def test_title_and_licence_are_in_the_metadata_of_ogc_services(server: Service) -> None:
     tileset = server.get("/yellowstone/tiles/WebMercatorQuad").json()
     assert tileset["title"] == "Yellowstone meadow, 20 cm on WebMercatorQuad"
     assert "MIT" in tileset["license"]
@@ -141,7 +141,7 @@ def test_addresses_carry_the_key_of_the_query(demo: Path) -> None:
         assert "key=" not in entry["tilejson"] + entry["thumbnail"]
 
 
-def test_an_upstream_s_thumbnail_is_made_of_its_overviews(server: Server) -> None:
+def test_an_upstream_s_thumbnail_is_made_of_its_overviews(server: Service) -> None:
     upstream = {
         "url": f"{server.url}/yellowstone/{{z}}/{{x}}/{{y}}.png",
         "maxzoom": 19,

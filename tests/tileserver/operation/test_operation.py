@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from tests.support.keys import hashed
 from tests.support.metrics import read_metrics
-from tests.support.server import Server, configured, running
+from tests.support.server import Service, configured, running, serving
 from tests.support.tiles import path_of
 from tests.support.waiting import wait_until
 from tileserver.app import make_app
@@ -25,10 +25,17 @@ NATIVE = 19
 MiddleTile = Callable[[int], Tile]
 
 
+@pytest.fixture
+def own_server(config: Path, tmp_path: Path) -> Iterator[Service]:
+    """A server that nobody else asks."""
+    with serving(config, tmp_path / "cache", deadline_seconds=300) as server:
+        yield server
+
+
 def test_counters_tell_one_computation_a_tile_however_often_it_is_asked_for(
-    server: Server, middle_tile: MiddleTile
+    own_server: Service, middle_tile: MiddleTile
 ) -> None:
-    middle = middle_tile(NATIVE + 2)
+    server, middle = own_server, middle_tile(NATIVE + 2)
     paths = [path_of(Tile(middle.x + 5 + i, middle.y + 5, middle.z)) for i in range(4)]
     before = read_metrics(server.client)
     with ThreadPoolExecutor(12) as pool:
@@ -94,6 +101,7 @@ def test_a_key_opens_its_source_by_every_route_and_no_other(
     assert "town+key" not in logged
 
 
+@pytest.mark.slow
 def test_a_server_that_is_told_to_end_drains_finishes_and_exits_with_0(
     config: Path, tmp_path: Path, middle_tile: MiddleTile
 ) -> None:

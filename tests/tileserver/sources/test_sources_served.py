@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from tests.support.changing import inverted
 from tests.support.members import quarters
 from tests.support.rasters import cut
-from tests.support.server import Server
+from tests.support.server import Service
 from tests.support.stores import FileServer, file_server
 from tests.support.tiles import WEB_MERCATOR, decoded, path_of
 from tests.support.waiting import wait_until
@@ -40,7 +40,7 @@ class Setting:
 
 
 @pytest.fixture
-def setting(tmp_path: Path, server: Server) -> Iterator[Setting]:
+def setting(tmp_path: Path, server: Service) -> Iterator[Setting]:
     folder = tmp_path / "store"
     folder.mkdir()
     scene = cut(folder / "scene.tif", "rgb")
@@ -72,6 +72,7 @@ def settings_of(folder: Path, values: dict[str, object]) -> Settings:
     return read_settings(folder / "overzoom.yaml", {"cache": {"folder": str(folder / "cache")}})
 
 
+@pytest.mark.slow
 def test_every_kind_of_source_is_served_at_every_zoom(setting: Setting) -> None:
     for zoom in (NATIVE - 3, NATIVE, NATIVE + 1):
         shown = {}
@@ -91,6 +92,7 @@ def test_every_kind_of_source_is_served_at_every_zoom(setting: Setting) -> None:
             assert str(setting.folder).encode() not in answer.content
 
 
+@pytest.mark.slow
 def test_what_is_gone_answers_503_and_the_others_go_on(setting: Setting) -> None:
     server = setting.server
     kept = server.get(setting.tile(NATIVE + 1, "file"))

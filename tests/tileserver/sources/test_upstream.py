@@ -10,7 +10,7 @@ import pytest
 from morecantile import Tile
 
 from engine.window import Window
-from tests.support.server import Server
+from tests.support.server import Service
 from tests.support.stores import FileServer, file_server
 from tests.support.tiles import block, decoded, path_of
 from tileserver.app import open_catalogue
@@ -42,7 +42,7 @@ def layer_of(catalogue: Catalogue) -> Layer:
 
 @pytest.fixture
 def tiles(
-    server: Server, middle_tile: Callable[[int], Tile], tmp_path: Path
+    server: Service, middle_tile: Callable[[int], Tile], tmp_path: Path
 ) -> Iterator[tuple[FileServer, Tile]]:
     """A server of a few of the demo's native tiles, as files; the tile in their middle."""
     folder, middle = tmp_path / "tiles", middle_tile(NATIVE)
@@ -61,7 +61,7 @@ def native(layer: Layer, tile: Tile) -> np.ndarray:
 
 
 def test_another_server_s_tiles_are_the_native_zoom_and_go_on_past_it(
-    server: Server, middle_tile: Callable[[int], Tile]
+    server: Service, middle_tile: Callable[[int], Tile]
 ) -> None:
     host = server.url.removeprefix("http://")
     url = f"{server.url}/yellowstone/{{z}}/{{x}}/{{y}}.png"

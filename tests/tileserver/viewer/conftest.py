@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.support import browser as browsers
-from tests.support.server import Server
+from tests.support.server import Service
 from tests.support.visiting import HEIGHT, WIDTH, Visit
 
 
@@ -27,7 +27,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture
-def visit(page: Page, server: Server) -> Iterator[Visit]:
+def visit(page: Page, server: Service) -> Iterator[Visit]:
     """The page of the demo scene: no console errors, nothing refused, nothing from elsewhere."""
     visit = Visit(page, server.url)
     with browsers.watch(page, server.url):

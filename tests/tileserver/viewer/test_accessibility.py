@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support import browser as browsers
-from tests.support.server import Server
+from tests.support.server import Service
 from tests.support.visiting import PLACE, Visit
 
 AXE = Path(__file__).parents[2] / "clients" / "node_modules" / "axe-core" / "axe.min.js"
@@ -46,17 +46,18 @@ def violations(page: Page) -> list[str]:
     return [f"{v['id']}: {[node['html'] for node in v['nodes']]}" for v in serious]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "scheme"),
     [
         (DESKTOP, "light"),
-        pytest.param(DESKTOP, "dark", marks=pytest.mark.slow),
-        pytest.param(PHONES[0], "light", marks=pytest.mark.slow),
-        pytest.param(PHONES[0], "dark", marks=pytest.mark.slow),
+        (DESKTOP, "dark"),
+        (PHONES[0], "light"),
+        (PHONES[0], "dark"),
     ],
 )
 def test_axe_finds_nothing_serious(
-    browser: Browser, server: Server, size: tuple[int, int], scheme: str
+    browser: Browser, server: Service, size: tuple[int, int], scheme: str
 ) -> None:
     page = browsers.open_page(browser, {"width": size[0], "height": size[1]}, color_scheme=scheme)
     visit = Visit(page, server.url)
@@ -80,6 +81,7 @@ def test_axe_finds_nothing_serious(
     assert not found
 
 
+@pytest.mark.slow
 def test_the_scheme_is_chosen_and_remembered(visit: Visit) -> None:
     colour = "getComputedStyle(document.body).color"
     visit.open(VIEW)
@@ -112,6 +114,7 @@ def test_every_control_is_reached_and_seen_by_tabbing(visit: Visit) -> None:
     assert set(reached) >= CONTROLS
 
 
+@pytest.mark.slow
 def test_everything_works_by_keyboard(visit: Visit) -> None:
     page = visit.page
     visit.open(f"yellowstone/19/{PLACE}?mode=one")
@@ -201,19 +204,10 @@ def apart(panels: list[tuple[str, float, float, float, float]]) -> list[tuple[st
     ]
 
 
-@pytest.mark.parametrize(
-    "size",
-    [
-        PHONES[0],
-        DESKTOP,
-        *(
-            pytest.param(size, marks=pytest.mark.slow)
-            for size in (PHONES[1], (768, 1024), (1100, 700))
-        ),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [PHONES[0], DESKTOP, PHONES[1], (768, 1024), (1100, 700)])
 def test_nothing_overlaps_or_leaves_the_screen_and_targets_are_large_enough(
-    browser: Browser, server: Server, size: tuple[int, int]
+    browser: Browser, server: Service, size: tuple[int, int]
 ) -> None:
     page = browsers.open_page(browser, {"width": size[0], "height": size[1]}, has_touch=True)
     visit = Visit(page, server.url)
@@ -233,7 +227,8 @@ def test_nothing_overlaps_or_leaves_the_screen_and_targets_are_large_enough(
     page.close()
 
 
-def test_a_phone_goes_past_native_by_touch(browser: Browser, server: Server) -> None:
+@pytest.mark.slow
+def test_a_phone_goes_past_native_by_touch(browser: Browser, server: Service) -> None:
     context = browser.new_context(
         viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True,
         color_scheme="dark",

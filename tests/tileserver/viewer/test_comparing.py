@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.support import browser as browsers
 from tests.support.browser import wait_until
-from tests.support.server import Server
+from tests.support.server import Service
 from tests.support.visiting import PLACE, Visit, sharpness
 
 VIEW = f"yellowstone/21/{PLACE}"
@@ -88,6 +88,7 @@ def test_blink_shows_the_other_side_while_it_is_held(visit: Visit) -> None:
     expect(visit.page.locator("#blink-name")).to_have_text("Super-resolved")
 
 
+@pytest.mark.slow
 def test_blink_changes_sides_by_itself_until_it_is_stopped(visit: Visit) -> None:
     visit.open(f"{VIEW}?mode=blink")
     visit.page.locator("#blink-timed").click()
@@ -99,6 +100,7 @@ def test_blink_changes_sides_by_itself_until_it_is_stopped(visit: Visit) -> None
     assert visit.text("blink-name") == "Super-resolved"
 
 
+@pytest.mark.slow
 def test_the_reference_can_be_compared_with(visit: Visit) -> None:
     visit.open(f"{VIEW}?at=100")
     interpolated = visit.ground()
@@ -117,8 +119,9 @@ def test_the_reference_can_be_compared_with(visit: Visit) -> None:
     assert visit.page.locator("#other [value=reference]").count() == 0, "it has none itself"
 
 
+@pytest.mark.slow
 def test_a_source_whose_reference_is_away_is_shown_without_it(
-    browser: Browser, server: Server
+    browser: Browser, server: Service
 ) -> None:
     page = browsers.open_page(browser, {"width": 640, "height": 480})
     page.route("**/truth/tilejson.json?*", lambda route: route.fulfill(status=503))
@@ -129,6 +132,7 @@ def test_a_source_whose_reference_is_away_is_shown_without_it(
     page.close()
 
 
+@pytest.mark.slow
 def test_a_sample_is_named_as_what_it_is(visit: Visit) -> None:
     made, told = re.compile(r"\bmade\b"), visit.page.locator("#blink-name")
     visit.open(f"yellowstone/20/{PLACE}?mode=blink&other=sample-1")
@@ -142,6 +146,7 @@ def test_a_sample_is_named_as_what_it_is(visit: Visit) -> None:
     expect(told).not_to_have_class(made)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "view",
     [

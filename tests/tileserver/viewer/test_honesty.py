@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.support import browser as browsers
-from tests.support.server import Server
+from tests.support.server import Service
 from tests.support.visiting import HEIGHT, MIDDLE, PLACE, WIDTH, Visit
 
 VIEW = f"yellowstone/20/{PLACE}?mode=one"
@@ -20,7 +21,7 @@ def facts(visit: Visit, id: str) -> dict[str, str]:
     return dict(zip(terms, visit.page.locator(f"#{id} dd").all_inner_texts(), strict=True))
 
 
-def test_the_badge_says_what_made_the_detail(visit: Visit, server: Server) -> None:
+def test_the_badge_says_what_made_the_detail(visit: Visit, server: Service) -> None:
     visit.open(VIEW)
     visit.page.get_by_role("button", name="Synthesised detail ×2").click()
     expect(visit.page.locator("#meaning-text")).to_contain_text("plausible, not measured")
@@ -44,7 +45,7 @@ def table(visit: Visit) -> dict[str, list[float]]:
     return {name: [float(value) for value in values] for name, *values in rows[1:]}
 
 
-def test_a_click_tells_a_pixels_values(visit: Visit, server: Server) -> None:
+def test_a_click_tells_a_pixels_values(visit: Visit, server: Service) -> None:
     visit.open(VIEW)
     visit.page.locator("#open-inspect").click()
     x, y = 3 * WIDTH // 4 - 40, HEIGHT // 3
@@ -91,7 +92,7 @@ def test_where_there_is_no_imagery_inspect_says_so(visit: Visit) -> None:
     assert not [r for r in visit.requests if "/inspect/" in r.url]
 
 
-def test_the_uncertainty_is_laid_over_with_its_legend(visit: Visit, server: Server) -> None:
+def test_the_uncertainty_is_laid_over_with_its_legend(visit: Visit, server: Service) -> None:
     visit.open(VIEW)
     plain = visit.ground()[MIDDLE]
     visit.page.locator("#open-certainty").click()
@@ -120,6 +121,7 @@ def test_a_link_to_the_uncertainty_opens_with_the_legend(visit: Visit) -> None:
     expect(visit.page.get_by_label("Opacity")).to_have_value("60")
 
 
+@pytest.mark.slow
 def test_samples_are_leafed_through_and_compared(visit: Visit) -> None:
     visit.open(VIEW)
     first = visit.ground()
@@ -143,7 +145,7 @@ def test_samples_are_leafed_through_and_compared(visit: Visit) -> None:
     assert visit.text("left-name") == "Sample 1"
 
 
-def test_the_drawer_lists_the_sources(visit: Visit, server: Server) -> None:
+def test_the_drawer_lists_the_sources(visit: Visit, server: Service) -> None:
     visit.open(VIEW)
     visit.page.locator("#open-sources").click()
     entries = server.get("/sources.json").json()
@@ -161,8 +163,9 @@ def test_the_drawer_lists_the_sources(visit: Visit, server: Server) -> None:
     assert visit.text("source-title") == entries[1]["title"]
 
 
+@pytest.mark.slow
 def test_attributions_keep_their_links_and_without_synthesis_there_are_no_samples(
-    browser: Browser, server: Server
+    browser: Browser, server: Service
 ) -> None:
     page, address = (
         browsers.open_page(browser),
@@ -188,8 +191,9 @@ def test_attributions_keep_their_links_and_without_synthesis_there_are_no_sample
     page.close()
 
 
+@pytest.mark.slow
 def test_the_status_is_asked_for_while_it_is_open_and_only_then(
-    visit: Visit, server: Server
+    visit: Visit, server: Service
 ) -> None:
     visit.open(VIEW)
     for tile in visit.tiles():
@@ -214,7 +218,7 @@ def test_the_status_is_asked_for_while_it_is_open_and_only_then(
     assert len(asked()) == before
 
 
-def test_snippets_for_other_maps_are_shown_and_copied(visit: Visit, server: Server) -> None:
+def test_snippets_for_other_maps_are_shown_and_copied(visit: Visit, server: Service) -> None:
     visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     visit.open(VIEW)
     visit.page.locator("#open-embed").click()

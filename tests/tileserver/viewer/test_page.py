@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.support import browser as browsers
-from tests.support.server import Server, Service, configured, serving
+from tests.support.server import Service, configured, serving
 from tests.support.services import free_port
 from tests.support.visiting import PLACE, Visit, sharpness
 
@@ -27,7 +27,7 @@ WEIGHT = """() => [performance.getEntriesByType('navigation')[0],
     .filter(({name}) => !/\\.png\\?/.test(name)).map(e => [e.name, e.encodedBodySize])"""
 
 
-def test_the_first_paint_waits_for_no_source_and_no_tile(browser: Browser, server: Server) -> None:
+def test_the_first_paint_waits_for_no_source_and_no_tile(browser: Browser, server: Service) -> None:
     page, held = browsers.open_page(browser), list[str]()
     for pattern in ("**/sources.json", "**/*tilejson.json*", "**/*.png?*"):
         page.route(pattern, lambda route: held.append(route.request.url))  # never answered
@@ -37,7 +37,7 @@ def test_the_first_paint_waits_for_no_source_and_no_tile(browser: Browser, serve
     page.close()
 
 
-def test_the_page_weighs_less_than_200_kilobytes(browser: Browser, server: Server) -> None:
+def test_the_page_weighs_less_than_200_kilobytes(browser: Browser, server: Service) -> None:
     page = browsers.open_page(browser)  # whose cache is empty
     visit = Visit(page, server.url)
     visit.open(f"yellowstone/20/{PLACE}")
@@ -49,7 +49,7 @@ def test_the_page_weighs_less_than_200_kilobytes(browser: Browser, server: Serve
 
 @pytest.mark.parametrize("name", ["viewer.js", "viewer.css", "swagger-ui-bundle.js"])
 def test_scripts_and_styles_are_sent_compressed_to_whoever_takes_it(
-    server: Server, name: str
+    server: Service, name: str
 ) -> None:
     packed = server.get(f"/viewer/{name}", **{"Accept-Encoding": "gzip, br"})
     plain = server.get(f"/viewer/{name}", **{"Accept-Encoding": "identity"})
@@ -68,19 +68,19 @@ def test_scripts_and_styles_are_sent_compressed_to_whoever_takes_it(
     assert again.status_code == 304
 
 
-def test_tiles_and_icons_are_not_compressed_again(server: Server) -> None:
+def test_tiles_and_icons_are_not_compressed_again(server: Service) -> None:
     for path in ("/yellowstone/19/101007/188690.png", "/viewer/icon.svg"):
         answer = server.get(path, **{"Accept-Encoding": "gzip"})
         assert answer.status_code == 200
         assert "content-encoding" not in answer.headers
 
 
-def test_nothing_but_what_pages_are_made_of_is_served(server: Server) -> None:
+def test_nothing_but_what_pages_are_made_of_is_served(server: Service) -> None:
     for path in ("package.json", "src/main.js", "node_modules/ol/package.json", "../app.py"):
         assert server.get(f"/viewer/{path}").status_code == 404
 
 
-def test_the_policy_of_pages_allows_nothing_inline_and_nobody_else(server: Server) -> None:
+def test_the_policy_of_pages_allows_nothing_inline_and_nobody_else(server: Service) -> None:
     policy = server.get("/").headers["content-security-policy"]
     assert "unsafe" not in policy
     assert "default-src 'none'" in policy
@@ -135,6 +135,7 @@ def keyed(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
         yield server, public
 
 
+@pytest.mark.slow
 def test_behind_a_prefix_everything_is_below_it_and_carries_the_key(
     browser: Browser, keyed: tuple[Service, str]
 ) -> None:
@@ -154,6 +155,7 @@ def test_behind_a_prefix_everything_is_below_it_and_carries_the_key(
     page.close()
 
 
+@pytest.mark.slow
 def test_snippets_hold_the_key_only_where_it_is_asked_for(
     browser: Browser, keyed: tuple[Service, str]
 ) -> None:
@@ -170,6 +172,7 @@ def test_snippets_hold_the_key_only_where_it_is_asked_for(
     page.close()
 
 
+@pytest.mark.slow
 def test_tiles_at_a_public_address_are_allowed_to_pages_opened_elsewhere(
     browser: Browser, keyed: tuple[Service, str]
 ) -> None:

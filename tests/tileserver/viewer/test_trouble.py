@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Response, Route, expect
 
 from tests.support import browser as browsers
-from tests.support.server import Server, configured, serving
+from tests.support.server import Service, configured, serving
 from tests.support.services import free_port
 from tests.support.visiting import MIDDLE, PLACE, Visit
 
@@ -29,6 +29,7 @@ def holding(page: Page, pattern: str) -> list[Route]:
     return held
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_is_told_and_retry_brings_what_is_missing(
     browser: Browser, config: Path, tmp_path: Path
 ) -> None:
@@ -57,7 +58,8 @@ def test_a_server_that_is_away_is_told_and_retry_brings_what_is_missing(
     page.close()
 
 
-def test_a_lost_connection_is_noticed_and_its_return_too(browser: Browser, server: Server) -> None:
+@pytest.mark.slow
+def test_a_lost_connection_is_noticed_and_its_return_too(browser: Browser, server: Service) -> None:
     page = tab(browser)
     visit = Visit(page, server.url)
     visit.open(f"yellowstone/19/{PLACE}?mode=one")
@@ -72,8 +74,9 @@ def test_a_lost_connection_is_noticed_and_its_return_too(browser: Browser, serve
     page.close()
 
 
+@pytest.mark.slow
 def test_the_map_goes_on_where_another_source_cannot_be_opened(
-    browser: Browser, server: Server
+    browser: Browser, server: Service
 ) -> None:
     page, told = tab(browser), "The source cannot be shown: the server answers 500"
     visit = Visit(page, server.url)
@@ -96,6 +99,7 @@ def test_the_map_goes_on_where_another_source_cannot_be_opened(
     page.close()
 
 
+@pytest.mark.slow
 def test_keys_and_addresses_are_taken_before_the_list_of_sources_is_there(visit: Visit) -> None:
     page = visit.page
     held = holding(page, "**/sources.json")
@@ -119,7 +123,8 @@ def test_keys_and_addresses_are_taken_before_the_list_of_sources_is_there(visit:
     assert visit.ground()[MIDDLE].std() > 10
 
 
-def test_a_sample_that_cannot_be_had_is_not_named(browser: Browser, server: Server) -> None:
+@pytest.mark.slow
+def test_a_sample_that_cannot_be_had_is_not_named(browser: Browser, server: Service) -> None:
     page = tab(browser)
     visit = Visit(page, server.url)
     visit.open(f"yellowstone/20/{PLACE}")
@@ -135,7 +140,7 @@ def test_a_sample_that_cannot_be_had_is_not_named(browser: Browser, server: Serv
 
 
 def test_a_tile_that_is_no_picture_is_told_once_and_not_asked_for_again(
-    browser: Browser, server: Server
+    browser: Browser, server: Service
 ) -> None:
     page = tab(browser)
     visit = Visit(page, server.url)
@@ -152,11 +157,10 @@ def test_a_tile_that_is_no_picture_is_told_once_and_not_asked_for_again(
     page.close()
 
 
-@pytest.mark.parametrize(
-    "when_busy", ["refuse", pytest.param("interpolate", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("when_busy", ["refuse", "interpolate"])
 def test_a_busy_server_is_asked_again_until_nothing_is_missing(
-    browser: Browser, config: Path, server: Server, tmp_path: Path, when_busy: str
+    browser: Browser, config: Path, server: Service, tmp_path: Path, when_busy: str
 ) -> None:
     page = tab(browser)
     page.set_viewport_size({"width": 400, "height": 300})

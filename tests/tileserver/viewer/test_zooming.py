@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support import browser as browsers
 from tests.support.browser import wait_until
-from tests.support.server import Server
+from tests.support.server import Service
 from tests.support.visiting import (
     DEEPEST,
     HEIGHT,
@@ -49,9 +49,10 @@ def test_it_opens_on_the_scene_at_its_native_zoom(visit: Visit) -> None:
     assert not visit.tiles("mode=interpolated"), "what is native is loaded once"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "zoom_in",
-    [by_button, *(pytest.param(way, marks=pytest.mark.slow) for way in (by_wheel, by_key))],
+    [by_button, by_wheel, by_key],
 )
 def test_from_two_zooms_before_native_to_the_deepest(
     visit: Visit, zoom_in: Callable[[Page], None]
@@ -116,7 +117,14 @@ def test_interpolated_tiles_show_at_once_and_the_super_resolved_fade_in_over_the
     assert np.abs(sharp - soft).mean() < 12, "the same ground, not shifted"
 
 
-@pytest.mark.parametrize("zoom", [19, 20, 21])
+@pytest.mark.parametrize(
+    "zoom",
+    [
+        pytest.param(19, marks=pytest.mark.slow),
+        20,
+        pytest.param(21, marks=pytest.mark.slow),
+    ],
+)
 def test_nothing_pops_from_one_zoom_to_the_next(visit: Visit, zoom: int) -> None:
     visit.open(f"yellowstone/{zoom}/{on_whole_pixels(zoom)}?mode=one")
     parent = visit.ground()[MIDDLE]
@@ -127,6 +135,7 @@ def test_nothing_pops_from_one_zoom_to_the_next(visit: Visit, zoom: int) -> None
     assert np.abs(reduced - parent).mean() <= 0.5
 
 
+@pytest.mark.slow
 def test_what_has_left_the_view_is_given_up_and_asked_for_again(visit: Visit) -> None:
     page, given_up = visit.page, list[str]()
     page.route("**/yellowstone/22/**", lambda _: None)  # never answered
@@ -144,7 +153,8 @@ def test_what_has_left_the_view_is_given_up_and_asked_for_again(visit: Visit) ->
     assert sharpness(visit.ground()) > 2
 
 
-def test_a_dense_screen_gets_tiles_of_its_own_pixels(browser: Browser, server: Server) -> None:
+@pytest.mark.slow
+def test_a_dense_screen_gets_tiles_of_its_own_pixels(browser: Browser, server: Service) -> None:
     page = browsers.open_page(
         browser, {"width": 320, "height": 240}, device_scale_factor=2, reduced_motion="reduce"
     )
