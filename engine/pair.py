@@ -25,6 +25,10 @@ class SigmaData(NamedTuple):
     """Of the zoom below that, 12 bands a colour."""
 
 
+Limits = tuple[float, float]
+"""The least and the greatest value that a picture may have, where 0 to 1 is its source's range."""
+UNIT: Limits = (0.0, 1.0)
+"""Of imagery that holds nothing outside its range, as 8-bit imagery."""
 MARGIN_PX = 1
 """Parent pixels by which a condition must be wider than its bands: its doubling's reach."""
 assert REACH_PX == 2 * MARGIN_PX
@@ -50,19 +54,19 @@ def in_deviations(bands: Tensor, sigma_data: SigmaData) -> Tensor:
     return in_pixels(bands, SigmaData(1 / sigma_data.upper, 1 / sigma_data.deeper))
 
 
-def upper_picture(condition: Tensor, bands: Tensor) -> Tensor:
+def upper_picture(condition: Tensor, bands: Tensor, limits: Limits = UNIT) -> Tensor:
     """The upper zoom (..., C, 2h, 2w) from a condition wider by MARGIN_PX and its residual bands.
 
-    Its 2x2 means are those of the condition, clipped to [0, 1] as the picture is.
+    Its 2x2 means are those of the condition, clipped to the limits as the picture is.
     """
     inner = condition[..., REACH_PX:-REACH_PX, REACH_PX:-REACH_PX]
     parent = pool(inner)
     upper = bands[..., : bands.shape[-3] // 5, :, :]
-    return into_range(from_bands(parent, to_bands(inner) + upper), parent)
+    return into_range(from_bands(parent, to_bands(inner) + upper), parent, *limits)
 
 
-def deeper_picture(condition: Tensor, bands: Tensor) -> Tensor:
+def deeper_picture(condition: Tensor, bands: Tensor, limits: Limits = UNIT) -> Tensor:
     """The deeper zoom (..., C, 4h, 4w) from the same: its 2x2 means are upper_picture."""
-    parent = upper_picture(condition, bands)
+    parent = upper_picture(condition, bands, limits)
     own = to_bands(doubled(condition)) + merge_corners(bands[..., bands.shape[-3] // 5 :, :, :])
-    return into_range(from_bands(parent, own), parent)
+    return into_range(from_bands(parent, own), parent, *limits)

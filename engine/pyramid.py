@@ -13,6 +13,7 @@ from functools import partial, reduce
 from engine.checkpoint import Checkpoint
 from engine.deviation import CalibratedDeviation, PredictedDeviation
 from engine.imagery import BlockedImagery, BlockMemo, Imagery
+from engine.pair import UNIT, Limits
 from engine.resolver import Doubled, Halved, SuperResolved
 from engine.sampler import SamplerSettings
 from engine.window import Window
@@ -37,16 +38,18 @@ class Pyramid:
         *,
         canonical: bool = False,
         block_px: int = BLOCK_PX,
+        limits: Limits = UNIT,
     ) -> None:
         """source is read on the grid of native_zoom + 1; memo supplies a bounded memo by name.
 
+        limits: what values the source, and so every picture of it, may have.
         canonical: draw whole blocks only, for devices whose windows differ (engine.probe).
         """
         if max_zoom < native_zoom:
             raise ValueError(f"max_zoom {max_zoom} lies above the native zoom {native_zoom}")
         self.native_zoom, self.max_zoom = native_zoom, max_zoom
         self.settings, self.checkpoint = settings, checkpoint
-        self._pictures: dict[int, Imagery] = {native_zoom: Halved(source)}
+        self._pictures: dict[int, Imagery] = {native_zoom: Halved(source, limits)}
         self._interpolated: dict[int, Imagery] = {native_zoom: self._pictures[native_zoom]}
         self._needs: dict[int, Callable[[Window], Window]] = {}
         self._deviations: dict[int, Imagery] = {}
@@ -59,7 +62,14 @@ class Pyramid:
                 above = self._deviations.get(zoom - 1)
             first = zoom - depth + 1
             picture = SuperResolved(
-                condition, channels, checkpoint, settings, first, device, depth=depth
+                condition,
+                channels,
+                checkpoint,
+                settings,
+                first,
+                device,
+                depth=depth,
+                limits=limits,
             )
             blocked = BlockedImagery(picture, block_px, memo(f"zoom {zoom}"), canonical=canonical)
             self._pictures[zoom] = blocked

@@ -13,12 +13,15 @@ from engine.doubling import REACH_PX, doubled
 from engine.fusion import Fusion
 from engine.imagery import Imagery, Pixels, read_many
 from engine.network import BANDS, SCALE
-from engine.pair import MARGIN_PX, deeper_picture, in_pixels, upper_picture
+from engine.pair import MARGIN_PX, UNIT, Limits, deeper_picture, in_pixels, upper_picture
 from engine.sampler import Memo, ReadCondition, Sampler, SamplerSettings, channel_groups
 from engine.window import Window
 
 MIN_STATE_PX = 64
 """Smaller windows are grown to this: below it convolutions sum in another order (measured)."""
+
+KNOWN_RANGE = (-0.5, 1.5)
+"""What a network is shown of values far outside their range, which it never met in training."""
 
 
 class Doubled:
@@ -50,8 +53,8 @@ def _doubled(window: Window, parent: Pixels) -> Pixels:
 class Halved:
     """The 2x2 means of a child's imagery, in range as every super-resolution of it is."""
 
-    def __init__(self, child: Imagery) -> None:
-        self.child = child
+    def __init__(self, child: Imagery, limits: Limits = UNIT) -> None:
+        self.child, self.limits = child, limits
 
     def read(self, window: Window) -> Pixels:
         """By numpy alone: torch would wake its threads, which wait in loops, for every tile."""
@@ -59,7 +62,7 @@ class Halved:
         upper = child[:, 0::2, 0::2] + child[:, 0::2, 1::2]
         lower = child[:, 1::2, 0::2] + child[:, 1::2, 1::2]
         mean: Pixels = (upper + lower) * np.float32(0.25)  # as pool sums
-        return mean.clip(0, 1)
+        return mean.clip(*self.limits)
 
 
 class SuperResolved:
@@ -79,13 +82,14 @@ class SuperResolved:
         device: str = "cpu",
         *,
         depth: int = 1,
+        limits: Limits = UNIT,
     ) -> None:
         """zoom is that of the condition. Raises ValueError for another depth."""
         if depth not in (1, 2):
             raise ValueError(f"depth must be 1 or 2, not {depth}")
         self.condition, self.checkpoint, self.channels = condition, checkpoint, channels
         self.groups = channel_groups(channels, checkpoint.denoiser.config.image_channels)
-        self.device, self.depth = device, depth
+        self.device, self.depth, self.limits = device, depth, limits
         self.sampler = Sampler(checkpoint.denoiser, settings, zoom, len(self.groups), device)
 
     @property
@@ -145,12 +149,14 @@ class SuperResolved:
         return self._finished(window, state, around, draw(state, read))
 
     def _grouped(self, condition: Tensor) -> Tensor:
-        return torch.stack([condition[list(group)] for group in self.groups])
+        known = condition.clamp(*KNOWN_RANGE)
+        return torch.stack([known[list(group)] for group in self.groups])
 
     def _finished(self, window: Window, state: Window, around: Tensor, bands: Tensor) -> Pixels:
         """A window's pixels from the condition around its state and the bands that were drawn."""
         residual = in_pixels(self._ungrouped(bands), self.checkpoint.sigma_data)
-        picture = (upper_picture if self.depth == 1 else deeper_picture)(around, residual)
+        draw = upper_picture if self.depth == 1 else deeper_picture
+        picture = draw(around, residual, self.limits)
         rows, cols = state.children(self.scale).slices(window)
         pixels: Pixels = picture[:, rows, cols].cpu().numpy()
         return pixels

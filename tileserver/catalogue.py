@@ -31,6 +31,7 @@ from tileserver.sources.memo import BlockMemory
 from tileserver.sources.overviews import Overviews
 from tileserver.sources.raster import Raster, inspected
 from tileserver.sources.source import Bands, GridSource
+from tileserver.sources.value_range import RangeOrigin
 from tileserver.sources.watch import Tracked, Watch
 
 logger = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class Opener:
             return inspected(locate(settings, hosts), settings.range)
 
         def make(raster: Raster, generation: int) -> Source:
+            _log_range(id, raster)
             if generation > 0:
                 self.memory.forget((id, str(generation - 1)))
             shelf = self.handles.of(raster, changed)
@@ -125,11 +127,20 @@ class Opener:
                 ),
                 settings.device,
                 canonical=self._canonical,
+                limits=raster.limits,
             )
 
         samples = Samples(settings.noise_seeds, settings.detail_of(source.settings), pyramid)
         overviews = Overviews(source.shelf, grid, native) if place is None else None
         return Layer(grid, native, deepest, bands, base.extent, samples, overviews)
+
+
+def _log_range(id: str, raster: Raster) -> None:
+    if raster.range_origin is not RangeOrigin.TYPE:
+        logger.info(
+            "%s: values from %g to %g are shown black to white (%s)",
+            id, *raster.range, raster.range_origin,
+        )  # fmt: skip
 
 
 class Catalogue:

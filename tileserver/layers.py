@@ -22,7 +22,7 @@ from tileserver.sources.handles import Shelf
 from tileserver.sources.overviews import Overviews
 from tileserver.sources.source import Bands
 
-READING = 4
+READING = 5
 """Part of every fingerprint: raised when the same file comes to be read as other pixels."""
 
 

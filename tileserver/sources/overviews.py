@@ -40,7 +40,7 @@ class Overviews:
         count = _summed(valid.astype(np.float32))
         values = _summed(values)
         values /= np.maximum(count, 1)
-        return values.clip(0, 1), count > 0
+        return values.clip(*self.shelf.raster.limits), count > 0
 
     def quick(self, zoom: int) -> bool:
         """Whether the file has an overview that is near enough to a zoom."""

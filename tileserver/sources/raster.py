@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from tileserver.errors import StartupError
 from tileserver.sources.members import Look
 from tileserver.sources.origin import Address, Origin, file_origin
 from tileserver.sources.sidecars import names_overviews
+from tileserver.sources.value_range import RangeOrigin, find_value_range
 
 REFERRING_DRIVERS = frozenset(
     {"VRT", "DERIVED", "GTI", "STACIT", "STACTA", "WMS", "WMTS", "WCS", "HTTP", "EEDAI"}
@@ -47,6 +49,8 @@ class Raster:
     """The bands that are pictures: alpha is not."""
     dtype: str
     range: tuple[float, float]
+    """The values that are 0 and 1 to the engine, and black and white where no others are asked."""
+    range_origin: RangeOrigin
     alpha_index: int | None
     """The band that says where there is data, if one does."""
     nodata: float | None
@@ -65,6 +69,16 @@ class Raster:
     """How many pixels a side each overview makes one of, in the file's order."""
     parts: tuple[object, ...]
     """Masks, colours and overviews, as every handle has to show them."""
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The least and the greatest value that its type holds, where 0 to 1 is its range."""
+        low, high = self.range
+        dtype = np.dtype(self.dtype)
+        if dtype.kind not in "ui":
+            return -np.inf, np.inf
+        held = np.iinfo(dtype)
+        return (held.min - low) / (high - low), (held.max - low) / (high - low)
 
     def unchanged(self) -> bool:
         """Whether its files still look as they did when it was inspected."""
@@ -98,9 +112,11 @@ def inspected(
             alpha = [index for index in dataset.indexes if index not in indexes]
             if not indexes:
                 raise StartupError(f"{address.name}: has no band but alpha")
+            known = replace(address, driver=dataset.driver)
+            found = find_value_range(dataset, indexes, value_range, partial(_open_overview, known))
             return Raster(
                 origin,
-                replace(address, driver=dataset.driver),
+                known,
                 dataset.crs or CRS(),
                 tuple(dataset.bounds),
                 _north_up(dataset.transform),
@@ -108,7 +124,8 @@ def inspected(
                 dataset.width,
                 indexes,
                 dataset.dtypes[indexes[0] - 1],
-                _value_range(dataset, indexes, value_range),
+                (found.low, found.high),
+                found.origin,
                 alpha[0] if alpha else None,
                 dataset.nodata,
                 _masked(dataset),
@@ -183,31 +200,8 @@ def _overviews(dataset: rasterio.DatasetReader, address: Address) -> tuple[int, 
     return overviews
 
 
-def _value_range(
-    dataset: rasterio.DatasetReader,
-    indexes: tuple[int, ...],
-    configured: tuple[float, float] | None,
-) -> tuple[float, float]:
-    """Configured, else declared in the file's statistics, else the type's."""
-    if configured is not None:
-        if not configured[0] < configured[1]:
-            raise StartupError(f"{dataset.name}: range {configured} is empty")
-        return configured
-    dtype = np.dtype(dataset.dtypes[indexes[0] - 1])
-    if dtype == np.uint8:
-        return 0.0, 255.0
-    tags = [dataset.tags(index) for index in indexes]
-    declared = [
-        (float(tag["STATISTICS_MINIMUM"]), float(tag["STATISTICS_MAXIMUM"]))
-        for tag in tags
-        if "STATISTICS_MINIMUM" in tag and "STATISTICS_MAXIMUM" in tag
-    ]
-    if len(declared) == len(indexes) and all(low < high for low, high in declared):
-        return min(low for low, _ in declared), max(high for _, high in declared)
-    if np.issubdtype(dtype, np.integer):
-        limits = np.iinfo(dtype)
-        return float(limits.min), float(limits.max)
-    return 0.0, 1.0
+def _open_overview(address: Address, level: int) -> rasterio.DatasetReader:
+    return opened(address, OVERVIEW_LEVEL=level)
 
 
 def open_raster(raster: Raster, level: int | None = None) -> rasterio.DatasetReader:

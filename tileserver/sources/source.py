@@ -226,6 +226,8 @@ class ReadOnce:
 def scaled(pixels: NDArray[Any], raster: Raster) -> Pixels:
     """A raster's values with its range as 0 to 1."""
     low, high = raster.range
+    if pixels.dtype.itemsize > 2 and pixels.dtype != np.float32:
+        return ((pixels - np.float64(low)) / (high - low)).astype(np.float32)
     values: Pixels = pixels.astype(np.float32)
     values -= np.float32(low)  # in place: most of the time went into new arrays
     values /= np.float32(high - low)
@@ -233,17 +235,23 @@ def scaled(pixels: NDArray[Any], raster: Raster) -> Pixels:
 
 
 def unscaled(values: Pixels, raster: Raster) -> NDArray[Any]:
-    """Values in [0, 1] as a raster's own, rounded to the nearest where its type is whole."""
+    """Values where 0 to 1 is a raster's range as its own, rounded where its type is whole."""
     pixels: NDArray[Any] = unrounded(values, raster)
-    if np.dtype(raster.dtype).kind in "ui":
-        pixels = np.rint(pixels)
-    return pixels.astype(raster.dtype)
+    dtype = np.dtype(raster.dtype)
+    if dtype.kind in "ui":
+        held = np.iinfo(dtype)
+        pixels = np.rint(pixels).clip(held.min, held.max)
+    return pixels.astype(dtype)
 
 
-def unrounded(values: Pixels, raster: Raster) -> Pixels:
-    """Values in [0, 1] in a raster's own unit."""
+def unrounded(values: Pixels, raster: Raster) -> NDArray[np.floating]:
+    """Values in a raster's own unit, float64 where its own values are wider than float32's."""
     low, high = raster.range
-    pixels: Pixels = np.clip(values, 0, 1) * np.float32(high - low) + np.float32(low)
+    dtype = np.dtype(raster.dtype)
+    if dtype.itemsize > 2 and dtype != np.float32:
+        wide: NDArray[np.floating] = values.astype(np.float64) * (high - low) + low
+        return wide
+    pixels: NDArray[np.floating] = values * np.float32(high - low) + np.float32(low)
     return pixels
 
 
