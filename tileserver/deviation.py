@@ -46,9 +46,13 @@ def deviation_rendering(given: Rendering, raster: Raster) -> Rendering:
     check(replace(given, rescale=(), colormap=None), raster)
     low, high = rescale[0]
     if not (low >= 0 and high <= WHOLE and high - low >= LEAST):
-        raise OutOfRange
-    if len(rescale) > 1 or given.color_formula or colormap not in colour_maps.list():
-        raise OutOfRange
+        raise OutOfRange("rescale", f"min,max from 0 to {WHOLE:g} levels, {LEAST:g} apart or more")
+    if len(rescale) > 1:
+        raise OutOfRange("rescale", "once")
+    if given.color_formula:
+        raise OutOfRange("color_formula", "not for an uncertainty")
+    if colormap not in colour_maps.list():
+        raise OutOfRange("colormap", "the name of one of rio-tiler's colour maps")
     return replace(given, rescale=rescale, colormap=colormap)
 
 

@@ -25,6 +25,7 @@ OverzoomError
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 
 from fastapi import FastAPI
@@ -51,7 +52,7 @@ class CommandError(OverzoomError):
 
 
 class RequestError(OverzoomError):
-    """A request that cannot be answered with a tile; its text is fixed."""
+    """A request that cannot be answered with a tile; its text says nothing of the machine."""
 
     text = "bad request"
     retry_after_seconds: int | None = None
@@ -78,7 +79,14 @@ class NoUncertainty(RequestError):
 
 
 class OutOfRange(RequestError):
-    text = "zoom, tile or parameter out of range"
+    """A parameter that cannot be used; the answer names it and says what can."""
+
+    text = "parameter out of range"
+
+    def __init__(self, parameter: str, allowed: str) -> None:
+        """allowed: what the parameter may be, as a phrase that follows its name and a colon."""
+        Exception.__init__(self, f"{parameter}: {allowed}")
+        self.parameter, self.allowed = parameter, allowed
 
 
 class UnsupportedGrid(RequestError):
@@ -165,7 +173,7 @@ def add_error_handlers(app: FastAPI) -> None:
             app.add_exception_handler(error, _answer(status, _TITILER_TEXTS.get(status)))
     app.add_exception_handler(TileOutsideBounds, _answer(404, OutsideSource.text))
     app.add_exception_handler(PointOutsideBounds, _answer(404, "point lies outside the source"))
-    app.add_exception_handler(RequestValidationError, _answer(422, OutOfRange.text))
+    app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _answer(500, "internal error"))
 
@@ -187,6 +195,16 @@ def _answer(status: int, text: str | None):  # type: ignore[no-untyped-def]
         return JSONResponse({"detail": text or str(error)}, status, {"Cache-Control": "no-store"})
 
     return handler
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    """The first parameter that FastAPI refuses, and what it says is allowed."""
+    if not isinstance(error, RequestValidationError) or not error.errors():
+        raise error
+    first = error.errors()[0]
+    place = [part for part in first["loc"] if isinstance(part, str)]
+    allowed = re.sub(r"<[\w.]+: ('[^']*')>", r"\1", first["msg"])  # members of an enumeration
+    return error_response(OutOfRange(place[-1] if place else "body", allowed))
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:

@@ -153,12 +153,13 @@ class OverzoomFactory(TilerFactory):
             mode: Mode,
             tilesize: int | None,
             rendering: Rendering,
+            format: ImageFormat,
             noise_seed: int | None,
             detail: float | None,
         ) -> dict[str, Any]:
             scale, renderer = scale_of(1, tilesize), self.answers.renderer
             found = tilejson_document(
-                renderer, source, grid_id, url, mode, scale, rendering, noise_seed, detail
+                renderer, source, grid_id, url, mode, scale, rendering, format, noise_seed, detail
             )
             return for_client(found, request)
 
@@ -185,6 +186,7 @@ class OverzoomFactory(TilerFactory):
                 mode,
                 tilesize,
                 rendering,
+                tile_format,
                 noise_seed,
                 detail,
             )
@@ -204,5 +206,14 @@ class OverzoomFactory(TilerFactory):
             route = {"z": "{z}", "x": "{x}", "y": "{y}", "format": str(tile_format)}
             url = self.url_for(request, "xyz_tile", **route)
             return document(
-                request, source, WEB_MERCATOR, url, mode, tilesize, rendering, noise_seed, detail
+                request,
+                source,
+                WEB_MERCATOR,
+                url,
+                mode,
+                tilesize,
+                rendering,
+                tile_format,
+                noise_seed,
+                detail,
             )

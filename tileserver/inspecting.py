@@ -53,7 +53,7 @@ def add_inspect(router: APIRouter, answers: Answers, path_dependency: Callable[.
         layer = source.layer(WEB_MERCATOR)
         zoom = layer.max_zoom if zoom is None else zoom
         if not layer.native_zoom <= zoom <= layer.max_zoom:
-            raise OutOfRange
+            raise OutOfRange("zoom", f"{layer.native_zoom} to {layer.max_zoom} for this source")
         row, col = _pixel(layer, zoom, lon, lat)
         tile = Tile(col // TILE_PX, row // TILE_PX, zoom)
         wanted = renderer.request(

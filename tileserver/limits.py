@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from math import isfinite
 from typing import Any
 
+from fastapi.dependencies.utils import get_flat_params
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError, RasterioIOError
 from rio_tiler.errors import PointOutsideBounds, RioTilerError
@@ -20,7 +21,7 @@ from starlette.responses import Response
 from titiler.core.errors import DEFAULT_STATUS_CODES
 
 from tileserver.errors import BodyTooLarge, BodyTooSlow, Departed, OutOfRange
-from tileserver.parameters import check_parameters
+from tileserver.parameters import check_known, check_parameters
 from tileserver.source_route import SourceRoute
 
 logger = logging.getLogger(__name__)
@@ -34,8 +35,20 @@ MAX_FEATURES = 8
 BODY_SECONDS = 30.0
 """The largest body comes in by then at 280 kbit/s, a phone's with a weak signal."""
 SIZES = ("width", "height", "max_size")
-OWN_ROUTES = ("tile", "xyz_tile", "uncertainty_tile", "inspect")
+OWN_ROUTES = (
+    "tile",
+    "xyz_tile",
+    "uncertainty_tile",
+    "tilejson",
+    "xyz_tilejson",
+    "uncertainty_tilejson",
+    "xyz_uncertainty_tilejson",
+    "uncertainty_legend",
+    "inspect",
+)
 """These check their own parameters: what fails in them is a fault, and is answered as one."""
+DEGREES = {"lon": 180, "lat": 90}
+"""Places are in degrees where no other reference system is named."""
 PLACES = ("minx", "miny", "maxx", "maxy", "lon", "lat")
 REFUSALS = (ValueError, IndexError, KeyError, TypeError, ArithmeticError, RecursionError)
 """What the libraries raise for parameters that they cannot use."""
@@ -49,13 +62,16 @@ def check_limits(request: Request, max_side_px: int = MAX_SIDE_PX) -> None:
     """Raises OutOfRange for images too large, and for boxes and points that are none."""
     given = {**request.query_params, **request.path_params}
     for name in SIZES:
-        if name in given and not 1 <= _number(given[name]) <= max_side_px:
-            raise OutOfRange
-    place = {name: _number(given[name]) for name in PLACES if name in given}
-    if "minx" in place and "maxx" in place and not place["minx"] < place["maxx"]:
-        raise OutOfRange
-    if "miny" in place and "maxy" in place and not place["miny"] < place["maxy"]:
-        raise OutOfRange
+        if name in given and not 1 <= _number(name, given[name]) <= max_side_px:
+            raise OutOfRange(name, f"1 to {max_side_px} pixels")
+    place = {name: _number(name, given[name]) for name in PLACES if name in given}
+    for low, high in (("minx", "maxx"), ("miny", "maxy")):
+        if low in place and high in place and not place[low] < place[high]:
+            raise OutOfRange(low, f"less than {high}")
+    if "coord_crs" not in given:
+        for name, limit in DEGREES.items():
+            if abs(place.get(name, 0.0)) > limit:
+                raise OutOfRange(name, f"-{limit} to {limit} degrees")
 
 
 async def check_features(request: Request) -> None:
@@ -79,13 +95,13 @@ async def check_features(request: Request) -> None:
         raise BodyTooLarge
 
 
-def _number(text: Any) -> float:
+def _number(name: str, text: Any) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise OutOfRange from None
+        raise OutOfRange(name, "a number") from None
     if not isfinite(value):
-        raise OutOfRange
+        raise OutOfRange(name, "a finite number")
     return value
 
 
@@ -95,8 +111,11 @@ class LimitedRoute(SourceRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
 
+        known = {parameter.alias for parameter in get_flat_params(self.dependant)}
+
         async def checked(request: Request) -> Response:
             check_parameters(request)
+            check_known(request, known)
             return await handler(request)
 
         if self.name in OWN_ROUTES:
@@ -112,6 +131,6 @@ class LimitedRoute(SourceRoute):
                 if isinstance(error, UNREADABLE) or type(error) in ANSWERED:
                     raise
                 logger.info("refused %s: %r", request.url.path, error)
-                raise OutOfRange from error
+                raise OutOfRange("query", "not usable with this source") from error
 
         return limited

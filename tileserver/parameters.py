@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -27,6 +28,12 @@ MAX_COVER_SCALE = 10
 MAX_BLOCKS = 8
 MAX_EXPONENT = 16
 MAX_CONSTANT = 1e9
+EXPRESSIONS = (
+    f"arithmetic of bands in {LENGTHS['expression']} characters and {MAX_BLOCKS} blocks at most, "
+    f"with constants up to {MAX_CONSTANT:g} and powers of bands up to {MAX_EXPONENT}"
+)
+EVERYWHERE = frozenset({"v", "key"})
+"""Parameters of every route: the version of its tiles, and an API key."""
 REFERENCE_SYSTEMS = ("crs", "dst_crs", "coord_crs")
 REGISTERED = re.compile(
     r"(\w{2,16}:|urn:ogc:def:crs:\w{2,16}:[\w.]{0,8}:|https?://www\.opengis\.net/def/crs/\w{2,16}"
@@ -55,14 +62,15 @@ def check_parameters(request: Request) -> None:
     if not query:
         return
     if len(query) > QUERY_LENGTH:
-        raise OutOfRange
+        raise OutOfRange("query", f"{QUERY_LENGTH} characters at most")
     given = request.query_params
     for name, count in COUNTS.items():
         if len(given.getlist(name)) > count:
-            raise OutOfRange
+            raise OutOfRange(name, f"{count} times at most")
     for name, value in given.multi_items():
-        if len(value) > LENGTHS.get(name, QUERY_LENGTH) or "\0" in value:
-            raise OutOfRange
+        length = LENGTHS.get(name, QUERY_LENGTH)
+        if len(value) > length or "\0" in value:
+            raise OutOfRange(name, f"{length} characters at most, none of them NUL")
         if name in REFERENCE_SYSTEMS:
             check_reference_system(value)
         elif name == "expression":
@@ -70,29 +78,41 @@ def check_parameters(request: Request) -> None:
         elif name == "histogram_bins":
             _check_bins(value)
         elif name == "cover_scale":
-            _check_whole(value, MAX_COVER_SCALE)
+            _check_whole(name, value, MAX_COVER_SCALE)
         elif name == "colormap" and value.count(":") + value.count("[[") > COLOURS:
-            raise OutOfRange
+            raise OutOfRange(name, f"{COLOURS} colours at most")
+
+
+def check_known(request: Request, known: Collection[str]) -> None:
+    """Raises OutOfRange for the first parameter that a route does not take.
+
+    Ignoring it would answer another question than the one that was asked.
+    """
+    for name in request.query_params:
+        if name not in known and name not in EVERYWHERE:
+            listed = ", ".join(sorted({*known} - {*request.path_params, "source"}))
+            shown = name if re.fullmatch(r"[\w.-]{1,64}", name, re.ASCII) else "a parameter"
+            raise OutOfRange(shown, f"not taken here; these are: {listed}")
 
 
 def check_reference_system(text: str) -> None:
     """Raises OutOfRange unless a reference system is named by its code in a register."""
     if not REGISTERED.fullmatch(text) or not AUTHORITIES.search(text):
-        raise OutOfRange
+        raise OutOfRange("reference system", "the code of a register, such as EPSG:3857")
 
 
 def check_expression(text: str) -> None:
     """Raises OutOfRange for band mathematics that is no arithmetic of bands or has no bound."""
     if len(text) > LENGTHS["expression"] or text.count(";") >= MAX_BLOCKS:
-        raise OutOfRange
+        raise OutOfRange("expression", EXPRESSIONS)
     try:
         trees = [ast.parse(block.strip(), mode="eval") for block in text.split(";") if block]
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise OutOfRange from error
+        raise OutOfRange("expression", EXPRESSIONS) from error
     for tree in trees:
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and not _plain(node.value, MAX_CONSTANT):
-                raise OutOfRange
+                raise OutOfRange("expression", EXPRESSIONS)
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
                 _check_power(node)
 
@@ -103,7 +123,7 @@ def _check_power(node: ast.BinOp) -> None:
     exponent = node.right.operand if isinstance(node.right, ast.UnaryOp) else node.right
     constant = isinstance(exponent, ast.Constant) and _plain(exponent.value, MAX_EXPONENT)
     if not constant or not any(re.fullmatch(r"[bB]\d+", name) for name in bands):
-        raise OutOfRange
+        raise OutOfRange("expression", EXPRESSIONS)
 
 
 def _plain(value: object, limit: float) -> bool:
@@ -113,11 +133,11 @@ def _plain(value: object, limit: float) -> bool:
 def _check_bins(text: str) -> None:
     edges = text.split(",")
     if len(edges) > MAX_BINS:
-        raise OutOfRange
+        raise OutOfRange("histogram_bins", f"{MAX_BINS} edges at most")
     if len(edges) == 1:
-        _check_whole(text, MAX_BINS)
+        _check_whole("histogram_bins", text, MAX_BINS)
 
 
-def _check_whole(text: str, limit: int) -> None:
+def _check_whole(name: str, text: str, limit: int) -> None:
     if not re.fullmatch(r"[0-9]{1,6}", text) or not 1 <= int(text) <= limit:
-        raise OutOfRange
+        raise OutOfRange(name, f"a whole number from 1 to {limit}")

@@ -29,7 +29,7 @@ from tileserver.errors import (
 from tileserver.layers import Layer, Source
 from tileserver.operation.metrics import Metrics
 from tileserver.readers import Readers
-from tileserver.rendering import PLAIN, Mask, Rendering, check
+from tileserver.rendering import PLAIN, Mask, Rendering, check, check_shown_bands
 from tileserver.scheduler import Scheduler
 from tileserver.tile_pixels import encoded, fetched_valid_pixels, overview, valid_pixels
 from tileserver.tile_request import Mode, TileRequest
@@ -91,12 +91,13 @@ class Renderer:
         source = self.catalogue[source_id]
         layer = source.layer(grid_id)
         tms = layer.grid.tms
-        rendering = self.check(source, layer, mode, rendering, noise_seed, detail)
+        rendering = self.check(source, layer, mode, rendering, format, noise_seed, detail)
         least = tms.minzoom
         if mode is Mode.uncertainty:
             least = layer.native_zoom + 1 - (scale - 1)
-        if not least <= tile.z <= layer.max_zoom - (scale - 1):
-            raise OutOfRange
+        deepest = layer.max_zoom - (scale - 1)
+        if not least <= tile.z <= deepest:
+            raise OutOfRange("z", f"{least} to {deepest} for this source and size of tiles")
         matrix = tms.matrix(tile.z)
         if not (0 <= tile.x < matrix.matrixWidth and 0 <= tile.y < matrix.matrixHeight):
             raise OutsideSource
@@ -110,16 +111,23 @@ class Renderer:
         layer: Layer,
         mode: Mode,
         rendering: Rendering,
-        noise_seed: int | None,
+        format: ImageFormat,
+        noise_seed: int | None = None,
         detail: float | None = None,
     ) -> Rendering:
         """The rendering, completed; raises the RequestError that fits what cannot be shown."""
         try:
             layer.samples.sample(noise_seed, detail)
-        except ValueError:
-            raise OutOfRange from None
+        except ValueError as error:
+            samples = layer.samples
+            if noise_seed not in (None, *samples.noise_seeds):
+                seeds = ", ".join(map(str, samples.noise_seeds))
+                raise OutOfRange("noise_seed", f"one of {seeds}") from error
+            raise OutOfRange("detail", f"0 or {samples.detail:g}") from error
         if mode is not Mode.uncertainty:
             check(rendering, source.raster)
+            if not format.holds_values:
+                check_shown_bands(rendering, source.raster)
             return rendering
         if not layer.uncertain:
             raise NoUncertainty

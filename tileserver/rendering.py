@@ -34,6 +34,11 @@ MAX_COLOURS = 512
 PROBED = 4
 """Colours that a rendering is tried on: some formulas fail on all but black."""
 
+SHOWN_BANDS = (1, 3)
+"""Grey and colours: JPEG holds no others, and transparency is that of the source's data."""
+RESCALES = "two finite numbers, min,max, the first less than the second"
+COLORMAPS = "the name of one of rio-tiler's colour maps, or a map of up to 512 colours in JSON"
+FORMULAS = "a formula of rio-color for these bands, such as gamma RGB 1.5"
 UNUSABLE = (
     ValueError,
     LookupError,
@@ -92,8 +97,9 @@ async def rendering_parameters(
     # A coroutine, since FastAPI sends plain functions to a thread: as dear as all else of a hit.
     if not (bidx or rescale or colormap_name or colormap or color_formula) and return_mask:
         return PLAIN
-    if max(len(bidx or ()), len(rescale or ())) > MAX_BANDS:
-        raise OutOfRange
+    for name, given in (("bidx", bidx), ("rescale", rescale)):
+        if len(given or ()) > MAX_BANDS:
+            raise OutOfRange(name, f"{MAX_BANDS} times at most")
     rendering = Rendering(
         tuple(bidx or ()),
         tuple(_pair(text) for text in rescale or ()),
@@ -101,10 +107,11 @@ async def rendering_parameters(
         color_formula,
         return_mask,
     )
-    with _usable():
-        if rendering.colormap:
+    if rendering.colormap:
+        with _usable("colormap_name" if colormap_name else "colormap", COLORMAPS):
             _colours(rendering.colormap)
-        if color_formula:
+    if color_formula:
+        with _usable("color_formula", FORMULAS):
             list(parse_operations(color_formula))
     return rendering
 
@@ -115,13 +122,21 @@ def check(rendering: Rendering, raster: Raster) -> None:
         return
     count = len(rendering.indexes or default_indexes(raster))
     if not set(rendering.indexes) <= set(raster.indexes):
-        raise OutOfRange
-    if len(rendering.rescale) not in (0, 1, count) or (rendering.colormap and count != 1):
-        raise OutOfRange
+        raise OutOfRange("bidx", f"bands of this source: {_listed(raster.indexes)}")
+    if len(rendering.rescale) not in (0, 1, count):
+        raise OutOfRange("rescale", f"once, or once for each of the {count} bands shown")
+    if rendering.colormap and count != 1:
+        raise OutOfRange("colormap", f"for one band, not {count}: choose one by bidx")
     bands = len(raster.indexes)
     colours = np.linspace(0, 1, bands * PROBED, dtype=np.float32).reshape(bands, 1, PROBED)
-    with _usable():
-        shown(colours, np.ones((1, PROBED), bool), raster, rendering)
+    shown(colours, np.ones((1, PROBED), bool), raster, rendering)
+
+
+def check_shown_bands(rendering: Rendering, raster: Raster) -> None:
+    """Raises OutOfRange for more or fewer bands than an image has."""
+    count = len(rendering.indexes or default_indexes(raster))
+    if count not in SHOWN_BANDS:
+        raise OutOfRange("bidx", f"1 or 3 bands in an image, not {count}; npy and tif hold any")
 
 
 def shown(values: Pixels, valid: Mask, raster: Raster, rendering: Rendering) -> Shown:
@@ -135,10 +150,11 @@ def shown(values: Pixels, valid: Mask, raster: Raster, rendering: Rendering) -> 
         levels = image.rescale(rendering.rescale).array.data
     else:
         levels = to_levels(values)
-    with _usable():
-        if rendering.color_formula:
+    if rendering.color_formula:
+        with _usable("color_formula", FORMULAS):
             levels = _image(levels, valid).apply_color_formula(rendering.color_formula).array.data
-        if rendering.colormap:
+    if rendering.colormap:
+        with _usable("colormap", COLORMAPS):
             levels, valid = _coloured(levels, values, valid, raster, rendering)
     opaque = opaque_where(valid, rendering)
     return Shown(np.where(valid, levels, np.uint8(0)), opaque)
@@ -184,12 +200,16 @@ def chosen_bands(values: Pixels, raster: Raster, indexes: tuple[int, ...]) -> Pi
 
 
 @contextmanager
-def _usable() -> Iterator[None]:
+def _usable(parameter: str, allowed: str) -> Iterator[None]:
     """Raises OutOfRange for what the libraries cannot use."""
     try:
         yield
     except UNUSABLE as error:
-        raise OutOfRange from error
+        raise OutOfRange(parameter, allowed) from error
+
+
+def _listed(indexes: tuple[int, ...]) -> str:
+    return ", ".join(map(str, indexes))
 
 
 def _coloured(
@@ -214,9 +234,9 @@ def _pair(text: str) -> tuple[float, float]:
     try:
         low, high = (float(part) for part in text.split(","))
     except ValueError:
-        raise OutOfRange from None
+        raise OutOfRange("rescale", RESCALES) from None
     if not (isfinite(low) and isfinite(high) and low < high):
-        raise OutOfRange
+        raise OutOfRange("rescale", RESCALES)
     return low, high
 
 

@@ -41,5 +41,5 @@ def scale_of(scale: int, tilesize: int | None) -> int:
     if tilesize is None:
         return scale
     if tilesize not in (TILE_PX, 2 * TILE_PX) or scale not in (1, tilesize // TILE_PX):
-        raise OutOfRange
+        raise OutOfRange("tilesize", f"{TILE_PX}, or {2 * TILE_PX}, which @2x stands for")
     return tilesize // TILE_PX

@@ -70,7 +70,7 @@ def add_uncertainty(
         url = url_for(request, "uncertainty_tile", tileMatrixSetId=grid_id, **route)
         scale = scale_of(1, tilesize)
         found = tilejson_document(
-            answers.renderer, source, grid_id, url, Mode.uncertainty, scale, rendering
+            answers.renderer, source, grid_id, url, Mode.uncertainty, scale, rendering, tile_format
         )
         return for_client(found, request)
 
@@ -101,7 +101,9 @@ def add_uncertainty(
     def uncertainty_legend(rendering: Shown, source: Source = Depends(path_dependency)) -> Json:
         """The values of the tiles' colours, for the same parameters."""
         layer = source.layer(WEB_MERCATOR)
-        completed = answers.renderer.check(source, layer, Mode.uncertainty, rendering, None)
+        completed = answers.renderer.check(
+            source, layer, Mode.uncertainty, rendering, ImageFormat.png
+        )
         return legend(completed)
 
 

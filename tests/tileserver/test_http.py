@@ -162,29 +162,82 @@ def test_wmts_capabilities_reach_past_native(server: Service) -> None:
         ("/nowhere/info", 404, "no such source"),
         ("/yellowstone/19/5/5.png", 404, "tile lies outside the source"),
         ("/yellowstone/3/900/5.png", 404, "tile lies outside the source"),
-        ("/yellowstone/23/0/0.png", 422, "zoom, tile or parameter out of range"),
-        ("/yellowstone/5000/0/0.png", 422, "zoom, tile or parameter out of range"),
-        ("/yellowstone/-1/0/0.png", 422, "zoom, tile or parameter out of range"),
-        ("/yellowstone/3/1/1.gif", 422, "zoom, tile or parameter out of range"),
-        ("/yellowstone/3/x/1.png", 422, "zoom, tile or parameter out of range"),
-        ("/yellowstone/0/0/0.png?mode=magic", 422, "zoom, tile or parameter out of range"),
-        ("/yellowstone/0/0/0.png?tilesize=4096", 422, "zoom, tile or parameter out of range"),
+        (
+            "/yellowstone/23/0/0.png",
+            422,
+            "z: 0 to 22 for this source and size of tiles",
+        ),
+        (
+            "/yellowstone/5000/0/0.png",
+            422,
+            "z: Input should be less than or equal to 30",
+        ),
+        (
+            "/yellowstone/-1/0/0.png",
+            422,
+            "z: Input should be greater than or equal to 0",
+        ),
+        (
+            "/yellowstone/3/1/1.gif",
+            422,
+            "format: Input should be 'png', 'jpg', 'jpeg', 'webp', 'avif', 'npy' or 'tif'",
+        ),
+        (
+            "/yellowstone/3/x/1.png",
+            422,
+            "x: Input should be a valid integer, unable to parse string as an integer",
+        ),
+        (
+            "/yellowstone/0/0/0.png?mode=magic",
+            422,
+            "mode: Input should be 'super-resolved' or 'interpolated'",
+        ),
+        (
+            "/yellowstone/0/0/0.png?tilesize=4096",
+            422,
+            "tilesize: 256, or 512, which @2x stands for",
+        ),
         (
             "/yellowstone/tiles/GNOSISGlobalGrid/1/0/0.png",
             400,
             "tile matrix set does not double from zoom to zoom",
         ),
         ("/yellowstone/point/0,0", 404, "point lies outside the source"),
-        ("/yellowstone/point/500,nan", 422, "zoom, tile or parameter out of range"),
-        ("/yellowstone/preview/60000x60000.png", 422, "zoom, tile or parameter out of range"),
-        ("/yellowstone/preview.png?max_size=9999", 422, "zoom, tile or parameter out of range"),
-        ("/yellowstone/preview.png?bidx=9", 422, "zoom, tile or parameter out of range"),
-        ("/yellowstone/bbox/0,0,0,0.png", 422, "zoom, tile or parameter out of range"),
-        ("/yellowstone/bbox/inf,0,1,1.png", 422, "zoom, tile or parameter out of range"),
+        ("/yellowstone/point/999,999", 422, "lon: -180 to 180 degrees"),
+        (
+            "/yellowstone/point/500,nan",
+            422,
+            "lat: a finite number",
+        ),
+        (
+            "/yellowstone/preview/60000x60000.png",
+            422,
+            "width: 1 to 2048 pixels",
+        ),
+        (
+            "/yellowstone/preview.png?max_size=9999",
+            422,
+            "max_size: 1 to 2048 pixels",
+        ),
+        (
+            "/yellowstone/preview.png?bidx=9",
+            422,
+            "query: not usable with this source",
+        ),
+        (
+            "/yellowstone/bbox/0,0,0,0.png",
+            422,
+            "minx: less than maxx",
+        ),
+        (
+            "/yellowstone/bbox/inf,0,1,1.png",
+            422,
+            "minx: a finite number",
+        ),
         ("/nothing/of/this/kind/at/all", 404, "not found"),
     ],
 )
-def test_bad_requests_get_a_fixed_short_text(
+def test_bad_requests_are_told_what_is_wrong_and_what_is_allowed(
     server: Service, path: str, status: int, text: str
 ) -> None:
     answer = server.get(path, Origin="http://elsewhere.example")
@@ -193,10 +246,35 @@ def test_bad_requests_get_a_fixed_short_text(
     assert answer.headers.get("cache-control") in ("no-store", None)
 
 
+@pytest.mark.parametrize(
+    "name", ["expression", "algorithm", "nodata", "unscale", "resampling", "bands", "Detail"]
+)
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/yellowstone/{z}/{x}/{y}.png",
+        "/yellowstone/tiles/WebMercatorQuad/{z}/{x}/{y}",
+        "/yellowstone/uncertainty/tiles/WebMercatorQuad/{z}/{x}/{y}.png",
+        "/yellowstone/tilejson.json",
+    ],
+)
+def test_parameters_that_a_route_does_not_take_are_refused_by_name(
+    server: Service, middle_tile: Callable[[int], Tile], path: str, name: str
+) -> None:
+    tile = middle_tile(NATIVE + 1)
+    answer = server.get(f"{path.format(z=tile.z, x=tile.x, y=tile.y)}?bidx=1&{name}=1")
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith(f"{name}: not taken here; these are: bidx, ")
+    assert "request" not in answer.json()["detail"]
+
+
 def test_no_url_of_a_request_is_ever_opened(server: Service) -> None:
-    for path in ("/yellowstone/info?url=/etc/passwd", "/yellowstone/0/0/0.png?url=file:///etc"):
+    for path, status in (
+        ("/yellowstone/info?url=/etc/passwd", 200),
+        ("/yellowstone/0/0/0.png?url=file:///etc", 422),
+    ):
         answer = server.get(path)
-        assert answer.status_code == 200
+        assert answer.status_code == status
         assert "root:" not in answer.text
 
 

@@ -40,7 +40,7 @@ def thumbnail(source: Source) -> bytes:
     """
     raster = source.raster
     if not quick(raster):
-        raise OutOfRange
+        raise OutOfRange("source", "one with overviews: reading this one whole takes too long")
     with CatalogueReader(source) as reader:  # type: ignore[arg-type]
         image = reader.preview(
             indexes=raster.indexes, max_size=SIDE_PX, resampling_method="average"

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 
 from engine.samples import Sample
+from tileserver.encoding import ImageFormat
 from tileserver.errors import OutOfRange
 from tileserver.layers import Layer, Source
 from tileserver.operation.access import grant_of, links_with_key
@@ -26,6 +27,7 @@ def tilejson_document(
     mode: Mode,
     scale: int,
     rendering: Rendering,
+    format: ImageFormat,
     noise_seed: int | None = None,
     detail: float | None = None,
 ) -> dict[str, Any]:
@@ -34,10 +36,10 @@ def tilejson_document(
     The template carries the version of the tiles, so that clients may keep them for good.
     """
     layer, catalogue = source.layer(grid_id), renderer.catalogue
-    renderer.check(source, layer, mode, rendering, noise_seed, detail)
+    renderer.check(source, layer, mode, rendering, format, noise_seed, detail)
     tms, deepest = layer.grid.tms, layer.max_zoom - (scale - 1)
     if deepest < tms.minzoom:
-        raise OutOfRange
+        raise OutOfRange("tilesize", "256: the deepest zoom of larger tiles is not on this grid")
     samples = layer.samples
     every = samples.noise_seeds
     shown = samples.sample(noise_seed, detail)
