@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -62,13 +61,14 @@ def serve(
 ) -> None:
     """Serve rasters, or all rasters of a folder, as tiles."""
     from tileserver.app import make_app
+    from tileserver.naming import name_sources
     from tileserver.operation import serving
     from tileserver.operation.logs import configure_logging
     from tileserver.settings import read_settings
 
     overrides = {name: value for name, value in options.items() if value is not None}
     if sources:
-        overrides["sources"] = {id: {"path": str(path)} for id, path in _named(sources)}
+        overrides["sources"] = name_sources(sources)
     if cache_dir is not None:
         overrides["cache"] = {"folder": str(cache_dir)}
     settings = read_settings(config, overrides)
@@ -87,9 +87,10 @@ def info(source: Path, checkpoint: Path | None) -> None:
     """Print what would be served of a raster, as JSON."""
     from tileserver.app import open_catalogue
     from tileserver.description import describe
+    from tileserver.naming import name_sources
     from tileserver.settings import read_settings
 
-    overrides: dict[str, Any] = {"sources": {id: {"path": str(p)} for id, p in _named((source,))}}
+    overrides: dict[str, Any] = {"sources": name_sources([source])}
     if checkpoint is not None:
         overrides["checkpoint"] = str(checkpoint)
     with closing(open_catalogue(read_settings(None, overrides))) as catalogue:
@@ -233,16 +234,3 @@ def calibrate(
 main.add_command(cache)
 main.add_command(evaluate)
 main.add_command(prerender)
-
-
-def _named(paths: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:
-    """Every raster by the id it gets: its file's stem. Folders give the rasters in them."""
-    from tileserver.pictures import picture_files
-
-    seen: dict[str, Path] = {}
-    for path in paths:
-        for file in picture_files(path):
-            if file.stem in seen:
-                raise StartupError(f"{file}: has the same id as {seen[file.stem]}: {file.stem}")
-            seen[file.stem] = file
-            yield file.stem, file

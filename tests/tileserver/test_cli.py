@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -68,7 +67,6 @@ def test_a_folder_is_served_by_its_stems(tmp_path: Path) -> None:
         (["serve", "text.tif"], "text.tif: not a raster"),
         (["serve", "text.tif", "placeless.tif"], "text.tif: not a raster"),
         (["serve", "placeless.tif"], "placeless.tif: has no coordinate reference system"),
-        (["serve", "a/same.tif", "b/same.tif"], "has the same id"),
         (["serve", "--config", "broken.yaml"], "broken.yaml: not a readable configuration"),
         (["serve", "--config", "wrong.yaml"], "sources.one.pathh: Extra inputs are not permitted"),
         (["serve", "good.tif", "--checkpoint", "text.tif"], "text.tif: not a readable safetensors"),
@@ -84,9 +82,6 @@ def test_what_cannot_start_says_which_and_why_in_one_line(
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.tif").write_text("no raster")
     good = cut(tmp_path / "good.tif", "rgb")
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-        shutil.copy(good, tmp_path / folder / "same.tif")
     with rasterio.open(good) as scene:
         profile = {**scene.profile, "crs": None}
         with rasterio.open(tmp_path / "placeless.tif", "w", **profile) as out:
