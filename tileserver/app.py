@@ -25,7 +25,8 @@ from tileserver.documents.ogc import add_ogc, landing_page, wants_json
 from tileserver.documents.pages import VIEWER, add_api_page
 from tileserver.documents.sources import add_sources
 from tileserver.documents.static import REVALIDATED, Precompressed
-from tileserver.errors import StartupError, add_error_handlers
+from tileserver.error_handlers import add_error_handlers
+from tileserver.errors import StartupError
 from tileserver.factory import OverzoomFactory
 from tileserver.keeping.tiers import open_cluster, open_store
 from tileserver.layers import Source

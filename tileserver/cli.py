@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ def serve(
     **options: Any,
 ) -> None:
     """Serve rasters, or all rasters of a folder, as tiles."""
+    _check_there([*sources, *([config] if config else [])])
     from tileserver.app import make_app
     from tileserver.naming import name_sources
     from tileserver.operation import serving
@@ -85,6 +87,7 @@ def serve(
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="The denoiser to use.")
 def info(source: Path, checkpoint: Path | None) -> None:
     """Print what would be served of a raster, as JSON."""
+    _check_there([source])
     from tileserver.app import open_catalogue
     from tileserver.description import describe
     from tileserver.naming import name_sources
@@ -234,3 +237,10 @@ def calibrate(
 main.add_command(cache)
 main.add_command(evaluate)
 main.add_command(prerender)
+
+
+def _check_there(paths: Iterable[Path]) -> None:
+    """Raises StartupError for a path that is missing, before seconds are spent on imports."""
+    for path in paths:
+        if not path.exists():
+            raise StartupError(f"{path}: no such file or folder")

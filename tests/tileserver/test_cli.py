@@ -42,6 +42,20 @@ def test_info_prints_of_what_no_grid_reaches_what_there_is(tmp_path: Path) -> No
     assert [described[name] for name in ("bounds", "native_zoom", "served_zooms")] == [None] * 3
 
 
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["serve", "--help"], ["upscale", "--help"], ["serve", "missing.tif"]]
+)
+def test_help_and_bad_input_wait_for_no_large_library(arguments: list[str]) -> None:
+    code = (
+        "import sys; from tileserver.cli import main\n"
+        f"try: main({arguments!r})\n"
+        "except SystemExit: pass\n"
+        "print({'torch', 'fastapi', 'numpy', 'rasterio', 'pydantic'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
 @pytest.mark.slow
 def test_a_folder_is_served_by_its_stems(tmp_path: Path) -> None:
     folder = tmp_path / "rasters"

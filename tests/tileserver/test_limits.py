@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from tests.support.edge import served
 from tests.support.waiting import LIMIT_SECONDS, wait_until
 from tileserver import limits
-from tileserver.errors import add_error_handlers
+from tileserver.error_handlers import add_error_handlers
 from tileserver.limits import LimitedRoute
 from tileserver.operation import serving
 from tileserver.operation.guard import BODY_BYTES

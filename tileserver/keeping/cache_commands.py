@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cache import Store
 from tileserver.errors import CommandError
 from tileserver.keeping.options import bbox_option, settings_of, settings_options, zooms_option
 
 if TYPE_CHECKING:
+    from cache import Store
     from tileserver.keeping.area import TileRange
     from tileserver.keeping.options import Bbox
     from tileserver.settings import Settings

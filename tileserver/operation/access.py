@@ -21,7 +21,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tileserver.errors import KeyNeeded, RequestError, UnknownSource, error_response
+from tileserver.error_handlers import error_response
+from tileserver.errors import KeyNeeded, RequestError, UnknownSource
 from tileserver.operation.settings import AccessSettings
 
 LONGEST_KEY = 256

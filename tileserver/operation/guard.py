@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tileserver.errors import BodyTooLarge, RequestError, UrlTooLong, error_response
+from tileserver.error_handlers import error_response
+from tileserver.errors import BodyTooLarge, RequestError, UrlTooLong
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,8 @@ from ipaddress import IPv6Address
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tileserver.errors import Overloaded, RequestError, TooManyRequests, error_response
+from tileserver.error_handlers import error_response
+from tileserver.errors import Overloaded, RequestError, TooManyRequests
 from tileserver.operation.access import first_element, grant_of
 from tileserver.operation.settings import AccessSettings
 

@@ -15,7 +15,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.testclient import TestClient
 
 from tests.support.keys import hashed
-from tileserver.errors import OutsideSource, add_error_handlers
+from tileserver.error_handlers import add_error_handlers
+from tileserver.errors import OutsideSource
 from tileserver.operation.guard import BODY_BYTES, URL_BYTES
 from tileserver.operation.logs import REQUEST_ID, formatter, with_request_id
 from tileserver.operation.metrics import Metrics, add_figures

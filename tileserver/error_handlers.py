@@ -1,0 +1,76 @@
+"""Answers to errors: JSON with a text that says nothing of the machine; details are logged."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from rio_tiler.errors import PointOutsideBounds, TileOutsideBounds
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from titiler.core.errors import DEFAULT_STATUS_CODES
+
+from tileserver.errors import STATUS_CODES, OutOfRange, OutsideSource, RequestError
+
+logger = logging.getLogger(__name__)
+
+_TITILER_TEXTS = {
+    400: "bad request",
+    404: "not found",
+    422: "parameter out of range",
+    500: "the source cannot be read",
+}
+_HTTP_TEXTS = {400: "bad request", 404: "not found", 405: "method not allowed"}
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer every error in JSON with a fixed text; details go to the log alone."""
+    for error, status in STATUS_CODES.items():
+        app.add_exception_handler(error, _answer(status, None))
+    for error, status in DEFAULT_STATUS_CODES.items():
+        if error is not Exception:
+            app.add_exception_handler(error, _answer(status, _TITILER_TEXTS.get(status)))
+    app.add_exception_handler(TileOutsideBounds, _answer(404, OutsideSource.text))
+    app.add_exception_handler(PointOutsideBounds, _answer(404, "point lies outside the source"))
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _answer(500, "internal error"))
+
+
+def error_response(error: RequestError) -> Response:
+    """The answer to an error, also for those who stand before the application's handlers."""
+    headers = {"Cache-Control": "no-store", **error.headers}
+    if error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    return JSONResponse({"detail": str(error)}, STATUS_CODES[type(error)], headers)
+
+
+def _answer(status: int, text: str | None):  # type: ignore[no-untyped-def]
+    async def handler(_request: Request, error: Exception) -> Response:
+        if isinstance(error, RequestError):
+            return error_response(error)
+        if status >= 500:
+            logger.error("request failed", exc_info=error)
+        return JSONResponse({"detail": text or str(error)}, status, {"Cache-Control": "no-store"})
+
+    return handler
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    """The first parameter that FastAPI refuses, and what it says is allowed."""
+    if not isinstance(error, RequestValidationError) or not error.errors():
+        raise error
+    first = error.errors()[0]
+    place = [part for part in first["loc"] if isinstance(part, str)]
+    allowed = re.sub(r"<[\w.]+: ('[^']*')>", r"\1", first["msg"])  # members of an enumeration
+    return error_response(OutOfRange(place[-1] if place else "body", allowed))
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    text = _HTTP_TEXTS.get(error.status_code, "request refused")
+    return JSONResponse({"detail": text}, error.status_code, error.headers)
