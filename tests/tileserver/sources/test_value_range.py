@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ TILE = WEB_MERCATOR.tile(15, 45, 14)
 SIDE = 256
 GROUND = np.random.default_rng(0).integers(60, 200, (1, SIDE, SIDE))
 """Whole numbers that differ from pixel to pixel."""
-KINDS: dict[str, NDArray[np.generic]] = {
+KINDS: dict[str, NDArray[Any]] = {
     "float32": (GROUND + 500.25).astype(np.float32),
     "float64": (GROUND + 1e6 + 0.125).astype(np.float64),
     "uint16": (GROUND * 12).astype(np.uint16),
@@ -41,7 +42,7 @@ KINDS: dict[str, NDArray[np.generic]] = {
 }
 
 
-def write(path: Path, bands: NDArray[np.generic], **tags: str) -> Path:
+def write(path: Path, bands: NDArray[Any], **tags: str) -> Path:
     bounds = WEB_MERCATOR.xy_bounds(TILE)
     height, width = bands.shape[-2:]
     profile = {"driver": "GTiff", "height": height, "width": width, "crs": "EPSG:3857"}
@@ -71,14 +72,14 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         yield client
 
 
-def values(client: TestClient, kind: str, depth: int = 0) -> NDArray[np.generic]:
+def values(client: TestClient, kind: str, depth: int = 0) -> NDArray[Any]:
     """The first tile of a zoom past native, without its mask, (C, 256, 256)."""
     scale = 2**depth
     tile = WEB_MERCATOR.tile(15, 45, 14)
     path = path_of(type(tile)(tile.x * scale, tile.y * scale, tile.z + depth), kind, "npy")
     answer = client.get(path)
     assert answer.status_code == 200, answer.text
-    loaded: NDArray[np.generic] = np.load(BytesIO(answer.content))[:-1]
+    loaded: NDArray[Any] = np.load(BytesIO(answer.content))[:-1]
     return loaded
 
 
@@ -180,7 +181,7 @@ def test_a_configured_range_is_shown_and_clips_no_value(tmp_path: Path) -> None:
     ],
 )
 def test_a_range_is_never_empty(
-    tmp_path: Path, bands: NDArray[np.generic], expected: tuple[float, float]
+    tmp_path: Path, bands: NDArray[Any], expected: tuple[float, float]
 ) -> None:
     assert inspect(write(tmp_path / "flat.tif", bands), None).range == expected
 
