@@ -14,7 +14,8 @@ from tqdm import tqdm
 from engine.global_network import GlobalConfig
 from engine.network import NetworkConfig
 from engine.training.imagery import Collection
-from engine.training.loop import Stage, TrainingSettings, train
+from engine.training.loop import train
+from engine.training.settings import Stage, TrainingSettings
 from tileserver.errors import StartupError
 from tileserver.pictures import picture_files, read_pictures
 

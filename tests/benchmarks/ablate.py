@@ -23,7 +23,8 @@ from engine.perceptual import PerceptualDistance
 from engine.sampler import SamplerSettings
 from engine.schedule import Schedule
 from engine.training.imagery import Collection
-from engine.training.loop import TrainingSettings, train
+from engine.training.loop import train
+from engine.training.settings import TrainingSettings
 from tileserver.checkpoints import COMPACT
 from tileserver.evaluating.pictures import area_mean, truths
 from tileserver.pictures import read_pictures

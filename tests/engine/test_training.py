@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.checkpoint import load_checkpoint
+from engine.checkpoint import load_checkpoint, save_checkpoint
 from engine.denoising import crop_to
 from engine.errors import TrainingError
 from engine.global_network import GlobalConfig
@@ -18,8 +18,10 @@ from engine.perceptual import Backbone
 from engine.training.degradation import degraded
 from engine.training.growth import grow
 from engine.training.imagery import Collection, prepared, random_crop
-from engine.training.loop import Stage, TrainingSettings, train
-from engine.training.loss import cell_pattern
+from engine.training.loop import train
+from engine.training.loss import cell_pattern, phase_unevenness
+from engine.training.settings import Stage, TrainingSettings
+from tests.support.checkpoint import SIGMA_DATA, small_denoiser
 from tileserver.pictures import read_pictures
 
 TRUTH = Path(__file__).parents[2] / "deploy" / "demo" / "yellowstone_10cm_truth.tif"
@@ -56,6 +58,34 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_parameters(
     one, other = (load_checkpoint(run / "checkpoint.safetensors") for run in (through, halting))
     for name, value in one.denoiser.state_dict().items():
         torch.testing.assert_close(value, other.denoiser.state_dict()[name], atol=1e-5, rtol=1e-3)
+
+
+def test_detail_at_the_borders_of_native_pixels_is_uneven() -> None:
+    truth = torch.from_numpy(np.random.default_rng(0).random((2, 3, 64, 64), np.float32))
+    blocks = truth[..., ::4, ::4].repeat_interleave(4, -1).repeat_interleave(4, -2)
+    assert float(phase_unevenness(truth, truth, 4)) == 0.0
+    half = float(phase_unevenness((truth + blocks) / 2, truth, 4))
+    assert 0.01 < half < float(phase_unevenness(blocks, truth, 4))
+
+
+def test_stage_deviation_learns_how_large_errors_are_and_leaves_the_picture(
+    collections: list[Collection], tmp_path: Path
+) -> None:
+    initial = tmp_path / "initial.safetensors"
+    save_checkpoint(initial, small_denoiser(), SIGMA_DATA, {})
+    settings = replace(
+        SETTINGS, stage=Stage.DEVIATION, initial=initial, own_output_share=0.0, iterations=60,
+        learning_rate=1e-2, warmup_iterations=1, ema_halflife_iterations=2,
+    )  # fmt: skip
+    reports = list(train(collections, settings, tmp_path / "run", {}))
+    losses = [report.picture for report in reports]
+    assert np.mean(losses[-10:]) < np.mean(losses[:10]) - 0.1
+    before, after = (
+        load_checkpoint(path).denoiser.state_dict()
+        for path in (initial, tmp_path / "run" / "checkpoint.safetensors")
+    )
+    changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    assert changed == {"deviations.weight", "deviations.bias"}
 
 
 @pytest.mark.slow

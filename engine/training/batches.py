@@ -1,0 +1,54 @@
+"""Batches of conditions and of what they stand for, each a function of (noise_seed, number)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.doubling import doubled_whole
+from engine.network import PAIR_SCALE
+from engine.pair import SigmaData
+from engine.projection import pool
+from engine.training.degradation import degraded
+from engine.training.imagery import Collection, random_crop
+from engine.training.loss import Pair, residual
+from engine.training.settings import TrainingSettings
+from engine.training.teacher import Teacher
+
+SIGMA_DATA_BATCHES = 8
+"""Batches from which the residual's standard deviation is measured before training."""
+
+
+class Batches:
+    """Crops of imagery by number, reduced and worn; some with a teacher's picture as truth."""
+
+    def __init__(self, collections: Sequence[Collection], settings: TrainingSettings) -> None:
+        self.collections, self.settings = collections, settings
+        self.teacher = Teacher(settings.teacher) if settings.teacher is not None else None
+
+    def pair(self, number: int) -> Pair:
+        """One batch; negative numbers are batches that training never sees."""
+        generator = np.random.default_rng(
+            [self.settings.noise_seed, number if number >= 0 else 2**40 - number]
+        )
+        crops = [self._crop(generator) for _ in range(self.settings.batch_size)]
+        return Pair(*(torch.stack(part) for part in zip(*crops, strict=True)))
+
+    def measure_sigma_data(self) -> SigmaData:
+        """The residual's standard deviation at both zooms, over batches that are never seen."""
+        bands = torch.cat([residual(self.pair(-1 - k)) for k in range(SIGMA_DATA_BATCHES)])
+        upper = bands.shape[1] // 5
+        return SigmaData(float(bands[:, :upper].std()), float(bands[:, upper:].std()))
+
+    def _crop(self, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """A condition and what it stands for: a truth, or a teacher's picture of native pixels."""
+        size = self.settings.crop_px
+        if self.teacher is not None and generator.random() < self.settings.teacher_share:
+            native = random_crop(self.collections, size // PAIR_SCALE, generator)
+            low = torch.from_numpy(native)
+            return doubled_whole(low[None])[0], self.teacher.enlarge(low)
+        truth = torch.from_numpy(random_crop(self.collections, size, generator))
+        return degraded(pool(truth), generator), truth

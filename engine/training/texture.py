@@ -1,0 +1,110 @@
+"""The loss of stage texture: the denoiser's error, and what drawn pictures are judged by."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from engine.checkpoint import Network
+from engine.denoising import Encoding
+from engine.network import PAIR_SCALE
+from engine.pair import SigmaData
+from engine.perceptual import Backbone, PerceptualDistance
+from engine.projection import pool
+from engine.schedule import Schedule
+from engine.training.loss import (
+    Pair,
+    cell_pattern,
+    denoising_error,
+    drawn_residual,
+    excess_variance,
+    inside_picture,
+    perceptual_distance,
+    phase_unevenness,
+    pictures,
+    squared_error,
+)
+from engine.training.settings import MIN_JUDGED_PX, TrainingSettings
+
+DRAWN_STEPS = (1, 2, 2, 4)
+"""Steps of the pictures that are judged as drawn, in turn: most as the server draws them."""
+DRAWN_DETAILS = (0.75, 1.0, 0.75)
+"""Detail of the pictures that are judged as drawn, in turn: most as the server shows them."""
+JUDGE_WEIGHTS: dict[Backbone, float] = {"alex": 1.0, "vgg": 1.5}
+PATTERN_WEIGHT = 1.0
+"""Of the pattern of cells beside the perceptual distance (both times perceptual_weight)."""
+FLATNESS_WEIGHT = 0.02
+"""Of variance that the truth does not have, likewise."""
+PHASE_WEIGHT = 4.0
+"""Of detail gathered at the borders of native pixels, likewise."""
+UPPER_EVERY = 3
+"""Every so many turns the upper zoom is judged as well."""
+
+
+class TextureLoss(NamedTuple):
+    """What is minimised beside the mean's error, and its parts for reports."""
+
+    total: Tensor
+    picture: float
+    perceptual: float
+
+
+class TextureJudge:
+    """Judges a network's denoising, and pictures drawn step by step as the server draws them."""
+
+    def __init__(self, settings: TrainingSettings, weights: Tensor, sigma_data: SigmaData) -> None:
+        """weights: how much each band counts, as loss.band_weights gives them."""
+        self.settings, self.weights, self.sigma_data = settings, weights, sigma_data
+        judges = dict.fromkeys(settings.judges if settings.perceptual_weight > 0 else ())
+        self.metrics = {name: PerceptualDistance(name).to(settings.device) for name in judges}
+
+    def loss(
+        self,
+        network: Network,
+        pair: Pair,
+        encoding: Encoding,
+        target: Tensor,
+        even: Tensor,
+        iteration: int,
+        generator: torch.Generator,
+    ) -> TextureLoss:
+        """The loss of one batch; iteration decides who judges, and what is drawn.
+
+        target: the residual bands; even: a weight a crop.
+        """
+        settings = self.settings
+        mean, context = encoding.mean.detach(), encoding.context
+        errors = denoising_error(network, target - mean, context, settings.draws, generator)
+        total = (errors * even.repeat(settings.draws, 1, 1, 1)).mean()
+        if not self.metrics:
+            return TextureLoss(total, 0.0, 0.0)
+        turn, place = divmod(iteration, len(settings.judges))
+        some = slice(0, max(1, round(len(mean) * settings.perceptual_share)))
+        schedule = Schedule(steps=DRAWN_STEPS[turn % len(DRAWN_STEPS)])
+        detail = DRAWN_DETAILS[turn % len(DRAWN_DETAILS)]
+        texture = drawn_residual(network, context[some], schedule, generator)
+        bands = mean[some] + detail * texture
+        picture = squared_error(bands, target[some], self.weights * even[some])
+        judged = self._judged(pair[some], bands, settings.judges[place], turn, generator)
+        total = total + settings.picture_weight * picture + settings.perceptual_weight * judged
+        return TextureLoss(total, float(picture.detach()), float(judged.detach()))
+
+    def _judged(
+        self, pair: Pair, bands: Tensor, judge: Backbone, turn: int, generator: torch.Generator
+    ) -> Tensor:
+        """What is wrong with drawn pictures besides their squared error."""
+        upper, deeper = pictures(pair, bands, self.sigma_data)
+        truth, metric = inside_picture(pair.target), self.metrics[judge]
+        distance = perceptual_distance(deeper, truth, metric, generator)
+        if turn % UPPER_EVERY == 0 and min(upper.shape[-2:]) >= MIN_JUDGED_PX:
+            distance = distance + perceptual_distance(upper, pool(truth), metric, generator)
+        phases = phase_unevenness(deeper, truth, PAIR_SCALE)
+        phases = phases + phase_unevenness(upper, pool(truth), PAIR_SCALE // 2)
+        return (
+            JUDGE_WEIGHTS[judge] * distance
+            + PHASE_WEIGHT * phases
+            + PATTERN_WEIGHT * cell_pattern(deeper, truth, self.sigma_data.deeper)
+            + FLATNESS_WEIGHT * excess_variance(deeper, truth, self.sigma_data.deeper)
+        )
