@@ -21,6 +21,7 @@ from tileserver.operation.settings import AccessSettings, LogSettings, Operation
 SOURCE_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 RESERVED_IDS = frozenset(
     {"viewer", "sources.json", "healthz", "readyz", "api.html", "openapi.json", "conformance"}
+    | {"favicon.ico"}
     | {"tileMatrixSets", "metrics", "status.json"}
 )
 MEBIBYTE = 2**20

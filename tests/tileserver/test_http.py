@@ -383,6 +383,27 @@ def test_documents_name_the_public_address(app_settings: MakeSettings) -> None:
         )
 
 
+def test_a_proxy_may_leave_the_public_urls_path_on_requests(app_settings: MakeSettings) -> None:
+    settings = app_settings(public_url="https://maps.example.org/deep/")
+    with TestClient(make_app(settings)) as client:
+        for path in ("/yellowstone/tilejson.json", "/deep/yellowstone/tilejson.json"):
+            document = client.get(path).json()
+            assert document["tiles"][0].startswith("https://maps.example.org/deep/yellowstone/{z}/")
+        assert client.get("/deep").status_code == client.get("/deep/").status_code == 200
+        assert client.get("/deeper/tilejson.json").status_code == 404
+    same = app_settings(public_url="https://maps.example.org/yellowstone")
+    with TestClient(make_app(same)) as client:
+        assert client.get("/yellowstone/tilejson.json").status_code == 200, "it is the source's"
+
+
+def test_pages_may_send_headers_of_their_own(server: Service) -> None:
+    asked = {"Access-Control-Request-Method": "GET", "Origin": "https://map.example"}
+    asked["Access-Control-Request-Headers"] = "x-gateway-trace,range,authorization"
+    answer = server.client.options("/yellowstone/tilejson.json", headers=asked)
+    assert answer.status_code == 200
+    assert "x-gateway-trace" in answer.headers["access-control-allow-headers"]
+
+
 def test_a_slash_at_an_addresss_end_leads_nowhere(server: Service) -> None:
     for path in ("/yellowstone/tilejson.json/", "/sources.json/", "/yellowstone/tiles/"):
         assert server.client.get(path, follow_redirects=False).status_code == 404

@@ -1,11 +1,11 @@
 """What every request passes before a route: all of it pure ASGI, so that disconnects are seen.
 
+PublicUrl     the address that documents name, where one is configured
 Observation   id, counters, log line
 CORS          on errors and refusals as well
 Guard         sizes, faults, headers for browsers
 Access        keys, where any are configured
 Limited       turns by client
-PublicUrl     the address that documents name, where one is configured
 routes
 """
 
@@ -25,14 +25,11 @@ from tileserver.settings import RESERVED_IDS, Settings
 EXPOSED = ["ETag", "Retry-After", "Server-Timing", "X-Request-ID", "X-Overzoom"]
 EXPOSED += ["X-Overzoom-Scale", "X-Overzoom-Checkpoint", "X-Overzoom-Steps"]
 EXPOSED += ["X-Overzoom-Noise-Seed", "X-Overzoom-Fallback"]
-SENT = ["Authorization", "X-API-Key", "X-Request-ID", "If-None-Match"]
-PAGES = RESERVED_IDS | {"", "favicon.ico"}
+PAGES = RESERVED_IDS | {""}
 
 
 def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     """Register everything above; what is added last is passed first."""
-    if settings.public_url is not None:
-        app.add_middleware(PublicUrl, url=settings.public_url)
     app.add_middleware(Limited, settings=settings.access, refused=metrics.refused)
     if settings.access.keys:
         app.add_middleware(Access, settings=settings.access, pages=PAGES)
@@ -41,8 +38,10 @@ def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
         CORSMiddleware,
         allow_origins=["*"],
         allow_methods=["GET", "HEAD", "POST"],
-        allow_headers=SENT,
+        allow_headers=["*"],  # viewers and gateways add their own: they are harmless
         expose_headers=EXPOSED,
         max_age=86400,
     )
     app.add_middleware(Observation, settings=settings.log, metrics=metrics)
+    if settings.public_url is not None:
+        app.add_middleware(PublicUrl, url=settings.public_url, sources=settings.sources.keys())

@@ -49,13 +49,15 @@ class LocalFile:
 
     def look(self) -> Look:
         state = self.path.stat()
-        return state.st_ino, state.st_size, state.st_mtime_ns
+        # The change time: a copy into a file in place may keep its size and set its time back.
+        return state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
     def last_look(self) -> Look:
         return self.look()
 
     def settled(self) -> bool:
-        return time.time() - self.path.stat().st_mtime > SETTLED_SECONDS
+        state = self.path.stat()
+        return time.time() - max(state.st_mtime, state.st_ctime) > SETTLED_SECONDS
 
     def digest(self) -> str:
         """Of all the content; of samples, size and time where the file is large."""

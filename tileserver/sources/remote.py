@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Set
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 import httpx
 import obstore
@@ -33,6 +34,14 @@ _GDAL = {
 }
 
 
+SIGNING = re.compile(
+    r"x-(amz|goog|oss)-.*|awsaccesskeyid|googleaccessid|signature|expires|policy|key-pair-id"
+    r"|s[eiprtv]|sig|skoid|sktid|skt|ske|sks|skv|(access_?)?token|api_?key|verify",
+    re.IGNORECASE,
+)
+"""Parameters of signed addresses: S3, Google, Azure (sv, se, sig, ...), CloudFront, and tokens."""
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
     """An object at an http(s) or s3 address."""
@@ -56,8 +65,8 @@ class RemoteFile:
         return True
 
     def digest(self) -> str:
-        """Of the address and what the server says of the content."""
-        return fingerprint(self.url, self.last_look())
+        """Of the address without what signs it, and what the server says of the content."""
+        return fingerprint(_unsigned(self.url), self.last_look())
 
 
 def remote_origin(url: str, hosts: Set[str]) -> Origin:
@@ -93,7 +102,9 @@ def _http_look(url: str) -> Look:
         with httpx.Client(timeout=LOOK_SECONDS, follow_redirects=False) as client:
             answer = client.head(url)
             if answer.status_code in (403, 405, 501):  # addresses signed for GET alone
-                answer = client.get(url, headers={"Range": "bytes=0-0"})
+                # Its head is enough: a server that knows no ranges would send the whole raster.
+                with client.stream("GET", url, headers={"Range": "bytes=0-0"}) as answer:
+                    pass
     except httpx.HTTPError as error:
         raise OSError(f"no answer ({type(error).__name__})") from error
     if answer.is_redirect:
@@ -103,6 +114,14 @@ def _http_look(url: str) -> Look:
     head = answer.headers
     size = head.get("content-range", "").rpartition("/")[2] or head.get("content-length")
     return head.get("etag"), head.get("last-modified"), size
+
+
+def _unsigned(url: str) -> str:
+    """An address without the parts of its query that change with every signature."""
+    parts = urlsplit(url)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    kept = [(name, value) for name, value in query if not SIGNING.fullmatch(name)]
+    return urlunsplit(parts._replace(query=urlencode(kept), fragment=""))
 
 
 def _s3_look(parts: SplitResult) -> Look:

@@ -6,7 +6,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import httpx
 import numpy as np
@@ -118,6 +121,53 @@ def test_a_replaced_remote_raster_is_another_version(store: FileServer, tmp_path
     local, _ = bands_of(raster_of(path))
     assert np.array_equal(new.layer("WebMercatorQuad").bands.read(extent), local.read(extent))
     catalogue.close()
+
+
+def test_a_signature_is_no_part_of_a_fingerprint() -> None:
+    def digest(query: str) -> str:
+        look = ('"tag"', None, "1000")
+        return remote.RemoteFile(f"https://example.org/scene.tif{query}", [look]).digest()
+
+    prints = {
+        digest(query)
+        for query in (
+            "",
+            "?X-Amz-Signature=one&X-Amz-Date=now&X-Amz-Credential=me",
+            "?se=2030-01-01&sp=r&sv=2024&sr=b&sig=two%3D",
+            "?token=three",
+        )
+    }
+    assert len(prints) == 1
+    assert digest("?layer=2") not in prints
+
+
+def test_a_host_that_knows_no_ranges_does_not_send_the_raster_for_a_look() -> None:
+    sent, wanted = [0], 64 * 2**20
+
+    class Stubborn(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_error(405)
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(wanted))
+            self.send_header("ETag", '"one"')
+            self.end_headers()
+            with suppress(OSError):
+                while sent[0] < wanted:
+                    sent[0] += self.wfile.write(bytes(2**16))
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stubborn) as listener:
+        thread = Thread(target=listener.serve_forever)
+        thread.start()
+        look = remote.RemoteFile(f"http://127.0.0.1:{listener.server_port}/scene.tif").look()
+        listener.shutdown()
+        thread.join()
+    assert look == ('"one"', None, str(wanted))
+    assert sent[0] < wanted / 2
 
 
 @pytest.mark.usefixtures("impatient")

@@ -147,6 +147,20 @@ def test_a_change_within_one_tick_of_the_clock_is_noticed(
     wait_until(lambda: catalogue["scene"].fingerprint != middle_version)
 
 
+def test_a_copy_into_a_file_in_place_is_noticed_though_size_and_time_stay(
+    catalogue: Catalogue, scene: Path, polls: Polls
+) -> None:
+    os.utime(scene, ns=(LONG_AGO, LONG_AGO))
+    polls.wait_for(4)
+    before = catalogue["scene"].fingerprint
+    content = bytearray(scene.read_bytes())
+    content[-200:] = bytes(200)
+    with scene.open("r+b") as file:
+        file.write(content)
+    os.utime(scene, ns=(LONG_AGO, LONG_AGO))
+    wait_until(lambda: catalogue["scene"].fingerprint != before)
+
+
 def test_a_source_that_is_missing_at_the_start_is_there_once_it_can_be_read(
     scene: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, polls: Polls
 ) -> None:
