@@ -41,6 +41,7 @@ def low(truth: Pixels) -> Pixels:
     return means
 
 
+@pytest.mark.slow
 def test_the_truth_scores_best_in_everything(truth: Pixels, low: Pixels) -> None:
     metrics = {name: PerceptualDistance(name) for name in ("alex", "vgg")}
     plain = resampled(low, 1, Image.Resampling.BICUBIC)

@@ -45,7 +45,7 @@ def test_children_average_to_their_parent(pyramid: Pyramid, zoom: int, kind: str
 @pytest.mark.parametrize(
     ("zoom", "fusion"),
     [(zoom, Fusion.SDVC) for zoom in (10, 11, 12, 13, 14)]
-    + [(zoom, Fusion.INDEPENDENT) for zoom in (11, 12)],  # patch by patch, deeper is slow
+    + [pytest.param(11, Fusion.INDEPENDENT, marks=pytest.mark.slow)],  # patch by patch
 )
 def test_the_source_window_of_a_picture_holds_all_that_drawing_it_reads(
     small: Checkpoint, zoom: int, fusion: Fusion, canonical: bool
@@ -74,7 +74,7 @@ def test_the_source_window_of_a_picture_holds_all_that_drawing_it_reads(
 @pytest.mark.parametrize(
     ("zoom", "fusion"),
     [(zoom, Fusion.SDVC) for zoom in (10, 11, 12, 13)]
-    + [(zoom, Fusion.INDEPENDENT) for zoom in (11, 12)],  # patch by patch, deeper is slow
+    + [pytest.param(11, Fusion.INDEPENDENT, marks=pytest.mark.slow)],  # patch by patch
 )
 def test_a_batch_of_windows_gives_the_pixels_of_each(
     small: Checkpoint, zoom: int, fusion: Fusion, canonical: bool

@@ -54,7 +54,7 @@ def test_the_probe_finds_this_device_exact(bundled: Checkpoint) -> None:
     assert windows_agree(bundled, SamplerSettings())
 
 
-@pytest.mark.parametrize("which", ["small", "bundled"])
+@pytest.mark.parametrize("which", ["small", pytest.param("bundled", marks=pytest.mark.slow)])
 def test_window_and_lattice_evaluation_agree(which: str, request: pytest.FixtureRequest) -> None:
     drawn = picture(request.getfixturevalue(which))
     window = Window(-30, 50, 70, 90)

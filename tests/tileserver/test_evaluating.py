@@ -63,6 +63,7 @@ def scene(tmp_path: Path) -> Path:
     return tmp_path / "scene.tif"
 
 
+@pytest.mark.slow
 def test_the_command_writes_tables_and_pictures(
     tmp_path: Path,
     scene: Path,

@@ -170,6 +170,7 @@ def test_a_host_that_knows_no_ranges_does_not_send_the_raster_for_a_look() -> No
     assert sent[0] < wanted / 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("impatient")
 def test_a_server_that_is_slow_or_fails_costs_its_timeout_and_recovers(store: FileServer) -> None:
     raster = at(f"{store.url}/scene.tif", store.host)
@@ -263,6 +264,7 @@ def _wait_for(port: int) -> None:
     wait_until(answers, "the store did not start")
 
 
+@pytest.mark.slow
 def test_a_raster_in_s3_is_served_and_its_replacement_noticed(
     bucket: S3Store, tmp_path: Path
 ) -> None:
