@@ -17,6 +17,7 @@ from tileserver.errors import OverzoomError, StartupError
 from tileserver.evaluating.evaluate_command import evaluate
 from tileserver.keeping.cache_commands import cache
 from tileserver.keeping.prerender_command import prerender
+from tileserver.noise_seeds import MAX_NOISE_SEED, MIN_NOISE_SEED
 from tileserver.operation.allocation import bound_arenas
 
 LIBRARY_ENVIRONMENT = {
@@ -167,7 +168,7 @@ def hash_key() -> None:
 @click.option("--picture-weight", type=float, help="Of drawn pictures' squared error.")
 @click.option("--perceptual-weight", type=float, help="0 draws no pictures.")
 @click.option("--own-output-share", type=float, help="Of batches that start from own output.")
-@click.option("--noise-seed", type=int)
+@click.option("--noise-seed", type=click.IntRange(0, 2**31 - 1))
 @click.option("--save-every-seconds", type=float, help="How often to save.  [120]")
 @click.option("--device", help="cpu, cuda, ...")
 @click.option(
@@ -193,7 +194,12 @@ def train(data: tuple[str, ...], run: Path, **options: Any) -> None:
     type=click.FloatRange(0, 1),
     help="How much synthesised texture; 0 writes the best estimate alone.  [0.75]",
 )
-@click.option("--noise-seed", type=int, default=0, show_default=True)
+@click.option(
+    "--noise-seed",
+    type=click.IntRange(MIN_NOISE_SEED, MAX_NOISE_SEED),
+    default=0,
+    show_default=True,
+)
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Threads of the denoiser.  [one a core]")
 @click.option("--range", "value_range", type=(float, float), help="Values of black and white.")
