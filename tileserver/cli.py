@@ -26,6 +26,10 @@ LIBRARY_ENVIRONMENT = {
 }
 
 
+INTERRUPTED = 130
+"""The exit status of what Ctrl-C has stopped: 128 and the number of its signal."""
+
+
 class _Group(click.Group):
     """Turns errors raised on purpose into one line and exit status 1."""
 
@@ -208,14 +212,21 @@ def train(data: tuple[str, ...], run: Path, **options: Any) -> None:
     type=click.Path(path_type=Path),
     help="Also write the standard deviation of the error to this GeoTIFF.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
 def upscale(source: Path, out: Path, uncertainty: Path | None, **options: Any) -> None:
     """Super-resolve a whole raster on its own grid, to a COG (.tif) or a PNG.
 
-    The same command goes on where it was stopped.
+    The same command resumes where it was stopped. Files that are there already are kept, unless
+    they may be overwritten.
     """
-    from tileserver.upscaling import upscale, upscaling
+    try:
+        from tileserver.upscaling import parse_options, upscale
 
-    upscale(source, out, upscaling(options), uncertainty)
+        for line in upscale(source, out, parse_options(options), uncertainty):
+            click.echo(line)
+    except KeyboardInterrupt:
+        click.echo("overzoom: stopped; the same command resumes", err=True)
+        sys.exit(INTERRUPTED)
 
 
 @main.command()
