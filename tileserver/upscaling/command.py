@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import warnings
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from tileserver.upscaling.drawing import Drawing
 from tileserver.upscaling.mosaic import write_mosaic
 from tileserver.upscaling.options import Upscaling
 from tileserver.upscaling.scene import Scene
-from tileserver.upscaling.strips import write_strips
+from tileserver.upscaling.strips import remove_strips, write_strips
 from tileserver.upscaling.target import Target, describe_run, is_finished, list_targets
 
 
@@ -38,14 +37,14 @@ def upscale(source: Path, out: Path, work: Upscaling, uncertainty: Path | None =
             not work.overwrite and is_finished(target.path, run)
             for target, run in zip(targets, runs, strict=True)
         ]
-        if not all(finished):
+        if not all(finished) or any(target.parts.exists() for target in targets):
             scene.measure_range()
             drawing = Drawing(scene, checkpoint, work)
             for target, run, done in zip(targets, runs, finished, strict=True):
                 if not done:
                     _write(drawing, target, run)
-        for target in targets:
-            shutil.rmtree(target.parts, ignore_errors=True)
+            for target in targets:  # only now: with --overwrite a finished file is made of them
+                remove_strips(drawing, target)
     extent = scene.extent.children(work.factor)
     return [_report(target, extent, done) for target, done in zip(targets, finished, strict=True)]
 

@@ -70,20 +70,18 @@ def read_description(
 
     Floating-point values without any other sign of missing data have NaN as their nodata value.
     """
-    colours = [dataset.colorinterp[index - 1] for index in indexes]
     dtype = dataset.dtypes[indexes[0] - 1]
+    colours = [dataset.colorinterp[index - 1] for index in indexes]
     nodata = next(
-        (
-            dataset.nodatavals[index - 1]
-            for index, colour in zip(indexes, colours, strict=True)
-            if colour is not ColorInterp.alpha
-        ),
-        None,
+        dataset.nodatavals[index - 1]
+        for index, colour in zip(indexes, colours, strict=True)
+        if colour is not ColorInterp.alpha
     )
     flags = {flag for index in indexes for flag in dataset.mask_flag_enums[index - 1]}
     masked = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
-    if nodata is None and not flags & {MaskFlags.per_dataset, MaskFlags.alpha}:
-        nodata = float("nan") if np.dtype(dtype).kind == "f" else None
+    silent = nodata is None and not masked and ColorInterp.alpha not in colours
+    if silent and np.dtype(dtype).kind == "f":
+        nodata = float("nan")
     domains = {name: _lasting(dataset.tags(ns=name)) for name in DOMAINS}
     return Description(
         dtype,

@@ -44,9 +44,7 @@ class Placement:
         size = (
             f"{width:.6g}" if f"{width:.6g}" == f"{height:.6g}" else f"{width:.6g} x {height:.6g}"
         )
-        if not self.crs:
-            return size
-        return f"{size} {'degree' if self.crs.is_geographic else self.crs.linear_units}"
+        return f"{size} {self.crs.units_factor[0]}" if self.crs else size
 
 
 def read_placement(dataset: rasterio.DatasetReader) -> Placement:

@@ -55,13 +55,15 @@ class Scene:
         self.alpha_indexes = tuple(sorted(set(indexes) - set(self.raster.indexes)))
 
     def measure_range(self) -> None:
-        """Find the range that nothing lies beyond; 8-bit values and a range that is given have one.
+        """Find the range that nothing lies beyond, but where another is given.
 
         Raises StartupError as read does.
         """
-        if not self._ranged and self.raster.dtype != "uint8":
-            with _reading(self.path):
-                self.raster = replace(self.raster, range=whole_range(self.raster))
+        if self._ranged:
+            return
+        with _reading(self.path):
+            whole = (0.0, 255.0) if self.raster.dtype == "uint8" else whole_range(self.raster)
+        self.raster = replace(self.raster, range=whole)
 
     def read(self, window: Window) -> tuple[Values, Validity]:
         """The picture bands (C, H, W) of a window of the extent, and where each has data.

@@ -27,7 +27,7 @@ def write_strips(drawing: Drawing, target: Target) -> Strips:
     Raises StartupError where the source cannot be read, rasterio's errors and OSError where
     strips cannot be written.
     """
-    _prepare(target.parts, fingerprint(drawing.fingerprint(), target.deviation, target.driver))
+    _prepare(target.parts, _digest(drawing, target))
     extent, block_px = drawing.extent, drawing.block_px
     strips = [
         (
@@ -48,17 +48,31 @@ def write_strips(drawing: Drawing, target: Target) -> Strips:
     return strips
 
 
+def remove_strips(drawing: Drawing, target: Target) -> None:
+    """Remove the strips of this very run, which a finished file has no more need of."""
+    if _is_of_run(target.parts, _digest(drawing, target)):
+        shutil.rmtree(target.parts)
+
+
+def _digest(drawing: Drawing, target: Target) -> str:
+    return fingerprint(drawing.fingerprint(), target.deviation, target.driver)
+
+
+def _is_of_run(parts: Path, digest: str) -> bool:
+    record = parts / RECORD
+    return record.exists() and record.read_text() == digest
+
+
 def _prepare(parts: Path, digest: str) -> None:
     """A folder for the strips of this very run: those of any other are removed."""
-    record = parts / RECORD
-    if record.exists() and record.read_text() == digest:
+    if _is_of_run(parts, digest):
         return
     if parts.exists():
         if any(parts.glob("strip-*.tif")):
             logger.warning("%s: holds strips of another run or device; they are removed", parts)
         shutil.rmtree(parts)
     parts.mkdir()
-    record.write_text(digest)  # torn by a kill it is another run's
+    (parts / RECORD).write_text(digest)  # torn by a kill it is another run's
 
 
 def _write_strip(

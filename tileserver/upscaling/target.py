@@ -58,9 +58,11 @@ class Target:
 def list_targets(scene: Scene, out: Path, uncertainty: Path | None, factor: int) -> list[Target]:
     """The picture, and where wanted its uncertainty; raises StartupError where one cannot be."""
     described = scene.description.finer(factor)
-    alpha = described.bands[-1].colour is ColorInterp.alpha
-    if DRIVERS.get(out.suffix.lower()) == "PNG" and described.nodata is not None and not alpha:
-        described = replace(described, masked=True)  # image viewers know no nodata value
+    if DRIVERS.get(out.suffix.lower()) == "PNG":
+        # One alpha says it all; image viewers know no nodata value.
+        alpha = described.bands[-1].colour is ColorInterp.alpha
+        missing = described.masked or described.nodata is not None
+        described = replace(described, masked=missing and not alpha)
     targets = [Target(out, described)]
     if uncertainty is not None:
         targets.append(Target(uncertainty, _deviation(described), deviation=True))

@@ -86,3 +86,28 @@ def test_a_transparent_photo_looks_like_one(tmp_path: Path) -> None:
         assert out.mode == "RGBA"
         alpha = np.asarray(out)[..., 3]
     assert 20 < len(np.unique(alpha)) <= 42
+
+
+@pytest.mark.parametrize("name", ["out.tif", "out.png"])
+def test_a_mask_beside_alpha_adds_no_second_one(tmp_path: Path, name: str) -> None:
+    bands = np.concatenate((colours(), soft(255).astype(np.uint8)[None]))
+    mask = np.full((SIDE, SIDE), 255, np.uint8)
+    mask[:9] = 0
+    write(tmp_path / "in.tif", bands, interpretation=RGBA, mask=mask)
+    upscale(tmp_path / "in.tif", tmp_path / name, WORK)
+    with rasterio.open(tmp_path / name) as out:
+        assert out.colorinterp == RGBA
+        np.testing.assert_array_equal(out.read(4) > 0, repeated(bands[3] > 0))
+        if name == "out.tif":
+            np.testing.assert_array_equal(out.dataset_mask(), repeated(mask))
+
+
+def test_alpha_of_floats_is_alpha(tmp_path: Path) -> None:
+    bands = np.concatenate((colours() / np.float32(255), soft(1).astype(np.float32)[None]))
+    bands[3] = np.linspace(0, 1, SIDE)
+    write(tmp_path / "in.tif", bands.astype(np.float32), interpretation=RGBA)
+    upscale(tmp_path / "in.tif", tmp_path / "out.tif", WORK)
+    with rasterio.open(tmp_path / "out.tif") as out:
+        assert out.nodata is None
+        assert out.colorinterp == RGBA
+        np.testing.assert_allclose(means(out.read(4)), bands[3], atol=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -89,6 +90,33 @@ def test_strips_of_another_run_or_device_are_not_resumed(
     done = call_overzoom("upscale", source, out, *options)
     assert done.exit_code == 0, done.stderr
     assert not is_marked(out)
+
+
+def test_a_finished_file_leaves_the_strips_of_another_run(stopped: tuple[Path, Path]) -> None:
+    source, out = stopped
+    parts, aside = out.with_name("out.tif.parts"), out.with_name("aside")
+    parts.rename(aside)
+    assert call_overzoom("upscale", source, out, "--factor", 4).exit_code == 0
+    assert not parts.exists()
+    aside.rename(parts)
+    assert call_overzoom("upscale", source, out, "--factor", 4).exit_code == 0
+    assert parts.exists()
+    done = call_overzoom("upscale", source, out, "--overwrite")
+    assert done.exit_code == 0, done.stderr
+    assert is_marked(out)
+    assert not parts.exists()
+
+
+def test_strips_of_a_finished_file_are_removed(stopped: tuple[Path, Path]) -> None:
+    source, out = stopped
+    parts, aside = out.with_name("out.tif.parts"), out.with_name("aside")
+    shutil.copytree(parts, aside)
+    assert call_overzoom("upscale", source, out).exit_code == 0
+    aside.rename(parts)  # as where the run was killed just before it removed them
+    done = call_overzoom("upscale", source, out)
+    assert done.exit_code == 0, done.stderr
+    assert "nothing to do" in done.stdout
+    assert not parts.exists()
 
 
 @pytest.fixture
