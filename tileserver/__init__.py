@@ -18,7 +18,7 @@ they may be asked for.
 superresolved: the tiles for other titiler apps.
 sources/: where rasters come from and how they are read. operation/: before any route, and around.
 documents/: TileJSON, WMTS, OGC API Tiles, pages. keeping/: tiers, prerendering, purging, exports.
-upscaling, mosaic: whole rasters. training, evaluating/: checkpoints made and judged; checkpoints:
+upscaling/: whole rasters. training, evaluating/: checkpoints made and judged; checkpoints:
 those that ship. settings, configuration, app, cli: assembly.
 """
 

@@ -17,12 +17,17 @@ from tileserver.errors import OverzoomError, StartupError
 from tileserver.evaluating.evaluate_command import evaluate
 from tileserver.keeping.cache_commands import cache
 from tileserver.keeping.prerender_command import prerender
+from tileserver.noise_seeds import MAX_NOISE_SEED, MIN_NOISE_SEED
 from tileserver.operation.allocation import bound_arenas
 
 LIBRARY_ENVIRONMENT = {
     "GDAL_CACHEMAX": "200",  # MB; GDAL's own default is 5 % of the machine
     "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",  # what lies beside a raster is asked for by name
 }
+
+
+INTERRUPTED = 130
+"""The exit status of what Ctrl-C has stopped: 128 and the number of its signal."""
 
 
 class _Group(click.Group):
@@ -171,7 +176,7 @@ def hash_key() -> None:
 @click.option("--picture-weight", type=float, help="Of drawn pictures' squared error.")
 @click.option("--perceptual-weight", type=float, help="0 draws no pictures.")
 @click.option("--own-output-share", type=float, help="Of batches that start from own output.")
-@click.option("--noise-seed", type=int)
+@click.option("--noise-seed", type=click.IntRange(0, 2**31 - 1))
 @click.option("--save-every-seconds", type=float, help="How often to save.  [120]")
 @click.option("--device", help="cpu, cuda, ...")
 @click.option(
@@ -197,7 +202,12 @@ def train(data: tuple[str, ...], run: Path, **options: Any) -> None:
     type=click.FloatRange(0, 1),
     help="How much synthesised texture; 0 writes the best estimate alone.  [0.75]",
 )
-@click.option("--noise-seed", type=int, default=0, show_default=True)
+@click.option(
+    "--noise-seed",
+    type=click.IntRange(MIN_NOISE_SEED, MAX_NOISE_SEED),
+    default=0,
+    show_default=True,
+)
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Threads of the denoiser.  [one a core]")
 @click.option("--range", "value_range", type=(float, float), help="Values of black and white.")
@@ -206,14 +216,21 @@ def train(data: tuple[str, ...], run: Path, **options: Any) -> None:
     type=click.Path(path_type=Path),
     help="Also write the standard deviation of the error to this GeoTIFF.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
 def upscale(source: Path, out: Path, uncertainty: Path | None, **options: Any) -> None:
     """Super-resolve a whole raster on its own grid, to a COG (.tif) or a PNG.
 
-    The same command goes on where it was stopped.
+    The same command resumes where it was stopped. Files that are there already are kept, unless
+    they may be overwritten.
     """
-    from tileserver.upscaling import upscale, upscaling
+    try:
+        from tileserver.upscaling import parse_options, upscale
 
-    upscale(source, out, upscaling(options), uncertainty)
+        for line in upscale(source, out, parse_options(options), uncertainty):
+            click.echo(line)
+    except KeyboardInterrupt:
+        click.echo("overzoom: stopped; the same command resumes", err=True)
+        sys.exit(INTERRUPTED)
 
 
 @main.command()

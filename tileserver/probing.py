@@ -55,14 +55,19 @@ def windows_agree(
         return _known[key]
 
 
-def _key(checkpoint: Checkpoint, settings: SamplerSettings, device: str) -> str:
+def describe_machine(device: str) -> tuple[object, ...]:
+    """What decides how a device rounds: its model and the release of PyTorch."""
     on_gpu = torch.device(device).type == "cuda"
+    model = torch.cuda.get_device_name(device) if on_gpu else (device, _processor())
+    return model, torch.__version__
+
+
+def _key(checkpoint: Checkpoint, settings: SamplerSettings, device: str) -> str:
     return fingerprint(
         checkpoint.fingerprint,
         replace(settings, noise_seed=0),  # values decide no order of sums
-        torch.cuda.get_device_name(device) if on_gpu else (device, _processor()),
+        *describe_machine(device),
         torch.get_num_threads(),
-        torch.__version__,
         version("overzoom"),
         *(file.read_bytes() for file in sorted(Path(engine.__file__).parent.glob("*.py"))),
     )

@@ -16,6 +16,7 @@ from engine.lattice import Lattice
 from engine.sampler import SamplerSettings
 from engine.schedule import Schedule
 from tileserver.errors import StartupError
+from tileserver.noise_seeds import MAX_NOISE_SEED, MIN_NOISE_SEED
 from tileserver.operation.settings import AccessSettings, LogSettings, OperationSettings
 
 SOURCE_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -177,7 +178,7 @@ class Settings(_Frozen):
         description="How much of the synthesised texture is shown: 0 is the best estimate alone, "
         "sharp and without invented texture; clients may ask for that beside this value.",
     )
-    noise_seed: Annotated[int, Field(ge=-(2**53) + 16, le=2**53 - 16)] = Field(
+    noise_seed: Annotated[int, Field(ge=MIN_NOISE_SEED, le=MAX_NOISE_SEED)] = Field(
         0, description="Which sample of the detail is shown; JavaScript knows 53 bits."
     )
     samples: Annotated[int, Field(ge=1, le=16)] = Field(

@@ -9,6 +9,7 @@ import pytest
 from morecantile import Tile
 from starlette.testclient import TestClient
 
+from tests.support.commands import call_overzoom
 from tests.support.server import Service
 from tests.support.tiles import decoded, path_of
 from tileserver.app import make_app
@@ -105,3 +106,20 @@ def test_noise_seeds_are_numbers_that_javascript_knows() -> None:
     assert settings.noise_seeds[-1] == 2**53 - 1
     with pytest.raises(StartupError, match="noise_seed"):
         read_settings(None, {"noise_seed": last + 1})
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("upscale", "in.tif", "out.tif"),
+        ("evaluate", "pictures", "--report", "report"),
+        ("train", "--data", "pictures", "--run", "run"),
+    ],
+    ids=lambda command: command[0],
+)
+@pytest.mark.parametrize("seed", [10**20, -(10**20)])
+def test_commands_refuse_what_no_noise_has(command: tuple[str, ...], seed: int) -> None:
+    done = call_overzoom(*command, "--noise-seed", seed)
+    assert done.exit_code == 2
+    error = done.stderr.splitlines()[-1]
+    assert error.startswith(f"Error: Invalid value for '--noise-seed': {seed} is not in the range")

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from tileserver.noise_seeds import MAX_NOISE_SEED, MIN_NOISE_SEED
+
 _PATH = click.Path(path_type=Path)
 
 
@@ -24,7 +26,12 @@ _PATH = click.Path(path_type=Path)
     "--factor", "factors", multiple=True, type=click.Choice(["2", "4", "8"]), help="[2 4 8]"
 )
 @click.option("--steps", multiple=True, type=click.IntRange(1, 2000), help="[2]")
-@click.option("--noise-seed", type=int, default=0, show_default=True)
+@click.option(
+    "--noise-seed",
+    type=click.IntRange(MIN_NOISE_SEED, MAX_NOISE_SEED),
+    default=0,
+    show_default=True,
+)
 @click.option("--limit", type=click.IntRange(1), help="Judge on so many pictures a set.")
 @click.option(
     "--peers", "with_peers", is_flag=True, help="Beside the models whose wheels are installed."

@@ -74,7 +74,7 @@ class _Contents:
         self.count = 0
 
     def __iter__(self) -> Iterator[Content]:
-        for key in tqdm(self.keys, unit="tile"):
+        for key in tqdm(self.keys, unit="tile", disable=None):  # on terminals alone
             found = self.renderer.store.get(key.path)
             if found is not None:
                 self.count += 1

@@ -76,7 +76,8 @@ def fill(
         raise CommandError(f"{source_id}: shows nothing in that area at those zooms")
     renderer = open_renderer(catalogue, store)
     total = sum(map(len, ranges.values()))
-    with logging_redirect_tqdm(), tqdm(total=total, desc=source_id, unit="tile") as bar:
+    progress = tqdm(total=total, desc=source_id, unit="tile", disable=None)  # on terminals alone
+    with logging_redirect_tqdm(), progress as bar:
         filling = _Filling(renderer, ImageFormat(format), bar.update)
         try:
             asyncio.run(filling.run(source_id, area.grid, downward(ranges), concurrency))

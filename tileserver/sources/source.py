@@ -119,31 +119,6 @@ class _Warped:
         self.dataset.close()
 
 
-class OwnGridSource:
-    """The canonical blocks of a raster on its own pixel grid, as GridSource gives them."""
-
-    def __init__(self, raster: Raster) -> None:
-        self.raster = raster
-        self.extent = Window(0, 0, raster.height, raster.width)
-        self.dataset = open_raster(raster)
-
-    def read(self, block: Window) -> Pixels:
-        return filled(block, self.extent, self.raster, self._stored)
-
-    def _stored(self, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
-        values = np.zeros((len(self.raster.indexes), window.height, window.width), np.float32)
-        valid = np.zeros(values.shape[1:], np.bool_)
-        part = window.intersection(self.extent)
-        if part is not None:
-            place = RasterWindow(part.col, part.row, part.width, part.height)
-            read = scaled(self.dataset.read(self.raster.indexes, window=place), self.raster)
-            shown = self.dataset.dataset_mask(window=place) > 0
-            shown &= np.isfinite(read).all(axis=0)
-            rows, cols = window.slices(part)
-            values[:, rows, cols], valid[rows, cols] = np.where(shown, read, 0), shown
-        return values, valid
-
-
 def filled(
     block: Window,
     extent: Window,

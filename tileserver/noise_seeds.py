@@ -1,0 +1,8 @@
+"""The noise seeds that a server, a command and a browser agree on: JavaScript knows 53 bits."""
+
+from __future__ import annotations
+
+FOLLOWING = 16
+"""Samples after the first that may be asked for at most; their seeds follow its."""
+MIN_NOISE_SEED = -(2**53) + FOLLOWING
+MAX_NOISE_SEED = 2**53 - FOLLOWING

@@ -1,0 +1,82 @@
+"""Where a raster lies: a transform, or ground control points, and a sensor's polynomials (RPC)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import rasterio
+from affine import Affine
+from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What ties pixels to the ground; empty for a picture that lies nowhere."""
+
+    crs: CRS = field(default_factory=CRS)
+    transform: Affine | None = None
+    """From (column, row), at pixels' corners, to coordinates."""
+    points: tuple[GroundControlPoint, ...] = ()
+    """Their CRS is `crs`."""
+    rpcs: dict[str, str] = field(default_factory=dict)
+    """As GDAL names them; their pixels are counted from the first one's centre."""
+
+    def moved(self, matrix: Affine) -> Placement:
+        """The same ground under other pixels.
+
+        matrix: from (column, row) to that in the other pixels: axes may be scaled, reversed and
+        swapped.
+        """
+        return replace(
+            self,
+            transform=None if self.transform is None else self.transform * ~matrix,
+            points=tuple(_moved_point(point, matrix) for point in self.points),
+            rpcs=_moved_rpcs(self.rpcs, matrix) if self.rpcs else {},
+        )
+
+    def pixel(self) -> str | None:
+        """The size of a pixel with its unit, for people; None where no transform says it."""
+        if self.transform is None:
+            return None
+        matrix = self.transform
+        width, height = abs(complex(matrix.a, matrix.d)), abs(complex(matrix.b, matrix.e))
+        size = (
+            f"{width:.6g}" if f"{width:.6g}" == f"{height:.6g}" else f"{width:.6g} x {height:.6g}"
+        )
+        return f"{size} {self.crs.units_factor[0]}" if self.crs else size
+
+
+def read_placement(dataset: rasterio.DatasetReader) -> Placement:
+    """Where an open dataset says that it lies."""
+    points, points_crs = dataset.gcps
+    placed = not dataset.transform.is_identity
+    return Placement(
+        dataset.crs or points_crs or CRS(),
+        dataset.transform if placed else None,
+        () if placed else tuple(points),
+        dataset.tags(ns="RPC"),
+    )
+
+
+def _moved_point(point: GroundControlPoint, matrix: Affine) -> GroundControlPoint:
+    col, row = matrix * (point.col, point.row)
+    return GroundControlPoint(row, col, point.x, point.y, point.z, point.id, point.info)
+
+
+def _moved_rpcs(rpcs: dict[str, str], matrix: Affine) -> dict[str, str]:
+    moved = dict(rpcs)
+    swapped = matrix.a == 0
+    rows = ("LINE", matrix.d if swapped else matrix.e, matrix.f)
+    cols = ("SAMP", matrix.b if swapped else matrix.a, matrix.c)
+    for (name, factor, shift), other in ((rows, "SAMP"), (cols, "LINE")):
+        old = other if swapped else name
+        offset, scale = (float(rpcs[f"{old}_{part}"].split()[0]) for part in ("OFF", "SCALE"))
+        moved[f"{name}_OFF"] = repr(factor * (offset + 0.5) + shift - 0.5)
+        moved[f"{name}_SCALE"] = repr(abs(factor) * scale)
+        moved[f"{name}_DEN_COEFF"] = rpcs[f"{old}_DEN_COEFF"]
+        numerator = rpcs[f"{old}_NUM_COEFF"]
+        if factor < 0:
+            numerator = " ".join(repr(-float(number)) for number in numerator.split())
+        moved[f"{name}_NUM_COEFF"] = numerator
+    return moved
