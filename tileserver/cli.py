@@ -210,7 +210,12 @@ def train(data: tuple[str, ...], run: Path, **options: Any) -> None:
 )
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Threads of the denoiser.  [one a core]")
-@click.option("--range", "value_range", type=(float, float), help="Values of black and white.")
+@click.option(
+    "--range",
+    "value_range",
+    type=(float, float),
+    help="What the network sees as black and white; nothing is clipped.  [as served]",
+)
 @click.option(
     "--uncertainty",
     type=click.Path(path_type=Path),

@@ -158,18 +158,6 @@ def _check(dataset: rasterio.DatasetReader, address: Address, *, placed: bool) -
         raise StartupError(f"{address.name}: {reason}")
 
 
-def whole_range(raster: Raster) -> tuple[float, float]:
-    """The least and the greatest value that a raster holds, read block by block."""
-    low, high = float("inf"), float("-inf")
-    with open_raster(raster) as dataset:
-        for _, window in dataset.block_windows(raster.indexes[0]):
-            values = dataset.read(raster.indexes, window=window, masked=True)
-            values = np.ma.masked_invalid(values).compressed()
-            if values.size:
-                low, high = min(low, float(values.min())), max(high, float(values.max()))
-    return (low, high) if low < high else (low, low + 1) if low == high else (0.0, 1.0)
-
-
 def _north_up(transform: Affine) -> bool:
     return bool(transform.a > 0 > transform.e and not transform.b and not transform.d)
 

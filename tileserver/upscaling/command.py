@@ -22,9 +22,9 @@ from tileserver.upscaling.target import Target, describe_run, is_finished, list_
 def upscale(source: Path, out: Path, work: Upscaling, uncertainty: Path | None = None) -> list[str]:
     """Write the super-resolved raster, and where wanted its uncertainty map.
 
-    Values other than 8-bit ones are scaled by the least and greatest in the raster, or by the
-    range that is given, beyond which they are clipped. Returns a line for people about each file.
-    Raises StartupError for what cannot be read, written or meant.
+    Values other than 8-bit ones are scaled for the network by the range that is given, else as the
+    server does; none is clipped. Returns a line for people about each file. Raises StartupError
+    for what cannot be read, written or meant.
     """
     with warnings.catch_warnings():
         # Pictures may lie nowhere, and strips need not.
@@ -38,7 +38,6 @@ def upscale(source: Path, out: Path, work: Upscaling, uncertainty: Path | None =
             for target, run in zip(targets, runs, strict=True)
         ]
         if not all(finished) or any(target.parts.exists() for target in targets):
-            scene.measure_range()
             drawing = Drawing(scene, checkpoint, work)
             for target, run, done in zip(targets, runs, finished, strict=True):
                 if not done:

@@ -66,10 +66,13 @@ def scale(values: Values, value_range: tuple[float, float]) -> Pixels:
 
 
 def unscale(values: Pixels, value_range: tuple[float, float], dtype: str) -> Values:
-    """The inverse for values in [0, 1], rounded to the nearest where the type is whole."""
+    """The inverse, rounded to the nearest that the type holds where it is whole."""
     number, (low, high) = _precision(np.dtype(dtype)), value_range
-    pixels = values.clip(0, 1) * number(high - low) + number(low)
-    return (np.rint(pixels) if np.dtype(dtype).kind in "ui" else pixels).astype(dtype)
+    pixels = values * number(high - low) + number(low)
+    if np.dtype(dtype).kind in "ui":
+        held = np.iinfo(dtype)
+        pixels = np.rint(pixels).clip(held.min, held.max)
+    return pixels.astype(dtype)
 
 
 def _precision(dtype: np.dtype[Any]) -> type[np.float32 | np.float64]:

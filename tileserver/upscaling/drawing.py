@@ -127,6 +127,7 @@ class Drawing:
             self.work.device,
             canonical=self._canonical,
             block_px=self.block_px,
+            limits=self.scene.raster.limits,
         )
 
 

@@ -24,7 +24,7 @@ class Upscaling:
     """Default: the bundled one."""
     device: str = "cpu"
     value_range: tuple[float, float] | None = None
-    """Beyond it values are clipped; default: the whole of what the raster holds."""
+    """What the network sees as 0 to 1; default: as sources.value_range finds it."""
     overwrite: bool = False
     """Whether files that are there already may be replaced."""
 

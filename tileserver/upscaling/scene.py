@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from rasterio.windows import Window as RasterWindow
 
 from engine.window import Window
 from tileserver.errors import StartupError
-from tileserver.sources.raster import Raster, inspect, open_raster, whole_range
+from tileserver.sources.raster import Raster, inspect, open_raster
 from tileserver.upscaling.description import Description, read_description
 from tileserver.upscaling.orientation import read_orientation
 from tileserver.upscaling.placement import read_placement
@@ -35,7 +34,6 @@ class Scene:
         """Raises StartupError in one line where it cannot be read or has values of another type."""
         self.path = path
         self.raster: Raster = inspect(path, value_range, placed=False)
-        self._ranged = value_range is not None
         with _reading(path):
             self._dataset = open_raster(self.raster)
             dtypes = set(self._dataset.dtypes)
@@ -53,17 +51,6 @@ class Scene:
             indexes = self._dataset.indexes
             self.description: Description = read_description(self._dataset, indexes, placement)
         self.alpha_indexes = tuple(sorted(set(indexes) - set(self.raster.indexes)))
-
-    def measure_range(self) -> None:
-        """Find the range that nothing lies beyond, but where another is given.
-
-        Raises StartupError as read does.
-        """
-        if self._ranged:
-            return
-        with _reading(self.path):
-            whole = (0.0, 255.0) if self.raster.dtype == "uint8" else whole_range(self.raster)
-        self.raster = replace(self.raster, range=whole)
 
     def read(self, window: Window) -> tuple[Values, Validity]:
         """The picture bands (C, H, W) of a window of the extent, and where each has data.
