@@ -20,6 +20,7 @@ from engine.imagery import BlockMemo
 from engine.pyramid import Pyramid
 from engine.samples import Sample, Samples
 from tileserver.errors import StartupError, UnknownSource
+from tileserver.footprint import crosses, native_zoom
 from tileserver.grid import Grid, doubling_grids
 from tileserver.layers import Layer, Source
 from tileserver.probing import windows_agree
@@ -68,7 +69,7 @@ class Opener:
         """
 
         def inspect() -> Raster:
-            return inspected(locate(settings, hosts), settings.range)
+            return inspected(locate(settings, hosts), settings.range, crs=settings.crs)
 
         def make(raster: Raster, generation: int) -> Source:
             _log_range(id, raster)
@@ -100,7 +101,7 @@ class Opener:
 
     def _layer(self, source: Source, grid: Grid) -> Layer:
         raster, settings = source.raster, self.settings
-        native = grid.native_zoom(raster.crs, raster.width, raster.height, raster.bounds)
+        native = native_zoom(raster, grid)
         deepest = max(native, min(native + settings.extra_zooms, int(grid.tms.maxzoom)))
         place = window_on_grid(raster, grid, native)
         base = (
@@ -132,7 +133,8 @@ class Opener:
 
         samples = Samples(settings.noise_seeds, settings.detail_of(source.settings), pyramid)
         overviews = Overviews(source.shelf, grid, native) if place is None else None
-        return Layer(grid, native, deepest, bands, base.extent, samples, overviews)
+        passes = place is None and crosses(raster, grid)
+        return Layer(grid, native, deepest, bands, base.extent, samples, overviews, passes)
 
 
 def _log_range(id: str, raster: Raster) -> None:

@@ -74,20 +74,47 @@ class Grid:
         width = -int((x - right) // size) - col
         return Window(row, col, max(1, height), max(1, width))
 
-    def native_zoom(
-        self, crs: CRS, width: int, height: int, bounds: tuple[float, float, float, float]
-    ) -> int:
-        """The deepest zoom whose pixel is not smaller than the source's."""
-        left, bottom, right, top = bounds
-        x, y = (left + right) / 2, (bottom + top) / 2
-        east, south = (right - left) / width, (bottom - top) / height
-        xs, ys = transform(crs, self.crs, [x, x + east, x], [y, y, y + south])
-        # The square root of a pixel's area, where the raster has its middle: over a whole raster
-        # that reaches the poles or the antimeridian there is no one pixel size.
-        area = (xs[1] - xs[0]) * (ys[2] - ys[0]) - (xs[2] - xs[0]) * (ys[1] - ys[0])
+    def whole(self, zoom: int) -> Window:
+        """All pixels of a zoom that are tiled."""
+        beyond = max(0, zoom - int(self.tms.maxzoom))
+        matrix = self.tms.matrix(zoom - beyond)
+        side = TILE_PX * 2**beyond
+        return Window(0, 0, matrix.matrixHeight * side, matrix.matrixWidth * side)
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Left, bottom, right and top of what its first zoom has tiles of: of all, or more."""
+        zoom = int(self.tms.minzoom)
+        place, whole = self.transform(zoom, self.whole(zoom)), self.whole(zoom)
+        right, bottom = place * (whole.width, whole.height)
+        return place.c, float(bottom), float(right), place.f
+
+    @property
+    def goes_round(self) -> bool:
+        """Whether its columns are meridians, and its last one meets its first at 180 degrees."""
+        left, _, right, _ = self.bounds
+        near = 180 - 1e-9
+        crs = self.tms.rasterio_geographic_crs
+        xs, _ = transform(crs, self.crs, [-near, near] * 2, [0.0, 0.0, 40.0, 40.0])
+        slack = 1e-6 * (right - left)
+        return all(abs(x - edge) < slack for x, edge in zip(xs, (left, right) * 2, strict=True))
+
+    def bounds_of_degrees(
+        self, west: float, south: float, east: float, north: float
+    ) -> tuple[float, float, float, float]:
+        """A box of degrees on a grid that goes round; it may go on past 180 degrees."""
+        left, _, right, _ = self.bounds
+        limits = self.tms.bbox
+        lats = [min(max(lat, limits.bottom), limits.top) for lat in (south, north)]
+        _, (low, high) = transform(self.tms.rasterio_geographic_crs, self.crs, [0.0, 0.0], lats)
+        degree = (right - left) / 360
+        return left + (west + 180) * degree, low, left + (east + 180) * degree, high
+
+    def zoom_of_pixel(self, side: float) -> int:
+        """The deepest zoom whose pixel is not smaller than one of a side in units of the CRS."""
         native = self.tms.minzoom
         for zoom in range(self.tms.minzoom, self.tms.maxzoom + 1):
-            if self.pixel_size(zoom) >= FINER * abs(area) ** 0.5:
+            if self.pixel_size(zoom) >= FINER * side:
                 native = zoom
         return int(native)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from math import ceil, log2
 from threading import Lock
 
 import numpy as np
@@ -16,7 +17,7 @@ from engine.imagery import Pixels
 from engine.pyramid import Pyramid
 from engine.samples import Samples
 from engine.window import Window
-from tileserver.grid import Grid, grid_of
+from tileserver.grid import TILE_PX, Grid, grid_of
 from tileserver.settings import SourceSettings
 from tileserver.sources.handles import Shelf
 from tileserver.sources.overviews import Overviews
@@ -39,6 +40,8 @@ class Layer:
     samples: Samples
     overviews: Overviews | None
     """None where the raster lies on the grid's own pixels: then its overviews do as well."""
+    crosses: bool = False
+    """Whether the extent goes on past the grid's last column: its first ones come again there."""
 
     @property
     def pyramid(self) -> Pyramid:
@@ -50,12 +53,33 @@ class Layer:
         """Whether there is an uncertainty: zooms whose pixels are synthesised."""
         return self.max_zoom > self.native_zoom
 
+    @property
+    def least_zoom(self) -> int:
+        """The deepest zoom at which the whole source is no larger than a tile, or nearly so."""
+        side = max(self.extent.height, self.extent.width)
+        above = ceil(log2(max(1, side / TILE_PX)))
+        return max(int(self.grid.tms.minzoom), min(self.native_zoom, self.native_zoom + 1 - above))
+
     def touches(self, tile: Tile) -> bool:
         """Whether a tile of any zoom shows ground of the source."""
-        window, below = self.grid.tile_window(tile), self.native_zoom + 1 - tile.z
-        if below >= 0:
-            return window.children(2**below).intersection(self.extent) is not None
-        return window.parent(2**-below).intersection(self.extent) is not None
+        window = self.grid.tile_window(tile)
+        return any(self._reaches(tile.z, one) for one in self.windows(tile.z, window))
+
+    def windows(self, zoom: int, window: Window) -> list[Window]:
+        """Where the source's pictures show the ground of a window of the grid's pixels.
+
+        That window; of a source that crosses 180 degrees the same ground one turn further east,
+        or both where the window holds both ends of the world.
+        """
+        if not self.crosses:
+            return [window]
+        beyond = replace(window, col=window.col + self.grid.whole(zoom).width)
+        return [one for one in (window, beyond) if self._reaches(zoom, one)]
+
+    def _reaches(self, zoom: int, window: Window) -> bool:
+        below = self.native_zoom + 1 - zoom
+        window = window.children(2**below) if below >= 0 else window.parent(2**-below)
+        return window.intersection(self.extent) is not None
 
     def has_means(self, zoom: int) -> bool:
         """Whether a zoom above native is read as means of what lies deeper."""

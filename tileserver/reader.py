@@ -5,9 +5,11 @@ from __future__ import annotations
 import warnings
 from types import TracebackType
 
+from rasterio.crs import CRS
 from rio_tiler.errors import NoOverviewWarning
 from rio_tiler.io import Reader
 
+from tileserver.footprint import geographic_extent
 from tileserver.grid import Grid
 from tileserver.layers import Source
 from tileserver.sources.raster import open_raster
@@ -43,6 +45,17 @@ class CatalogueReader(Reader):
     def of(cls, source: Source, grid: Grid) -> CatalogueReader:
         """A reader of a source on a grid."""
         return cls(source, tms=grid.tms)  # type: ignore[arg-type]
+
+    def get_geographic_bounds(self, crs: CRS) -> tuple[float, float, float, float]:
+        """West, south, east, north; east below west where the source crosses 180 degrees."""
+        extent = geographic_extent(self.input.raster, crs)
+        east = extent.east - 360 if extent.crosses else extent.east
+        return extent.west, extent.south, east, extent.north
+
+    @property
+    def minzoom(self) -> int:
+        """The zoom at which the whole source is about a tile."""
+        return self.input.layer(str(self.tms.id)).least_zoom
 
     @property
     def maxzoom(self) -> int:

@@ -15,6 +15,7 @@ from morecantile import Tile
 from cache import ClusterFlight, SingleFlight, Tiered, TileKey
 from cache.key import fingerprint
 from engine.imagery import Pixels
+from engine.window import Window
 from tileserver.catalogue import Catalogue
 from tileserver.clock import Clock
 from tileserver.deviation import deviation_rendering
@@ -31,7 +32,13 @@ from tileserver.operation.metrics import Metrics
 from tileserver.readers import Readers
 from tileserver.rendering import PLAIN, Mask, Rendering, check, check_shown_bands
 from tileserver.scheduler import Scheduler
-from tileserver.tile_pixels import encoded, fetched_valid_pixels, overview, valid_pixels
+from tileserver.tile_pixels import (
+    encoded,
+    fetched_valid_pixels,
+    joined,
+    overview,
+    valid_pixels,
+)
 from tileserver.tile_request import Mode, TileRequest
 from tileserver.versions import version
 
@@ -230,7 +237,12 @@ class Renderer:
 
     async def _drawn(self, request: TileRequest, clock: Clock) -> tuple[Pixels, Mask]:
         """The tile's crop of its zoom's picture, native or deeper."""
-        layer, window, zoom = request.layer, request.window, request.pixel_zoom
+        return joined([await self._crop(request, window, clock) for window in request.windows])
+
+    async def _crop(
+        self, request: TileRequest, window: Window, clock: Clock
+    ) -> tuple[Pixels, Mask]:
+        layer, zoom = request.layer, request.pixel_zoom
         read, id, synthesised = self._readers.run, request.source.id, request.sample is not None
         look = fetched_valid_pixels if synthesised else valid_pixels
         valid = await read(id, look, layer, zoom, window)

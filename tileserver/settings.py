@@ -78,6 +78,11 @@ class SourceSettings(_Frozen):
         description="Values shown as black and white; default: the file's declared range, or "
         "its type's.",
     )
+    crs: str | None = Field(
+        None,
+        description="Its coordinate reference system (EPSG:32633, WKT or PROJ), in place of what "
+        "the file says or does not say.",
+    )
     title: str | None = Field(None, description="What people call it; default: its id.")
     attribution: str | None = Field(
         None, description="Who made the imagery: shown on maps and in every document, HTML allowed."

@@ -34,7 +34,7 @@ from tileserver.settings import Settings, SourceSettings, is_remote_address
 from tileserver.sources.raster import open_raster
 from tileserver.sources.source import unscaled
 from tileserver.sources.watch import Tracked
-from tileserver.tile_pixels import valid_pixels
+from tileserver.tile_pixels import joined, valid_pixels
 
 MAX_SOURCES = 64
 """Rasters that are remembered: their inspection and blocks, not the open file."""
@@ -125,7 +125,9 @@ class SuperResolvedReader(Reader):
         if tile_z > layer.max_zoom or not layer.touches(tile):
             raise TileOutsideBounds(f"{tile} is outside the raster or its zooms")
         with _readable():
-            pixels, valid = _drawn(layer, zoom, layer.grid.tile_window(tile), size_px, type(self))
+            windows = layer.windows(tile_z, layer.grid.tile_window(tile))
+            parts = [_drawn(layer, zoom, window, size_px, type(self)) for window in windows]
+            pixels, valid = joined(parts)
         image = self._image(tile, unscaled(pixels, self._source.raster), valid, indexes, expression)
         image.metadata = {
             "overzoom": "native" if zoom <= layer.native_zoom else "super-resolved",

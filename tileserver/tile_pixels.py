@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from rio_tiler.models import ImageData
 
@@ -58,11 +60,19 @@ def fetched_valid_pixels(layer: Layer, zoom: int, window: Window) -> Mask:
     return valid
 
 
+def joined(parts: Sequence[tuple[Pixels, Mask]]) -> tuple[Pixels, Mask]:
+    """One picture of several of the same ground: values (C, H, W), and where they are data."""
+    values, valid = parts[0]
+    for others, known in parts[1:]:
+        values, valid = np.where(valid, values, others), valid | known
+    return values, valid
+
+
 def overview(request: TileRequest) -> tuple[Pixels, Mask]:
     """A tile above the native zoom: means of what lies deeper."""
     tile, raster, layer = request.tile, request.source.raster, request.layer
     if layer.has_means(request.pixel_zoom):
-        return layer.means(request.pixel_zoom, request.window)
+        return joined([layer.means(request.pixel_zoom, window) for window in request.windows])
     with CatalogueReader.of(request.source, request.layer.grid) as reader:
         image = reader.tile(
             tile.x,

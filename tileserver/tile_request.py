@@ -53,6 +53,11 @@ class TileRequest:
         return window if self.scale == 1 else window.children(self.scale)
 
     @property
+    def windows(self) -> list[Window]:
+        """Where the source's pictures show that ground: one place, seldom two."""
+        return self.layer.windows(self.pixel_zoom, self.window)
+
+    @property
     def origin(self) -> str:
         """What the tile's pixels are: native, super-resolved, interpolated or uncertainty."""
         return "native" if self.pixel_zoom <= self.layer.native_zoom else str(self.mode)

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import morecantile
 import pytest
 from morecantile import Tile
 
 from engine.window import Window
-from tests.support.rasters import FULL_DISK
+from tests.support.rasters import full_disk
 from tileserver.errors import OutsideGrid
+from tileserver.footprint import native_zoom, window_on
 from tileserver.grid import Grid, doubling_grids
+from tileserver.sources.raster import inspect
 
 GRIDS = doubling_grids(morecantile.tms)
 
@@ -34,11 +38,29 @@ def test_a_tiles_window_covers_the_tiles_bounds(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(GRIDS))
-def test_edges_that_lie_beside_the_earth_lie_outside_every_grid(name: str) -> None:
-    grid, (crs, side) = GRIDS[name], FULL_DISK
-    assert grid.native_zoom(crs, 8, 8, (-side, -side, side, side)) >= grid.tms.minzoom
+def test_edges_that_lie_beside_the_earth_lie_outside_every_grid(tmp_path: Path, name: str) -> None:
+    grid, raster = GRIDS[name], inspect(full_disk(tmp_path / "disk.tif"), None)
+    assert native_zoom(raster, grid) >= grid.tms.minzoom
     with pytest.raises(OutsideGrid):
-        grid.window_of_bounds(grid.bounds_of(crs, (-side, -side, side, side)), 5)
+        window_on(raster, grid, 5)
+
+
+def test_grids_whose_columns_are_meridians_all_round_are_told_from_others() -> None:
+    assert {name for name, grid in GRIDS.items() if grid.goes_round} == {
+        "WebMercatorQuad",
+        "WorldCRS84Quad",
+        "WGS1984Quad",
+        "WorldMercatorWGS84Quad",
+    }
+
+
+@pytest.mark.parametrize("name", ["WebMercatorQuad", "WorldCRS84Quad", "UTM31WGS84Quad"])
+def test_the_pixels_of_a_zoom_and_of_the_one_after_the_last_fill_the_grid(name: str) -> None:
+    grid = GRIDS[name]
+    for zoom in (int(grid.tms.minzoom), int(grid.tms.maxzoom), int(grid.tms.maxzoom) + 1):
+        whole = grid.whole(zoom)
+        right, bottom = grid.transform(zoom, whole) * (whole.width, whole.height)
+        assert (right, bottom) == pytest.approx((grid.bounds[2], grid.bounds[1]), abs=1e-3)
 
 
 def test_children_share_their_parents_ground() -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isfinite
 
-from rasterio.crs import CRS
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
-from rasterio.warp import transform_bounds
 
 from tileserver.errors import OutsideGrid
+from tileserver.footprint import geographic_extent
 from tileserver.grid import TILE_PX, WEB_MERCATOR
 from tileserver.layers import Layer, Source
 
-WGS84 = CRS.from_epsg(4326)
+UNREACHED = (OutsideGrid, RasterioError, CPLE_BaseError, ArithmeticError, ValueError)
+"""What is raised where a projection does not reach a source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ def _limits(layer: Layer, zoom: int) -> TileLimits | None:
     top, left = max(extent.row // TILE_PX, 0), max(extent.col // TILE_PX, 0)
     bottom = min((extent.row + extent.height - 1) // TILE_PX, matrix.matrixHeight - 1)
     right = min((extent.col + extent.width - 1) // TILE_PX, matrix.matrixWidth - 1)
+    if layer.crosses and extent.col + extent.width > layer.grid.whole(zoom).width:
+        left, right = 0, matrix.matrixWidth - 1  # both ends, which one pair of limits cannot say
     if bottom < top or right < left:
         return None
     return TileLimits(zoom, str(matrix.id), top, bottom, left, right)
@@ -52,19 +54,20 @@ def covered_layers(source: Source, grids: list[str]) -> Iterator[tuple[Layer, li
     for grid_id in sorted(grids, key=lambda name: (name != WEB_MERCATOR, name)):
         try:
             layer = source.layer(grid_id)
-        except (OutsideGrid, RasterioError, ArithmeticError, ValueError):
-            continue  # the grid's projection does not reach the source
+        except UNREACHED:
+            continue
         if limits := tile_limits(layer):
             yield layer, limits
 
 
 def geographic_bounds(source: Source) -> tuple[float, float, float, float]:
-    """West, south, east and north of a source in degrees.
+    """West, south, east and north of a source in degrees, from -180 to 180 and -90 to 90.
 
     Raises OutsideGrid for a picture of a whole side of the Earth, whose edges lie in space.
     """
-    raster = source.raster
-    west, south, east, north = transform_bounds(raster.crs, WGS84, *raster.bounds, densify_pts=21)
-    if not all(map(isfinite, (west, south, east, north))):
-        raise OutsideGrid
-    return west, south, east, north
+    return geographic_extent(source.raster).bounds
+
+
+def geographic_centre(source: Source) -> tuple[float, float]:
+    """Longitude and latitude of a source's middle; raises OutsideGrid as geographic_bounds does."""
+    return geographic_extent(source.raster).centre

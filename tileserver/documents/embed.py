@@ -12,7 +12,7 @@ import jinja2
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 
-from tileserver.documents.coverage import geographic_bounds, tile_limits
+from tileserver.documents.coverage import geographic_bounds, geographic_centre, tile_limits
 from tileserver.errors import OutsideGrid
 from tileserver.grid import WEB_MERCATOR
 from tileserver.layers import Layer, Source
@@ -108,6 +108,7 @@ def _place(
     """Zooms, bounds and the view that the map opens at: the middle, where detail begins."""
     west, south, east, north = geographic_bounds(source)
     south, north = max(south, -MERCATOR_LATITUDE), min(north, MERCATOR_LATITUDE)
+    middle, _ = geographic_centre(source)
     deepest = layer.max_zoom + ENLARGED_ZOOMS
     first = min(layer.native_zoom + 1, layer.max_zoom)
     opened = min(first if zoom is None else round(zoom, 2), deepest)
@@ -121,6 +122,6 @@ def _place(
         "south": round(south, DIGITS),
         "east": round(east, DIGITS),
         "north": round(north, DIGITS),
-        "lon": round((west + east) / 2 if lon is None else lon, DIGITS),
+        "lon": round(middle if lon is None else lon, DIGITS),
         "lat": round((south + north) / 2 if lat is None else lat, DIGITS),
     }

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
-from rasterio.errors import RasterioError
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tileserver.catalogue import Absent
-from tileserver.documents.coverage import geographic_bounds, tile_limits
+from tileserver.documents.coverage import UNREACHED, geographic_bounds, tile_limits
 from tileserver.documents.thumbnail import quick
-from tileserver.errors import OutsideGrid
 from tileserver.grid import WEB_MERCATOR
 from tileserver.layers import Layer, Source
 from tileserver.operation.access import grant_of, with_key
@@ -70,13 +68,13 @@ def _read(source: Source, request: Request) -> dict[str, Any]:
 def _bounds(source: Source) -> list[float] | None:
     try:
         return list(geographic_bounds(source))
-    except OutsideGrid:
+    except UNREACHED:
         return None
 
 
 def _on_web_mercator(source: Source) -> Layer | None:
     try:
         layer = source.layer(WEB_MERCATOR)
-    except (OutsideGrid, RasterioError, ArithmeticError, ValueError):
-        return None  # the projection does not reach the source
+    except UNREACHED:
+        return None
     return layer if tile_limits(layer) else None

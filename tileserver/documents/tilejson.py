@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 
 from engine.samples import Sample
+from tileserver.documents.coverage import geographic_bounds, geographic_centre
 from tileserver.encoding import ImageFormat
 from tileserver.errors import OutOfRange
 from tileserver.layers import Layer, Source
 from tileserver.operation.access import grant_of, links_with_key
-from tileserver.reader import CatalogueReader
 from tileserver.renderer import Renderer
 from tileserver.rendering import Rendering, query_of
 from tileserver.tile_request import Mode
@@ -44,9 +44,7 @@ def tilejson_document(
     every = samples.noise_seeds
     shown = samples.sample(noise_seed, detail)
     made_of = version(catalogue, source, shown)
-    with CatalogueReader.of(source, layer.grid) as reader:
-        west, south, east, north = reader.get_geographic_bounds(tms.rasterio_geographic_crs)
-        minzoom = min(reader.minzoom, layer.native_zoom, deepest)
+    minzoom = min(layer.least_zoom, deepest)
     if mode is Mode.uncertainty:
         minzoom = layer.native_zoom + 1 - (scale - 1)
     query = _query(layer, mode, scale, rendering, shown)
@@ -57,10 +55,9 @@ def tilejson_document(
         "tiles": [f"{url}?{urlencode([*query, ('v', made_of)])}"],
         "minzoom": minzoom,
         "maxzoom": deepest,
-        "bounds": [west, south, east, north],
+        "bounds": list(geographic_bounds(source)),
         "center": [
-            (west + east) / 2,
-            (south + north) / 2,
+            *geographic_centre(source),
             min(max(layer.native_zoom, minzoom), deepest),
         ],
         "overzoom": {

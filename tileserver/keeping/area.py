@@ -25,7 +25,7 @@ this share of the deepest zoom's pixel."""
 
 @dataclass(frozen=True, slots=True)
 class TileRange:
-    """A rectangle of tiles at one zoom."""
+    """A rectangle of tiles at one zoom; columns past the last one are the first ones again."""
 
     rows: range
     cols: range
@@ -64,12 +64,33 @@ def tiles_of_bbox(grid: Grid, bbox: Bbox, zoom: int) -> TileRange:
     return TileRange.of(grid, zoom, grid.window_of_bounds(inner, zoom))
 
 
-def tiles_of_source(layer: Layer, zoom: int) -> TileRange:
-    """The tiles that show some of a source."""
+def tiles_of_source(layer: Layer, zoom: int, bbox: Bbox | None = None) -> TileRange:
+    """The tiles that show some of a source, and of a box; raises CommandError as tiles_of_bbox."""
     below = zoom - layer.native_zoom - 1
     extent = layer.extent
     window = extent.children(2**below) if below >= 0 else extent.parent(2**-below)
-    return TileRange.of(layer.grid, zoom, window)
+    boxed = None if bbox is None else tiles_of_bbox(layer.grid, bbox, zoom)
+    if not layer.crosses:
+        tiles = TileRange.of(layer.grid, zoom, window)
+        return tiles if boxed is None else tiles.intersection(boxed)
+    return _across(layer.grid, zoom, window, boxed)
+
+
+def _across(grid: Grid, zoom: int, window: Window, boxed: TileRange | None) -> TileRange:
+    """The tiles of a window that goes on past the last column."""
+    whole, tiles = grid.whole(zoom), window.parent(TILE_PX)
+    rows = range(max(0, tiles.row), min(whole.height // TILE_PX, tiles.bottom))
+    turn = whole.width // TILE_PX
+    cols = range(tiles.col, min(tiles.right, tiles.col + turn))
+    if boxed is None:
+        return TileRange(rows, cols)
+    near, far = (_both(cols, _moved(boxed.cols, cols_on)) for cols_on in (0, turn))
+    both = near if not far else far if not near else range(near.start, far.stop)
+    return TileRange(_both(rows, boxed.rows), both)
+
+
+def _moved(indexes: range, by: int) -> range:
+    return range(indexes.start + by, indexes.stop + by)
 
 
 def downward(ranges: Mapping[int, TileRange]) -> Iterator[Tile]:

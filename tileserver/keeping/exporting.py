@@ -11,6 +11,7 @@ from morecantile import Tile
 from tqdm import tqdm
 
 from cache import TileKey
+from tileserver.documents.coverage import geographic_bounds
 from tileserver.encoding import ImageFormat
 from tileserver.errors import CommandError
 from tileserver.grid import WEB_MERCATOR
@@ -22,10 +23,9 @@ from tileserver.keeping.archives import (
     write_mbtiles,
     write_pmtiles,
 )
-from tileserver.keeping.area import DEGREES, tiles_of_bbox
+from tileserver.keeping.area import tiles_of_bbox
 from tileserver.keeping.options import Bbox
 from tileserver.layers import Layer, Source
-from tileserver.reader import CatalogueReader
 from tileserver.renderer import Renderer
 from tileserver.tile_request import Mode, TileRequest
 
@@ -106,8 +106,7 @@ def _described(
     renderer: Renderer, source: Source, wanted: Export, zooms: tuple[int, int]
 ) -> Description:
     layer = source.layer(WEB_MERCATOR)
-    with CatalogueReader.of(source, layer.grid) as reader:
-        west, south, east, north = reader.get_geographic_bounds(DEGREES)
+    west, south, east, north = geographic_bounds(source)
     if wanted.bbox is not None:
         box = wanted.bbox
         west, south = max(west, box[0]), max(south, box[1])

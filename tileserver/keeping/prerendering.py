@@ -19,11 +19,10 @@ from tileserver.app import open_renderer
 from tileserver.catalogue import Catalogue
 from tileserver.encoding import ImageFormat
 from tileserver.errors import CommandError, OutsideSource, OverzoomError, RequestError
-from tileserver.keeping.area import TileRange, downward, tiles_of_bbox, tiles_of_source
+from tileserver.keeping.area import TileRange, downward, tiles_of_source
 from tileserver.keeping.options import Bbox
 from tileserver.keeping.tiers import open_store
 from tileserver.layers import Layer, Source
-from tileserver.reader import CatalogueReader
 from tileserver.renderer import Renderer
 from tileserver.tile_request import Mode, TileRequest
 
@@ -89,17 +88,11 @@ def fill(
 
 def tile_ranges(source: Source, layer: Layer, area: Area) -> dict[int, TileRange]:
     """The tiles of an area by zoom; zooms without any are left out."""
-    with CatalogueReader.of(source, layer.grid) as reader:
-        served = range(min(reader.minzoom, layer.native_zoom), layer.max_zoom + 1)
+    served = range(layer.least_zoom, layer.max_zoom + 1)
     if area.zooms is not None:  # shallower ones than the source's own are served too
         served = range(int(layer.grid.tms.minzoom), layer.max_zoom + 1)
     wanted = served if area.zooms is None else set(served).intersection(area.zooms)
-    ranges = {zoom: tiles_of_source(layer, zoom) for zoom in sorted(wanted)}
-    if area.bbox is not None:
-        ranges = {
-            zoom: tiles.intersection(tiles_of_bbox(layer.grid, area.bbox, zoom))
-            for zoom, tiles in ranges.items()
-        }
+    ranges = {zoom: tiles_of_source(layer, zoom, area.bbox) for zoom in sorted(wanted)}
     return {zoom: tiles for zoom, tiles in ranges.items() if tiles}
 
 
@@ -121,6 +114,8 @@ class _Filling:
 
     async def _tile(self, source_id: str, grid_id: str, tile: Tile) -> None:
         mode = Mode.super_resolved
+        matrix = self.renderer.catalogue.grids[grid_id].tms.matrix(tile.z)
+        tile = tile._replace(x=tile.x % int(matrix.matrixWidth))
         try:
             request = self.renderer.request(source_id, grid_id, tile, self.format, mode)
             await self._made(request, self.renderer.key(request).path)

@@ -13,6 +13,10 @@ from cache.key import fingerprint
 from tileserver.sources.members import LocalFile, Look, Member
 from tileserver.sources.sidecars import Sidecars, check_beside
 
+VIRTUAL_OPTIONS = (("VRT_SHARED_SOURCE", "0"),)
+"""GDAL's configuration for virtual rasters: whoever opens one has handles of its own of what it
+names, and may take them to another thread."""
+
 
 @dataclass(frozen=True, slots=True)
 class Address:

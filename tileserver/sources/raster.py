@@ -14,12 +14,13 @@ from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError, RasterioIOError
-from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
+from cache.key import fingerprint
 from tileserver.errors import StartupError
 from tileserver.sources.members import Look
 from tileserver.sources.origin import Address, Origin, file_origin
+from tileserver.sources.placement import corners, readable_address
 from tileserver.sources.sidecars import names_overviews
 from tileserver.sources.value_range import RangeOrigin, find_value_range
 
@@ -27,8 +28,6 @@ REFERRING_DRIVERS = frozenset(
     {"VRT", "DERIVED", "GTI", "STACIT", "STACTA", "WMS", "WMTS", "WCS", "HTTP", "EEDAI"}
 )
 """Drivers that read what a file names, files and networks: for origins that have checked that."""
-POLAR_DEGREES = 84
-"""Beyond this latitude maps have other grids, and no antimeridian."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,8 @@ class Raster:
     crs: CRS
     """Empty where the raster does not say where it lies."""
     bounds: tuple[float, float, float, float]
-    north_up: bool
-    """Whether rows run from west to east, the first in the north."""
+    transform: Affine
+    """From its pixels (col, row) to its CRS."""
     height: int
     width: int
     indexes: tuple[int, ...]
@@ -80,6 +79,12 @@ class Raster:
         held = np.iinfo(dtype)
         return (held.min - low) / (high - low), (held.max - low) / (high - low)
 
+    @property
+    def north_up(self) -> bool:
+        """Whether rows run from west to east, the first in the north."""
+        place = self.transform
+        return bool(place.a > 0 > place.e and not place.b and not place.d)
+
     def unchanged(self) -> bool:
         """Whether its files still look as they did when it was inspected."""
         try:
@@ -94,11 +99,16 @@ def inspect(path: Path, value_range: tuple[float, float] | None, *, placed: bool
 
 
 def inspected(
-    origin: Origin, value_range: tuple[float, float] | None, *, placed: bool = True
+    origin: Origin,
+    value_range: tuple[float, float] | None,
+    *,
+    placed: bool = True,
+    crs: str | None = None,
 ) -> Raster:
     """Read a raster's description; raises StartupError in one line that names it.
 
-    placed: whether it must say where on Earth it lies.
+    placed: whether it must say where on Earth it lies; then it is read as `placement` describes,
+    else as it is. crs: its CRS, in place of what the file says.
     """
     address = origin.address
     try:
@@ -106,7 +116,14 @@ def inspected(
         settled, signature = origin.settled(), origin.signature()
         digest = origin.digest()
         with address.environment(), opened_anew(address) as dataset:
-            _check(dataset, address, placed=placed)
+            _check_driver(dataset, address)
+            plain = readable_address(dataset, address, crs) if placed else None
+            if plain is not None:
+                raster = inspected(replace(origin, address=plain), value_range, placed=False)
+                return (
+                    raster if crs is None else replace(raster, fingerprint=fingerprint(digest, crs))
+                )
+            _check(dataset, address)
             pairs = zip(dataset.indexes, dataset.colorinterp, strict=True)
             indexes = tuple(index for index, colour in pairs if colour is not ColorInterp.alpha)
             alpha = [index for index in dataset.indexes if index not in indexes]
@@ -118,8 +135,8 @@ def inspected(
                 origin,
                 known,
                 dataset.crs or CRS(),
-                tuple(dataset.bounds),
-                _north_up(dataset.transform),
+                corners(dataset.transform, dataset.height, dataset.width),
+                dataset.transform,
                 dataset.height,
                 dataset.width,
                 indexes,
@@ -136,40 +153,27 @@ def inspected(
                 _overviews(dataset, address),
                 _parts(dataset),
             )
-    except (RasterioError, CPLE_BaseError, OSError) as error:
+    except (RasterioError, CPLE_BaseError, OSError, ValueError, ArithmeticError) as error:
+        # ValueErrors are CRSs that PROJ does not know, and transforms that cannot be inverted.
         reason = str(error).replace(address.text, "").strip(": '") or "cannot be opened"
         raise StartupError(f"{address.name}: not a raster that GDAL reads ({reason})") from error
 
 
-def _check(dataset: rasterio.DatasetReader, address: Address, *, placed: bool) -> None:
+def _check_driver(dataset: rasterio.DatasetReader, address: Address) -> None:
+    """Raises StartupError for what reads other files unasked."""
+    if dataset.driver in REFERRING_DRIVERS and dataset.driver != address.driver:
+        raise StartupError(f"{address.name}: refers to other files; name it as what it is")
+
+
+def _check(dataset: rasterio.DatasetReader, address: Address) -> None:
     """Raises StartupError for what cannot be served."""
     reason = None
-    if dataset.driver in REFERRING_DRIVERS and dataset.driver != address.driver:
-        reason = "refers to other files; name it as what it is"
-    elif placed and dataset.crs is None:
-        reason = "has no coordinate reference system"
-    elif placed and crosses_antimeridian(dataset):
-        reason = "crosses the antimeridian; cut it in two there"
-    elif np.dtype(dataset.dtypes[0]).kind not in "uif":
+    if np.dtype(dataset.dtypes[0]).kind not in "uif":
         reason = f"has {dataset.dtypes[0]} values"
     elif ColorInterp.palette in dataset.colorinterp:
         reason = "has a colour table; make colours of it (gdal_translate -expand rgb)"
     if reason is not None:
         raise StartupError(f"{address.name}: {reason}")
-
-
-def _north_up(transform: Affine) -> bool:
-    return bool(transform.a > 0 > transform.e and not transform.b and not transform.d)
-
-
-def crosses_antimeridian(dataset: rasterio.DatasetReader) -> bool:
-    """Whether a raster outside the polar regions lies on both ends of the world's maps."""
-    if dataset.crs.is_geographic:
-        pixel = abs(dataset.transform.a)  # grids of the whole world stick out by half of one
-        west, east = dataset.bounds.left, dataset.bounds.right
-        return bool(west < -180 - pixel or east > 180 + pixel)
-    west, south, east, north = transform_bounds(dataset.crs, "EPSG:4326", *dataset.bounds)
-    return bool(west > east and south > -POLAR_DEGREES and north < POLAR_DEGREES)
 
 
 def _masked(dataset: rasterio.DatasetReader) -> bool:

@@ -23,6 +23,7 @@ from rasterio.windows import Window as RasterWindow
 
 from engine.imagery import BlockedImagery, BlockMemo, Imagery, Pixels
 from engine.window import Window
+from tileserver.footprint import window_on
 from tileserver.grid import Grid
 from tileserver.sources.filling import mirrored
 from tileserver.sources.handles import Shelf
@@ -46,8 +47,7 @@ class GridSource:
         """level: the place of the overview that is read; None: the file itself."""
         self.shelf, self.grid, self.zoom, self.level = shelf, grid, zoom, level
         self.raster = shelf.raster
-        bounds = grid.bounds_of(self.raster.crs, self.raster.bounds)
-        self.extent = grid.window_of_bounds(bounds, zoom)
+        self.extent = window_on(self.raster, grid, zoom)
         """The pixels that the raster touches."""
         # Starts on a block: GDAL warps in tiles of 512 x 128 px, and half ones cost whole ones.
         self._frame = self.extent.dilated(MARGIN_PX).aligned(BLOCK_PX).dilated(BLOCK_PX)

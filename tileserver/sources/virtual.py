@@ -16,10 +16,9 @@ from rasterio.errors import RasterioError
 
 from engine.window import Window
 from tileserver.errors import StartupError
-from tileserver.sources.origin import Address, Origin
+from tileserver.sources.origin import VIRTUAL_OPTIONS, Address, Origin
 from tileserver.sources.raster import REFERRING_DRIVERS, opened_anew
 
-OPTIONS = (("VRT_SHARED_SOURCE", "0"),)
 SMALLEST_OVERVIEW_PX = 256
 SAME_PIXEL = 1e-4
 """Pixel sizes that differ by less, relatively, are one: over 10,000 pixels it is one pixel."""
@@ -212,7 +211,7 @@ def _add_source(band: Element, part: Part, source_band: str, place: Window) -> N
 
 
 def _address(name: str, root: Element, parts: Sequence[Part]) -> Address:
-    options = dict(OPTIONS)
+    options = dict(VIRTUAL_OPTIONS)
     for part in parts:
         for key, value in part.origin.address.options:
             known = options.get(key)

@@ -11,8 +11,8 @@ from xml.etree.ElementTree import Element, ParseError, fromstring, tostring
 
 from tileserver.errors import StartupError
 from tileserver.sources.members import LocalFile, Member
-from tileserver.sources.origin import Address, Origin
-from tileserver.sources.virtual import OPTIONS, described
+from tileserver.sources.origin import VIRTUAL_OPTIONS, Address, Origin
+from tileserver.sources.virtual import described
 
 _ROOT = {"SRS", "GeoTransform", "Metadata", "OverviewList", "VRTRasterBand", "MaskBand"}
 _SOURCES = {"SimpleSource", "ComplexSource", "AveragedSource", "NoDataFromMaskSource"}
@@ -63,7 +63,7 @@ def virtual_origin(path: Path, refer: Callable[[str], Origin]) -> Origin:
         raise StartupError(f"{path}: not a virtual raster")
     _check(path, root, _ROOT)
     members: list[Member] = [LocalFile(path)]
-    options = dict(OPTIONS)
+    options = dict(VIRTUAL_OPTIONS)
     known: dict[str, Origin] = {}
     for file in root.iter("SourceFilename"):
         name = (file.text or "").strip()

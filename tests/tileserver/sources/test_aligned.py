@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from numpy.typing import NDArray
 
 from engine.resolver import Halved
 from engine.window import Window
@@ -22,6 +23,9 @@ from tileserver.sources.raster import Raster, inspect
 from tileserver.sources.source import Bands
 
 GRID, NATIVE = Grid(WEB_MERCATOR), 19
+SOUTH_UP = Affine.translation(0, SIDE) * Affine.scale(1, -1)
+MIRRORED = Affine.translation(SIDE, 0) * Affine.scale(-1, 1)
+EXCHANGED = Affine(0, 1, 0, 1, 0, 0)
 PLACE = Window(48_304_200, 25_857_600, SIDE, SIDE)
 
 
@@ -67,6 +71,37 @@ def test_every_window_gives_the_same_pixels(tmp_path: Path, kind: str) -> None:
         rows, cols = whole.slices(Window(row, col, height, width))
         drawn = Bands(source, {}).read(Window(row, col, height, width))
         assert np.array_equal(drawn, expected[:, rows, cols])
+
+
+@pytest.mark.parametrize("kind", ["rgb", "mask", "nodata", "rgba"])
+def test_however_it_is_turned(tmp_path: Path, kind: str) -> None:
+    straight, _ = opened(on_grid(tmp_path / "on.tif", kind))
+    for number, turn in enumerate((SOUTH_UP, MIRRORED, MIRRORED * SOUTH_UP, EXCHANGED)):
+        path = tmp_path / f"{number}.tif"
+        with (
+            rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+            rasterio.open(tmp_path / "on.tif") as on,
+            rasterio.open(path, "w", **{**on.profile, "transform": on.transform * turn}) as out,
+        ):
+            out.colorinterp = on.colorinterp
+            out.write(turned(on.read(), number))
+            if kind == "mask":
+                out.write_mask(turned(on.read_masks(1), number))
+        source, raster = opened(path)
+        assert source.place == PLACE
+        assert source.raster.transform == straight.raster.transform
+        block = PLACE.children().aligned(512)
+        block = Window(block.row, block.col, 512, 512)
+        assert np.array_equal(source.read(block), straight.read(block)), turn
+        assert (raster.indexes, raster.nodata) == (straight.raster.indexes, straight.raster.nodata)
+
+
+def turned(bands: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
+    """Bands as a file holds them whose transform is turned so."""
+    if number == 3:
+        return np.swapaxes(bands, -1, -2)
+    rows, cols = (slice(None, None, -1 if number in flipped else 1) for flipped in ({0, 2}, {1, 2}))
+    return bands[..., rows, cols]
 
 
 def test_what_lies_beside_the_grid_is_warped(tmp_path: Path) -> None:
