@@ -10,7 +10,7 @@
     pyramid (engine)    native: 2x2 means of the source; deeper: window evaluation
     rendering, encoding bands, rescaling, colours; PNG to GeoTIFF; provenance in headers
 
-catalogue, layers, grid: sources by id, each as it is now, on the pixels of any grid.
+catalogue, layers, grid, footprint: sources by id, each as it is now, on the pixels of any grid.
 tile_request, tile_parameters, tile_pixels, versions: what a tile is. answers: 304, tile, refusal.
 uncertainty, deviation: how much samples differ. inspecting: one pixel. departure: who leaves.
 reader, source_route: titiler's own routes, in threads of their source; limits, parameters: what

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tileserver.catalogue import Catalogue
-from tileserver.documents.coverage import geographic_bounds
-from tileserver.errors import OutsideGrid
+from tileserver.documents.coverage import UNREACHED, geographic_bounds
 from tileserver.grid import WEB_MERCATOR
 from tileserver.layers import Layer, Source
 
@@ -41,5 +40,5 @@ def describe(catalogue: Catalogue, source: Source) -> dict[str, Any]:
 def _place(source: Source) -> tuple[list[float] | None, Layer | None]:
     try:
         return list(geographic_bounds(source)), source.layer(WEB_MERCATOR)
-    except OutsideGrid:
+    except UNREACHED:
         return None, None

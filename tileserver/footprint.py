@@ -106,7 +106,7 @@ def window_on(raster: Raster, grid: Grid, zoom: int) -> Window:
     bounds, limits = _bounds_on(raster, grid), grid.bounds
     bottom, top = max(bounds[1], limits[1]), min(bounds[3], limits[3])
     left, right = max(bounds[0], limits[0]), bounds[2]
-    if not grid.goes_round:
+    if not crosses(raster, grid):
         right = min(right, limits[2])
     if bottom >= top or left >= right:
         raise OutsideGrid
@@ -154,6 +154,8 @@ def _pixel_sizes(raster: Raster, grid: Grid) -> tuple[Values, NDArray[np.bool_]]
 
 def _bounds_on(raster: Raster, grid: Grid) -> Bounds:
     """A raster's bounds in the grid's CRS: its edges are followed."""
+    if raster.crs == grid.crs:
+        return raster.bounds
     extent = None
     if grid.goes_round or raster.crs.is_geographic:
         extent = geographic_extent(raster, grid.tms.rasterio_geographic_crs)

@@ -256,3 +256,17 @@ def test_titiler_s_routes_read_the_same_places(client: TestClient) -> None:
         for route in ("info", "info.geojson", "preview.png?max_size=64", "statistics"):
             assert client.get(f"/{name}/{route}").status_code == 200, (name, route)
     assert client.get("/across/info.geojson").json()["geometry"]["type"] == "MultiPolygon"
+
+
+@pytest.mark.parametrize(("lon", "lat"), [(-175.0, 3.0), (175.0, 3.0)])
+def test_a_pixel_of_either_end_can_be_inspected(client: TestClient, lon: float, lat: float) -> None:
+    found = client.get(f"/across/inspect/{lon},{lat}").json()
+    expected = PLACES["across"].values(np.array([lon]), np.array([lat]))[:, 0]
+    assert found["native"] == pytest.approx(expected, abs=12)
+    assert found["super_resolved"] == pytest.approx(expected, abs=25)
+
+
+def test_every_source_is_listed(client: TestClient) -> None:
+    answer = client.get("/sources.json")
+    assert answer.status_code == 200
+    assert [one["id"] for one in answer.json()] == [*PLACES, "disk"]

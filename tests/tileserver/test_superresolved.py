@@ -11,6 +11,7 @@ from pathlib import Path
 import morecantile
 import numpy as np
 import pytest
+from affine import Affine
 from morecantile import Tile
 from PIL import Image
 from rasterio.errors import RasterioIOError
@@ -19,6 +20,7 @@ from rio_tiler.io import Reader
 from starlette.testclient import TestClient
 
 from tests.support.changing import inverted
+from tests.support.earth import Place
 from tests.support.rasters import SCENE, cut, full_disk
 from tests.support.server import Service
 from tests.support.tiles import decoded, path_of
@@ -38,6 +40,30 @@ def test_a_picture_that_the_grid_does_not_reach_is_read_as_rio_tiler_reads_it(
         tile = ours.tile(4, 4, 3)
         assert np.array_equal(tile.array.data, plain.tile(4, 4, 3, **average).array.data)
         assert tile.array.max() == 100
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        Place("EPSG:4326", Affine(0.1, 0, 172, 0, -0.1, 10), waves=8),
+        Place("EPSG:4326", Affine(0.1, 0, 172, 0, 0.1, -10), waves=8),
+    ],
+)
+def test_it_reads_the_ends_of_the_world_and_rows_that_run_to_the_north(
+    tmp_path: Path, place: Place
+) -> None:
+    path = place.write(tmp_path / "place.tif")
+    with SuperResolvedReader(str(path)) as reader:
+        for zoom in (reader.maxzoom - 4, reader.maxzoom - 3):
+            for lon in (-175.0, 175.0):
+                tile = reader.tms.tile(lon, 3.0, zoom)
+                image = reader.tile(*tile)
+                at = reader.tms.xy(lon, 3.0)
+                col, row = ~image.transform * (at.x, at.y)
+                found = image.array[:, int(row), int(col)]
+                expected = place.values(np.array([lon]), np.array([3.0]))[:, 0]
+                assert not found.mask.any()
+                assert found.data == pytest.approx(expected, abs=12)
 
 
 @pytest.mark.filterwarnings("ignore:The dataset has no Overviews")

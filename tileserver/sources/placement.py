@@ -58,8 +58,8 @@ def readable_address(
     nobody says where it lies, and rasterio's errors.
     """
     configured = None if crs is None else _parsed(address, crs)
-    if dataset.transform.is_degenerate:
-        raise StartupError(f"{address.name}: its transform makes pixels without an area")
+    if not all(map(isfinite, dataset.transform[:6])) or dataset.transform.is_degenerate:
+        raise StartupError(f"{address.name}: has a transform that cannot be inverted")
     if not dataset.transform.is_identity:
         text = _placed(dataset, address, configured)
     elif dataset.gcps[0]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from affine import Affine
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 
@@ -79,7 +80,7 @@ def described(origin: Origin) -> Part:
                 tuple(index for index, _ in bands),
                 dataset.block_shapes[0],
             )
-    except RasterioError as error:
+    except (RasterioError, CPLE_BaseError) as error:
         raise StartupError(f"{name}: not a raster that GDAL reads") from error
 
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 import morecantile
 import pytest
+from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 from morecantile import Tile
 
+from tests.support.earth import Place
 from tileserver.app import open_catalogue
 from tileserver.errors import CommandError
 from tileserver.grid import Grid
 from tileserver.keeping import options
 from tileserver.keeping.area import TileRange, downward, tiles_of_bbox, tiles_of_source
-from tileserver.settings import Settings
+from tileserver.settings import Settings, read_settings
 
 MERCATOR = Grid(morecantile.tms.get("WebMercatorQuad"))
 
@@ -68,6 +71,30 @@ def test_a_source_has_the_tiles_that_touch_it(config_settings: Settings) -> None
             Tile(t.x + i, t.y + j, zoom) for t in found for i in (-1, 0, 1) for j in (-1, 0, 1)
         }
         assert found == {tile for tile in around if layer.touches(tile)}
+
+
+@pytest.mark.parametrize("bbox", [None, (-180, 0, -175, 5), (170, 0, 178, 5), (-180, -80, 180, 80)])
+def test_a_source_across_180_degrees_has_its_tiles_at_both_ends(
+    tmp_path: Path, bbox: tuple[float, float, float, float] | None
+) -> None:
+    place = Place("EPSG:4326", Affine(0.1, 0, 172, 0, -0.1, 10))
+    sources = {"it": {"path": str(place.write(tmp_path / "across.tif"))}}
+    cache = {"memory_bytes": 0, "disk_bytes": 0}
+    catalogue = open_catalogue(read_settings(None, {"sources": sources, "cache": cache}))
+    layer = catalogue["it"].layer("WebMercatorQuad")
+    for zoom in range(layer.max_zoom + 1):
+        expected = {
+            tile
+            for tile in (Tile(x, y, zoom) for x in range(2**zoom) for y in range(2**zoom))
+            if layer.touches(tile)
+        }
+        if bbox is not None:
+            expected &= tiles(tiles_of_bbox(MERCATOR, bbox, zoom), zoom)
+        found = tiles_of_source(layer, zoom, bbox)
+        moved = [Tile(tile.x % 2**zoom, tile.y, zoom) for tile in downward({zoom: found})]
+        assert set(moved) == expected
+        assert len(moved) == len(expected)
+    catalogue.close()
 
 
 @pytest.mark.parametrize("zooms", [[18, 19, 20, 21], [18, 21], [20]])

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from morecantile import Tile
 from PIL import Image
 from pmtiles.reader import MmapSource, Reader
@@ -20,12 +21,14 @@ from starlette.testclient import TestClient
 
 from cache import DiskStore, TileKey
 from tests.support.commands import call_overzoom, command_of
+from tests.support.earth import Place
 from tests.support.machine import needs_mount
 from tests.support.server import configured
 from tests.support.tiles import WEB_MERCATOR, block, mosaic, path_of
 from tests.support.waiting import wait_until
-from tileserver.app import make_app
-from tileserver.settings import Settings
+from tileserver.app import make_app, open_catalogue
+from tileserver.keeping.prerendering import Area, fill
+from tileserver.settings import Settings, read_settings
 
 MIDDLE = WEB_MERCATOR.tile(-110.643554, 44.955993, 20)
 BBOX = ",".join(
@@ -240,3 +243,23 @@ def test_what_cannot_be_exported_is_said_in_one_line(
     assert done.exit_code == 1
     assert reason in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_both_ends_of_the_world_are_prerendered(tmp_path: Path) -> None:
+    place = Place("EPSG:4326", Affine(0.1, 0, 172, 0, -0.1, 10))
+    sources = {"it": {"path": str(place.write(tmp_path / "across.tif"))}}
+    cache = {"folder": str(tmp_path / "cache"), "memory_bytes": 0}
+    settings = read_settings(None, {"sources": sources, "cache": cache, "extra_zooms": 1})
+    with closing(open_catalogue(settings)) as catalogue:
+        layer = catalogue["it"].layer("WebMercatorQuad")
+        zoom = layer.native_zoom
+        expected = {
+            tile
+            for tile in (Tile(x, y, zoom) for x in range(2**zoom) for y in range(2**zoom))
+            if layer.touches(tile)
+        }
+        area = Area("WebMercatorQuad", zooms=(zoom,))
+        counts = fill(catalogue, "it", area, "png", concurrency=4)
+    assert (counts.made, counts.failed) == (len(expected), 0)
+    assert set(stored(tmp_path / "cache")) == expected
+    assert {tile.x for tile in expected} >= {0, 2**zoom - 1}

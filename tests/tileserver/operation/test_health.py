@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import rasterio
+from affine import Affine
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
@@ -68,3 +70,32 @@ def test_a_failure_of_any_kind_while_warming_up_is_tried_again(
     with TestClient(app) as client:
         wait_until_ready(client)
     assert drawn == ["meadow", "meadow"]
+
+
+def test_sources_that_lie_nowhere_keep_no_other_from_being_served(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each is refused in a line of its own, and listed without what is not known."""
+    with rasterio.open(cut(tmp_path / "meadow.tif", "rgb")) as meadow:
+        profile = meadow.profile
+    bad = {
+        "flat": Affine(0.2, 0, 5e5, 0, 0, 5e6),
+        "endless": Affine(0.2, 0, float("inf"), 0, -0.2, 5e6),
+        "away": Affine(1e6, 0, 1e12, 0, -1e6, 1e12),
+    }
+    for name, transform in bad.items():
+        with rasterio.open(tmp_path / f"{name}.tif", "w", **{**profile, "transform": transform}):
+            pass
+    names = [*bad, "meadow"]
+    app = app_of(**{name: tmp_path / f"{name}.tif" for name in names})
+    with TestClient(app) as client:
+        wait_until_ready(client)
+        listed = client.get("/sources.json").json()
+        assert [one["id"] for one in listed] == names
+        assert [one["bounds"] is None for one in listed] == [True, True, True, False]
+        assert client.get("/meadow/tilejson.json").status_code == 200
+        for name in bad:
+            assert client.get(f"/{name}/tilejson.json").status_code in (404, 503), name
+            assert client.get(f"/{name}/0/0/0.png").status_code in (404, 503), name
+    assert "Traceback" not in caplog.text
+    assert "flat.tif: has a transform that cannot be inverted" in caplog.text

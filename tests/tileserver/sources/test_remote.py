@@ -15,6 +15,8 @@ import httpx
 import numpy as np
 import obstore
 import pytest
+import rasterio
+from affine import Affine
 from obstore.store import S3Store
 
 from tests.support.changing import inverted
@@ -70,6 +72,28 @@ def watched(url: str, host: str) -> Catalogue:
 def until_replaced(catalogue: Catalogue) -> None:
     old = catalogue["scene"]
     wait_until(lambda: catalogue["scene"] is not old)
+
+
+def test_a_remote_raster_whose_rows_run_to_the_north_is_followed_too(
+    store: FileServer, tmp_path: Path
+) -> None:
+    path = store.folder / "scene.tif"
+    with rasterio.open(path, "r+") as dataset:
+        dataset.transform = dataset.transform * Affine.translation(0, 300) * Affine.scale(1, -1)
+    local, extent = bands_of(raster_of(path))
+    catalogue = watched(f"{store.url}/scene.tif", store.host)
+    before = catalogue["scene"]
+    bands, _ = bands_of(before.raster)
+    assert before.raster.address.driver == "VRT"
+    assert np.array_equal(bands.read(extent), local.read(extent))
+    assert np.array_equal(bands.valid(extent), local.valid(extent))
+    assert {asked for _, asked, _ in store.asked} == {"/scene.tif"}
+    assert all(asked for method, _, asked in store.asked if method == "GET")
+    inverted(path, tmp_path / "scene.tif").replace(path)
+    until_replaced(catalogue)
+    changed, _ = bands_of(catalogue["scene"].raster)
+    assert np.array_equal(changed.read(extent), bands_of(raster_of(path))[0].read(extent))
+    catalogue.close()
 
 
 def test_a_remote_raster_equals_the_local_one_and_is_read_by_ranges(store: FileServer) -> None:
