@@ -26,6 +26,7 @@ from tileserver.layers import Layer, Source
 from tileserver.probing import windows_agree
 from tileserver.settings import Settings, SourceSettings, is_remote_address
 from tileserver.sources.aligned import AlignedSource, window_on_grid
+from tileserver.sources.band_roles import BandRoles
 from tileserver.sources.handles import Handles
 from tileserver.sources.locating import locate
 from tileserver.sources.memo import BlockMemory
@@ -69,7 +70,8 @@ class Opener:
         """
 
         def inspect() -> Raster:
-            return inspected(locate(settings, hosts), settings.range, crs=settings.crs)
+            roles = BandRoles(settings.bands, settings.nodata, settings.alpha)
+            return inspected(locate(settings, hosts), settings.range, crs=settings.crs, roles=roles)
 
         def make(raster: Raster, generation: int) -> Source:
             _log_range(id, raster)

@@ -75,13 +75,25 @@ class SourceSettings(_Frozen):
     assets: tuple[str, ...] = Field((), description="Assets of a STAC item; their bands in order.")
     range: tuple[float, float] | None = Field(
         None,
-        description="Values shown as black and white; default: the file's declared range, or "
-        "its type's.",
+        description="Values shown as black and white; default: all levels of 8-bit values, else "
+        "the file's exact statistics, else the 2nd to the 98th percentile. None is clipped.",
     )
     crs: str | None = Field(
         None,
         description="Its coordinate reference system (EPSG:32633, WKT or PROJ), in place of what "
         "the file says or does not say.",
+    )
+    bands: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (),
+        description="Numbers of the bands that are its picture, in order; default: all but alpha.",
+    )
+    nodata: float | None = Field(
+        None, description="The value of pixels without data, in place of what the file says."
+    )
+    alpha: Annotated[int, Field(ge=0)] | None = Field(
+        None,
+        description="Number of the band that says where there is data, 0 for none; default: the "
+        "file's, if it holds the values of a mask.",
     )
     title: str | None = Field(None, description="What people call it; default: its id.")
     attribution: str | None = Field(

@@ -160,9 +160,11 @@ def _ground_options(dataset: rasterio.DatasetReader) -> dict[str, Any]:
 def _warped(dataset: rasterio.DatasetReader, crs: CRS, **options: Any) -> str:
     """A warped virtual raster's XML, with what the dataset says of its bands."""
     with WarpedVRT(dataset, crs=crs, **options) as warped:
-        root = fromstring(_copied(warped))
+        root = fromstring(describe_as_virtual(warped))
     # Of alpha that was added the dataset knows nothing.
-    bands = zip(root.findall(BAND), fromstring(_copied(dataset)).findall(BAND), strict=False)
+    bands = zip(
+        root.findall(BAND), fromstring(describe_as_virtual(dataset)).findall(BAND), strict=False
+    )
     for band, own in bands:
         known = [child for child in own if child.tag in ABOUT_BANDS]
         band[:0] = [child for child in known if band.find(child.tag) is None]
@@ -171,7 +173,7 @@ def _warped(dataset: rasterio.DatasetReader, crs: CRS, **options: Any) -> str:
 
 def _described(dataset: rasterio.DatasetReader, crs: CRS, placed: Affine) -> str:
     """A virtual raster's XML: the dataset's pixels, and another place."""
-    root = fromstring(_copied(dataset))
+    root = fromstring(describe_as_virtual(dataset))
     for child in [child for child in root if child.tag in ("SRS", "GeoTransform", "GCPList")]:
         root.remove(child)
     system, place = Element("SRS"), Element("GeoTransform")
@@ -181,7 +183,8 @@ def _described(dataset: rasterio.DatasetReader, crs: CRS, placed: Affine) -> str
     return tostring(root, encoding="unicode")
 
 
-def _copied(dataset: rasterio.DatasetReader) -> str:
+def describe_as_virtual(dataset: rasterio.DatasetReader) -> str:
+    """The XML of a virtual raster that is a dataset as it is."""
     with MemoryFile(ext=".vrt") as file:
         rasterio.shutil.copy(dataset, file.name, driver="VRT")
         return bytes(file.getbuffer()).decode()

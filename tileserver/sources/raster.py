@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,11 +19,20 @@ from rasterio.windows import Window
 
 from cache.key import fingerprint
 from tileserver.errors import StartupError
+from tileserver.sources.band_roles import (
+    NO_ALPHA,
+    BandRoles,
+    find_opaque_value,
+    holds_a_mask,
+    readable_bands,
+)
 from tileserver.sources.members import Look
 from tileserver.sources.origin import Address, Origin, file_origin
 from tileserver.sources.placement import corners, readable_address
 from tileserver.sources.sidecars import names_overviews
 from tileserver.sources.value_range import RangeOrigin, find_value_range
+
+logger = logging.getLogger(__name__)
 
 REFERRING_DRIVERS = frozenset(
     {"VRT", "DERIVED", "GTI", "STACIT", "STACTA", "WMS", "WMTS", "WCS", "HTTP", "EEDAI"}
@@ -52,6 +62,8 @@ class Raster:
     range_origin: RangeOrigin
     alpha_index: int | None
     """The band that says where there is data, if one does."""
+    opaque_value: float | None
+    """Its value where all is covered by data."""
     nodata: float | None
     masked: bool
     """Whether pixels may have no data."""
@@ -104,11 +116,12 @@ def inspected(
     *,
     placed: bool = True,
     crs: str | None = None,
+    roles: BandRoles = BandRoles(),  # noqa: B008  # immutable
 ) -> Raster:
     """Read a raster's description; raises StartupError in one line that names it.
 
     placed: whether it must say where on Earth it lies; then it is read as `placement` describes,
-    else as it is. crs: its CRS, in place of what the file says.
+    else as it is. crs, roles: its CRS and bands, in place of what the file says.
     """
     address = origin.address
     try:
@@ -117,6 +130,11 @@ def inspected(
         digest = origin.digest()
         with address.environment(), opened_anew(address) as dataset:
             _check_driver(dataset, address)
+            chosen = readable_bands(dataset, address, roles)
+            if chosen is not None:
+                banded = replace(origin, address=chosen)
+                raster = inspected(banded, value_range, placed=placed, crs=crs)
+                return replace(raster, fingerprint=fingerprint(raster.fingerprint, roles))
             plain = readable_address(dataset, address, crs) if placed else None
             if plain is not None:
                 raster = inspected(replace(origin, address=plain), value_range, placed=False)
@@ -129,6 +147,13 @@ def inspected(
             alpha = [index for index in dataset.indexes if index not in indexes]
             if not indexes:
                 raise StartupError(f"{address.name}: has no band but alpha")
+            if alpha and address.driver != "VRT" and not holds_a_mask(dataset, alpha[0]):
+                logger.warning(
+                    "%s: band %d is called alpha but holds no mask: it is data (`alpha: %d` makes "
+                    "it one)", address.name, alpha[0], alpha[0],
+                )  # fmt: skip
+                plain_bands = BandRoles(alpha=NO_ALPHA)
+                return inspected(origin, value_range, placed=placed, crs=crs, roles=plain_bands)
             known = replace(address, driver=dataset.driver)
             found = find_value_range(dataset, indexes, value_range, partial(_open_overview, known))
             return Raster(
@@ -144,6 +169,7 @@ def inspected(
                 (found.low, found.high),
                 found.origin,
                 alpha[0] if alpha else None,
+                find_opaque_value(dataset, alpha[0]) if alpha else None,
                 dataset.nodata,
                 _masked(dataset),
                 tuple(dataset.colorinterp[index - 1] for index in indexes),

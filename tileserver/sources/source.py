@@ -80,7 +80,7 @@ class GridSource:
             alpha = self.raster.alpha_index or handle.vrt.count
             pixels = handle.vrt.read(indexes=(*self.raster.indexes, alpha), window=part)
         values = scaled(pixels[:-1], self.raster)
-        valid = pixels[-1] > _opaque(pixels.dtype) / 2
+        valid = pixels[-1] > (self.raster.opaque_value or _opaque(pixels.dtype)) / 2
         if pixels.dtype.kind == "f":
             valid &= np.isfinite(values).all(axis=0)
         if not valid.all():

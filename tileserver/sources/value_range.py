@@ -73,7 +73,7 @@ def find_value_range(
     declared = _declared(dataset, indexes)
     if declared is not None and not wide_integers:
         return ValueRange(*declared, RangeOrigin.DECLARED)
-    values = _measured_values(dataset, indexes, open_overview)
+    values = read_values(dataset, indexes, open_overview)
     if wide_integers and values.size and np.abs(values).max() > EXACT_LIMIT:
         raise StartupError(
             f"{dataset.name}: has {dtype} values beyond {EXACT_LIMIT}, which are not kept exactly; "
@@ -100,10 +100,12 @@ def _declared(
     return min(low for low, _ in pairs), max(high for _, high in pairs)
 
 
-def _measured_values(
-    dataset: rasterio.DatasetReader, indexes: tuple[int, ...], open_overview: OpenOverview
+def read_values(
+    dataset: rasterio.DatasetReader,
+    indexes: tuple[int, ...],
+    open_overview: OpenOverview | None = None,
 ) -> NDArray[np.float64]:
-    """Valid values of all bands, (N,): all of them, or as many as say enough of a large raster."""
+    """Valid values of bands, (N,): all of them, or as many as say enough of a large raster."""
     if dataset.width * dataset.height * len(indexes) <= FEW_VALUES:
         return _valid_values(dataset, indexes, None)
     levels = list(enumerate(dataset.overviews(indexes[0])))
@@ -112,7 +114,8 @@ def _measured_values(
         for level, factor in levels
         if min(dataset.width, dataset.height) // factor >= BLOCK_PX
     ]
-    for level in large[-1:]:
+    for level in large[-1:] if open_overview is not None else ():
+        assert open_overview is not None
         with open_overview(level) as overview:
             if overview.width * overview.height * len(indexes) <= FEW_VALUES:
                 return _valid_values(overview, indexes, None)
