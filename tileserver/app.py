@@ -55,7 +55,7 @@ def make_app(settings: Settings) -> FastAPI:
     renderer, operation = open_renderer(catalogue, store, metrics), settings.operation
     readers = Readers(MAX_READS, settings.deadline_seconds, ROUTE_READERS)
     scheduler = renderer.scheduler
-    metrics.watch(scheduler, store.tiers, renderer.cluster)
+    metrics.watch(scheduler, store.tiers, renderer.cluster, store.limits.values())
     health = Health(catalogue, lambda: scheduler.running_since, operation.hang_seconds)
 
     @asynccontextmanager

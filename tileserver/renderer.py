@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -37,6 +37,11 @@ from tileserver.versions import version
 
 MAX_READS = 512
 """Reads of one source that may wait; a read of the demo scene takes 10 ms."""
+
+ENCODERS = 2
+"""Threads that encode; PNG and JPEG leave the interpreter's lock."""
+STORE_CALLS = 8
+"""Tiles that are looked for, or put, at a time; a tier hangs for two seconds at most."""
 
 CHANGE_POLL_SECONDS = 0.1
 
@@ -72,8 +77,9 @@ class Renderer:
         self._readers = Readers(MAX_READS, settings.deadline_seconds)
         # Apart, so that a tile that is drawn does not wait for the reads of those that are not.
         self._lookers = Readers(MAX_READS, settings.deadline_seconds)
-        # Cache and encoding apart, so that a slow read never holds up a tile that is there.
-        self._quick = ThreadPoolExecutor(2, thread_name_prefix="store")
+        # Apart from each other: encoding computes, stores wait, each in bounds (cache.time_limit).
+        self._encoders = ThreadPoolExecutor(ENCODERS, thread_name_prefix="encode")
+        self._stores = ThreadPoolExecutor(STORE_CALLS, thread_name_prefix="store")
 
     def request(
         self,
@@ -191,14 +197,15 @@ class Renderer:
         self.scheduler.close()
         self._readers.close()
         self._lookers.close()
-        self._quick.shutdown()
+        self._encoders.shutdown()
+        self._stores.shutdown()
         self.store.close()
 
     async def _found_or_made(self, request: TileRequest, path: str) -> Rendered:
         clock = Clock()
 
         async def found() -> Rendered | None:
-            stored = await self._run_quick(self.store.get, path)
+            stored = await _run(self._stores, self.store.get, path)
             clock.lap("cache")
             return None if stored is None else Rendered(*stored, clock.milliseconds)
 
@@ -217,7 +224,11 @@ class Renderer:
         else:
             values, valid = await self._drawn(request, clock)
         await self.check_unchanged(request.source)
-        content = await self._run_quick(self._finished, request, values, valid, path, clock)
+        content, kept = await _run(
+            self._encoders, self._finished, request, values, valid, path, clock
+        )
+        # Not dropped with a waiter that leaves: what was made is kept.
+        await asyncio.shield(asyncio.wrap_future(kept))
         return Rendered(content, None, clock.milliseconds)
 
     async def _drawn(self, request: TileRequest, clock: Clock) -> tuple[Pixels, Mask]:
@@ -239,15 +250,20 @@ class Renderer:
         clock.lap("interpolate")
         return pixels, valid
 
-    async def _run_quick(self, work: Callable[..., Value], *arguments: object) -> Value:
-        return await asyncio.get_running_loop().run_in_executor(self._quick, work, *arguments)
-
     def _finished(
         self, request: TileRequest, values: Pixels, valid: Mask, path: str, clock: Clock
-    ) -> bytes:
-        """Encode, keep and count; all of it in one thread, since a waiter may leave meanwhile."""
+    ) -> tuple[bytes, Future[None]]:
+        """The encoded tile and its way into the stores, which begins whoever leaves meanwhile."""
         content = encoded(request, values, valid)
-        self.store.put(path, content)
         clock.lap("encode")
-        self.metrics.computed(request.origin, clock.milliseconds)
-        return content
+        return content, self._stores.submit(self._keep, request.origin, path, content, clock)
+
+    def _keep(self, origin: str, path: str, content: bytes, clock: Clock) -> None:
+        """Keep and count a tile."""
+        self.store.put(path, content)
+        clock.lap("store")
+        self.metrics.computed(origin, clock.milliseconds)
+
+
+async def _run(pool: ThreadPoolExecutor, work: Callable[..., Value], *arguments: object) -> Value:
+    return await asyncio.get_running_loop().run_in_executor(pool, work, *arguments)

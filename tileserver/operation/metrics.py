@@ -21,7 +21,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
-from cache import ClusterFlight, Store
+from cache import ClusterFlight, Store, TimeLimit
 
 KINDS = ("native", "super-resolved", "interpolated", "uncertainty", "fallback", "other")
 """What an answer's pixels are (X-Overzoom); other: anything but a tile."""
@@ -125,11 +125,16 @@ class Metrics:
         self._child(self._refused, reason).inc()
 
     def watch(
-        self, queue: Queue, stores: Iterable[Store], cluster: ClusterFlight | None = None
+        self,
+        queue: Queue,
+        stores: Iterable[Store],
+        cluster: ClusterFlight | None = None,
+        limits: Iterable[TimeLimit] = (),
     ) -> None:
-        """Read what the queue, the stores and the leases know whenever figures are asked for."""
+        """Read what queue, stores, leases and time limits know whenever metrics are asked for."""
         watched = self._watched
         watched.queue, watched.stores, watched.cluster = queue, tuple(stores), cluster
+        watched.limits = tuple(limits)
 
     def text(self) -> bytes:
         """Everything, in Prometheus' text format."""
@@ -188,6 +193,7 @@ class _Watched:
         self.queue: Queue = Empty()
         self.stores: tuple[Store, ...] = ()
         self.cluster: ClusterFlight | None = None
+        self.limits: tuple[TimeLimit, ...] = ()
 
     def collect(self) -> Iterator[Metric]:
         build = GaugeMetricFamily("overzoom_build_info", "What runs.", labels=list(self.build))
@@ -215,7 +221,14 @@ class _Watched:
             if isinstance(store, Bounded):
                 used.add_metric([store.name], store.used_bytes)
                 evicted.add_metric([store.name], store.evicted)
-        yield from (used, evicted, dropped)
+        skipped = CounterMetricFamily(
+            "overzoom_cache_skipped_calls",
+            "Calls of a tier skipped because it did not answer in time.",
+            labels=["tier"],
+        )
+        for limit in self.limits:
+            skipped.add_metric([limit.name], limit.skipped)
+        yield from (used, evicted, dropped, skipped)
 
     def _services(self) -> Iterator[Metric]:
         away = GaugeMetricFamily(
@@ -225,6 +238,7 @@ class _Watched:
             "overzoom_service_failures", "Calls that failed.", labels=["service"]
         )
         breakers = [breaker for store in self.stores for breaker in store.breakers]
+        breakers += [limit.breaker for limit in self.limits]
         if self.cluster is not None:
             breakers.append(self.cluster.leases.breaker)
         for breaker in breakers:
