@@ -62,6 +62,8 @@ class Breaker:
         if self._resting_until is None:
             return
         with self._lock:
+            if self._resting_until is None:  # another thread has said so
+                return
             self._resting_until = None
         logger.warning("%s: in use again", self.name)
 

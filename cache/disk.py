@@ -116,7 +116,7 @@ class DiskStore(Store):
         if len(content) + BLOCK_BYTES > self.max_bytes:
             return
         try:
-            if not self.folder.exists():
+            if not (self.folder / TAG).exists():  # nothing is ever written before the tag
                 self._claim()
             _write(path, content)
         except OSError as error:
@@ -184,16 +184,18 @@ class DiskStore(Store):
             self._evicted.add(self._removed(key))  # another thread may have been quicker
 
     def _claim(self) -> None:
+        """Make the folder and tag it; raises OSError. Others may do the same at the same time."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        names = set(os.listdir(self.folder))
+        names, tag = set(os.listdir(self.folder)), self.folder / TAG
         if TAG in names:
             return
-        if names - NEW_VOLUME:
+        if names - NEW_VOLUME and not tag.exists():  # else another was quicker, and wrote more
             raise FileExistsError(
                 f"{self.folder}: holds files but no {TAG}, so it is no cache: name another "
                 "folder, or empty it"
             )
-        (self.folder / TAG).write_text(TAG_TEXT)
+        with suppress(FileExistsError), tag.open("x") as file:
+            file.write(TAG_TEXT)
 
     def _look(self) -> None:
         """Learn what is in the folder, and clear what was broken off or is too old."""

@@ -142,8 +142,9 @@ class Metrics:
 
     def status(self) -> dict[str, Any]:
         """The few figures that a viewer shows."""
-        asked, spent = len(self._recent_tiers), self._recent_milliseconds
-        tiers = Counted(tier for tier in self._recent_tiers if tier is not None)
+        # Copied first: other threads go on adding.
+        recent, spent = self._recent_tiers.copy(), self._recent_milliseconds.copy()
+        asked, tiers = len(recent), Counted(tier for tier in recent if tier is not None)
         return {
             **self.build,
             "uptime_seconds": round(time.time() - self._started),
