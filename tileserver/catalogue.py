@@ -187,6 +187,11 @@ class Catalogue:
         """The open handles of all sources."""
         return self._opener.handles
 
+    @property
+    def slow_looks(self) -> int:
+        """Looks for changes that have been under way for long: they may hang."""
+        return self._watch.slow
+
     def __getitem__(self, id: str) -> Source:
         """The source as it is now, or as it was last read; takes no time.
 

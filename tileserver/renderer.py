@@ -38,6 +38,8 @@ from tileserver.versions import version
 MAX_READS = 512
 """Reads of one source that may wait; a read of the demo scene takes 10 ms."""
 
+LOOKERS = 8
+"""Threads that look whether what was read is still there, of all sources."""
 ENCODERS = 2
 """Threads that encode; PNG and JPEG leave the interpreter's lock."""
 STORE_CALLS = 8
@@ -76,7 +78,7 @@ class Renderer:
         self.flights: SingleFlight[Rendered] = SingleFlight()
         self._readers = Readers(MAX_READS, settings.deadline_seconds)
         # Apart, so that a tile that is drawn does not wait for the reads of those that are not.
-        self._lookers = Readers(MAX_READS, settings.deadline_seconds)
+        self._lookers = Readers(MAX_READS, settings.deadline_seconds, threads=LOOKERS)
         # Apart from each other: encoding computes, stores wait, each in bounds (cache.time_limit).
         self._encoders = ThreadPoolExecutor(ENCODERS, thread_name_prefix="encode")
         self._stores = ThreadPoolExecutor(STORE_CALLS, thread_name_prefix="store")
@@ -192,6 +194,11 @@ class Renderer:
         """The tile where it lies in memory: cheap enough for an event loop."""
         content = self.store.get_fast(path)
         return None if content is None else Rendered(content, self.store.tiers[0].name)
+
+    @property
+    def slow_reads(self) -> int:
+        """Reads of sources that have been under way for long: they may hang."""
+        return self._readers.slow + self._lookers.slow
 
     def close(self) -> None:
         self.scheduler.close()

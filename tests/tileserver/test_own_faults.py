@@ -54,7 +54,8 @@ def test_it_is_answered_and_logged_as_one(
 
 
 @pytest.mark.parametrize(
-    "query", ["bidx=9", "expression=b1%2F", "colormap=%7B%22a%22:1%7D", "rescale=x", "dst_crs=EPSG:1"]
+    "query",
+    ["bidx=9", "expression=b1%2F", "colormap=%7B%22a%22:1%7D", "rescale=x", "dst_crs=EPSG:1"],
 )
 def test_what_titiler_cannot_use_stays_the_client_s(client: TestClient, query: str) -> None:
     assert client.get(f"/yellowstone/preview.png?{query}").status_code in (400, 422)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter as Counted
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from statistics import median
 from typing import Any, Protocol, runtime_checkable
@@ -130,11 +130,12 @@ class Metrics:
         stores: Iterable[Store],
         cluster: ClusterFlight | None = None,
         limits: Iterable[TimeLimit] = (),
+        slow_reads: Callable[[], int] = lambda: 0,
     ) -> None:
-        """Read what queue, stores, leases and time limits know whenever metrics are asked for."""
+        """Read what all these know of themselves whenever metrics are asked for."""
         watched = self._watched
         watched.queue, watched.stores, watched.cluster = queue, tuple(stores), cluster
-        watched.limits = tuple(limits)
+        watched.limits, watched.slow_reads = tuple(limits), slow_reads
 
     def text(self) -> bytes:
         """Everything, in Prometheus' text format."""
@@ -195,6 +196,7 @@ class _Watched:
         self.stores: tuple[Store, ...] = ()
         self.cluster: ClusterFlight | None = None
         self.limits: tuple[TimeLimit, ...] = ()
+        self.slow_reads: Callable[[], int] = lambda: 0
 
     def collect(self) -> Iterator[Metric]:
         build = GaugeMetricFamily("overzoom_build_info", "What runs.", labels=list(self.build))
@@ -204,6 +206,11 @@ class _Watched:
         yield GaugeMetricFamily("overzoom_queue_windows", "Before the denoiser.", queue.waiting)
         yield CounterMetricFamily("overzoom_departed_windows", "Nobody stayed.", queue.departed)
         yield CounterMetricFamily("overzoom_shed_windows", "Would have been late.", queue.shed)
+        yield GaugeMetricFamily(
+            "overzoom_slow_reads",
+            "Reads of sources and polls for changes under way for more than 2 s: they may hang.",
+            self.slow_reads(),
+        )
         yield from self._tiers()
         yield from self._services()
         if self.cluster is not None:
