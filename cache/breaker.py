@@ -80,7 +80,7 @@ class Breaker:
         return value
 
 
-def brief(error: Exception) -> str:
+def brief(error: BaseException) -> str:
     """The first line of an error, without what a URL in it may carry behind its `?`."""
     first = (str(error).splitlines() or [""])[0]
     return f"{type(error).__name__}: " + re.sub(r"[?]\S*", "?...", first)

@@ -202,6 +202,14 @@ class Catalogue:
         except KeyError:
             raise UnknownSource from None
 
+    def failure(self, id: str) -> Exception | None:
+        """Why the last look at a source found nothing to read, if it did not."""
+        return self._tracked[id].failure
+
+    def look(self, id: str) -> None:
+        """Look at a source now, unless somebody does."""
+        self._tracked[id].look()
+
     def sources(self) -> list[Source]:
         """All that were ever read, in the order of the configuration."""
         return [each.item for each in self._tracked.values() if each.item is not None]

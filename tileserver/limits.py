@@ -20,6 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from titiler.core.errors import DEFAULT_STATUS_CODES
 
+from tileserver.departure import note_arrival
 from tileserver.errors import BodyTooLarge, BodyTooSlow, Departed, OutOfRange
 from tileserver.parameters import check_parameters
 from tileserver.source_route import SourceRoute
@@ -72,6 +73,7 @@ async def check_features(request: Request) -> None:
     try:
         async with asyncio.timeout(BODY_SECONDS):
             document = await request.json()  # kept by the request: parsed once
+        note_arrival(request.scope)  # it is all there only now
     except TimeoutError:
         raise BodyTooSlow from None
     except ClientDisconnect:

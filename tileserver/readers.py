@@ -66,9 +66,10 @@ class Readers:
         """
         reads = self._sources.setdefault(source_id, _Reads())
         if self._hang(reads):
-            raise SourceUnavailable
+            hang = f"{self.share} reads of it hang for more than {self.hang_seconds:g} s"
+            raise SourceUnavailable from TimeoutError(hang)
         if self._closed or reads.asked >= self.max_waiting:
-            raise Overloaded
+            raise Overloaded from RuntimeError(f"{reads.asked} reads of it are under way or wait")
         read = _Read(partial(work, *arguments), asyncio.get_running_loop().create_future())
         reads.waiting.append(read)
         self._begin()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -157,11 +156,17 @@ class Renderer:
         return await self.flights.run(path, lambda: self._found_or_made(request, path))
 
     async def current(self, request: TileRequest) -> TileRequest:
-        """The same tile of the source's next version; raises SourceUnavailable where none comes."""
-        deadline = time.monotonic() + self.catalogue.settings.deadline_seconds
-        while self.catalogue[request.source.id] is request.source:
-            if time.monotonic() > deadline:
-                raise SourceUnavailable
+        """The same tile of the source's next version, as soon as there is one.
+
+        Raises SourceUnavailable where its files cannot be read, Overloaded where nobody can look.
+        """
+        id = request.source.id
+        if not request.source.raster.origin.remote:
+            await self._lookers.run(id, self.catalogue.look, id)
+        while self.catalogue[id] is request.source:
+            failure = self.catalogue.failure(id)
+            if failure is not None:
+                raise SourceUnavailable from failure
             await asyncio.sleep(CHANGE_POLL_SECONDS)
         return self.request(
             request.source.id,
@@ -188,7 +193,7 @@ class Renderer:
         Raises SourceUnavailable and Overloaded where nobody can look.
         """
         if not await self._lookers.run(source.id, source.unchanged):
-            raise SourceChanged
+            raise SourceChanged from OSError("its files have changed since they were read")
 
     def fast(self, path: str) -> Rendered | None:
         """The tile where it lies in memory: cheap enough for an event loop."""

@@ -129,7 +129,7 @@ class Shelf:
                 if handle is None:
                     handle = open()
                     if not self.unchanged():
-                        raise SourceChanged
+                        raise SourceChanged from OSError("its files have changed")
                 yield handle
         except BaseException:
             if handle is not None:

@@ -62,7 +62,7 @@ class Tracked(Generic[Item]):
     def current(self) -> Item:
         """The latest version; raises SourceUnavailable where there never was one."""
         if self.item is None:
-            raise SourceUnavailable
+            raise SourceUnavailable from self.failure
         return self.item
 
     def required(self) -> Self:
