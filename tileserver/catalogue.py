@@ -25,6 +25,7 @@ from tileserver.layers import Layer, Source
 from tileserver.probing import windows_agree
 from tileserver.settings import Settings, SourceSettings, is_remote_address
 from tileserver.sources.aligned import AlignedSource, window_on_grid
+from tileserver.sources.footprints import Footprints
 from tileserver.sources.handles import Handles
 from tileserver.sources.locating import locate
 from tileserver.sources.memo import BlockMemory
@@ -72,12 +73,14 @@ class Opener:
         def make(raster: Raster, generation: int) -> Source:
             if generation > 0:
                 self.memory.forget((id, str(generation - 1)))
-            shelf = self.handles.of(raster, changed)
+            shelf = self.handles.of(raster, changed, alone)
             return Source(id, settings, shelf, self.grids, self._layer, generation)
 
+        def alone() -> bool:
+            return self.check_seconds(tracked) == 0
+
         def changed() -> None:
-            nobody_else_looks = self.check_seconds(tracked) == 0
-            if nobody_else_looks and not tracked.current.raster.origin.remote:
+            if alone() and not tracked.current.raster.origin.remote:
                 tracked.look()
 
         tracked = Tracked(id, inspect, make)
@@ -129,7 +132,8 @@ class Opener:
 
         samples = Samples(settings.noise_seeds, settings.detail_of(source.settings), pyramid)
         overviews = Overviews(source.shelf, grid, native) if place is None else None
-        return Layer(grid, native, deepest, bands, base.extent, samples, overviews)
+        footprints = Footprints(raster, grid, native + 1)
+        return Layer(grid, native, deepest, bands, base.extent, samples, overviews, footprints)
 
 
 class Catalogue:

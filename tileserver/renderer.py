@@ -187,12 +187,12 @@ class Renderer:
         """
         return await self._drawn(request, Clock())
 
-    async def check_unchanged(self, source: Source) -> None:
-        """Raises SourceChanged where what was read of a source may be of two versions.
+    async def check_unchanged(self, request: TileRequest) -> None:
+        """Raises SourceChanged where what was read for a tile may be of two versions.
 
         Raises SourceUnavailable and Overloaded where nobody can look.
         """
-        if not await self._lookers.run(source.id, source.unchanged):
+        if not await self._lookers.run(request.source.id, request.unchanged):
             raise SourceChanged from OSError("its files have changed since they were read")
 
     def fast(self, path: str) -> Rendered | None:
@@ -235,7 +235,7 @@ class Renderer:
             clock.lap("read")
         else:
             values, valid = await self._drawn(request, clock)
-        await self.check_unchanged(request.source)
+        await self.check_unchanged(request)
         content, kept = await _run(
             self._encoders, self._finished, request, values, valid, path, clock
         )

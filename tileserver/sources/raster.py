@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,10 +67,14 @@ class Raster:
     parts: tuple[object, ...]
     """Masks, colours and overviews, as every handle has to show them."""
 
-    def unchanged(self) -> bool:
-        """Whether its files still look as they did when it was inspected."""
+    def unchanged(self, members: Sequence[int] | None = None) -> bool:
+        """Whether its files still look as they did when it was inspected.
+
+        members: the numbers of those that are looked at; None: all.
+        """
+        known = self.signature if members is None else tuple(self.signature[n] for n in members)
         try:
-            return self.origin.last_signature() == self.signature
+            return self.origin.last_looks(members) == known
         except OSError:
             return False
 

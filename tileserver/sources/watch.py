@@ -78,7 +78,7 @@ class Tracked(Generic[Item]):
         try:
             self._look()
         except (OSError, OverzoomError) as error:
-            if self.item is not None and self.failure is None:
+            if self.item is not None and str(self.failure) != str(error):
                 logger.warning("%s: cannot be read at present (%s)", self.name, error)
             self.failure = error
             self.failures += 1
