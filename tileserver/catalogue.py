@@ -29,6 +29,7 @@ from tileserver.sources.footprints import Footprints
 from tileserver.sources.handles import Handles
 from tileserver.sources.locating import locate
 from tileserver.sources.memo import BlockMemory
+from tileserver.sources.origin import in_threads
 from tileserver.sources.overviews import Overviews
 from tileserver.sources.raster import Raster, inspected
 from tileserver.sources.source import Bands, GridSource
@@ -155,10 +156,11 @@ class Catalogue:
         self._opener = Opener(settings, checkpoint, grids)
         self.grids = self._opener.grids
         self._fingerprints: dict[Sample, str] = {}
-        self._tracked = {
-            id: self._opener.tracked(id, source, settings.remote_hosts)
-            for id, source in settings.sources.items()
-        }
+        opened = in_threads(
+            lambda name: self._opener.tracked(name, settings.sources[name], settings.remote_hosts),
+            list(settings.sources),
+        )
+        self._tracked = dict(zip(settings.sources, opened, strict=True))
         self._check_opened(every)
         self._watch = Watch([*self._tracked.values()], self._opener.check_seconds)
         weakref.finalize(self, self._watch.close)

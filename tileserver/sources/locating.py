@@ -10,7 +10,7 @@ from tileserver.pictures import picture_files
 from tileserver.settings import SourceSettings, is_remote_address
 from tileserver.sources.listings import listed
 from tileserver.sources.members import LocalFile, LocalFolder, Member
-from tileserver.sources.origin import Address, Origin, Placed, file_origin, in_threads
+from tileserver.sources.origin import Address, Origin, file_origin, in_threads, joined
 from tileserver.sources.remote import remote_origin
 from tileserver.sources.upstream import upstream_origin
 from tileserver.sources.virtual import Part, band_on_band, described, side_by_side
@@ -36,7 +36,7 @@ def locate(settings: SourceSettings, hosts: Set[str] = frozenset()) -> Origin:
         folders = sorted({path, *(file.parent for file in files)})
         parts = in_threads(lambda file: described(file_origin(file)), files)
         listing = [LocalFolder(folder) for folder in folders]
-        return _joined(side_by_side(str(path), parts), listing, parts, placed=True)
+        return _joined(side_by_side(str(path), parts), listing, parts)
     if path.suffix.lower() in (".json", ".geojson"):
         return _listed(path, settings, hosts)
     if path.suffix.lower() == ".vrt":
@@ -65,16 +65,10 @@ def _listed(path: Path, settings: SourceSettings, hosts: Set[str]) -> Origin:
     references, bands = listed(path, settings.assets)
     parts = in_threads(lambda name: described(referred(path, name, hosts)), references)
     address = (band_on_band if bands else side_by_side)(str(path), parts)
-    return _joined(address, [LocalFile(path)], parts, placed=not bands)
+    return _joined(address, [LocalFile(path)], parts)
 
 
-def _joined(
-    address: Address, listing: Sequence[Member], parts: Sequence[Part], *, placed: bool
-) -> Origin:
-    """placed: whether each part has a place of its own."""
-    members, places = [*listing], []
-    for part in parts:
-        numbers = range(len(members), len(members) + len(part.origin.members))
-        places.append(Placed(part.bounds, numbers))
-        members += part.origin.members
-    return Origin(address, tuple(members), tuple(places) if placed else ())
+def _joined(address: Address, listing: Sequence[Member], parts: Sequence[Part]) -> Origin:
+    return joined(
+        address, listing, [part.origin for part in parts], [part.bounds for part in parts]
+    )

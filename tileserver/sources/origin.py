@@ -20,6 +20,8 @@ SIDE_BY_SIDE = 8
 FEW = 4
 """Fewer are not worth the threads."""
 
+Bounds = tuple[float, float, float, float]
+"""Left, bottom, right, top."""
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 
@@ -46,8 +48,8 @@ class Address:
 class Placed:
     """A raster of a mosaic: where it lies, and which members it consists of."""
 
-    bounds: tuple[float, float, float, float]
-    """Left, bottom, right, top in the mosaic's CRS."""
+    bounds: Bounds
+    """In the mosaic's CRS."""
     members: range
     """Their numbers among the origin's."""
 
@@ -91,6 +93,22 @@ class Origin:
         """A digest of the members' content: a file's own, or of all in their order."""
         digests = [digest for digest in in_threads(_digest, self.members) if digest]
         return digests[0] if len(digests) == 1 else fingerprint(*digests)
+
+
+def joined(
+    address: Address,
+    listing: Sequence[Member],
+    parts: Sequence[Origin],
+    bounds: Sequence[Bounds | None],
+) -> Origin:
+    """One raster of many; bounds: of each in the CRS, None where any may lie anywhere."""
+    members, placed = [*listing], []
+    for part, place in zip(parts, bounds, strict=True):
+        numbers = range(len(members), len(members) + len(part.members))
+        members += part.members
+        if place is not None:
+            placed.append(Placed(place, numbers))
+    return Origin(address, tuple(members), tuple(placed) if len(placed) == len(parts) else ())
 
 
 def _digest(member: Member) -> str:

@@ -22,7 +22,7 @@ from rasterio.windows import Window as RasterWindow
 from cache.breaker import brief
 from engine.window import Window
 from tileserver.errors import StartupError
-from tileserver.sources.origin import Address, Origin
+from tileserver.sources.origin import Address, Bounds, Origin
 from tileserver.sources.raster import REFERRING_DRIVERS, opened_anew
 
 OPTIONS = (("VRT_SHARED_SOURCE", "0"),)
@@ -59,7 +59,7 @@ class Part:
     block: tuple[int, int]
 
     @property
-    def bounds(self) -> tuple[float, float, float, float]:
+    def bounds(self) -> Bounds:
         """Left, bottom, right and top, a pixel wider: it may be moved by half of one."""
         x, y = self.transform.a, self.transform.e
         left, top = self.transform.c - x, self.transform.f - y

@@ -113,7 +113,7 @@ def _looks_like(raster: Raster) -> bool:
         return False
 
 
-class Watch:
+class Watch(Generic[Item]):
     """Calls `look` of every item about every so many seconds, in threads of its own.
 
     An item waits for its last look, never in a queue. A look that takes long may hang: it is

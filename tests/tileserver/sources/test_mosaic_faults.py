@@ -15,7 +15,7 @@ from morecantile import Tile
 from starlette.testclient import TestClient
 
 from tests.support.changing import LONG_AGO, aged, inverted
-from tests.support.members import mosaic_json
+from tests.support.members import mosaic_json, raster_of
 from tests.support.rasters import cut
 from tests.support.tiles import WEB_MERCATOR, path_of
 from tests.support.waiting import LIMIT_SECONDS, wait_until
@@ -115,7 +115,7 @@ def test_a_member_that_is_half_overwritten_takes_its_own_tiles_alone(
     client, member = serve(), folder / "2.tif"
     catalogue, tile = catalogue_of(client), middle(member)
     assert client.get(path_of(tile, "m")).status_code == 200
-    whole = shutil.copy(member, tmp_path / "whole.tif")
+    whole = Path(shutil.copy(member, tmp_path / "whole.tif"))
     half_copied(whole, member)
     wait_until(lambda: catalogue.failure("m"))
     answer = client.get(path_of(tile, "m", "webp"))
@@ -138,6 +138,28 @@ def test_a_half_written_list_of_members_leaves_the_last_version_serving(
     listing.write_text(listing.read_text()[:50])
     wait_until(lambda: catalogue.failure("m"))
     assert client.get(path_of(tile, "m", "webp")).status_code == 200
+
+
+def test_a_virtual_raster_s_members_are_looked_at_by_their_places(
+    serve: Callable[..., TestClient], folder: Path, tmp_path: Path
+) -> None:
+    one = raster_of(folder, mosaic=True)
+    document = folder / "all.vrt"
+    document.write_text(one.origin.address.text)
+    virtual = raster_of(document)
+    assert [part.bounds for part in virtual.origin.parts] == [
+        pytest.approx(part.bounds) for part in one.origin.parts[::-1]
+    ]
+    client = serve(sources={"m": {"path": str(document)}})
+    catalogue = catalogue_of(client)
+    whole = Path(shutil.copy(folder / "2.tif", tmp_path / "whole.tif"))
+    half_copied(whole, folder / "2.tif")
+    wait_until(lambda: catalogue.failure("m"))
+    statuses = [
+        client.get(path_of(middle(tmp_path / name), "m")).status_code
+        for name in ("whole.tif", "parts/0.tif", "parts/4.tif")
+    ]
+    assert statuses == [503, 200, 200]
 
 
 def test_where_nobody_watches_a_new_member_is_noticed_and_a_half_copied_one_harms_nobody(
