@@ -5,10 +5,10 @@
     SingleFlight.run(key, work)            one computation a key, shared by all who wait
     ClusterFlight.run(key, found, work)    one in all servers of a Redis (lease)
 
-What leaves the process carries its age and a digest (envelope), and a service that fails is left
-alone for some seconds (breaker). A store may lose anything at any time; a miss is None. Whatever
-goes wrong inside a store costs time, never a tile. Keys hold the fingerprint of all that decides
-the bytes (key), so nothing is ever stale.
+What leaves the process carries its age and a digest (envelope). A service that fails is left alone
+for some seconds (breaker), and so is a tier that does not answer in time (time_limit). A store may
+lose anything at any time; a miss is None. Whatever goes wrong inside a store costs time, never a
+tile. Keys hold the fingerprint of all that decides the bytes (key), so nothing is ever stale.
 """
 
 from cache.behind import Behind
@@ -22,6 +22,7 @@ from cache.redis import RedisStore
 from cache.single_flight import SingleFlight
 from cache.store import Entry, Kept, Store
 from cache.tiered import Tiered
+from cache.time_limit import TimeLimit
 
 __all__ = [
     "Behind",
@@ -37,4 +38,5 @@ __all__ = [
     "Store",
     "Tiered",
     "TileKey",
+    "TimeLimit",
 ]

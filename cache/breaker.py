@@ -62,6 +62,8 @@ class Breaker:
         if self._resting_until is None:
             return
         with self._lock:
+            if self._resting_until is None:  # another thread has said so
+                return
             self._resting_until = None
         logger.warning("%s: in use again", self.name)
 
@@ -78,7 +80,7 @@ class Breaker:
         return value
 
 
-def brief(error: Exception) -> str:
+def brief(error: BaseException) -> str:
     """The first line of an error, without what a URL in it may carry behind its `?`."""
     first = (str(error).splitlines() or [""])[0]
     return f"{type(error).__name__}: " + re.sub(r"[?]\S*", "?...", first)

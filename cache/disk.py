@@ -45,6 +45,9 @@ TAG_TEXT = """Signature: 8a477f597d28d172789f06886806bc55
 """Marks the folder as a cache, for backups and for ourselves: whatever else lies in a cache's
 folder is evicted one day, so a folder with other things in it is not taken for one."""
 NEW_VOLUME = {"lost+found"}
+EVICTED_A_PUT = 256
+"""Files that one put removes at most: a tenth of the quota at once would take seconds."""
+CLOSE_SECONDS = 5.0
 WRITE_TRIES = 3
 """Another process may remove the empty folder that a file was to be written to."""
 
@@ -113,7 +116,7 @@ class DiskStore(Store):
         if len(content) + BLOCK_BYTES > self.max_bytes:
             return
         try:
-            if not self.folder.exists():
+            if not (self.folder / TAG).exists():  # nothing is ever written before the tag
                 self._claim()
             _write(path, content)
         except OSError as error:
@@ -123,7 +126,7 @@ class DiskStore(Store):
                 self._evict(self.used_bytes * EVICT_TO)  # others fill this disk as well
             return
         self._stock.add(key, len(content))
-        self._keep_quota()
+        self._keep_quota(EVICTED_A_PUT)
         if self._stock.added_bytes > max(LOOK_BYTES, self.max_bytes * LOOK_SHARE):
             # Beside the request: a folder of a hundred thousand files takes a second.
             threading.Thread(target=self._look, name="disk cache", daemon=True).start()
@@ -152,8 +155,9 @@ class DiskStore(Store):
             yield Entry(entry, status.st_size)
 
     def close(self) -> None:
-        with self._looking:  # let a look that is under way come to its end
-            return
+        """Let a look that is under way come to its end, for some seconds at most."""
+        if self._looking.acquire(timeout=CLOSE_SECONDS):
+            self._looking.release()
 
     def _path(self, key: str) -> Path:
         return self.folder / checked(key)
@@ -168,28 +172,30 @@ class DiskStore(Store):
         except OSError:
             self._stock.drop(key)
 
-    def _keep_quota(self) -> None:
+    def _keep_quota(self, at_most: int | None = None) -> None:
         # Until the next look, others will write about as much as they did before the last one.
         reserve_bytes = min(self._stock.foreign_bytes, self.max_bytes * RESERVE_SHARE)
         quota_bytes = self.max_bytes - reserve_bytes
         if self.used_bytes > quota_bytes:
-            self._evict(quota_bytes * EVICT_TO)
+            self._evict(quota_bytes * EVICT_TO, at_most)
 
-    def _evict(self, target_bytes: float) -> None:
-        for key in self._stock.oldest(target_bytes):
+    def _evict(self, target_bytes: float, at_most: int | None = EVICTED_A_PUT) -> None:
+        for key in self._stock.oldest(target_bytes, at_most):
             self._evicted.add(self._removed(key))  # another thread may have been quicker
 
     def _claim(self) -> None:
+        """Make the folder and tag it; raises OSError. Others may do the same at the same time."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        names = set(os.listdir(self.folder))
+        names, tag = set(os.listdir(self.folder)), self.folder / TAG
         if TAG in names:
             return
-        if names - NEW_VOLUME:
+        if names - NEW_VOLUME and not tag.exists():  # else another was quicker, and wrote more
             raise FileExistsError(
                 f"{self.folder}: holds files but no {TAG}, so it is no cache: name another "
                 "folder, or empty it"
             )
-        (self.folder / TAG).write_text(TAG_TEXT)
+        with suppress(FileExistsError), tag.open("x") as file:
+            file.write(TAG_TEXT)
 
     def _look(self) -> None:
         """Learn what is in the folder, and clear what was broken off or is too old."""

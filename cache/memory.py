@@ -38,7 +38,9 @@ class MemoryStore(Store):
 
     @property
     def used_bytes(self) -> int:
-        return int(self._values.currsize)
+        """Bytes that values take, and what they cost beside."""
+        with self._lock:  # what is too old is dropped by being counted
+            return int(self._values.currsize)
 
     def get(self, key: str) -> Kept | None:
         with self._lock:

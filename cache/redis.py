@@ -73,7 +73,11 @@ class RedisStore(Store):
             self.remove(key)
             return
         milliseconds = None if self.ttl_seconds is None else ceil(left * 1000)
-        if not self.breaker.call(lambda: self._set(key, sealed(key, kept), milliseconds), False):
+        content = sealed(key, kept)
+        # Asked first: a put that is spared says nothing of whether Redis is there.
+        if not self._room.allows() or not self.breaker.call(
+            lambda: self._set(key, content, milliseconds), False
+        ):
             self._dropped.add()
 
     def remove(self, key: str) -> None:
@@ -123,8 +127,6 @@ class RedisStore(Store):
 
     def _set(self, key: str, content: bytes, milliseconds: int | None) -> bool:
         """Whether there was room; full, it can still be read."""
-        if not self._room.allows():
-            return False
         try:
             self._client.set(self._name(key), content, px=milliseconds)
         except OutOfMemoryError as error:

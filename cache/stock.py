@@ -47,12 +47,13 @@ class Stock:
                 self._recent[key] = None  # the look may have seen it
             self.used_bytes -= self._sizes.pop(key, 0)
 
-    def oldest(self, target_bytes: float) -> list[str]:
-        """The keys whose removal brings the account down to a number of bytes."""
+    def oldest(self, target_bytes: float, at_most: int | None = None) -> list[str]:
+        """The keys whose removal brings the account down to a number of bytes; the first ones."""
         with self._lock:
-            victims, left = [], self.used_bytes
+            victims: list[str] = []
+            left = self.used_bytes
             for key, size in self._sizes.items():
-                if left <= target_bytes:
+                if left <= target_bytes or len(victims) == at_most:
                     break
                 victims.append(key)
                 left -= size

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TypeVar
 
 from cache.store import Entry, Store
+from cache.time_limit import TimeLimit
+
+Value = TypeVar("Value")
 
 
 class Tiered:
     """Reads from the first tier that has a value and copies it upward; writes to all."""
 
-    def __init__(self, tiers: Sequence[Store]) -> None:
+    def __init__(self, tiers: Sequence[Store], call_seconds: float | None = None) -> None:
+        """call_seconds: a tier below the first that takes longer is skipped; None: waited for."""
         self.tiers = tuple(tiers)
+        limited = () if call_seconds is None else self.tiers[1:]
+        self.limits = {tier.name: TimeLimit(tier.name, call_seconds or 0) for tier in limited}
+        """The time limits by tier; the first lies in memory and needs none."""
 
     def get_fast(self, key: str) -> bytes | None:
         """The value where it lies in the first tier: cheap enough for an event loop."""
@@ -21,24 +31,26 @@ class Tiered:
     def get(self, key: str) -> tuple[bytes, str] | None:
         """The value and the name of the tier that had it, or None. May wait for a disk."""
         for depth, tier in enumerate(self.tiers):
-            kept = tier.get(key)
+            kept = self._ask(tier, partial(tier.get, key), None)
             if kept is not None:
                 for above in self.tiers[:depth]:
-                    above.put(key, kept.value, kept.written)
+                    self._put(above, key, kept.value, kept.written)
                 return kept.value, tier.name
         return None
 
     def has(self, key: str) -> bool:
         """Whether any tier has the value; none reads it."""
-        return any(tier.has(key) for tier in self.tiers)
+        return any(self._ask(tier, partial(tier.has, key), False) for tier in self.tiers)
 
     def put(self, key: str, value: bytes) -> None:
+        """Keep a value in every tier that takes it in time."""
+        written = time.time()
         for tier in self.tiers:
-            tier.put(key, value)
+            self._put(tier, key, value, written)
 
     def remove(self, key: str) -> None:
         for tier in self.tiers:
-            tier.remove(key)
+            self._ask(tier, partial(tier.remove, key), None)
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         """What is kept under the keys that start with a prefix, each key once."""
@@ -52,3 +64,12 @@ class Tiered:
     def close(self) -> None:
         for tier in self.tiers:
             tier.close()
+        for limit in self.limits.values():
+            limit.close()
+
+    def _put(self, tier: Store, key: str, value: bytes, written: float) -> None:
+        self._ask(tier, partial(tier.put, key, value, written), None)
+
+    def _ask(self, tier: Store, work: Callable[[], Value], default: Value) -> Value:
+        limit = self.limits.get(tier.name)
+        return work() if limit is None else limit.call(work, default)

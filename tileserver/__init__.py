@@ -5,14 +5,15 @@
     key (renderer)      fingerprint + z/x/y + format -> strong ETag; If-None-Match ends here
     store (cache)       memory -> disk -> Redis -> object store (tiers); a hit ends here
     single flight       one computation a key, in the process and in the cluster
-    readers             threads of each source: what drawing will need is read here
+    readers             threads with a share a source: what drawing will need is read here
     scheduler           bounded by the deadline, newest first, neighbours merged into one window
     pyramid (engine)    native: 2x2 means of the source; deeper: window evaluation
     rendering, encoding bands, rescaling, colours; PNG to GeoTIFF; provenance in headers
 
 catalogue, layers, grid, footprint: sources by id, each as it is now, on the pixels of any grid.
 tile_request, tile_parameters, tile_pixels, versions: what a tile is. answers: 304, tile, refusal.
-uncertainty, deviation: how much samples differ. inspecting: one pixel. departure: who leaves.
+uncertainty, deviation: how much samples differ. inspecting: one pixel. departure: who leaves, and
+how long a request may take.
 reader, source_route: titiler's own routes, in threads of their source; limits, parameters: what
 they may be asked for.
 superresolved: the tiles for other titiler apps.

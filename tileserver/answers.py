@@ -16,6 +16,8 @@ from tileserver.renderer import Rendered, Renderer
 from tileserver.tile_request import Mode, TileRequest
 from tileserver.versions import version
 
+FALLBACK_SHARE = 0.25
+"""Of a request's time: left for the interpolated tile where the other does not come."""
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 
@@ -35,12 +37,12 @@ class Answers:
             if not (replaced or isinstance(error, SourceChanged)):
                 raise
             current = self.renderer.current(wanted)
-            wanted = await while_there(request, current, self.deadline_seconds)
+            wanted = await while_there(request, current, self.deadline_seconds, SourceUnavailable)
             return await self._answer(request, wanted)
 
     @property
     def deadline_seconds(self) -> float:
-        """How long a request may wait."""
+        """How long a request may take, from its arrival."""
         return self.renderer.catalogue.settings.deadline_seconds
 
     async def _answer(self, request: Request, wanted: TileRequest) -> Response:
@@ -50,22 +52,28 @@ class Answers:
             return Response(status_code=304, headers=headers)
         rendered = self.renderer.fast(key.path)
         if rendered is None:
+            has_fallback = wanted.origin == Mode.super_resolved and not self._refuses
+            share = 1 - FALLBACK_SHARE if has_fallback else 1.0
             try:
-                rendered = await self._render(request, wanted, key)
+                rendered = await self._render(request, wanted, key, share)
             except Overloaded:
                 self.renderer.metrics.refused("busy")
-                if wanted.origin != Mode.super_resolved or self._refuses:
+                if not has_fallback:
                     raise
                 return await self._fallback(request, wanted)
         self.renderer.metrics.found(rendered.tier)
         return _image(wanted, rendered, headers)
 
-    async def _render(self, request: Request, wanted: TileRequest, key: TileKey) -> Rendered:
+    async def _render(
+        self, request: Request, wanted: TileRequest, key: TileKey, share: float = 1.0
+    ) -> Rendered:
+        """The tile within a share of the request's time."""
+
         async def in_turn() -> Rendered:
             async with turn_of(request.scope):
                 return await self.renderer.render(wanted, key.path)
 
-        return await while_there(request, in_turn(), self.deadline_seconds)
+        return await while_there(request, in_turn(), share * self.deadline_seconds)
 
     @property
     def _refuses(self) -> bool:

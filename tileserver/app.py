@@ -43,7 +43,8 @@ from tileserver.settings import Settings
 logger = logging.getLogger(__name__)
 
 ROUTE_READERS = 4
-"""Threads a source for titiler's routes: a document does not wait for a few slow statistics."""
+"""Reads of a source at a time for titiler's routes: a document does not wait for a few slow
+statistics."""
 
 
 def make_app(settings: Settings) -> FastAPI:
@@ -56,7 +57,11 @@ def make_app(settings: Settings) -> FastAPI:
     renderer, operation = open_renderer(catalogue, store, metrics), settings.operation
     readers = Readers(MAX_READS, settings.deadline_seconds, ROUTE_READERS)
     scheduler = renderer.scheduler
-    metrics.watch(scheduler, store.tiers, renderer.cluster)
+
+    def slow_reads() -> int:
+        return renderer.slow_reads + readers.slow + catalogue.slow_looks
+
+    metrics.watch(scheduler, store.tiers, renderer.cluster, store.limits.values(), slow_reads)
     health = Health(catalogue, lambda: scheduler.running_since, operation.hang_seconds)
 
     @asynccontextmanager

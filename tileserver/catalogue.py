@@ -27,9 +27,11 @@ from tileserver.probing import windows_agree
 from tileserver.settings import Settings, SourceSettings, is_remote_address
 from tileserver.sources.aligned import AlignedSource, window_on_grid
 from tileserver.sources.band_roles import BandRoles
+from tileserver.sources.footprints import Footprints
 from tileserver.sources.handles import Handles
 from tileserver.sources.locating import locate
 from tileserver.sources.memo import BlockMemory
+from tileserver.sources.origin import in_threads
 from tileserver.sources.overviews import Overviews
 from tileserver.sources.raster import Raster, inspected
 from tileserver.sources.source import Bands, GridSource
@@ -77,12 +79,14 @@ class Opener:
             _log_range(id, raster)
             if generation > 0:
                 self.memory.forget((id, str(generation - 1)))
-            shelf = self.handles.of(raster, changed)
+            shelf = self.handles.of(raster, changed, alone)
             return Source(id, settings, shelf, self.grids, self._layer, generation)
 
+        def alone() -> bool:
+            return self.check_seconds(tracked) == 0
+
         def changed() -> None:
-            nobody_else_looks = self.check_seconds(tracked) == 0
-            if nobody_else_looks and not tracked.current.raster.origin.remote:
+            if alone() and not tracked.current.raster.origin.remote:
                 tracked.look()
 
         tracked = Tracked(id, inspect, make)
@@ -136,7 +140,10 @@ class Opener:
         samples = Samples(settings.noise_seeds, settings.detail_of(source.settings), pyramid)
         overviews = Overviews(source.shelf, grid, native) if place is None else None
         passes = place is None and crosses(raster, grid)
-        return Layer(grid, native, deepest, bands, base.extent, samples, overviews, passes)
+        footprints = Footprints(raster, grid, native + 1)
+        return Layer(
+            grid, native, deepest, bands, base.extent, samples, overviews, footprints, passes
+        )
 
 
 def _log_range(id: str, raster: Raster) -> None:
@@ -166,10 +173,11 @@ class Catalogue:
         self._opener = Opener(settings, checkpoint, grids)
         self.grids = self._opener.grids
         self._fingerprints: dict[Sample, str] = {}
-        self._tracked = {
-            id: self._opener.tracked(id, source, settings.remote_hosts)
-            for id, source in settings.sources.items()
-        }
+        opened = in_threads(
+            lambda name: self._opener.tracked(name, settings.sources[name], settings.remote_hosts),
+            list(settings.sources),
+        )
+        self._tracked = dict(zip(settings.sources, opened, strict=True))
         self._check_opened(every)
         self._watch = Watch([*self._tracked.values()], self._opener.check_seconds)
         weakref.finalize(self, self._watch.close)
@@ -202,6 +210,11 @@ class Catalogue:
         """The open handles of all sources."""
         return self._opener.handles
 
+    @property
+    def slow_looks(self) -> int:
+        """Looks for changes that have been under way for long: they may hang."""
+        return self._watch.slow
+
     def __getitem__(self, id: str) -> Source:
         """The source as it is now, or as it was last read; takes no time.
 
@@ -211,6 +224,14 @@ class Catalogue:
             return self._tracked[id].current
         except KeyError:
             raise UnknownSource from None
+
+    def failure(self, id: str) -> Exception | None:
+        """Why the last look at a source found nothing to read, if it did not."""
+        return self._tracked[id].failure
+
+    def look(self, id: str) -> None:
+        """Look at a source now, unless somebody does."""
+        self._tracked[id].look()
 
     def sources(self) -> list[Source]:
         """All that were ever read, in the order of the configuration."""

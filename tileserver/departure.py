@@ -1,34 +1,61 @@
-"""Work for a client that may leave: seen at once, and bounded by the deadline."""
+"""Work for a client that may leave: seen at once, and bounded by what is left of its time.
+
+A request has one budget of time, from its arrival through turns, retries and stand-ins.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from starlette.requests import Request
+from starlette.types import Scope
 
-from tileserver.errors import Departed, Overloaded
+from tileserver.errors import Departed, Overloaded, RequestError
+
+ARRIVAL = "overzoom.arrival"
+"""Where a request's scope holds when it arrived (time.monotonic)."""
 
 Value = TypeVar("Value")
 
 
+def note_arrival(scope: Scope) -> None:
+    """A request has arrived: its time begins now."""
+    scope[ARRIVAL] = time.monotonic()
+
+
+def left_seconds(request: Request, deadline_seconds: float) -> float:
+    """What is left of a request's time; not negative."""
+    arrival: float = request.scope.setdefault(ARRIVAL, time.monotonic())
+    return max(0.0, arrival + deadline_seconds - time.monotonic())
+
+
 async def while_there(
-    request: Request, work: Coroutine[Any, Any, Value], deadline_seconds: float
+    request: Request,
+    work: Coroutine[Any, Any, Value],
+    deadline_seconds: float,
+    late: type[RequestError] = Overloaded,
 ) -> Value:
-    """work's value; cancelled where the client leaves (Departed) or waits too long (Overloaded)."""
+    """work's value; cancelled where the client leaves (Departed) or its time is up (late).
+
+    deadline_seconds: from the request's arrival.
+    """
     working = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(_departure(request))
     try:
         done, _ = await asyncio.wait(
-            (working, leaving), timeout=deadline_seconds, return_when=asyncio.FIRST_COMPLETED
+            (working, leaving),
+            timeout=left_seconds(request, deadline_seconds),
+            return_when=asyncio.FIRST_COMPLETED,
         )
         if working in done:
             return working.result()
         if leaving in done:
             leaving.result()  # a body too large
             raise Departed
-        raise Overloaded
+        raise late from TimeoutError(f"not done within {deadline_seconds:g} s of its arrival")
     finally:
         if not leaving.cancel() and not leaving.cancelled():
             leaving.exception()  # looked at: the work was done all the same

@@ -105,7 +105,8 @@ async def _inspected(renderer: Renderer, wanted: TileRequest, row: int, col: int
         deviation = native * 0
         if scale > 1:
             deviation = await values(replace(wanted, mode=Mode.uncertainty, detail=None), row, col)
-    await renderer.check_unchanged(source)
+    for read in (above, wanted):
+        await renderer.check_unchanged(read)
     raster = source.raster
     return {
         "native_zoom": layer.native_zoom,

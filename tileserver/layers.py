@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, log2
@@ -19,9 +19,10 @@ from engine.samples import Samples
 from engine.window import Window
 from tileserver.grid import TILE_PX, Grid, grid_of
 from tileserver.settings import SourceSettings
+from tileserver.sources.footprints import Footprints
 from tileserver.sources.handles import Shelf
 from tileserver.sources.overviews import Overviews
-from tileserver.sources.source import Bands
+from tileserver.sources.source import BLOCK_PX, MARGIN_PX, Bands
 
 READING = 5
 """Part of every fingerprint: raised when the same file comes to be read as other pixels."""
@@ -40,6 +41,7 @@ class Layer:
     samples: Samples
     overviews: Overviews | None
     """None where the raster lies on the grid's own pixels: then its overviews do as well."""
+    footprints: Footprints
     crosses: bool = False
     """Whether the extent goes on past the grid's last column: its first ones come again there."""
 
@@ -89,6 +91,14 @@ class Layer:
         """A window of such a zoom: values (C, H, W) in [0, 1], and where they are data (H, W)."""
         assert self.overviews is not None
         return self.overviews.read(zoom, window)
+
+    def touched(self, zoom: int, window: Window) -> list[int] | None:
+        """The numbers of the members that a window of any zoom was read from; None: any of them."""
+        scale = 2 ** max(0, self.native_zoom + 1 - zoom)
+        if scale > 2:
+            return self.footprints.touched(window.dilated(TILE_PX).children(scale))
+        blocks = self.pyramid.source_window(zoom, window).aligned(BLOCK_PX)
+        return self.footprints.touched(blocks.dilated(MARGIN_PX))
 
     def prefetch(self, zoom: int, window: Window) -> None:
         """Read every source block that drawing a window of a zoom will need, native or deeper.
@@ -141,14 +151,16 @@ class Source:
                 self._layers[grid_id] = self._make_layer(self, grid)
             return self._layers[grid_id]
 
-    def unchanged(self) -> bool:
+    def unchanged(self, members: Sequence[int] | None = None) -> bool:
         """Whether what was read is still this version, by a fresh look at local files.
+
+        members: the numbers of those that were read (Layer.touched); None: all.
 
         A file overwritten in place shows both versions to whoever reads at that time: what is
         drawn from it may be kept only where this is true after drawing. Of remote files the last
         look counts. Takes no network and raises nothing.
         """
-        return self.shelf.unchanged()
+        return self.shelf.unchanged(members)
 
     def close(self) -> None:
         """Close its handles: resting ones now, the others when they are given back."""

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from math import isfinite
+from traceback import walk_tb
 from typing import Any
 
 from fastapi.dependencies.utils import get_flat_params
@@ -20,6 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from titiler.core.errors import DEFAULT_STATUS_CODES
 
+from tileserver.departure import note_arrival
 from tileserver.errors import BodyTooLarge, BodyTooSlow, Departed, OutOfRange
 from tileserver.parameters import check_known, check_parameters
 from tileserver.source_route import SourceRoute
@@ -46,7 +48,7 @@ OWN_ROUTES = (
     "uncertainty_legend",
     "inspect",
 )
-"""These check their own parameters: what fails in them is a fault, and is answered as one."""
+"""These check their own sizes and places."""
 DEGREES = {"lon": 180, "lat": 90}
 """Places are in degrees where no other reference system is named."""
 PLACES = ("minx", "miny", "maxx", "maxy", "lon", "lat")
@@ -56,6 +58,9 @@ UNREADABLE = (RasterioIOError,)
 ANSWERED = {error for error, status in DEFAULT_STATUS_CODES.items() if status < 500}
 ANSWERED |= {PointOutsideBounds}
 """Errors that have an answer of their own."""
+OURS = frozenset({"tileserver", "engine", "cache"})
+LIBRARIES = frozenset({"titiler", "rio_tiler", "fastapi", "starlette", "pydantic"})
+"""Packages that read parameters for titiler's routes."""
 
 
 def check_limits(request: Request, max_side_px: int = MAX_SIDE_PX) -> None:
@@ -84,6 +89,7 @@ async def check_features(request: Request) -> None:
     try:
         async with asyncio.timeout(BODY_SECONDS):
             document = await request.json()  # kept by the request: parsed once
+        note_arrival(request.scope)  # it is all there only now
     except TimeoutError:
         raise BodyTooSlow from None
     except ClientDisconnect:
@@ -105,8 +111,23 @@ def _number(name: str, text: Any) -> float:
     return value
 
 
+def _is_fault(error: Exception) -> bool:
+    """Whether an error is our own: the innermost package that it comes from is ours."""
+    if not isinstance(error, REFUSALS):
+        return False
+    packages = [
+        frame.f_globals.get("__name__", "").partition(".")[0]
+        for frame, _ in walk_tb(error.__traceback__)
+    ]
+    known = [package for package in packages if package in OURS | LIBRARIES]
+    return bool(known) and known[-1] in OURS
+
+
 class LimitedRoute(SourceRoute):
-    """A route whose libraries' refusals of a parameter are answered 422, and logged."""
+    """A route of titiler's whose libraries' refusals of a parameter are answered 422, and logged.
+
+    Whatever else fails in it, or in a route of ours, is a fault: 500, with a traceback in the log.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
@@ -121,6 +142,8 @@ class LimitedRoute(SourceRoute):
         if self.name in OWN_ROUTES:
             return checked
 
+        titilers = self.endpoint.__module__.partition(".")[0] == "titiler"
+
         async def limited(request: Request) -> Response:
             check_parameters(request)
             check_limits(request, STATISTICS_PX if self.name in HEAVY_ROUTES else MAX_SIDE_PX)
@@ -128,7 +151,8 @@ class LimitedRoute(SourceRoute):
             try:
                 return await handler(request)
             except (*REFUSALS, RasterioError, RioTilerError, CPLE_BaseError) as error:
-                if isinstance(error, UNREADABLE) or type(error) in ANSWERED:
+                answered = isinstance(error, UNREADABLE) or type(error) in ANSWERED
+                if not titilers or answered or _is_fault(error):
                     raise
                 logger.info("refused %s: %r", request.url.path, error)
                 raise OutOfRange("query", "not usable with this source") from error

@@ -1,17 +1,33 @@
-"""Threads that read sources: a few for each, so that a slow source holds up no other."""
+"""Threads that read sources: one pool with a share a source, so that a slow one holds up no other.
+
+A read waits until its source has a place in its share and the pool has a thread. A read that takes
+long is counted apart and takes no thread of the pool: another is made in its stead. So the threads
+are as many as work at a time, however many sources there are, and those that hang: at most the
+share of each source that hangs.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import OrderedDict, deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
 
 from tileserver.errors import Overloaded, SourceUnavailable
 
-READERS = 2
-"""Threads a source, made when first needed: reading leaves the interpreter's lock."""
+SHARE = 2
+"""Reads of one source at a time: reading leaves the interpreter's lock."""
+POOL_THREADS = 16
+"""Reads of all sources at a time that are quick."""
+SLOW_SECONDS = 2.0
+"""A read that has taken so long may hang; a read of the demo scene takes 10 ms."""
+MOST_THREADS = 4096
+"""Never reached: what bounds the threads are the shares."""
 
 Value = TypeVar("Value")
 
@@ -19,61 +35,140 @@ Value = TypeVar("Value")
 class Readers:
     """For one event loop. What a cancelled caller had asked for is dropped if it has not begun."""
 
-    def __init__(self, max_waiting: int, hang_seconds: float, threads: int = READERS) -> None:
-        """max_waiting: reads of one source that may be under way or wait; threads: for each source.
+    def __init__(
+        self,
+        max_waiting: int,
+        hang_seconds: float,
+        share: int = SHARE,
+        threads: int = POOL_THREADS,
+    ) -> None:
+        """max_waiting: reads of one source that may be under way or wait.
 
-        hang_seconds: a source whose threads have all been reading for longer is not waited for.
+        hang_seconds: a source all of whose share has been reading for longer is not waited for.
         """
-        self.max_waiting, self.hang_seconds, self.threads = max_waiting, hang_seconds, threads
-        self._by_source: dict[str, _SourceReaders] = {}
+        self.max_waiting, self.hang_seconds = max_waiting, hang_seconds
+        self.share, self.threads = share, threads
+        self._sources: OrderedDict[str, _Reads] = OrderedDict()  # whose turn it is first
+        self._pool = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="reader")
+        self._later: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    @property
+    def slow(self) -> int:
+        """Reads that have been under way for long: they may hang."""
+        now = time.monotonic()
+        return sum(now - begun >= SLOW_SECONDS for begun in self._begun())
 
     async def run(self, source_id: str, work: Callable[..., Value], *arguments: object) -> Value:
-        """work's value, from a thread of the source.
+        """work's value, from a thread of the pool.
 
         Raises Overloaded where too many wait, SourceUnavailable where nothing comes any more.
         """
-        if source_id not in self._by_source:
-            self._by_source[source_id] = _SourceReaders(source_id, self.threads)
-        readers = self._by_source[source_id]
-        if readers.hang(self.hang_seconds):
-            raise SourceUnavailable
-        if readers.asked >= self.max_waiting:
-            raise Overloaded
-        return await asyncio.wrap_future(readers.submit(work, *arguments))
+        reads = self._sources.setdefault(source_id, _Reads())
+        if self._hang(reads):
+            hang = f"{self.share} reads of it hang for more than {self.hang_seconds:g} s"
+            raise SourceUnavailable from TimeoutError(hang)
+        if self._closed or reads.asked >= self.max_waiting:
+            raise Overloaded from RuntimeError(f"{reads.asked} reads of it are under way or wait")
+        read = _Read(partial(work, *arguments), asyncio.get_running_loop().create_future())
+        reads.waiting.append(read)
+        self._begin()
+        try:
+            value: Value = await read.future
+        finally:
+            if read in reads.waiting:  # nobody awaits it any more
+                reads.waiting.remove(read)
+            self._forget(source_id)
+        return value
 
     def close(self) -> None:
         """Drop what has not begun. A read that hangs is not waited for."""
-        for readers in self._by_source.values():
-            readers.pool.shutdown(wait=False, cancel_futures=True)
+        self._closed = True
+        for reads in self._sources.values():
+            for read in reads.waiting:
+                with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+                    read.future.cancel()
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
+    def _hang(self, reads: _Reads) -> bool:
+        """Whether all of a share has been at one read each for too long."""
+        begun = reads.begun.values()
+        return len(begun) == self.share and time.monotonic() - max(begun) > self.hang_seconds
 
-class _SourceReaders:
-    """The threads of one source."""
+    def _begun(self) -> list[float]:
+        """Since when reads are under way."""
+        return [begun for reads in self._sources.values() for begun in reads.begun.values()]
 
-    def __init__(self, source_id: str, threads: int) -> None:
-        self.threads = threads
-        self.pool = ThreadPoolExecutor(threads, thread_name_prefix=f"reader {source_id}")
-        self.asked = 0
-        self._begun: dict[object, float] = {}
+    def _begin(self) -> None:
+        """Begin what there is a thread for, one source after the other."""
+        while not self._closed and (id := self._next()) is not None:
+            now = time.monotonic()
+            quick = [begun for begun in self._begun() if now - begun < SLOW_SECONDS]
+            if len(quick) >= self.threads:
+                self._begin_later(min(quick) + SLOW_SECONDS - now)
+                return
+            self._sources.move_to_end(id)
+            reads = self._sources[id]
+            read = reads.waiting.popleft()
+            if not read.future.done():  # else nobody awaits it any more
+                reads.begun[read] = time.monotonic()
+                self._pool.submit(self._read, id, read)
 
-    def hang(self, seconds: float) -> bool:
-        """Whether every thread has been at one read for longer."""
-        begun = list(self._begun.values())
-        return len(begun) == self.threads and time.monotonic() - max(begun) > seconds
+    def _next(self) -> str | None:
+        """The source whose turn it is; None where nothing waits that may begin."""
+        for id, reads in self._sources.items():
+            if reads.waiting and len(reads.begun) < self.share:
+                return id
+        return None
 
-    def submit(self, work: Callable[..., Value], *arguments: object) -> Future[Value]:
-        self.asked += 1
-        future = self.pool.submit(self._clocked, work, *arguments)
-        future.add_done_callback(self._done)
-        return future
+    def _begin_later(self, seconds: float) -> None:
+        """Begin more once a read that is under way has become slow."""
+        if self._later is None:
+            self._later = asyncio.get_running_loop().call_later(seconds, self._begin_now)
 
-    def _clocked(self, work: Callable[..., Value], *arguments: object) -> Value:
-        token = object()
-        self._begun[token] = time.monotonic()
+    def _begin_now(self) -> None:
+        self._later = None
+        self._begin()
+
+    def _read(self, id: str, read: _Read) -> None:
+        """In a thread: one read."""
+        end = partial(self._end, id, read)
         try:
-            return work(*arguments)
-        finally:
-            del self._begun[token]
+            tell = partial(read.future.set_result, read.work())
+        except BaseException as error:  # whatever it is, it is its caller's
+            tell = partial(read.future.set_exception, error)
+        with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+            read.future.get_loop().call_soon_threadsafe(end, tell)
 
-    def _done(self, _: Future[Value]) -> None:
-        self.asked -= 1
+    def _end(self, id: str, read: _Read, tell: Callable[[], None]) -> None:
+        """In the event loop: a read has come to an end."""
+        del self._sources[id].begun[read]
+        if not read.future.done():  # else nobody awaits it any more
+            tell()
+            read.future.exception()  # looked at, even if its caller leaves in this moment
+        self._forget(id)
+        self._begin()
+
+    def _forget(self, id: str) -> None:
+        """A source of which nothing is asked any more costs nothing."""
+        if id in self._sources and not self._sources[id].asked:
+            del self._sources[id]
+
+
+@dataclass(eq=False, slots=True)
+class _Read:
+    work: Callable[[], Any]
+    future: asyncio.Future[Any]
+
+
+@dataclass(eq=False, slots=True)
+class _Reads:
+    """What is asked of one source."""
+
+    waiting: deque[_Read] = field(default_factory=deque)
+    begun: dict[_Read, float] = field(default_factory=dict)
+    """Those under way, and since when (time.monotonic)."""
+
+    @property
+    def asked(self) -> int:
+        return len(self.waiting) + len(self.begun)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -45,6 +44,13 @@ from tileserver.versions import version
 MAX_READS = 512
 """Reads of one source that may wait; a read of the demo scene takes 10 ms."""
 
+LOOKERS = 8
+"""Threads that look whether what was read is still there, of all sources."""
+ENCODERS = 2
+"""Threads that encode; PNG and JPEG leave the interpreter's lock."""
+STORE_CALLS = 8
+"""Tiles that are looked for, or put, at a time; a tier hangs for two seconds at most."""
+
 CHANGE_POLL_SECONDS = 0.1
 
 Value = TypeVar("Value")
@@ -78,9 +84,10 @@ class Renderer:
         self.flights: SingleFlight[Rendered] = SingleFlight()
         self._readers = Readers(MAX_READS, settings.deadline_seconds)
         # Apart, so that a tile that is drawn does not wait for the reads of those that are not.
-        self._lookers = Readers(MAX_READS, settings.deadline_seconds)
-        # Cache and encoding apart, so that a slow read never holds up a tile that is there.
-        self._quick = ThreadPoolExecutor(2, thread_name_prefix="store")
+        self._lookers = Readers(MAX_READS, settings.deadline_seconds, threads=LOOKERS)
+        # Apart from each other: encoding computes, stores wait, each in bounds (cache.time_limit).
+        self._encoders = ThreadPoolExecutor(ENCODERS, thread_name_prefix="encode")
+        self._stores = ThreadPoolExecutor(STORE_CALLS, thread_name_prefix="store")
 
     def request(
         self,
@@ -164,11 +171,17 @@ class Renderer:
         return await self.flights.run(path, lambda: self._found_or_made(request, path))
 
     async def current(self, request: TileRequest) -> TileRequest:
-        """The same tile of the source's next version; raises SourceUnavailable where none comes."""
-        deadline = time.monotonic() + self.catalogue.settings.deadline_seconds
-        while self.catalogue[request.source.id] is request.source:
-            if time.monotonic() > deadline:
-                raise SourceUnavailable
+        """The same tile of the source's next version, as soon as there is one.
+
+        Raises SourceUnavailable where its files cannot be read, Overloaded where nobody can look.
+        """
+        id = request.source.id
+        if not request.source.raster.origin.remote:
+            await self._lookers.run(id, self.catalogue.look, id)
+        while self.catalogue[id] is request.source:
+            failure = self.catalogue.failure(id)
+            if failure is not None:
+                raise SourceUnavailable from failure
             await asyncio.sleep(CHANGE_POLL_SECONDS)
         return self.request(
             request.source.id,
@@ -189,31 +202,37 @@ class Renderer:
         """
         return await self._drawn(request, Clock())
 
-    async def check_unchanged(self, source: Source) -> None:
-        """Raises SourceChanged where what was read of a source may be of two versions.
+    async def check_unchanged(self, request: TileRequest) -> None:
+        """Raises SourceChanged where what was read for a tile may be of two versions.
 
         Raises SourceUnavailable and Overloaded where nobody can look.
         """
-        if not await self._lookers.run(source.id, source.unchanged):
-            raise SourceChanged
+        if not await self._lookers.run(request.source.id, request.unchanged):
+            raise SourceChanged from OSError("its files have changed since they were read")
 
     def fast(self, path: str) -> Rendered | None:
         """The tile where it lies in memory: cheap enough for an event loop."""
         content = self.store.get_fast(path)
         return None if content is None else Rendered(content, self.store.tiers[0].name)
 
+    @property
+    def slow_reads(self) -> int:
+        """Reads of sources that have been under way for long: they may hang."""
+        return self._readers.slow + self._lookers.slow
+
     def close(self) -> None:
         self.scheduler.close()
         self._readers.close()
         self._lookers.close()
-        self._quick.shutdown()
+        self._encoders.shutdown()
+        self._stores.shutdown()
         self.store.close()
 
     async def _found_or_made(self, request: TileRequest, path: str) -> Rendered:
         clock = Clock()
 
         async def found() -> Rendered | None:
-            stored = await self._run_quick(self.store.get, path)
+            stored = await _run(self._stores, self.store.get, path)
             clock.lap("cache")
             return None if stored is None else Rendered(*stored, clock.milliseconds)
 
@@ -231,8 +250,12 @@ class Renderer:
             clock.lap("read")
         else:
             values, valid = await self._drawn(request, clock)
-        await self.check_unchanged(request.source)
-        content = await self._run_quick(self._finished, request, values, valid, path, clock)
+        await self.check_unchanged(request)
+        content, kept = await _run(
+            self._encoders, self._finished, request, values, valid, path, clock
+        )
+        # Not dropped with a waiter that leaves: what was made is kept.
+        await asyncio.shield(asyncio.wrap_future(kept))
         return Rendered(content, None, clock.milliseconds)
 
     async def _drawn(self, request: TileRequest, clock: Clock) -> tuple[Pixels, Mask]:
@@ -259,15 +282,20 @@ class Renderer:
         clock.lap("interpolate")
         return pixels, valid
 
-    async def _run_quick(self, work: Callable[..., Value], *arguments: object) -> Value:
-        return await asyncio.get_running_loop().run_in_executor(self._quick, work, *arguments)
-
     def _finished(
         self, request: TileRequest, values: Pixels, valid: Mask, path: str, clock: Clock
-    ) -> bytes:
-        """Encode, keep and count; all of it in one thread, since a waiter may leave meanwhile."""
+    ) -> tuple[bytes, Future[None]]:
+        """The encoded tile and its way into the stores, which begins whoever leaves meanwhile."""
         content = encoded(request, values, valid)
-        self.store.put(path, content)
         clock.lap("encode")
-        self.metrics.computed(request.origin, clock.milliseconds)
-        return content
+        return content, self._stores.submit(self._keep, request.origin, path, content, clock)
+
+    def _keep(self, origin: str, path: str, content: bytes, clock: Clock) -> None:
+        """Keep and count a tile."""
+        self.store.put(path, content)
+        clock.lap("store")
+        self.metrics.computed(origin, clock.milliseconds)
+
+
+async def _run(pool: ThreadPoolExecutor, work: Callable[..., Value], *arguments: object) -> Value:
+    return await asyncio.get_running_loop().run_in_executor(pool, work, *arguments)

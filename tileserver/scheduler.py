@@ -128,7 +128,9 @@ class Scheduler:
             late = self._late()
             self._changed.notify()
         for refused in late:
-            refused.answer(Overloaded())
+            error = Overloaded()
+            error.__cause__ = TimeoutError("more windows wait than can be drawn in time")
+            refused.answer(error)
         try:
             return await job.future
         except asyncio.CancelledError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Coroutine
 from functools import partial, wraps
 from inspect import iscoroutinefunction
@@ -11,16 +12,20 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
+from cache.breaker import brief
 from tileserver.departure import while_there
-from tileserver.errors import SourceChanged
+from tileserver.errors import Overloaded, SourceChanged, SourceUnavailable
 from tileserver.layers import Source
 from tileserver.readers import Readers
 
+logger = logging.getLogger(__name__)
+
 
 class SourceRoute(APIRoute):
-    """A route whose endpoint, where it is no coroutine, runs in the threads of its source.
+    """A route whose endpoint, where it is no coroutine, runs in the threads that read its source.
 
     starlette's own threads are one pool for everything: a source that hangs would soon have all.
+    What is answered 503 leaves one line in the log, with the source and the reason.
     """
 
     readers: ClassVar[Readers]
@@ -50,7 +55,17 @@ class SourceRoute(APIRoute):
             # A body has been read by whoever bounds it (limits): what comes next is the leaving.
             return await while_there(request, once_more(request), self.deadline_seconds)
 
-        return in_time if self.reads else handler
+        answered = in_time if self.reads else handler
+
+        async def logged(request: Request) -> Response:
+            try:
+                return await answered(request)
+            except (SourceUnavailable, Overloaded) as error:
+                source = request.path_params.get("source", "-")
+                logger.warning("%s: 503, %s%s", source, error, _reason(error))
+                raise
+
+        return logged
 
     def _threaded(self, endpoint: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(endpoint)
@@ -59,3 +74,8 @@ class SourceRoute(APIRoute):
             return await self.readers.run(source.id, partial(endpoint, **values))
 
         return run
+
+
+def _reason(error: BaseException) -> str:
+    """What an error comes from, in brackets; empty where nothing is known."""
+    return "" if error.__cause__ is None else f" ({brief(error.__cause__)})"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from threading import Lock
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -228,7 +227,9 @@ class _Engine:
             opened = self.opener.tracked(path, SourceSettings(path=path), frozenset({host}))
             tracked = opened.required()
             with self._lock:
-                tracked = self._sources.setdefault(path, tracked)
+                mine, tracked = tracked, self._sources.setdefault(path, tracked)
+            if mine is not tracked:  # another thread was quicker
+                mine.current.close()
         elif self._due(path, tracked.current):
             tracked.look()
         return tracked.current
@@ -245,9 +246,16 @@ class _Engine:
         return due
 
 
-@cache
+_engines: dict[type[SuperResolvedReader], _Engine] = {}
+_making = Lock()
+
+
 def _engine(reader: type[SuperResolvedReader]) -> _Engine:
-    return _Engine(reader.settings)
+    """The one engine of a class, made by the first thread that asks; the others wait for it."""
+    with _making:
+        if reader not in _engines:
+            _engines[reader] = _Engine(reader.settings)
+        return _engines[reader]
 
 
 @contextmanager

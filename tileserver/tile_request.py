@@ -83,6 +83,10 @@ class TileRequest:
             return pyramid.uncertainty(self.pixel_zoom)
         return pyramid.picture(self.pixel_zoom)
 
+    def unchanged(self) -> bool:
+        """Whether the source's files that the tile is read from are still this version."""
+        return self.source.unchanged(self.layer.touched(self.pixel_zoom, self.window))
+
     def interpolated(self) -> TileRequest:
         """The same tile without made detail."""
         return replace(self, mode=Mode.interpolated)

@@ -21,8 +21,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+from cache.time_limit import CALL_THREADS
 from tests.benchmarks.site import (
     RECOVERY_SECONDS,
+    SOURCE,
     Outcome,
     Site,
     asked,
@@ -34,6 +36,7 @@ from tests.benchmarks.site import (
     stored,
     unreadable,
 )
+from tests.support.pipes import hanging as pipes
 from tests.support.services import free_port
 
 FILE_BYTES = 20_000
@@ -212,6 +215,50 @@ def hanging(site: Site) -> Outcome:
     return Outcome(f"{figures}; ended in {ended:.1f} s", wrong)
 
 
+def hanging_cache(site: Site) -> Outcome:
+    """Reads of the disk cache hang, more than it has threads; then the disk is back."""
+    cache = site.folder / "stuck"
+    with site.served("stuck", cache={"memory_bytes": 0}) as server:
+        wrong = recovered(site, server)
+        files = [file for _, file in stored(cache)][: CALL_THREADS + 1]
+        with pipes(files):
+            answers = asked(server, list(site.clean))
+            wrong += site.wrong_in(answers) + others_served(site, server)
+            statuses = sorted({answer.status_code for answer in answers.values()})
+            wrong += [f"answered {status}" for status in statuses if status != 200]
+            noticed = "cache tier disk: not in use" in server.log.read_text()
+        wrong += recovered(site, server)
+    if not noticed:
+        wrong.append("nothing hung")
+    return Outcome(f"{len(files)} files hung, meanwhile {', '.join(map(str, statuses))}", wrong)
+
+
+def half_copied(site: Site) -> Outcome:
+    """A member comes to a mosaic and is half there for a while; its place is another's already."""
+    parts = site.folder / "parts"
+    parts.mkdir()
+    content = site.raster.read_bytes()
+    (parts / "a.tif").write_bytes(content)
+    sources = {SOURCE: {"path": str(parts), "mosaic": True}}
+    off = {"memory_bytes": 0, "disk_bytes": 0}
+    with site.served("half copied", cache=off, sources=sources) as server:
+        clean = drawn(server, list(site.clean))
+        (parts / "b.tif").write_bytes(content[: len(content) // 2])
+        time.sleep(1)
+        answers = asked(server, list(clean))
+        named = "b.tif: not complete" in server.log.read_text()
+        (parts / "b.tif").write_bytes(content)
+        answers_after = asked(server, list(clean))
+    wrong = [
+        f"{path}: {answer.status_code}, or other bytes"
+        for path, answer in [*answers.items(), *answers_after.items()]
+        if answer.status_code != 200 or answer.content != clean[path]
+    ]
+    if not named:
+        wrong.append("the log does not name it")
+    return Outcome(f"{len(answers)} tiles while it was half there, all as before", wrong)
+
+
 def redis_killed(site: Site, kills: int = 3) -> Outcome:
     """The shared tier is killed under load, stays away, and comes back empty."""
     port, wrong, answered = free_port(), [], 0
@@ -274,6 +321,8 @@ def main() -> None:
         "raster replaced": replaced,
         "raster deleted": deleted,
         "raster hangs": hanging,
+        "disk cache hangs": hanging_cache,
+        "member of a mosaic half copied": half_copied,
         "Redis killed": redis_killed,
     }
     fine = True
@@ -285,7 +334,7 @@ def main() -> None:
             outcome = act(site)
             mark = "FAIL" if outcome.wrong else "ok  "
             spent = time.monotonic() - began
-            print(f"{mark} {fault:28} {outcome.figures} ({spent:.0f} s)", flush=True)
+            print(f"{mark} {fault:31} {outcome.figures} ({spent:.0f} s)", flush=True)
             for line in outcome.wrong[:10]:
                 print(f"       {line}")
             fine &= not outcome.wrong

@@ -54,6 +54,29 @@ def test_after_a_rest_one_caller_tries_while_the_others_go_on(
     assert [breaker.allows() for _ in range(3)] == [True, False, False]
 
 
+def test_of_two_threads_that_find_a_service_well_one_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    breaker = Breaker("service", (OSError,))
+
+    class Overtaken:
+        """A lock that another thread holds first, to say the same."""
+
+        def __enter__(self) -> None:
+            breaker._lock = lock
+            breaker.succeeded()
+            lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            lock.release()
+
+    breaker.failed(OSError())
+    lock = breaker._lock
+    breaker._lock = Overtaken()  # type: ignore[assignment]
+    breaker.succeeded()
+    assert [record.message for record in caplog.records][1:] == ["service: in use again"]
+
+
 def test_other_errors_are_not_swallowed() -> None:
     with pytest.raises(ZeroDivisionError):
         Breaker("service", (OSError,)).call(lambda: 1 // 0, 0)

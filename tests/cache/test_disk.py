@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cache import DiskStore
+from cache.disk import TAG
 from cache.stock import BLOCK_BYTES
 from tests.support.machine import needs_mount
 from tests.support.store_contract import (
@@ -219,6 +220,33 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
         (tmp_path / "CACHEDIR.TAG").unlink()
         with pytest.raises(FileExistsError, match=r"CACHEDIR\.TAG"):
             DiskStore(tmp_path, 10**6)
+
+    def test_claiming_a_folder_while_others_write_to_it_is_no_fault(
+        self, store: DiskStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shutil.rmtree(store.folder)
+        listed, listdir = list[Path](), os.listdir
+
+        def meanwhile(folder: Path) -> list[str]:
+            listed.append(folder)
+            before = listdir(folder)
+            if len(listed) == 1:  # another thread writes before this one looks
+                store.put(tile(2), VALUE)
+                return [name for name in listdir(folder) if name != TAG]
+            return before
+
+        monkeypatch.setattr("cache.disk.os.listdir", meanwhile)
+        store.put(tile(1), VALUE)
+        assert len(listed) == 2
+        assert store.dropped == 0
+        assert [value(store, tile(number)) for number in (1, 2)] == [VALUE, VALUE]
+
+    def test_nothing_is_written_before_the_folder_is_tagged(self, store: DiskStore) -> None:
+        shutil.rmtree(store.folder)
+        store.folder.mkdir()  # another thread has come so far
+        store.put(tile(1), VALUE)
+        assert (store.folder / TAG).exists()
+        assert DiskStore(store.folder, store.max_bytes).has(tile(1))
 
     def test_a_negative_size_is_refused(self) -> None:
         with pytest.raises(ValueError, match="negative"):

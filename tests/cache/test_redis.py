@@ -4,6 +4,7 @@ import logging
 import time
 
 import pytest
+from redis.exceptions import OutOfMemoryError
 
 from cache import Store
 from cache.redis import RedisStore
@@ -151,3 +152,16 @@ def test_no_password_reaches_the_log(
 def test_an_unusable_url_is_refused() -> None:
     with pytest.raises(ValueError, match="redis://"):
         RedisStore("http://localhost")
+
+
+def test_a_put_that_a_full_redis_is_spared_does_not_say_that_redis_is_there(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = RedisStore("redis://127.0.0.1:1")
+    store.breaker.rest_seconds = 0
+    store._room.failed(OutOfMemoryError())
+    assert store.get(tile(1)) is None
+    store.put(tile(1), VALUE)
+    assert store.breaker.resting
+    assert store.dropped == 1
+    assert "in use again" not in caplog.text

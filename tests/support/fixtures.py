@@ -20,6 +20,7 @@ from tests.support.services import S3, RedisServer
 from tests.support.sharing import shared
 from tests.support.tiles import WEB_MERCATOR
 from tileserver import checkpoints
+from tileserver.keeping import tiers
 from tileserver.settings import Settings, read_settings
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -160,6 +161,7 @@ def redis_server(shared_redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> 
     """A running, empty Redis that is waited for, as long as a busy machine may take."""
     for module in (cache.lease, cache.redis):
         monkeypatch.setattr(module, "ANSWER_SECONDS", 10)
+    monkeypatch.setattr(tiers, "CALL_SECONDS", 10)
     shared_redis.client.flushall()
     return shared_redis
 

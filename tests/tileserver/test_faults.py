@@ -27,8 +27,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         faults.replaced,
         faults.deleted,
         faults.hanging,
+        faults.hanging_cache,
+        faults.half_copied,
     ],
-    ids=["killed", "damaged", "full", "replaced", "deleted", "hanging"],
+    ids=[
+        "killed",
+        "damaged",
+        "full",
+        "replaced",
+        "deleted",
+        "hanging",
+        "hanging cache",
+        "half copied",
+    ],
 )
 def test_no_tile_is_wrong_and_all_come_back(site: Site, fault: Callable[[Site], Outcome]) -> None:
     outcome = fault(site)

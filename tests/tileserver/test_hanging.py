@@ -76,7 +76,7 @@ def place(
         yield Place(client, pool, hung, looks, hangs.set, released)
         released.set()
     for thread in threading.enumerate():
-        if thread.name.startswith("reader "):
+        if thread.name.startswith("reader"):
             thread.join(LIMIT_SECONDS)  # its looks are not to be counted in the next test
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import doctest
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
+from threading import Barrier
 
 import morecantile
 import numpy as np
@@ -25,7 +27,7 @@ from tests.support.rasters import SCENE, cut, full_disk
 from tests.support.server import Service
 from tests.support.tiles import decoded, path_of
 from tileserver import SuperResolvedReader
-from tileserver.superresolved import UnsupportedOption
+from tileserver.superresolved import UnsupportedOption, _engine
 
 NATIVE = 19
 
@@ -193,3 +195,20 @@ def test_what_cannot_be_read_raises_rio_tiler_s_error(tmp_path: Path) -> None:
         SuperResolvedReader(str(tmp_path / "nothing.tif"))
     with pytest.raises(ValueError, match="by its path"):
         SuperResolvedReader(None)
+
+
+def test_threads_that_ask_at_once_share_one_engine_and_one_source(tmp_path: Path) -> None:
+    class Own(SuperResolvedReader):
+        """Has an engine of its own, which nobody has made yet."""
+
+    path, start = str(cut(tmp_path / "scene.tif", "rgb")), Barrier(4)
+
+    def ask(_: int) -> tuple[object, object]:
+        start.wait()
+        with Own(path) as reader:
+            return _engine(Own), reader._source
+
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(ask, range(4)))
+    assert len({id(engine) for engine, _ in found}) == 1
+    assert len({id(source) for _, source in found}) == 1

@@ -15,6 +15,7 @@ from cache import (
     Store,
     Tiered,
 )
+from cache.time_limit import CALL_SECONDS
 from tileserver.errors import StartupError
 from tileserver.settings import CacheSettings
 
@@ -24,8 +25,9 @@ logger = logging.getLogger(__name__)
 def open_store(settings: CacheSettings, *, behind: bool = True) -> Tiered:
     """Memory, disk, Redis and object store, as far as they are set.
 
-    behind: write to the object store behind the request; else a put returns when all is kept. A
-    disk tier whose folder cannot be had is left out. Raises StartupError for a URL of no kind.
+    behind: for a server: written to the object store behind the request, and a tier that does not
+    answer in time is skipped; else a call returns when all tiers have done what it asks. A disk
+    tier whose folder cannot be had is left out. Raises StartupError for a URL of no kind.
     """
     ttl = settings.ttl_seconds
     tiers: list[Store] = [MemoryStore(settings.memory_bytes, ttl)]
@@ -39,7 +41,7 @@ def open_store(settings: CacheSettings, *, behind: bool = True) -> Tiered:
     if settings.object_store_url is not None:
         objects = _objects(settings.object_store_url.get_secret_value(), settings)
         tiers.append(Behind(objects) if behind else objects)
-    return Tiered(tiers)
+    return Tiered(tiers, CALL_SECONDS if behind else None)
 
 
 def open_cluster(settings: CacheSettings) -> ClusterFlight | None:

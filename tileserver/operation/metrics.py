@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter as Counted
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from statistics import median
 from typing import Any, Protocol, runtime_checkable
@@ -21,7 +21,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
-from cache import ClusterFlight, Store
+from cache import ClusterFlight, Store, TimeLimit
 
 KINDS = ("native", "super-resolved", "interpolated", "uncertainty", "fallback", "other")
 """What an answer's pixels are (X-Overzoom); other: anything but a tile."""
@@ -125,11 +125,17 @@ class Metrics:
         self._child(self._refused, reason).inc()
 
     def watch(
-        self, queue: Queue, stores: Iterable[Store], cluster: ClusterFlight | None = None
+        self,
+        queue: Queue,
+        stores: Iterable[Store],
+        cluster: ClusterFlight | None = None,
+        limits: Iterable[TimeLimit] = (),
+        slow_reads: Callable[[], int] = lambda: 0,
     ) -> None:
-        """Read what the queue, the stores and the leases know whenever figures are asked for."""
+        """Read what all these know of themselves whenever metrics are asked for."""
         watched = self._watched
         watched.queue, watched.stores, watched.cluster = queue, tuple(stores), cluster
+        watched.limits, watched.slow_reads = tuple(limits), slow_reads
 
     def text(self) -> bytes:
         """Everything, in Prometheus' text format."""
@@ -137,8 +143,9 @@ class Metrics:
 
     def status(self) -> dict[str, Any]:
         """The few figures that a viewer shows."""
-        asked, spent = len(self._recent_tiers), self._recent_milliseconds
-        tiers = Counted(tier for tier in self._recent_tiers if tier is not None)
+        # Copied first: other threads go on adding.
+        recent, spent = self._recent_tiers.copy(), self._recent_milliseconds.copy()
+        asked, tiers = len(recent), Counted(tier for tier in recent if tier is not None)
         return {
             **self.build,
             "uptime_seconds": round(time.time() - self._started),
@@ -188,6 +195,8 @@ class _Watched:
         self.queue: Queue = Empty()
         self.stores: tuple[Store, ...] = ()
         self.cluster: ClusterFlight | None = None
+        self.limits: tuple[TimeLimit, ...] = ()
+        self.slow_reads: Callable[[], int] = lambda: 0
 
     def collect(self) -> Iterator[Metric]:
         build = GaugeMetricFamily("overzoom_build_info", "What runs.", labels=list(self.build))
@@ -197,6 +206,11 @@ class _Watched:
         yield GaugeMetricFamily("overzoom_queue_windows", "Before the denoiser.", queue.waiting)
         yield CounterMetricFamily("overzoom_departed_windows", "Nobody stayed.", queue.departed)
         yield CounterMetricFamily("overzoom_shed_windows", "Would have been late.", queue.shed)
+        yield GaugeMetricFamily(
+            "overzoom_slow_reads",
+            "Reads of sources and polls for changes under way for more than 2 s: they may hang.",
+            self.slow_reads(),
+        )
         yield from self._tiers()
         yield from self._services()
         if self.cluster is not None:
@@ -215,7 +229,14 @@ class _Watched:
             if isinstance(store, Bounded):
                 used.add_metric([store.name], store.used_bytes)
                 evicted.add_metric([store.name], store.evicted)
-        yield from (used, evicted, dropped)
+        skipped = CounterMetricFamily(
+            "overzoom_cache_skipped_calls",
+            "Calls of a tier skipped because it did not answer in time.",
+            labels=["tier"],
+        )
+        for limit in self.limits:
+            skipped.add_metric([limit.name], limit.skipped)
+        yield from (used, evicted, dropped, skipped)
 
     def _services(self) -> Iterator[Metric]:
         away = GaugeMetricFamily(
@@ -225,6 +246,7 @@ class _Watched:
             "overzoom_service_failures", "Calls that failed.", labels=["service"]
         )
         breakers = [breaker for store in self.stores for breaker in store.breakers]
+        breakers += [limit.breaker for limit in self.limits]
         if self.cluster is not None:
             breakers.append(self.cluster.leases.breaker)
         for breaker in breakers:

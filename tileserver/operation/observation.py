@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tileserver.departure import note_arrival
 from tileserver.operation.access import grant_of
 from tileserver.operation.logs import REQUEST_ID
 from tileserver.operation.metrics import Metrics
@@ -40,6 +41,7 @@ class Observation:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
+        note_arrival(scope)
         request_id = _request_id(scope)
         token = REQUEST_ID.set(request_id.decode())
         seen = _Seen(send, request_id)

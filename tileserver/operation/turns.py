@@ -11,6 +11,7 @@ already, is answered at once. Every other request takes its turn on arrival.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -23,6 +24,8 @@ from tileserver.error_handlers import error_response
 from tileserver.errors import Overloaded, RequestError, TooManyRequests
 from tileserver.operation.access import first_element, grant_of
 from tileserver.operation.settings import AccessSettings
+
+logger = logging.getLogger(__name__)
 
 NETWORK_64 = len("2001:0db8:0000:0000")
 EXEMPT = frozenset({"healthz", "readyz", "metrics", "status.json"})
@@ -111,6 +114,8 @@ class Limited:
             await self.app(scope, receive, send)
             return
         if self._requests >= self.settings.requests:
+            asked, most = first_element(scope), self.settings.requests
+            logger.warning("%s: 503, %s (%d requests under way)", asked, Overloaded.text, most)
             await self._refuse("requests", Overloaded(), scope, receive, send)
             return
         self._requests += 1

@@ -7,7 +7,7 @@ replaced: then it is closed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
@@ -48,9 +48,17 @@ class Handles:
         self._resting: list[_Resting] = []  # the most recently used last
         self._in_use = 0
 
-    def of(self, raster: Raster, changed: Callable[[], None] = lambda: None) -> Shelf:
-        """The handles of one version of a raster; changed is called where it is found changed."""
-        return Shelf(self, raster, changed)
+    def of(
+        self,
+        raster: Raster,
+        changed: Callable[[], None] = lambda: None,
+        alone: Callable[[], bool] = lambda: True,
+    ) -> Shelf:
+        """The handles of one version of a raster.
+
+        changed: called where it is found changed; alone: whether nobody else looks for changes.
+        """
+        return Shelf(self, raster, changed, alone)
 
     @property
     def open(self) -> int:
@@ -105,16 +113,38 @@ class Handles:
 class Shelf:
     """The open handles of one version of a raster."""
 
-    def __init__(self, handles: Handles, raster: Raster, changed: Callable[[], None]) -> None:
-        self.handles, self.raster, self._changed = handles, raster, changed
+    def __init__(
+        self,
+        handles: Handles,
+        raster: Raster,
+        changed: Callable[[], None],
+        alone: Callable[[], bool],
+    ) -> None:
+        self.handles, self.raster = handles, raster
+        self._changed, self._alone = changed, alone
         self.closed = False
 
-    def unchanged(self) -> bool:
-        """Whether the raster's files still look as they did when it was inspected."""
-        same = self.raster.unchanged()
-        if not same:
+    def unchanged(self, members: Sequence[int] | None = None) -> bool:
+        """Whether the raster's files still look as they did when it was inspected.
+
+        members: the numbers of those that were read; None: all. What was read of a mosaic is this
+        version's whatever has become of its other members.
+        """
+        same = self.raster.unchanged(members)
+        listing = self.raster.origin.listing
+        if not same or (
+            members is not None and self._alone() and not self.raster.unchanged(listing)
+        ):
             self._changed()
         return same
+
+    def _opened_same(self) -> bool:
+        """Whether a new handle shows this version; one of a mosaic opens its members later."""
+        if not self.raster.origin.parts:
+            return self.unchanged()
+        if self._alone() and not self.raster.unchanged():
+            self._changed()
+        return not self.closed
 
     @contextmanager
     def borrow(self, kind: Hashable, open: Callable[[], Opened]) -> Iterator[Opened]:
@@ -128,8 +158,8 @@ class Shelf:
             with self.raster.address.environment(), unavailable(self.raster):
                 if handle is None:
                     handle = open()
-                    if not self.unchanged():
-                        raise SourceChanged
+                    if not self._opened_same():
+                        raise SourceChanged from OSError("its files have changed")
                 yield handle
         except BaseException:
             if handle is not None:

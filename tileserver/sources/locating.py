@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 from tileserver.errors import StartupError
@@ -10,7 +10,7 @@ from tileserver.pictures import picture_files
 from tileserver.settings import SourceSettings, is_remote_address
 from tileserver.sources.listings import listed
 from tileserver.sources.members import LocalFile, LocalFolder, Member
-from tileserver.sources.origin import Address, Origin, file_origin
+from tileserver.sources.origin import Address, Origin, file_origin, in_threads, joined
 from tileserver.sources.remote import remote_origin
 from tileserver.sources.upstream import upstream_origin
 from tileserver.sources.virtual import Part, band_on_band, described, side_by_side
@@ -34,10 +34,9 @@ def locate(settings: SourceSettings, hosts: Set[str] = frozenset()) -> Origin:
             raise StartupError(f"{path}: a folder; say `mosaic: true` to serve it as one source")
         files = picture_files(path)
         folders = sorted({path, *(file.parent for file in files)})
-        parts = [described(file_origin(file)) for file in files]
-        return _joined(
-            side_by_side(str(path), parts), [LocalFolder(folder) for folder in folders], parts
-        )
+        parts = in_threads(lambda file: described(file_origin(file)), files)
+        listing = [LocalFolder(folder) for folder in folders]
+        return _joined(side_by_side(str(path), parts), listing, parts)
     if path.suffix.lower() in (".json", ".geojson"):
         return _listed(path, settings, hosts)
     if path.suffix.lower() == ".vrt":
@@ -64,11 +63,12 @@ def referred(document: Path, reference: str, hosts: Set[str]) -> Origin:
 
 def _listed(path: Path, settings: SourceSettings, hosts: Set[str]) -> Origin:
     references, bands = listed(path, settings.assets)
-    parts = [described(referred(path, reference, hosts)) for reference in references]
+    parts = in_threads(lambda name: described(referred(path, name, hosts)), references)
     address = (band_on_band if bands else side_by_side)(str(path), parts)
     return _joined(address, [LocalFile(path)], parts)
 
 
-def _joined(address: Address, listing: list[Member], parts: list[Part]) -> Origin:
-    members = [member for part in parts for member in part.origin.members]
-    return Origin(address, (*listing, *members))
+def _joined(address: Address, listing: Sequence[Member], parts: Sequence[Part]) -> Origin:
+    return joined(
+        address, listing, [part.origin for part in parts], [part.bounds for part in parts]
+    )

@@ -7,7 +7,10 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
+
+from cachetools import LRUCache
 
 HASHED_WHOLE_BYTES = 256 * 2**20
 """Files up to this size are identified by their content alone (a quarter of a second)."""
@@ -16,8 +19,14 @@ SAMPLES = 64
 SETTLED_SECONDS = 2.0
 """A file written less than this ago may change once more within the clock tick of its mtime."""
 
+MOST_DIGESTS = 65536
+"""Files whose digests are remembered, 300 bytes each."""
+
 Look = tuple[object, ...]
 """What a look at a member shows; another look after a change differs."""
+
+_digests: LRUCache[object, str] = LRUCache(MOST_DIGESTS)
+_lock = Lock()
 
 
 class Member(Protocol):
@@ -60,7 +69,21 @@ class LocalFile:
         return time.time() - max(state.st_mtime, state.st_ctime) > SETTLED_SECONDS
 
     def digest(self) -> str:
-        """Of all the content; of samples, size and time where the file is large."""
+        """Of all the content; of samples, size and time where the file is large.
+
+        Remembered as long as the file looks the same.
+        """
+        key = (self.path, self.look()) if self.settled() else None
+        with _lock:
+            known = _digests.get(key)
+        if known is None:
+            known = self._digest()
+            if key is not None:
+                with _lock:
+                    _digests[key] = known
+        return known
+
+    def _digest(self) -> str:
         size = self.path.stat().st_size
         digest = hashlib.sha256(str(size).encode())
         with self.path.open("rb") as file:

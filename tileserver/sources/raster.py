@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -97,10 +98,14 @@ class Raster:
         place = self.transform
         return bool(place.a > 0 > place.e and not place.b and not place.d)
 
-    def unchanged(self) -> bool:
-        """Whether its files still look as they did when it was inspected."""
+    def unchanged(self, members: Sequence[int] | None = None) -> bool:
+        """Whether its files still look as they did when it was inspected.
+
+        members: the numbers of those that are looked at; None: all.
+        """
+        known = self.signature if members is None else tuple(self.signature[n] for n in members)
         try:
-            return self.origin.last_signature() == self.signature
+            return self.origin.last_looks(members) == known
         except OSError:
             return False
 

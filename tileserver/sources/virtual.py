@@ -7,19 +7,26 @@ the members of its own (shared="0"): a handle may then change threads.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from threading import Lock
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from affine import Affine
+from cachetools import LRUCache
+from rasterio import DatasetReader
 from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
+from rasterio.windows import Window as RasterWindow
 
+from cache.breaker import brief
 from engine.window import Window
 from tileserver.errors import StartupError
-from tileserver.sources.origin import VIRTUAL_OPTIONS, Address, Origin
+from tileserver.sources.origin import VIRTUAL_OPTIONS, Address, Bounds, Origin
 from tileserver.sources.raster import REFERRING_DRIVERS, opened_anew
 
+MOST_DESCRIPTIONS = 65536
+"""Members that are remembered, a kilobyte each at most."""
 SMALLEST_OVERVIEW_PX = 256
 SAME_PIXEL = 1e-4
 """Pixel sizes that differ by less, relatively, are one: over 10,000 pixels it is one pixel."""
@@ -50,9 +57,40 @@ class Part:
     indexes: tuple[int, ...]
     block: tuple[int, int]
 
+    @property
+    def bounds(self) -> Bounds:
+        """Left, bottom, right and top, a pixel wider: it may be moved by half of one."""
+        x, y = self.transform.a, self.transform.e
+        left, top = self.transform.c - x, self.transform.f - y
+        return left, top + (self.height + 2) * y, left + (self.width + 2) * x, top
+
+
+_known: LRUCache[object, Part] = LRUCache(MOST_DESCRIPTIONS)
+_lock = Lock()
+
 
 def described(origin: Origin) -> Part:
-    """A member's description; raises StartupError in one line where it cannot be one."""
+    """A member's description; raises StartupError in one line where it cannot be one.
+
+    Remembered as long as its files look the same: of a large mosaic one changes at a time.
+    """
+    if origin.remote:
+        return _described(origin)
+    try:
+        key = (origin.address, origin.signature()) if origin.settled() else None
+    except OSError as error:
+        raise StartupError(f"{origin.address.name}: {error.strerror or error}") from error
+    with _lock:
+        part = _known.get(key)
+    if part is None:
+        part = _described(origin)
+        if key is not None:
+            with _lock:
+                _known[key] = part
+    return replace(part, origin=origin)
+
+
+def _described(origin: Origin) -> Part:
     name = origin.address.name
     try:
         with origin.address.environment(), opened_anew(origin.address) as dataset:
@@ -69,6 +107,8 @@ def described(origin: Origin) -> Part:
             bands = [(i, colour) for i, colour in pairs if colour is not ColorInterp.alpha]
             if any(colour is ColorInterp.palette for _, colour in bands):
                 raise StartupError(f"{name}: has a colour table, and so cannot be a member")
+            if dataset.driver == "GTiff" and not origin.remote:
+                _check_whole(name, dataset)
             return Part(
                 origin,
                 dataset.crs.to_wkt(),
@@ -81,7 +121,19 @@ def described(origin: Origin) -> Part:
                 dataset.block_shapes[0],
             )
     except (RasterioError, CPLE_BaseError) as error:
-        raise StartupError(f"{name}: not a raster that GDAL reads") from error
+        reason = brief(error).partition(": ")[2] or "cannot be opened"
+        raise StartupError(f"{name}: not a raster that GDAL reads ({reason})") from error
+
+
+def _check_whole(name: str, dataset: DatasetReader) -> None:
+    """Raises StartupError for a TIFF that ends too early, as one that is being copied does."""
+    height, width = dataset.block_shapes[-1]
+    row, col = (dataset.height - 1) // height * height, (dataset.width - 1) // width * width
+    last = RasterWindow(col, row, dataset.width - col, dataset.height - row)
+    try:
+        dataset.read(dataset.count, window=last)
+    except (RasterioError, CPLE_BaseError) as error:
+        raise StartupError(f"{name}: not complete, its last pixels cannot be read") from error
 
 
 def side_by_side(name: str, parts: Sequence[Part]) -> Address:

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element, ParseError, fromstring, tostring
 
 from tileserver.errors import StartupError
 from tileserver.sources.members import LocalFile, Member
-from tileserver.sources.origin import VIRTUAL_OPTIONS, Address, Origin
+from tileserver.sources.origin import VIRTUAL_OPTIONS, Address, Bounds, Origin, in_threads, joined
 from tileserver.sources.virtual import described
 
 _ROOT = {"SRS", "GeoTransform", "Metadata", "OverviewList", "VRTRasterBand", "MaskBand"}
@@ -62,25 +62,49 @@ def virtual_origin(path: Path, refer: Callable[[str], Origin]) -> Origin:
     if root.tag != "VRTDataset":
         raise StartupError(f"{path}: not a virtual raster")
     _check(path, root, _ROOT)
-    members: list[Member] = [LocalFile(path)]
-    options = dict(VIRTUAL_OPTIONS)
-    known: dict[str, Origin] = {}
-    for file in root.iter("SourceFilename"):
-        name = (file.text or "").strip()
-        if name not in known:
-            known[name] = refer(name)
-            described_driver = described(known[name])
-            members += described_driver.origin.members
-        file.text = known[name].address.text
-        file.attrib.update(relativeToVRT="0", shared="0")
-        options.update(known[name].address.options)
-    if not known:
+    uses: dict[str, list[Element]] = {}
+    for use in root.iter():
+        if use.find("SourceFilename") is not None:
+            uses.setdefault((use.findtext("SourceFilename") or "").strip(), []).append(use)
+    if not uses:
         raise StartupError(f"{path}: names no raster")
+    origins = in_threads(lambda name: described(refer(name)).origin, list(uses))
+    known = dict(zip(uses, origins, strict=True))
+    options = dict(VIRTUAL_OPTIONS)
+    for file in root.iter("SourceFilename"):
+        origin = known[(file.text or "").strip()]
+        file.text = origin.address.text
+        file.attrib.update(relativeToVRT="0", shared="0")
+        options.update(origin.address.options)
     places = [o.address.text for o in known.values() if o.address.text.startswith("/vsi")]
     if places:
         options["CPL_VSIL_CURL_NON_CACHED"] = ":".join(places)
     address = Address(str(path), tostring(root, encoding="unicode"), "VRT", tuple(options.items()))
-    return Origin(address, tuple(members))
+    listing: list[Member] = [LocalFile(path)]
+    return joined(address, listing, origins, [_bounds(root, each) for each in uses.values()])
+
+
+def _bounds(root: Element, uses: list[Element]) -> Bounds | None:
+    """What a file covers, a pixel wider, in the CRS; None where the document does not say."""
+    try:
+        x, step_x, skew, y, other_skew, step_y = map(
+            float, (root.findtext("GeoTransform") or "").split(",")
+        )
+        targets = [use.find("DstRect") for use in uses]
+        rects = [
+            [float(target.get(name, "")) for name in ("xOff", "yOff", "xSize", "ySize")]
+            for target in targets
+            if target is not None
+        ]
+    except ValueError:
+        return None
+    if skew or other_skew or len(rects) < len(uses):
+        return None
+    columns = [edge for col, _, width, _ in rects for edge in (col - 1, col + width + 1)]
+    rows = [edge for _, row, _, height in rects for edge in (row - 1, row + height + 1)]
+    xs = [x + edge * step_x for edge in columns]
+    ys = [y + edge * step_y for edge in rows]
+    return min(xs), min(ys), max(xs), max(ys)
 
 
 def _check(path: Path, element: Element, allowed: set[str]) -> None:

@@ -152,8 +152,10 @@ def test_a_server_starts_without_a_source_that_cannot_be_read(
         wait_until(lambda: server.get("/late/tilejson.json").status_code == 200)
         assert server.get("/sources.json").json()[0]["bands"] == 1
     said = [(r.levelname, r.getMessage()) for r in caplog.records]
-    (level,) = [level for level, text in said if "late.tif: not a raster" in text]
+    about = [(level, text) for level, text in said if "late.tif: not a raster" in text]
+    (level,) = [level for level, text in about if "503" not in text]
     assert level == "ERROR"
+    assert len(about) > 8, "and a line for every refusal"
 
 
 def test_a_replaced_file_is_served_under_another_etag(setting: Setting, tmp_path: Path) -> None:

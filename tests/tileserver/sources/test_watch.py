@@ -9,6 +9,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,15 @@ from tests.support.changing import CHECK_SECONDS, GRID, LONG_AGO, aged, configur
 from tests.support.polls import Polls
 from tests.support.rasters import cut
 from tests.support.tiles import WEB_MERCATOR, path_of
-from tests.support.waiting import wait_until
+from tests.support.waiting import LIMIT_SECONDS, wait_until
 from tileserver.app import make_app, open_catalogue
 from tileserver.catalogue import Catalogue
 from tileserver.errors import SourceUnavailable, StartupError, UnknownSource
 from tileserver.layers import Source
 from tileserver.settings import Settings
+from tileserver.sources import watch
+from tileserver.sources.raster import Raster
+from tileserver.sources.watch import Tracked, Watch, pause_seconds
 
 MakeSettings = Callable[..., Settings]
 
@@ -279,3 +283,59 @@ def test_a_replaced_file_that_nobody_watches_is_noticed_by_who_reads_it(
     answers = [unwatched.get(path) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [503, 200], answers[1].text
     assert next(tiles(unwatched)).headers["etag"] != before
+
+
+class Followed:
+    """What is followed without a file: its looks fail until it hangs, or all the time."""
+
+    def __init__(self, name: str, hang: threading.Event | None = None) -> None:
+        self.looks, self._hang = 0, hang
+        self.tracked = Tracked(name, self._inspect, self._make)
+
+    def _inspect(self) -> Raster:
+        self.looks += 1
+        if self._hang is not None and self.looks > 1:
+            self._hang.wait(LIMIT_SECONDS)
+        raise OSError("away")
+
+    def _make(self, raster: Raster, generation: int) -> Source:
+        raise AssertionError("there is nothing to read")
+
+
+def test_looks_that_hang_hold_up_no_other_and_none_waits_behind_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watch, "SLOW_SECONDS", 0.05)
+    monkeypatch.setattr(watch, "DOUBLINGS", 0)
+    gate = threading.Event()
+    stuck = [Followed(f"stuck {number}", gate) for number in range(2 * watch.LOOKING_THREADS)]
+    good = Followed("good")
+    items = [each.tracked for each in (*stuck, good)]
+    watching = Watch(items, lambda _: 0.01)
+    wait_until(lambda: watching.slow == len(stuck))
+    before = good.looks
+    wait_until(lambda: good.looks > before + 10)
+    assert [each.looks for each in stuck] == [2] * len(stuck), "the first one was at the start"
+    gate.set()
+    wait_until(lambda: not watching.slow)
+    watching.close()
+
+
+def test_what_cannot_be_read_is_looked_at_ever_more_rarely(scene: Path) -> None:
+    away = Followed("away").tracked
+    pauses = []
+    for _ in range(6):
+        pauses.append(pause_seconds(2, away.failures))
+        away.look()
+    assert pauses == [4, 8, 16, 32, 60, 60]
+    assert pause_seconds(600, 9) == 600
+    assert pause_seconds(2, 10**6) == 60
+    assert pause_seconds(0, 3) == inf
+    catalogue = open_catalogue(configured(scene=scene))
+    tracked = catalogue._tracked["scene"]
+    content = scene.read_bytes()
+    scene.unlink()
+    wait_until(lambda: tracked.failures == 2)
+    scene.write_bytes(content)
+    wait_until(lambda: tracked.failures == 0)
+    catalogue.close()
