@@ -37,7 +37,7 @@ class SamplerSettings:
     lattice: Lattice = field(default_factory=Lattice)
     noise_seed: int = 0
     fusion: Fusion = Fusion.SDVC
-    detail: float = 0.75
+    detail: float = 0.65
     """How much of what is drawn around the mean is shown, 0 to 1; at 0 nothing is drawn. The
     default is what looked best with the bundled checkpoint (engine/training/tried.md)."""
 

@@ -200,7 +200,7 @@ def train(data: tuple[str, ...], run: Path, **options: Any) -> None:
 @click.option(
     "--detail",
     type=click.FloatRange(0, 1),
-    help="How much synthesised texture; 0 writes the best estimate alone.  [0.75]",
+    help="How much synthesised texture; 0 writes the best estimate alone.  [0.65]",
 )
 @click.option(
     "--noise-seed",
