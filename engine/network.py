@@ -142,9 +142,10 @@ class LocalDenoiser(nn.Module):
         )
         self.denoiser = nn.ModuleList(ResidualBlock(width) for _ in range(config.denoiser_blocks))
         self.exit = nn.Conv2d(width, self.channels, 1)
-        for last in (self.mean, self.exit):
+        for last in (self.mean, self.exit, self.deviations):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]  # bias=True by default
+        nn.init.ones_(self.deviations.bias)  # type: ignore[arg-type]  # as the residual's
 
     @property
     def encode_reach_px(self) -> int:

@@ -7,7 +7,7 @@ picture      squared error and perceptual distance of pictures drawn by the samp
 pattern      what repeats from cell to cell in those pictures' error, which no distance minds and
              every eye does
 flatness     where the truth is flat, what is drawn has no more variance than it
-deviation    the likelihood of errors under a normal distribution of the predicted deviation
+deviation    the likelihood of errors under a Laplace distribution as wide as predicted
 phases       detail is spread over a native pixel as the truth's is, not gathered at its borders
 
 Errors are of bands in units of their deviation, weighed as they count in pixels.
@@ -149,6 +149,9 @@ def deviation_error(
 ) -> Tensor:
     """Minus the log likelihood of drawn pictures' errors (both zooms), constants left out.
 
+    Of Laplace distributions, whose tails are as heavy as errors at edges; the ratio of what is
+    predicted to a standard deviation is left to calibration.
+
     deviations (B, 20C, h, w) of whole crops; drawn and target as `pictures` and `inside_picture`
     cut them.
     """
@@ -157,8 +160,8 @@ def deviation_error(
     for predicted, picture, truth, scale in zip(
         error_pictures(inside(deviations)), drawn, truths, sigma_data, strict=True
     ):
-        square = ((picture - truth) / scale) ** 2
-        total = total + (predicted.log() + 0.5 * square / predicted**2).mean()
+        size = (picture - truth).abs() / scale
+        total = total + (predicted.log() + size / predicted).mean()
     return total
 
 
