@@ -12,8 +12,8 @@
 
 catalogue, layers, grid, footprint: sources by id, each as it is now, on the pixels of any grid.
 tile_request, tile_parameters, tile_pixels, versions: what a tile is. answers: 304, tile, refusal.
-uncertainty, deviation: how far pixels may be from the truth. inspecting: one pixel. departure: who leaves, and
-how long a request may take.
+uncertainty, deviation: how far pixels may be from the truth. inspecting: one pixel. departure: who
+leaves, and how long a request may take.
 reader, source_route: titiler's own routes, in threads of their source; limits, parameters: what
 they may be asked for.
 superresolved: the tiles for other titiler apps.

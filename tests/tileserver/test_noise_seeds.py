@@ -65,7 +65,7 @@ def test_others_are_refused(server: Service, middle_tile: Callable[[int], Tile],
     ):
         answer = server.get(f"{path}?noise_seed={seed}")
         assert answer.status_code == 422
-        assert answer.json() == {"detail": "zoom, tile or parameter out of range"}
+        assert answer.json()["detail"].startswith("noise_seed: ")
 
 
 def test_tilejson_lists_them_and_its_addresses_may_be_kept(

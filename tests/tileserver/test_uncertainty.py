@@ -88,7 +88,7 @@ def test_its_numbers_are_the_uncertainty_of_the_picture_in_the_sources_unit(
     assert found[:3].mean() > 1e-3
 
 
-@pytest.mark.parametrize("query", ["", "?rescale=2,9&colormap_name=inferno", "?bidx=2"])
+@pytest.mark.parametrize("query", ["", "?rescale=4,40&colormap_name=inferno", "?bidx=2"])
 def test_the_legend_turns_a_tiles_colours_back_into_its_numbers(
     floats: Service, query: str
 ) -> None:
@@ -98,7 +98,7 @@ def test_the_legend_turns_a_tiles_colours_back_into_its_numbers(
     assert legend["unit"] == "levels of 255"
     low, high = legend["minimum"], legend["maximum"]
     assert [legend["colours"][0][0], legend["colours"][-1][0]] == [low, high]
-    assert (low, high) == ((2, 9) if "rescale" in query else (0, 20))
+    assert (low, high) == ((4, 40) if "rescale" in query else (0, 20))
     values = {bytes.fromhex(colour[1:]): value for value, colour in legend["colours"]}
     numbers = array(floats, uncertain(tile, "float", "npy"))
     valid = numbers[3] == 255

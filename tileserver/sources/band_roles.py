@@ -22,8 +22,8 @@ from tileserver.sources.placement import BAND, describe_as_virtual
 from tileserver.sources.value_range import read_values
 
 NO_ALPHA = 0
-MASK_SHARE = 0.5
-"""Of an alpha's values that are nothing or all, at least: soft edges are narrow."""
+MASK_SHARE = 0.05
+"""Of the values of an alpha above nothing that are all, at least: imagery seldom is so bright."""
 EIGHT_BITS = 255
 """All, in alpha bands that were made of 8 bits, whatever their type."""
 

@@ -122,11 +122,13 @@ def inspected(
     placed: bool = True,
     crs: str | None = None,
     roles: BandRoles = BandRoles(),  # noqa: B008  # immutable
+    trusting: bool = False,
 ) -> Raster:
     """Read a raster's description; raises StartupError in one line that names it.
 
     placed: whether it must say where on Earth it lies; then it is read as `placement` describes,
     else as it is. crs, roles: its CRS and bands, in place of what the file says.
+    trusting: whether a band that is called alpha is one whatever its values.
     """
     address = origin.address
     try:
@@ -152,7 +154,8 @@ def inspected(
             alpha = [index for index in dataset.indexes if index not in indexes]
             if not indexes:
                 raise StartupError(f"{address.name}: has no band but alpha")
-            if alpha and address.driver != "VRT" and not holds_a_mask(dataset, alpha[0]):
+            trusted = trusting or address.driver == "VRT"
+            if alpha and not trusted and not holds_a_mask(dataset, alpha[0]):
                 logger.warning(
                     "%s: band %d is called alpha but holds no mask: it is data (`alpha: %d` makes "
                     "it one)", address.name, alpha[0], alpha[0],

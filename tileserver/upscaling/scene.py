@@ -15,7 +15,8 @@ from rasterio.windows import Window as RasterWindow
 
 from engine.window import Window
 from tileserver.errors import StartupError
-from tileserver.sources.raster import Raster, inspect, open_raster
+from tileserver.sources.origin import file_origin
+from tileserver.sources.raster import Raster, inspected, open_raster
 from tileserver.upscaling.description import Description, read_description
 from tileserver.upscaling.orientation import read_orientation
 from tileserver.upscaling.placement import read_placement
@@ -33,7 +34,7 @@ class Scene:
     def __init__(self, path: Path, value_range: tuple[float, float] | None) -> None:
         """Raises StartupError in one line where it cannot be read or has values of another type."""
         self.path = path
-        self.raster: Raster = inspect(path, value_range, placed=False)
+        self.raster: Raster = inspected(file_origin(path), value_range, placed=False, trusting=True)
         with _reading(path):
             self._dataset = open_raster(self.raster)
             dtypes = set(self._dataset.dtypes)

@@ -38,12 +38,10 @@ def open_files(folder: Path) -> int:
 def test_hundreds_of_sources_hold_few_descriptors(tmp_path: Path) -> None:
     handles = Handles(MAX_OPEN)
     first = cut(tmp_path / "0.tif", "rgb")
-    sources = []
-    for number in range(SOURCES):
-        path = tmp_path / f"{number}.tif"
-        if number:
-            os.link(first, path)
-        sources.append(GridSource(handles.of(inspect(path, None)), GRID, 20))
+    paths = [first, *(tmp_path / f"{number}.tif" for number in range(1, SOURCES))]
+    for path in paths[1:]:
+        os.link(first, path)
+    sources = [GridSource(handles.of(inspect(path, None)), GRID, 20) for path in paths]
     extent = sources[0].extent
     block = Window(extent.row + 100, extent.col + 100, 32, 32)
     expected = sources[0].read(block)

@@ -23,6 +23,7 @@ from tileserver.app import make_app
 from tileserver.catalogue import Catalogue
 from tileserver.errors import SourceUnavailable
 from tileserver.settings import Settings
+from tileserver.sources import members
 from tileserver.sources.members import LocalFile, Look
 from tileserver.sources.origin import SIDE_BY_SIDE, in_threads
 
@@ -212,6 +213,7 @@ def test_of_a_mosaic_only_what_has_changed_is_read_anew(
         return digest(file)
 
     monkeypatch.setattr(LocalFile, "_digest", noted)
+    monkeypatch.setattr(members, "SETTLED_SECONDS", 0)  # no file's time of change can be set back
     catalogue = catalogue_of(serve())
     assert sorted(read) == [f"{number}.tif" for number in range(6)]
     old = catalogue["m"]

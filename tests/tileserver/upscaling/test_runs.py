@@ -131,7 +131,7 @@ def finished(tmp_path: Path) -> tuple[Path, Path]:
     ("options", "reason"),
     [
         (["--factor", "4"], "factor 2, not 4"),
-        (["--detail", "0.25"], "detail 0.75, not 0.25"),
+        (["--detail", "0.25"], "detail 0.65, not 0.25"),
         (["--noise-seed", "3"], "noise seed 0, not 3"),
         (["--steps", "1"], "steps 2, not 1"),
         (["--range", "0", "100"], "range whole, not 0.0 to 100.0"),
