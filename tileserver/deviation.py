@@ -52,7 +52,7 @@ def deviation_rendering(given: Rendering, raster: Raster) -> Rendering:
     if given.color_formula:
         raise OutOfRange("color_formula", "not for an uncertainty")
     if colormap not in colour_maps.list():
-        raise OutOfRange("colormap", "the name of one of rio-tiler's colour maps")
+        raise OutOfRange("colormap", "the name of a colour map")
     return replace(given, rescale=rescale, colormap=colormap)
 
 

@@ -37,8 +37,8 @@ PROBED = 4
 SHOWN_BANDS = (1, 3)
 """Grey and colours: JPEG holds no others, and transparency is that of the source's data."""
 RESCALES = "two finite numbers, min,max, the first less than the second"
-COLORMAPS = "the name of one of rio-tiler's colour maps, or a map of up to 512 colours in JSON"
-FORMULAS = "a formula of rio-color for these bands, such as gamma RGB 1.5"
+COLORMAPS = "the name of a colour map, or a map of up to 512 colours in JSON"
+FORMULAS = "a formula for these bands, such as gamma RGB 1.5"
 UNUSABLE = (
     ValueError,
     LookupError,
