@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,7 +51,7 @@ def interrupted(picture: Picture, row: int) -> Picture:
 
     def draw(self: drawing.Drawing, window: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         if window.row == row:
-            signal.raise_signal(signal.SIGINT)
+            raise KeyboardInterrupt  # a process in the background ignores the signal
         return picture(self, window)
 
     return draw
