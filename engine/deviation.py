@@ -17,7 +17,7 @@ from torch import Tensor
 from engine.checkpoint import Checkpoint
 from engine.imagery import Imagery, Pixels
 from engine.network import DEVIATIONS, SCALE, LocalDenoiser
-from engine.resolver import KNOWN_RANGE, state_window
+from engine.resolver import by_group, state_window
 from engine.sampler import channel_groups
 from engine.uncertainty import Calibration
 from engine.window import Window
@@ -61,9 +61,8 @@ class PredictedDeviation:
         state = state_window(window, self.scale)
         outer = state.dilated(self.denoiser.encode_reach_px)
         condition = torch.from_numpy(self.condition.read(outer.children(SCALE))).to(self.device)
-        known = condition.clamp(*KNOWN_RANGE)
-        grouped = torch.stack([known[list(group)] for group in self.groups])
-        levels = error_pictures(self.denoiser.deviation(grouped))[self.depth - 1]
+        predicted = self.denoiser.deviation(by_group(condition, self.groups))
+        levels = error_pictures(predicted)[self.depth - 1]
         deviation = _ungrouped(levels, self.groups) * self.sigma_data[self.depth - 1]
         rows, cols = state.children(self.scale).slices(window)
         own: Pixels = deviation[:, rows, cols].cpu().numpy()

@@ -111,7 +111,7 @@ class SuperResolved:
         outers = [state.dilated(self.sampler.halo_px) for state in states]
         pixels = read_many(self.condition, [outer.children(SCALE) for outer in outers])
         conditions = [torch.from_numpy(part).to(self.device) for part in pixels]
-        bands = self.sampler.windows(states, [self._grouped(part) for part in conditions])
+        bands = self.sampler.windows(states, [by_group(part, self.groups) for part in conditions])
         return [
             self._finished(window, state, _crop(condition, outer, state.dilated(MARGIN_PX)), part)
             for window, state, outer, condition, part in zip(
@@ -143,14 +143,10 @@ class SuperResolved:
         def read(wanted: Window) -> Tensor:
             known = outer.contains(wanted)
             pixels = _crop(condition, outer, wanted) if known else self._read(wanted)
-            return self._grouped(pixels)
+            return by_group(pixels, self.groups)
 
         around = _crop(condition, outer, state.dilated(MARGIN_PX))
         return self._finished(window, state, around, draw(state, read))
-
-    def _grouped(self, condition: Tensor) -> Tensor:
-        known = condition.clamp(*KNOWN_RANGE)
-        return torch.stack([known[list(group)] for group in self.groups])
 
     def _finished(self, window: Window, state: Window, around: Tensor, bands: Tensor) -> Pixels:
         """A window's pixels from the condition around its state and the bands that were drawn."""
@@ -180,6 +176,15 @@ class SuperResolved:
                     total = total + values[:, copy]
                 by_channel.append(total / values.shape[1])
         return torch.stack(by_channel, dim=1).reshape(-1, height, width)
+
+
+def by_group(condition: Tensor, groups: Sequence[Sequence[int]]) -> Tensor:
+    """A condition (C, H, W) as a network is shown it, a group of channels each: (G, colours, H, W).
+
+    groups: as sampler.channel_groups gives them.
+    """
+    known = condition.clamp(*KNOWN_RANGE)
+    return torch.stack([known[list(group)] for group in groups])
 
 
 def state_window(window: Window, scale: int) -> Window:

@@ -21,18 +21,22 @@ def phase_evenness(picture: Tensor, truth: Tensor, factor: int) -> float:
 
     Pictures are (C, H, W). NaN where the truth has no gradient at some phase.
     """
-    own = _gradients(truth, factor)
+    own = phase_gradients(truth, factor)
     if not bool((own > 0).all()):
         return nan
-    ratios = (_gradients(picture, factor) / own).clamp_min(MIN_RATIO)
+    ratios = (phase_gradients(picture, factor) / own).clamp_min(MIN_RATIO)
     return float(ratios.max() / ratios.min())
 
 
-def _gradients(picture: Tensor, factor: int) -> Tensor:
-    """Mean abs difference of neighbouring pixels in both directions, by phase: (factor,)."""
+def phase_gradients(picture: Tensor, factor: int) -> Tensor:
+    """Mean abs difference of neighbouring pixels in both directions, by phase: (factor,).
+
+    Of a picture (C, H, W), or of a batch of them.
+    """
+    others = tuple(range(picture.dim() - 2))
     along = [
-        picture.diff(dim=1).abs().mean(dim=(0, 2)),
-        picture.diff(dim=2).abs().mean(dim=(0, 1)),
+        picture.diff(dim=-2).abs().mean(dim=(*others, -1)),
+        picture.diff(dim=-1).abs().mean(dim=(*others, -2)),
     ]
     return torch.stack(
         [torch.cat([steps[phase::factor] for steps in along]).mean() for phase in range(factor)]

@@ -25,6 +25,7 @@ from engine.checkpoint import Network
 from engine.denoising import drawn
 from engine.deviation import error_pictures
 from engine.doubling import REACH_PX
+from engine.evaluation.phases import phase_gradients
 from engine.network import PAIR_SCALE, log_uniform
 from engine.pair import SigmaData, base_bands, in_deviations, in_pixels
 from engine.perceptual import PerceptualDistance
@@ -213,16 +214,8 @@ def phase_unevenness(picture: Tensor, truth: Tensor, factor: int) -> Tensor:
     A gradient's phase is its place within a native pixel of factor x factor px, on whose border
     both pictures begin; evaluation.phases measures the same, largest over smallest.
     """
-    ratios = (_phase_gradients(picture, factor) / _phase_gradients(truth, factor)).log()
-    return ratios.var(unbiased=False)
-
-
-def _phase_gradients(image: Tensor, factor: int) -> Tensor:
-    """Mean size of differences between neighbouring pixels, by phase: (factor,)."""
-    rows = image.diff(dim=-2).abs().mean(dim=(0, 1, 3))
-    cols = image.diff(dim=-1).abs().mean(dim=(0, 1, 2))
-    means = [torch.cat((rows[k::factor], cols[k::factor])).mean() for k in range(factor)]
-    return torch.stack(means) + 1e-6
+    ours, true = (phase_gradients(image, factor) + 1e-6 for image in (picture, truth))
+    return (ours / true).log().var(unbiased=False)
 
 
 def _deviation(image: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from engine.checkpoint import Network
 from engine.denoising import Encoding
-from engine.network import PAIR_SCALE
+from engine.network import PAIR_SCALE, SCALE
 from engine.pair import SigmaData
 from engine.perceptual import Backbone, PerceptualDistance
 from engine.projection import pool
@@ -101,7 +101,7 @@ class TextureJudge:
         if turn % UPPER_EVERY == 0 and min(upper.shape[-2:]) >= MIN_JUDGED_PX:
             distance = distance + perceptual_distance(upper, pool(truth), metric, generator)
         phases = phase_unevenness(deeper, truth, PAIR_SCALE)
-        phases = phases + phase_unevenness(upper, pool(truth), PAIR_SCALE // 2)
+        phases = phases + phase_unevenness(upper, pool(truth), SCALE)
         return (
             JUDGE_WEIGHTS[judge] * distance
             + PHASE_WEIGHT * phases

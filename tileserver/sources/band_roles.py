@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
 import numpy as np
 import rasterio
+from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 
 from tileserver.errors import StartupError
 from tileserver.sources.origin import VIRTUAL_OPTIONS, Address
 from tileserver.sources.placement import BAND, describe_as_virtual
-from tileserver.sources.value_range import read_values
 
 NO_ALPHA = 0
 MASK_SHARE = 0.05
@@ -75,20 +75,15 @@ def readable_bands(
     return replace(address, text=text, driver="VRT", options=tuple(options.items()))
 
 
-def holds_a_mask(dataset: rasterio.DatasetReader, alpha: int) -> bool:
-    """Whether a band that is called alpha has the values of one."""
-    values = read_values(dataset, (alpha,))
-    dtype = np.dtype(dataset.dtypes[alpha - 1])
-    full = {1.0, float(EIGHT_BITS)} | (
-        {float(np.iinfo(dtype).max)} if dtype.kind in "ui" else set()
-    )
-    return not values.size or bool(np.isin(values, [0.0, *full]).mean() >= MASK_SHARE)
+def holds_a_mask(values: NDArray[np.float64], dtype: np.dtype[Any]) -> bool:
+    """Whether the values of a band that is called alpha, of its type, are those of one."""
+    greatest = float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
+    of_a_mask = np.isin(values, [0.0, 1.0, EIGHT_BITS, greatest])
+    return not values.size or bool(of_a_mask.mean() >= MASK_SHARE)
 
 
-def find_opaque_value(dataset: rasterio.DatasetReader, alpha: int) -> float:
-    """The value of an alpha band where all is covered by data."""
-    dtype = np.dtype(dataset.dtypes[alpha - 1])
-    values = read_values(dataset, (alpha,))
+def find_opaque_value(values: NDArray[np.float64], dtype: np.dtype[Any]) -> float:
+    """The value where all is covered by data, from those of an alpha band."""
     greatest = float(values.max()) if values.size else 0.0
     if dtype.kind == "f":
         return 1.0 if greatest <= 1.0 else float(EIGHT_BITS)

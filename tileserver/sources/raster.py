@@ -31,7 +31,7 @@ from tileserver.sources.members import Look
 from tileserver.sources.origin import Address, Origin, file_origin
 from tileserver.sources.placement import corners, readable_address
 from tileserver.sources.sidecars import names_overviews
-from tileserver.sources.value_range import RangeOrigin, find_value_range
+from tileserver.sources.value_range import RangeOrigin, find_value_range, read_values
 
 logger = logging.getLogger(__name__)
 
@@ -155,7 +155,11 @@ def inspected(
             if not indexes:
                 raise StartupError(f"{address.name}: has no band but alpha")
             trusted = trusting or address.driver == "VRT"
-            if alpha and not trusted and not holds_a_mask(dataset, alpha[0]):
+            opaque_value = None
+            if alpha:
+                values, dtype = read_values(dataset, (alpha[0],)), dataset.dtypes[alpha[0] - 1]
+                opaque_value = find_opaque_value(values, np.dtype(dtype))
+            if alpha and not trusted and not holds_a_mask(values, np.dtype(dtype)):
                 logger.warning(
                     "%s: band %d is called alpha but holds no mask: it is data (`alpha: %d` makes "
                     "it one)", address.name, alpha[0], alpha[0],
@@ -177,7 +181,7 @@ def inspected(
                 (found.low, found.high),
                 found.origin,
                 alpha[0] if alpha else None,
-                find_opaque_value(dataset, alpha[0]) if alpha else None,
+                opaque_value,
                 dataset.nodata,
                 _masked(dataset),
                 tuple(dataset.colorinterp[index - 1] for index in indexes),

@@ -108,15 +108,11 @@ def read_values(
     """Valid values of bands, (N,): all of them, or as many as say enough of a large raster."""
     if dataset.width * dataset.height * len(indexes) <= FEW_VALUES:
         return _valid_values(dataset, indexes, None)
-    levels = list(enumerate(dataset.overviews(indexes[0])))
-    large = [
-        level
-        for level, factor in levels
-        if min(dataset.width, dataset.height) // factor >= BLOCK_PX
-    ]
-    for level in large[-1:] if open_overview is not None else ():
-        assert open_overview is not None
-        with open_overview(level) as overview:
+    side = min(dataset.width, dataset.height)
+    factors = dataset.overviews(indexes[0])
+    large = [level for level, factor in enumerate(factors) if side // factor >= BLOCK_PX]
+    if large and open_overview is not None:
+        with open_overview(large[-1]) as overview:
             if overview.width * overview.height * len(indexes) <= FEW_VALUES:
                 return _valid_values(overview, indexes, None)
     parts = [_valid_values(dataset, indexes, window) for window in _grid_windows(dataset)]
@@ -148,4 +144,5 @@ def _percentiles(values: NDArray[np.float64]) -> tuple[float, float]:
     low, high = (float(value) for value in np.percentile(values, PERCENTILES))
     if not low < high:
         low, high = float(values.min()), float(values.max())
-    return (low, high) if low < high else (low, low + 1.0)
+    # Of a flat raster: one up, or where that is nothing beside its value the next number.
+    return (low, high) if low < high else (low, max(low + 1.0, float(np.nextafter(low, np.inf))))

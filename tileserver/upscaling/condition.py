@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 
@@ -11,8 +9,8 @@ from engine.doubling import REACH_PX, doubled
 from engine.imagery import Imagery, Pixels
 from engine.window import Window
 from tileserver.sources.filling import mirrored
-from tileserver.sources.source import MARGIN_PX
-from tileserver.upscaling.scene import Scene, Validity, Values
+from tileserver.sources.source import MARGIN_PX, scaled
+from tileserver.upscaling.scene import Scene, Validity
 
 
 class Condition:
@@ -44,10 +42,10 @@ class Condition:
         part = window.intersection(self.scene.extent)
         if part is not None:
             read, valid = self.scene.read(part)
-            scaled = scale(read, self.scene.raster.range)
-            valid |= valid.any(axis=0) & (scaled >= 0) & (scaled <= 1)
+            pixels = scaled(read, self.scene.raster)
+            valid |= valid.any(axis=0) & (pixels >= 0) & (pixels <= 1)
             rows, cols = window.slices(part)
-            values[:, rows, cols], known[:, rows, cols] = np.where(valid, scaled, 0), valid
+            values[:, rows, cols], known[:, rows, cols] = np.where(valid, pixels, 0), valid
         return values, known
 
 
@@ -56,28 +54,6 @@ def _filled(values: Pixels, known: Validity) -> Pixels:
         return mirrored(values, known[0])
     bands = zip(values, known, strict=True)
     return np.concatenate([mirrored(band[None], where) for band, where in bands])
-
-
-def scale(values: Values, value_range: tuple[float, float]) -> Pixels:
-    """A raster's values with its range as 0 to 1."""
-    number, (low, high) = _precision(values.dtype), value_range
-    scaled: Pixels = ((values - number(low)) / number(high - low or 1)).astype(np.float32)
-    return scaled
-
-
-def unscale(values: Pixels, value_range: tuple[float, float], dtype: str) -> Values:
-    """The inverse, rounded to the nearest that the type holds where it is whole."""
-    number, (low, high) = _precision(np.dtype(dtype)), value_range
-    pixels = values * number(high - low) + number(low)
-    if np.dtype(dtype).kind in "ui":
-        held = np.iinfo(dtype)
-        pixels = np.rint(pixels).clip(held.min, held.max)
-    return pixels.astype(dtype)
-
-
-def _precision(dtype: np.dtype[Any]) -> type[np.float32 | np.float64]:
-    """The server's, but for values that need more."""
-    return np.float64 if dtype == np.float64 else np.float32
 
 
 class Alpha:

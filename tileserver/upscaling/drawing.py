@@ -17,7 +17,8 @@ from tileserver.probing import describe_machine, windows_agree
 from tileserver.settings import CacheSettings
 from tileserver.sources.memo import BlockMemory
 from tileserver.sources.source import BLOCK_PX as SOURCE_BLOCK_PX
-from tileserver.upscaling.condition import Alpha, Condition, FinerAlpha, unscale
+from tileserver.sources.source import unscaled
+from tileserver.upscaling.condition import Alpha, Condition, FinerAlpha
 from tileserver.upscaling.options import Upscaling
 from tileserver.upscaling.scene import Scene, Validity, Values
 
@@ -68,7 +69,7 @@ class Drawing:
         pixels = repeated if nodata is None else np.where(valid, repeated, nodata)
         if valid.any():  # ground without data is not drawn
             drawn = self._pyramid.picture(self.work.zooms).read(window)
-            values = unscale(drawn, raster.range, raster.dtype)
+            values = unscaled(drawn, raster)
             if nodata is not None:
                 values = np.where(values == nodata, _beside(nodata, repeated), values)
             pixels = np.where(valid, values, pixels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,11 @@ def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
     monkeypatch.setattr(drawing, "BLOCK_PX", 256)
     with monkeypatch.context() as patch:
         patch.setattr(drawing.Drawing, "picture", interrupted(drawing.Drawing.picture, row=256))
-        done = call_overzoom("upscale", source, out)
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:  # a process in the background has the signal ignored
+            done = call_overzoom("upscale", source, out)
+        finally:
+            signal.signal(signal.SIGINT, before)
     assert done.exit_code == 130
     assert done.stderr.splitlines() == ["overzoom: stopped; the same command resumes"]
     assert not out.exists()
@@ -51,7 +56,7 @@ def interrupted(picture: Picture, row: int) -> Picture:
 
     def draw(self: drawing.Drawing, window: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         if window.row == row:
-            raise KeyboardInterrupt  # a process in the background ignores the signal
+            signal.raise_signal(signal.SIGINT)
         return picture(self, window)
 
     return draw
