@@ -7,6 +7,9 @@ from pathlib import Path
 
 import rasterio
 
+from tests.support.waiting import wait_until
+from tileserver.catalogue import Catalogue
+from tileserver.layers import Source
 from tileserver.settings import Settings
 
 GRID = "WebMercatorQuad"
@@ -22,6 +25,20 @@ def aged(path: Path) -> Path:
 def configured(check_seconds: float = CHECK_SECONDS, **paths: Path) -> Settings:
     sources = {id: {"path": str(path)} for id, path in paths.items()}
     return Settings.model_validate({"sources": sources, "source_check_seconds": check_seconds})
+
+
+def wait_for_replacement(catalogue: Catalogue, id: str, old: Source) -> Source:
+    """The version that takes the place of an old one, once its files look as it knows them.
+
+    A file system shows a renamed file for an instant before its time of change is set: a version
+    that was inspected in this instant is itself replaced.
+    """
+
+    def settled() -> bool:
+        return catalogue[id] is not old and catalogue[id].unchanged()
+
+    wait_until(settled)
+    return catalogue[id]
 
 
 def inverted(path: Path, to: Path) -> Path:

@@ -13,9 +13,9 @@ import rasterio
 from scipy.ndimage import distance_transform_edt
 
 from engine.window import Window
+from tests.support.changing import wait_for_replacement
 from tests.support.members import GRID, bands_of, mosaic_json, quarters, raster_of
 from tests.support.rasters import SIDE, cut
-from tests.support.waiting import wait_until
 from tileserver.app import open_catalogue
 from tileserver.errors import SourceUnavailable, StartupError
 from tileserver.settings import Settings
@@ -127,7 +127,7 @@ def test_members_that_come_go_or_change_make_another_version(tmp_path: Path) -> 
         else:
             cut(tmp_path / "other.tif", "nodata").replace(paths[3])
         assert not old.unchanged()
-        wait_until(lambda: catalogue["m"] is not old)
+        wait_for_replacement(catalogue, "m", old)
         versions.append(catalogue["m"].fingerprint)
 
     for do in ("remove", "add", "replace"):

@@ -19,7 +19,7 @@ import rasterio
 from affine import Affine
 from obstore.store import S3Store
 
-from tests.support.changing import inverted
+from tests.support.changing import inverted, wait_for_replacement
 from tests.support.members import bands_of, mosaic_json, quarters, raster_of
 from tests.support.polls import Polls
 from tests.support.rasters import cut
@@ -71,7 +71,7 @@ def watched(url: str, host: str) -> Catalogue:
 
 def until_replaced(catalogue: Catalogue) -> None:
     old = catalogue["scene"]
-    wait_until(lambda: catalogue["scene"] is not old)
+    wait_for_replacement(catalogue, "scene", old)
 
 
 def test_a_remote_raster_whose_rows_run_to_the_north_is_followed_too(

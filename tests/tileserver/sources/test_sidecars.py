@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 import rasterio
 
-from tests.support.changing import GRID, aged, configured
+from tests.support.changing import GRID, aged, configured, wait_for_replacement
 from tests.support.commands import call_overzoom
 from tests.support.members import bands_of, quarters, raster_of
 from tests.support.rasters import SCENE, cut
 from tests.support.stores import file_server
-from tests.support.waiting import wait_until
 from tileserver.app import open_catalogue
 from tileserver.errors import StartupError
 from tileserver.settings import SourceSettings
@@ -191,7 +190,7 @@ def test_a_mask_that_comes_while_a_raster_is_served_is_seen(tmp_path: Path) -> N
     old = catalogue["scene"]
     assert old.layer(GRID).bands.valid(old.layer(GRID).extent).mean() > 0.9
     masked.with_name("new.tif.msk").replace(tmp_path / "scene.tif.msk")
-    wait_until(lambda: catalogue["scene"] is not old)
+    wait_for_replacement(catalogue, "scene", old)
     layer = catalogue["scene"].layer(GRID)
     assert layer.bands.valid(layer.extent).mean() == pytest.approx(0.5, abs=0.02)
     catalogue.close()

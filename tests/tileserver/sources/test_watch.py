@@ -18,7 +18,15 @@ import pytest
 from starlette.testclient import TestClient
 
 from engine.window import Window
-from tests.support.changing import CHECK_SECONDS, GRID, LONG_AGO, aged, configured, inverted
+from tests.support.changing import (
+    CHECK_SECONDS,
+    GRID,
+    LONG_AGO,
+    aged,
+    configured,
+    inverted,
+    wait_for_replacement,
+)
 from tests.support.polls import Polls
 from tests.support.rasters import cut
 from tests.support.tiles import WEB_MERCATOR, path_of
@@ -72,7 +80,7 @@ def test_a_replaced_file_becomes_another_version_without_a_restart(
     assert old.unchanged()
     os.replace(inverted(scene, tmp_path / "other.tif"), scene)
     assert not old.unchanged(), "seen at once, whenever the next look is"
-    wait_until(lambda: catalogue["scene"] is not old)
+    wait_for_replacement(catalogue, "scene", old)
     new = catalogue["scene"]
     assert new.unchanged()
     assert new.fingerprint != old.fingerprint
@@ -87,7 +95,7 @@ def test_a_file_overwritten_in_place_is_noticed_and_its_blocks_are_read_anew(
     inode = scene.stat().st_ino
     shutil.copyfile(inverted(scene, tmp_path / "other.tif"), scene)
     assert scene.stat().st_ino == inode
-    wait_until(lambda: catalogue["scene"].unchanged() and catalogue["scene"] is not old)
+    wait_for_replacement(catalogue, "scene", old)
     np.testing.assert_allclose(seen(catalogue["scene"]), 1 - before, atol=0.03)
 
 
@@ -98,7 +106,7 @@ def test_blocks_read_during_a_replacement_are_never_those_of_a_later_version(
     late = old.layer(GRID)
     before = seen(old)
     os.replace(inverted(scene, tmp_path / "other.tif"), scene)
-    wait_until(lambda: catalogue["scene"] is not old)
+    wait_for_replacement(catalogue, "scene", old)
     late.bands.blocks.memo[middle(old).row // 512, middle(old).col // 512] = np.zeros(
         (4, 512, 512), np.float32
     )  # a reader of the old version ends after the replacement
@@ -117,7 +125,7 @@ def test_a_deleted_source_stays_and_recovers_with_whatever_comes_back(
     with pytest.raises(SourceUnavailable):
         seen(old)
     other.replace(scene)
-    wait_until(lambda: catalogue["scene"] is not old)
+    wait_for_replacement(catalogue, "scene", old)
     assert seen(catalogue["scene"]).any()
 
 
