@@ -32,12 +32,12 @@ DRAWN_STEPS = (1, 2, 2, 4)
 """Steps of the pictures that are judged as drawn, in turn: most as the server draws them."""
 DRAWN_DETAILS = (0.75, 1.0, 0.75)
 """Detail of the pictures that are judged as drawn, in turn: most as the server shows them."""
-JUDGE_WEIGHTS: dict[Backbone, float] = {"alex": 1.0, "vgg": 1.5}
+JUDGE_WEIGHTS: dict[Backbone, float] = {"alex": 1.0, "vgg": 2.0}
 PATTERN_WEIGHT = 1.0
 """Of the pattern of cells beside the perceptual distance (both times perceptual_weight)."""
 FLATNESS_WEIGHT = 0.02
 """Of variance that the truth does not have, likewise."""
-PHASE_WEIGHT = 4.0
+PHASE_WEIGHT = 6.0
 """Of detail gathered at the borders of native pixels, likewise."""
 UPPER_EVERY = 3
 """Every so many turns the upper zoom is judged as well."""
