@@ -28,7 +28,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tileserver.superresolved import SuperResolvedReader
+    from tileserver.reader import SuperResolvedReader
 
 __all__ = ["SuperResolvedReader"]
 
@@ -36,7 +36,7 @@ __all__ = ["SuperResolvedReader"]
 def __getattr__(name: str) -> object:
     # Not with the package, which the command line imports before it knows that it needs torch.
     if name == "SuperResolvedReader":
-        from tileserver.superresolved import SuperResolvedReader
+        from tileserver.reader import SuperResolvedReader
 
         return SuperResolvedReader
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,6 @@
 """`python -m tileserver`, the same as the command `overzoom`."""
 
-from tileserver.cli import main
+from tileserver.cli.main import main
 
 if __name__ == "__main__":
     main()

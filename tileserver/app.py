@@ -18,27 +18,27 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from cache import Tiered
 from engine.errors import CheckpointError
-from tileserver.answers import Answers
-from tileserver.catalogue import Absent, Catalogue
+from tileserver.api.documents.ogc import add_ogc, landing_page, wants_json
+from tileserver.api.documents.pages import VIEWER, add_api_page
+from tileserver.api.documents.sources import add_sources
+from tileserver.api.documents.static import REVALIDATED, Precompressed
+from tileserver.api.factory import OverzoomFactory
+from tileserver.api.tile_response import Answers
+from tileserver.catalogue.catalogue import Absent, Catalogue
+from tileserver.catalogue.layers import Source
 from tileserver.checkpoints import local_checkpoint
-from tileserver.documents.ogc import add_ogc, landing_page, wants_json
-from tileserver.documents.pages import VIEWER, add_api_page
-from tileserver.documents.sources import add_sources
-from tileserver.documents.static import REVALIDATED, Precompressed
-from tileserver.error_handlers import add_error_handlers
 from tileserver.errors import StartupError
-from tileserver.factory import OverzoomFactory
-from tileserver.keeping.tiers import open_cluster, open_store
-from tileserver.layers import Source
-from tileserver.operation.access import grant_of
-from tileserver.operation.allocation import keep_trimmed
-from tileserver.operation.health import Health, add_health
-from tileserver.operation.metrics import Metrics, add_figures
-from tileserver.operation.middleware import add_middleware
-from tileserver.readers import Readers
-from tileserver.renderer import MAX_READS, Renderer
-from tileserver.scheduler import Scheduler
-from tileserver.settings import Settings
+from tileserver.metrics import Metrics, add_figures
+from tileserver.middleware.api_keys import grant_of
+from tileserver.middleware.error_handlers import add_error_handlers
+from tileserver.middleware.stack import add_middleware
+from tileserver.process.health import Health, add_health
+from tileserver.process.memory import keep_trimmed
+from tileserver.settings.server import Settings
+from tileserver.stores import open_cluster, open_store
+from tileserver.tiles.readers import Readers
+from tileserver.tiles.scheduler import Scheduler
+from tileserver.tiles.service import MAX_READS, Renderer
 
 logger = logging.getLogger(__name__)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.checkpoint import Checkpoint, load_checkpoint
+from engine.network.checkpoint import Checkpoint, load_checkpoint
 from tileserver.errors import StartupError
 
 FOLDER = Path(__file__).parent.parent / "engine" / "checkpoints"
 COMPACT = FOLDER / "compact.safetensors"
 GLOBAL = FOLDER / "global.safetensors"
-"""For comparison of fusion rules only (engine.global_network)."""
+"""For comparison of fusion rules only (engine.network.global_unet)."""
 
 
 def bundled() -> Path:

@@ -1,63 +1,267 @@
-"""rio-tiler's reader over a catalogued source: what titiler's own routes read through."""
+"""rio-tiler's reader with Overzoom's tiles, for any titiler app and for scripts."""
 
 from __future__ import annotations
 
-import warnings
-from types import TracebackType
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
-from rasterio.crs import CRS
-from rio_tiler.errors import NoOverviewWarning
+import morecantile
+import numpy as np
+from cachetools import LRUCache
+from morecantile import Tile
+from numpy.typing import NDArray
+from rasterio.errors import RasterioIOError
+from rio_tiler.errors import RioTilerError, TileOutsideBounds
+from rio_tiler.expression import parse_expression
 from rio_tiler.io import Reader
+from rio_tiler.models import ImageData
+from titiler.core.errors import BadRequestError
 
-from tileserver.footprint import geographic_extent
-from tileserver.grid import Grid
-from tileserver.layers import Source
-from tileserver.sources.raster import open_raster
+from engine.imagery import Imagery
+from engine.pictures.super_resolution import Doubled
+from engine.window import Window
+from tileserver.catalogue.catalogue import Opener
+from tileserver.catalogue.layers import Layer, Source
+from tileserver.catalogue.watch import Tracked
+from tileserver.checkpoints import local_checkpoint
+from tileserver.errors import OutsideGrid, SourceUnavailable, StartupError, UnsupportedGrid
+from tileserver.grid import TILE_PX
+from tileserver.imagery.bands import unscaled
+from tileserver.rasters.raster import open_raster
+from tileserver.settings.server import Settings, SourceSettings, is_remote_address
+from tileserver.tiles.pixels import joined, valid_pixels
+
+MAX_SOURCES = 64
+"""Rasters that are remembered: their inspection and blocks, not the open file."""
 
 
-class CatalogueReader(Reader):
-    """Borrows a handle of a source for one request; its zooms are the served ones.
+class UnsupportedOption(BadRequestError, RioTilerError):
+    """An option of rio-tiler's that a super-resolved tile has no meaning for; titiler's 400."""
 
-    Raises SourceUnavailable where the source cannot be opened, or read while it is used as a
-    context.
+
+class SuperResolvedReader(Reader):
+    """A raster whose tiles go on past its native zoom; all but tiles is rio-tiler's own Reader.
+
+    In a titiler app:
+
+    >>> from fastapi import FastAPI
+    >>> from titiler.core.errors import DEFAULT_STATUS_CODES, add_exception_handlers
+    >>> from titiler.core.factory import TilerFactory
+    >>> from tileserver import SuperResolvedReader
+    >>> app = FastAPI()
+    >>> add_exception_handlers(app, DEFAULT_STATUS_CODES)
+    >>> app.include_router(TilerFactory(reader=SuperResolvedReader).router)
+
+    In a script:
+
+    >>> with SuperResolvedReader("scene.tif") as reader:
+    ...     west, south, east, north = reader.get_geographic_bounds("EPSG:4326")
+    ...     middle = reader.tms.tile((west + east) / 2, (south + north) / 2, reader.maxzoom)
+    ...     tile = reader.tile(*middle)
+    >>> tile.data.shape, tile.metadata["overzoom"]
+    ((3, 256, 256), 'super-resolved')
+
+    Tiles from the native zoom on have the server's pixels, in the raster's own values: bands by
+    `indexes` or `expression`, `tilesize` 256 or 512 (the pixels of the next zoom). Options of
+    resampling, nodata, scaling and buffers raise UnsupportedOption there. Tile matrix sets that do
+    not double from zoom to zoom end at rio-tiler's native zoom.
+
+    Readers of a process share one checkpoint and its device; a subclass with `settings` of its own
+    has another. Raises RasterioIOError where the raster cannot be read. Opens whatever the caller
+    names, like rio-tiler's: the server, whose sources are configured, is the one for strangers.
     """
 
-    input: Source  # type: ignore[assignment]  # the catalogue's, where rio-tiler has a path
+    settings: ClassVar[Settings] = Settings()
 
     def __attrs_post_init__(self) -> None:
-        raster = self.input.raster
-        borrowed = self.input.shelf.borrow("as stored", lambda: open_raster(raster))
-        self.dataset = self._ctx_stack.enter_context(borrowed)
-        with warnings.catch_warnings():
-            # Sources without overviews are served; `overzoom info` says so once.
-            warnings.simplefilter("ignore", NoOverviewWarning)
-            super().__attrs_post_init__()  # type: ignore[no-untyped-call]
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._ctx_stack.__exit__(kind, error, trace)  # a handle that failed is closed, not kept
-
-    @classmethod
-    def of(cls, source: Source, grid: Grid) -> CatalogueReader:
-        """A reader of a source on a grid."""
-        return cls(source, tms=grid.tms)  # type: ignore[arg-type]
-
-    def get_geographic_bounds(self, crs: CRS) -> tuple[float, float, float, float]:
-        """West, south, east, north; east below west where the source crosses 180 degrees."""
-        extent = geographic_extent(self.input.raster, crs)
-        east = extent.east - 360 if extent.crosses else extent.east
-        return extent.west, extent.south, east, extent.north
-
-    @property
-    def minzoom(self) -> int:
-        """The zoom at which the whole source is about a tile."""
-        return self.input.layer(str(self.tms.id)).least_zoom
+        if self.dataset is not None or not isinstance(self.input, str):
+            raise ValueError("SuperResolvedReader opens a raster by its path or address")
+        with _readable():
+            self._source = _engine(type(self)).source(self.input)
+            borrowed = self._source.shelf.borrow(
+                "as stored", lambda: open_raster(self._source.raster)
+            )
+            self.dataset = self._ctx_stack.enter_context(borrowed)
+        super().__attrs_post_init__()  # type: ignore[no-untyped-call]
 
     @property
     def maxzoom(self) -> int:
-        """The deepest served zoom, past native."""
-        return self.input.layer(str(self.tms.id)).max_zoom
+        """The deepest zoom with tiles, past native."""
+        layer = self._layer()
+        return int(self._maxzoom) if layer is None else layer.max_zoom
+
+    def tile(
+        self,
+        tile_x: int,
+        tile_y: int,
+        tile_z: int,
+        tilesize: int | None = None,
+        indexes: int | Sequence[int] | None = None,
+        expression: str | None = None,
+        buffer: float | None = None,
+        **options: Any,
+    ) -> ImageData:
+        """A tile; `metadata["overzoom"]` says what its pixels are: native or super-resolved.
+
+        Raises TileOutsideBounds, UnsupportedOption, and rio-tiler's errors.
+        """
+        tile, size_px = Tile(tile_x, tile_y, tile_z), tilesize or TILE_PX
+        layer = self._layer()
+        zoom = tile_z + (size_px > TILE_PX)
+        given = _given(size_px, buffer, {**self.options, **options})
+        if layer is None or (zoom < layer.native_zoom and (given or not layer.has_means(zoom))):
+            for option in ("resampling_method", "reproject_method"):
+                options.setdefault(option, "average")  # as the native zoom's are
+            return super().tile(
+                *tile, size_px, indexes, expression, buffer, **{**self.options, **options}
+            )
+        if given:
+            raise UnsupportedOption(f"super-resolved tiles take no {given}")
+        if tile_z > layer.max_zoom or not layer.touches(tile):
+            raise TileOutsideBounds(f"{tile} is outside the raster or its zooms")
+        with _readable():
+            windows = layer.windows(tile_z, layer.grid.tile_window(tile))
+            parts = [_drawn(layer, zoom, window, size_px, type(self)) for window in windows]
+            pixels, valid = joined(parts)
+        image = self._image(tile, unscaled(pixels, self._source.raster), valid, indexes, expression)
+        image.metadata = {
+            "overzoom": "native" if zoom <= layer.native_zoom else "super-resolved",
+            "native_zoom": layer.native_zoom,
+        }
+        return image
+
+    def _layer(self) -> Layer | None:
+        """The raster on the reader's grid; None where that does not double or reach it."""
+        try:
+            layer = self._source.layer(str(self.tms.id))
+        except (OutsideGrid, UnsupportedGrid):
+            return None
+        return layer if layer.grid.tms == self.tms else None
+
+    def _image(
+        self,
+        tile: Tile,
+        values: NDArray[Any],
+        valid: NDArray[np.bool_],
+        indexes: int | Sequence[int] | None,
+        expression: str | None,
+    ) -> ImageData:
+        known = self._source.raster.indexes
+        wanted = parse_expression(expression) if expression else indexes
+        if wanted is None:
+            wanted = known
+        wanted = (wanted,) if isinstance(wanted, int) else tuple(wanted)
+        if not set(wanted) <= set(known):
+            raise UnsupportedOption(f"bands are {known}, not {wanted}")
+        bands = values[[known.index(index) for index in wanted]]
+        image = ImageData(
+            np.ma.MaskedArray(np.where(valid, bands, 0), np.broadcast_to(~valid, bands.shape)),
+            assets=[self.input],
+            crs=self.tms.rasterio_crs,
+            bounds=self.tms.xy_bounds(tile),
+            band_names=[f"b{index}" for index in wanted],
+        )
+        return image.apply_expression(expression) if expression else image
+
+
+def _given(size_px: int, buffer: float | None, options: dict[str, Any]) -> str:
+    """What is asked for that only resampling knows."""
+    given = [name for name, value in options.items() if value is not None and value is not False]
+    if size_px not in (TILE_PX, 2 * TILE_PX):
+        given.append(f"tilesize but {TILE_PX} and {2 * TILE_PX}")
+    if buffer:
+        given.append("buffer")
+    return ", ".join(given)
+
+
+def _drawn(
+    layer: Layer, zoom: int, window: Window, size_px: int, reader: type[SuperResolvedReader]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """A window's values in [0, 1], (C, H, W), and where there is data; past the last zoom a
+    picture is doubled."""
+    if size_px > TILE_PX:
+        window = window.children()
+    if zoom < layer.native_zoom:
+        return layer.means(zoom, window)
+    valid = valid_pixels(layer, zoom, window)
+    picture: Imagery
+    if zoom > layer.max_zoom:
+        picture = Doubled(layer.pyramid.picture(layer.max_zoom))
+    else:
+        picture = layer.pyramid.picture(zoom)
+    with _engine(reader).drawing:
+        return picture.read(window), valid
+
+
+class _Sources(LRUCache[str, Tracked[Source]]):
+    """Rasters by path; the handles of what is forgotten are closed."""
+
+    def popitem(self) -> tuple[str, Tracked[Source]]:
+        path, tracked = super().popitem()
+        tracked.current.close()
+        return path, tracked
+
+
+class _Engine:
+    """What the readers of a class share."""
+
+    def __init__(self, settings: Settings) -> None:
+        checkpoint = local_checkpoint(settings.checkpoint, settings.device)
+        self.settings = settings
+        self.opener = Opener(settings, checkpoint, morecantile.tms)
+        self.drawing = Lock()  # one evaluation uses the whole device
+        self._sources = _Sources(MAX_SOURCES)
+        self._looked: LRUCache[str, float] = LRUCache(MAX_SOURCES)
+        self._lock = Lock()
+
+    def source(self, path: str) -> Source:
+        """A raster as it is now; raises StartupError."""
+        with self._lock:
+            tracked = self._sources.get(path)
+        if tracked is None:
+            host = urlsplit(path).netloc if is_remote_address(path) else ""
+            opened = self.opener.tracked(path, SourceSettings(path=path), frozenset({host}))
+            tracked = opened.required()
+            with self._lock:
+                mine, tracked = tracked, self._sources.setdefault(path, tracked)
+            if mine is not tracked:  # another thread was quicker
+                mine.current.close()
+        elif self._due(path, tracked.current):
+            tracked.look()
+        return tracked.current
+
+    def _due(self, path: str, source: Source) -> bool:
+        """Whether it is time for a look: always at local files, at remote ones now and then."""
+        if not source.raster.origin.remote:
+            return not source.unchanged() or not source.raster.settled
+        now, seconds = time.monotonic(), self.settings.remote_check_seconds
+        with self._lock:
+            due = now - self._looked.get(path, -seconds) >= seconds
+            if due:
+                self._looked[path] = now
+        return due
+
+
+_engines: dict[type[SuperResolvedReader], _Engine] = {}
+_making = Lock()
+
+
+def _engine(reader: type[SuperResolvedReader]) -> _Engine:
+    """The one engine of a class, made by the first thread that asks; the others wait for it."""
+    with _making:
+        if reader not in _engines:
+            _engines[reader] = _Engine(reader.settings)
+        return _engines[reader]
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Turns the server's errors into what rio-tiler raises for the same."""
+    try:
+        yield
+    except (SourceUnavailable, StartupError) as error:
+        raise RasterioIOError(str(error)) from error

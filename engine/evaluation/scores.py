@@ -17,8 +17,8 @@ from engine.evaluation.judges import judge
 from engine.evaluation.phases import phase_evenness
 from engine.evaluation.spectrum import grid_db, log_spectrum_error_db
 from engine.imagery import Pixels
+from engine.network.projection import pool
 from engine.perceptual import PerceptualDistance
-from engine.projection import pool
 
 SHIFT_UPSAMPLING = 20
 """The shift is measured to this part of a pixel."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from engine.checkpoint import Checkpoint
 from engine.imagery import ArrayImagery, Imagery, Pixels
-from engine.pyramid import Pyramid
-from engine.resolver import Doubled
-from engine.sampler import SamplerSettings
+from engine.network.checkpoint import Checkpoint
+from engine.pictures.pyramid import Pyramid
+from engine.pictures.super_resolution import Doubled
+from engine.sampling.sampler import SamplerSettings
 from engine.window import Window
 
 

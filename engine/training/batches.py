@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.doubling import doubled_whole
-from engine.network import PAIR_SCALE
-from engine.pair import SigmaData
-from engine.projection import pool
+from engine.network.doubling import doubled_whole
+from engine.network.local import PAIR_SCALE
+from engine.network.pair import SigmaData
+from engine.network.projection import pool
 from engine.training.degradation import degraded
 from engine.training.imagery import Collection, random_crop
 from engine.training.loss import Pair, residual

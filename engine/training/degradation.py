@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from engine.doubling import doubled_whole
-from engine.projection import pool
+from engine.network.doubling import doubled_whole
+from engine.network.projection import pool
 
 DOUBLED = 0.7
 """Share of crops whose condition is blurred by 2 exactly; the rest by a factor in (1, 2)."""

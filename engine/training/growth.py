@@ -10,9 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from engine.checkpoint import Network
 from engine.errors import TrainingError
-from engine.network import NetworkConfig
+from engine.network.checkpoint import Network
+from engine.network.local import NetworkConfig
 
 
 @torch.no_grad()

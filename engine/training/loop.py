@@ -19,15 +19,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.checkpoint import Network, load_checkpoint, new_network, save_checkpoint
-from engine.denoising import Encoding
-from engine.doubling import REACH_PX, doubled_whole
 from engine.errors import TrainingError
-from engine.network import LocalDenoiser
-from engine.pair import SigmaData, deeper_picture, in_pixels
-from engine.projection import pool
-from engine.sampler import SamplerSettings
-from engine.schedule import Schedule
+from engine.network.checkpoint import Network, load_checkpoint, new_network, save_checkpoint
+from engine.network.doubling import REACH_PX, doubled_whole
+from engine.network.local import LocalDenoiser
+from engine.network.pair import SigmaData, deeper_picture, in_pixels
+from engine.network.projection import pool
+from engine.sampling.denoising import Encoding
+from engine.sampling.sampler import SamplerSettings
+from engine.sampling.schedule import Schedule
 from engine.training.batches import Batches
 from engine.training.growth import grow
 from engine.training.imagery import Collection, prepared

@@ -21,16 +21,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.checkpoint import Network
-from engine.denoising import drawn
-from engine.deviation import error_pictures
-from engine.doubling import REACH_PX
 from engine.evaluation.phases import phase_gradients
-from engine.network import PAIR_SCALE, log_uniform
-from engine.pair import SigmaData, base_bands, in_deviations, in_pixels
+from engine.network.checkpoint import Network
+from engine.network.doubling import REACH_PX
+from engine.network.local import PAIR_SCALE, log_uniform
+from engine.network.pair import SigmaData, base_bands, in_deviations, in_pixels
+from engine.network.projection import from_bands, merge_corners, pool, to_bands, to_pair_bands
 from engine.perceptual import PerceptualDistance
-from engine.projection import from_bands, merge_corners, pool, to_bands, to_pair_bands
-from engine.schedule import Schedule
+from engine.pictures.deviation import error_pictures
+from engine.sampling.denoising import drawn
+from engine.sampling.schedule import Schedule
 
 SIGMA_RANGE = (0.1, 8.0)
 """Noise levels trained on, in units of the residual's deviation; schedules stay inside."""

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from engine.projection import pool, up
-from engine.span import load_span
+from engine.network.projection import pool, up
+from engine.network.span import load_span
 
 
 class Teacher:

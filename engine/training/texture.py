@@ -7,13 +7,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from engine.checkpoint import Network
-from engine.denoising import Encoding
-from engine.network import PAIR_SCALE, SCALE
-from engine.pair import SigmaData
+from engine.network.checkpoint import Network
+from engine.network.local import PAIR_SCALE, SCALE
+from engine.network.pair import SigmaData
+from engine.network.projection import pool
 from engine.perceptual import Backbone, PerceptualDistance
-from engine.projection import pool
-from engine.schedule import Schedule
+from engine.sampling.denoising import Encoding
+from engine.sampling.schedule import Schedule
 from engine.training.loss import (
     Pair,
     cell_pattern,

@@ -15,19 +15,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from engine.checkpoint import Checkpoint, load_checkpoint
 from engine.evaluation.scores import mean_score, scores
 from engine.evaluation.ways import resampled, super_resolved
-from engine.network import NetworkConfig
+from engine.network.checkpoint import Checkpoint, load_checkpoint
+from engine.network.local import NetworkConfig
 from engine.perceptual import PerceptualDistance
-from engine.sampler import SamplerSettings
-from engine.schedule import Schedule
+from engine.sampling.sampler import SamplerSettings
+from engine.sampling.schedule import Schedule
 from engine.training.imagery import Collection
 from engine.training.loop import train
 from engine.training.settings import TrainingSettings
 from tileserver.checkpoints import COMPACT
-from tileserver.evaluating.pictures import area_mean, truths
-from tileserver.pictures import read_pictures
+from tileserver.lab.enlargements import area_mean, truths
+from tileserver.lab.pictures import read_pictures
 
 SHAPE_ITERATIONS = 400
 JUDGED_PICTURES = 12

@@ -23,17 +23,17 @@ import numpy as np
 import torch
 from morecantile import Tile
 
-from engine.checkpoint import load_checkpoint
-from engine.probe import Waves
-from engine.resolver import SuperResolved
-from engine.sampler import SamplerSettings
+from engine.network.checkpoint import load_checkpoint
+from engine.pictures.probe import Waves
+from engine.pictures.super_resolution import SuperResolved
+from engine.sampling.sampler import SamplerSettings
 from engine.window import Window
 from tests.benchmarks.native import Side, compare, cpu_ms, large_scene, plain_titiler, rate
 from tests.support.server import running
 from tests.support.services import free_port
 from tests.support.tiles import WEB_MERCATOR, path_of
 from tileserver.checkpoints import COMPACT
-from tileserver.evaluating.peers import Peer, peers
+from tileserver.lab.peers import Peer, peers
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "demo" / "overzoom.yaml"
 NATIVE = 19

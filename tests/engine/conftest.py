@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.checkpoint import Checkpoint, load_checkpoint
-from engine.probe import Waves
+from engine.network.checkpoint import Checkpoint, load_checkpoint
+from engine.pictures.probe import Waves
 from tests.support.checkpoint import SIGMA_DATA, small_denoiser
 from tileserver.checkpoints import COMPACT
 

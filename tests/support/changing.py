@@ -8,9 +8,9 @@ from pathlib import Path
 import rasterio
 
 from tests.support.waiting import wait_until
-from tileserver.catalogue import Catalogue
-from tileserver.layers import Source
-from tileserver.settings import Settings
+from tileserver.catalogue.catalogue import Catalogue
+from tileserver.catalogue.layers import Source
+from tileserver.settings.server import Settings
 
 GRID = "WebMercatorQuad"
 CHECK_SECONDS = 0.05

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from engine.checkpoint import save_checkpoint
-from engine.network import LocalDenoiser, NetworkConfig
-from engine.pair import SigmaData
+from engine.network.checkpoint import save_checkpoint
+from engine.network.local import LocalDenoiser, NetworkConfig
+from engine.network.pair import SigmaData
 
 SIGMA_DATA = SigmaData(0.05, 0.03)
 """Standard deviation of residual bands, about that of the demo scene."""

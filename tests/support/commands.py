@@ -12,7 +12,7 @@ from unittest.mock import patch
 import torch
 from click.testing import CliRunner, Result
 
-from tileserver.cli import main
+from tileserver.cli.main import main
 
 
 def call_overzoom(*arguments: object) -> Result:

@@ -12,8 +12,8 @@ from starlette.types import ASGIApp
 
 from tests.support.services import free_port
 from tests.support.waiting import wait_until
-from tileserver.operation.serving import config_of
-from tileserver.settings import Settings
+from tileserver.process.server import config_of
+from tileserver.settings.server import Settings
 
 
 def small_app() -> FastAPI:

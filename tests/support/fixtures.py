@@ -20,8 +20,8 @@ from tests.support.services import S3, RedisServer
 from tests.support.sharing import shared
 from tests.support.tiles import WEB_MERCATOR
 from tileserver import checkpoints
-from tileserver.keeping import tiers
-from tileserver.settings import Settings, read_settings
+from tileserver import stores as tiers
+from tileserver.settings.server import Settings, read_settings
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # one process a core

@@ -11,11 +11,11 @@ from rasterio.windows import Window as RasterWindow
 from engine.window import Window
 from tests.support.tiles import WEB_MERCATOR
 from tileserver.grid import Grid
-from tileserver.settings import SourceSettings
-from tileserver.sources.handles import Handles
-from tileserver.sources.locating import locate
-from tileserver.sources.raster import Raster, inspected
-from tileserver.sources.source import Bands, GridSource
+from tileserver.imagery.bands import Bands, GridSource
+from tileserver.imagery.handles import Handles
+from tileserver.rasters.locating import locate
+from tileserver.rasters.raster import Raster, inspected
+from tileserver.settings.server import SourceSettings
 
 GRID = Grid(WEB_MERCATOR)
 QUARTERS = {"nw": (0, 0), "ne": (0, 140), "sw": (140, 0), "se": (140, 140)}

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from starlette.testclient import TestClient
 
 from engine.imagery import Pixels
-from engine.probe import Waves
+from engine.pictures.probe import Waves
 from engine.window import Window
 from tests.support.waiting import LIMIT_SECONDS
 

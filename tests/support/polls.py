@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.waiting import wait_until
-from tileserver.sources.watch import Tracked
+from tileserver.catalogue.watch import Tracked
 
 
 class Polls:

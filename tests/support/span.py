@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from engine.span import WIDTH
+from engine.network.span import WIDTH
 
 
 def span_parameters() -> dict[str, Tensor]:

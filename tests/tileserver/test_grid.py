@@ -9,9 +9,9 @@ from morecantile import Tile
 from engine.window import Window
 from tests.support.rasters import full_disk
 from tileserver.errors import OutsideGrid
-from tileserver.footprint import native_zoom, window_on
 from tileserver.grid import Grid, doubling_grids
-from tileserver.sources.raster import inspect
+from tileserver.rasters.footprint import native_zoom, window_on
+from tileserver.rasters.raster import inspect
 
 GRIDS = doubling_grids(morecantile.tms)
 

@@ -1,0 +1,1 @@
+"""The denoiser, its file, and the bands that it works on."""

@@ -1,0 +1,1 @@
+"""Pictures of every zoom, drawn a window at a time."""

@@ -1,0 +1,121 @@
+"""The zooms past native: drawn two at a time, each pair from the zoom above it.
+
+native           the 2x2 means of the source as read on the next zoom's grid: both agree
+native + 1, + 2  one pair; condition: the source read on the grid of native + 1
+native + 3, + 4  the next; condition: the cubic doubling of the picture at native + 2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, reduce
+
+from engine.imagery import BlockedImagery, BlockMemo, Imagery
+from engine.network.checkpoint import Checkpoint
+from engine.network.pair import UNIT, Limits
+from engine.pictures.deviation import CalibratedDeviation, PredictedDeviation
+from engine.pictures.super_resolution import Doubled, Halved, SuperResolved
+from engine.sampling.sampler import SamplerSettings
+from engine.window import Window
+
+BLOCK_PX = 256
+"""Pictures that deeper zooms start from are remembered by blocks the size of a tile."""
+
+
+class Pyramid:
+    """All pictures of one source, native and deeper, by zoom."""
+
+    def __init__(
+        self,
+        source: Imagery,
+        channels: int,
+        native_zoom: int,
+        max_zoom: int,
+        checkpoint: Checkpoint,
+        settings: SamplerSettings,
+        memo: Callable[[str], BlockMemo],
+        device: str = "cpu",
+        *,
+        canonical: bool = False,
+        block_px: int = BLOCK_PX,
+        limits: Limits = UNIT,
+    ) -> None:
+        """source is read on the grid of native_zoom + 1; memo supplies a bounded memo by name.
+
+        limits: what values the source, and so every picture of it, may have.
+        canonical: draw whole blocks only, for devices whose windows differ (engine.pictures.probe).
+        """
+        if max_zoom < native_zoom:
+            raise ValueError(f"max_zoom {max_zoom} lies above the native zoom {native_zoom}")
+        self.native_zoom, self.max_zoom = native_zoom, max_zoom
+        self.settings, self.checkpoint = settings, checkpoint
+        self._pictures: dict[int, Imagery] = {native_zoom: Halved(source, limits)}
+        self._interpolated: dict[int, Imagery] = {native_zoom: self._pictures[native_zoom]}
+        self._needs: dict[int, Callable[[Window], Window]] = {}
+        self._deviations: dict[int, Imagery] = {}
+        self._uncertainty: dict[int, Imagery] = {}
+        condition, above = source, None
+        for zoom in range(native_zoom + 1, max_zoom + 1):
+            depth = 1 + (zoom - native_zoom - 1) % 2
+            if depth == 1 and zoom > native_zoom + 1:
+                condition = Doubled(self._pictures[zoom - 1])
+                above = self._deviations.get(zoom - 1)
+            first = zoom - depth + 1
+            picture = SuperResolved(
+                condition,
+                channels,
+                checkpoint,
+                settings,
+                first,
+                device,
+                depth=depth,
+                limits=limits,
+            )
+            blocked = BlockedImagery(picture, block_px, memo(f"zoom {zoom}"), canonical=canonical)
+            self._pictures[zoom] = blocked
+            self._needs[zoom] = partial(_needs, blocked, picture)
+            parent = self._interpolated[zoom - 1]
+            self._interpolated[zoom] = source if zoom == native_zoom + 1 else Doubled(parent)
+            if checkpoint.denoiser.local:
+                predicted = PredictedDeviation(
+                    condition, channels, checkpoint, device, depth=depth, above=above
+                )
+                kept = memo(f"deviation, zoom {zoom}")
+                deviation = BlockedImagery(predicted, block_px, kept, canonical=canonical)
+                calibration = checkpoint.calibration(zoom - native_zoom)
+                self._deviations[zoom] = deviation
+                self._uncertainty[zoom] = CalibratedDeviation(deviation, calibration)
+
+    def picture(self, zoom: int) -> Imagery:
+        """The super-resolved picture of a zoom; at the native zoom, the data."""
+        return self._at(self._pictures, zoom)
+
+    def interpolated(self, zoom: int) -> Imagery:
+        """The cubic interpolation of a zoom, with the same 2x2 means as the data."""
+        return self._at(self._interpolated, zoom)
+
+    def uncertainty(self, zoom: int) -> Imagery:
+        """The standard deviation of the error of a zoom past native, calibrated.
+
+        Raises ValueError for other zooms, and with a denoiser that predicts none.
+        """
+        return self._at(self._uncertainty, zoom)
+
+    def source_window(self, zoom: int, window: Window) -> Window:
+        """What a picture's window may read of the source, on the grid of native_zoom + 1."""
+        self.picture(zoom)  # the zoom is one of these
+        if zoom == self.native_zoom:
+            return window.children()
+        while zoom > self.native_zoom + 2:
+            window = Doubled.needs(self._needs[zoom](window))
+            zoom -= 1 + (zoom - self.native_zoom - 1) % 2
+        return self._needs[zoom](window)
+
+    def _at(self, pictures: dict[int, Imagery], zoom: int) -> Imagery:
+        if zoom not in pictures:
+            raise ValueError(f"zoom {zoom} is outside {self.native_zoom} to {self.max_zoom}")
+        return pictures[zoom]
+
+
+def _needs(blocked: BlockedImagery, picture: SuperResolved, window: Window) -> Window:
+    return reduce(Window.union, map(picture.needs, blocked.inner_windows(window)))

@@ -1,0 +1,1 @@
+"""Drawing from the diffusion model: noise, schedule, lattice, fusion, the loop."""

@@ -1,0 +1,121 @@
+"""Denoising a window: the loop that every evaluator, and training, shares.
+
+A window is denoised together with a halo: every step consumes the denoiser's reach on each side,
+so a state that starts halo_px wider than the window ends as the window exactly, and each of its
+pixels is what the denoising of the unbounded picture would have put there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from engine.sampling.schedule import Schedule, Step
+
+Noise = Callable[[int, int], Tensor]
+"""(step, margin_px) -> unit noise (B, C, h, w) on the window dilated by margin_px; step 0 is the
+first state, step k+1 the noise that step k adds."""
+
+
+class Encoding(NamedTuple):
+    """What a condition says of a window, each (B, channels, h, w): its mean, and for each step."""
+
+    mean: Tensor
+    """The bands' estimate without texture, in the state's units; states are residuals to it."""
+    context: Tensor
+    """What `denoise` is given of the condition."""
+
+
+class Denoiser(Protocol):
+    """(state, sigma, context of the condition) to x0.
+
+    A denoiser that sees its whole input (`local` is false) has no reach, 0: what it pads with is
+    its own affair, and only lattice evaluation may use it.
+    """
+
+    @property
+    def local(self) -> bool:
+        """Whether a pixel of x0 depends on nothing beyond the reach around it."""
+
+    @property
+    def channels(self) -> int:
+        """Channels of a state."""
+
+    @property
+    def encode_reach_px(self) -> int:
+        """State pixels that `encode` trims from every side."""
+
+    @property
+    def reach_px(self) -> int:
+        """State pixels that `denoise` trims from every side."""
+
+    def encode(self, condition: Tensor, /) -> Encoding:
+        """The encoding of a condition (B, C, 2H, 2W)."""
+
+    def denoise(self, state: Tensor, sigma: Tensor, context: Tensor, /) -> Tensor:
+        """x0 (B, C, h, w) of a state that is reach_px wider on every side.
+
+        sigma: (B,), or (1,) for the whole batch.
+        """
+
+
+def state_halo_px(denoiser: Denoiser, steps: int) -> int:
+    """How much wider than the window the first state is, on every side."""
+    return steps * denoiser.reach_px
+
+
+def halo_px(denoiser: Denoiser, steps: int) -> int:
+    """How much wider than the window its condition must be, in state pixels on every side."""
+    return state_halo_px(denoiser, steps) + denoiser.encode_reach_px
+
+
+def denoise(
+    denoiser: Denoiser,
+    condition: Tensor,
+    schedule: Schedule,
+    noise: Noise,
+    detail: float = 1.0,
+) -> Tensor:
+    """The bands of one window, (B, C, h, w): the mean, and `detail` times what is drawn around it.
+
+    condition covers the window dilated by halo_px, at two pixels a state pixel.
+    """
+    encoding = denoiser.encode(condition)
+    if detail == 0.0:
+        margin_px = 2 * state_halo_px(denoiser, schedule.steps)
+        height, width = (side - margin_px for side in encoding.mean.shape[-2:])
+        return crop_to(encoding.mean, height, width)
+    residual = drawn(denoiser, encoding.context, schedule, noise)
+    mean = crop_to(encoding.mean, residual.shape[-2], residual.shape[-1])
+    return mean + residual * detail
+
+
+def drawn(denoiser: Denoiser, context: Tensor, schedule: Schedule, noise: Noise) -> Tensor:
+    """Joint denoising of one window, from the context that covers it dilated by state_halo_px."""
+    table = schedule.table()
+    margin_px = state_halo_px(denoiser, schedule.steps)
+    state = noise(0, margin_px) * table[0].sigma
+    for step in table:
+        margin_px -= denoiser.reach_px
+        # One level for the whole batch, so that its embedding does not depend on the batch.
+        sigma = torch.full((1,), step.sigma, device=state.device)
+        clean = denoiser.denoise(state, sigma, context)
+        if step.noise == 0.0:
+            return clean
+        state = next_mean(state, clean, step) + noise(step.index + 1, margin_px) * step.noise
+    raise AssertionError("a schedule's last step adds no noise")
+
+
+def next_mean(state: Tensor, clean: Tensor, step: Step) -> Tensor:
+    """The mean of the state after a step, where x0 is known: state may be wider than clean."""
+    inner = crop_to(state, clean.shape[-2], clean.shape[-1])
+    return clean + (inner - clean) * step.keep
+
+
+def crop_to(tensor: Tensor, height: int, width: int) -> Tensor:
+    """The central (height, width) of a tensor."""
+    top, left = (tensor.shape[-2] - height) // 2, (tensor.shape[-1] - width) // 2
+    return tensor[..., top : top + height, left : left + width]

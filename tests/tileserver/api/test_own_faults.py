@@ -1,0 +1,61 @@
+"""What fails in our own code is a fault, not the client's: 500, and a traceback in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from starlette.testclient import TestClient
+
+from tileserver.app import make_app
+from tileserver.settings.server import Settings
+
+FAULTS = [KeyError("x"), TypeError("x"), ValueError("x"), IndexError("x"), ZeroDivisionError("x")]
+
+
+@pytest.fixture(scope="module")
+def client(config_settings: Settings) -> Iterator[TestClient]:
+    with TestClient(make_app(config_settings), raise_server_exceptions=False) as client:
+        yield client
+
+
+def failing(fault: Exception) -> Callable[..., object]:
+    def fail(*_: object, **__: object) -> object:
+        raise fault
+
+    return fail
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
+@pytest.mark.parametrize(
+    ("place", "path"),
+    [
+        ("factory.tilejson_document", "tilejson.json"),
+        ("uncertainty.legend", "uncertainty/legend.json"),
+        ("documents.thumbnail.shown", "thumbnail.webp"),
+        ("reader.open_raster", "info"),  # below a route of titiler's
+    ],
+)
+def test_it_is_answered_and_logged_as_one(
+    client: TestClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    place: str,
+    path: str,
+    fault: Exception,
+) -> None:
+    client.app.state.renderer.catalogue.handles.close()  # type: ignore[attr-defined]
+    monkeypatch.setattr(f"tileserver.{place}", failing(fault))
+    answer = client.get(f"/yellowstone/{path}")
+    assert (answer.status_code, answer.json()) == (500, {"detail": "internal error"})
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert record.exc_info is not None
+    assert record.exc_info[1] is fault
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["bidx=9", "expression=b1%2F", "colormap=%7B%22a%22:1%7D", "rescale=x", "dst_crs=EPSG:1"],
+)
+def test_what_titiler_cannot_use_stays_the_client_s(client: TestClient, query: str) -> None:
+    assert client.get(f"/yellowstone/preview.png?{query}").status_code in (400, 422)

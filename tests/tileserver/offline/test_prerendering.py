@@ -1,0 +1,265 @@
+"""`overzoom prerender` and `overzoom cache export`: the server's tiles without the server."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Callable
+from contextlib import closing
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from morecantile import Tile
+from PIL import Image
+from pmtiles.reader import MmapSource, Reader
+from starlette.testclient import TestClient
+
+from cache import DiskStore, TileKey
+from tests.support.commands import call_overzoom, command_of
+from tests.support.earth import Place
+from tests.support.machine import needs_mount
+from tests.support.server import configured
+from tests.support.tiles import WEB_MERCATOR, block, mosaic, path_of
+from tests.support.waiting import wait_until
+from tileserver.app import make_app, open_catalogue
+from tileserver.offline.prerendering import Area, fill
+from tileserver.settings.server import Settings, read_settings
+
+MIDDLE = WEB_MERCATOR.tile(-110.643554, 44.955993, 20)
+BBOX = ",".join(
+    str(value)
+    for value in (
+        WEB_MERCATOR.bounds(Tile(MIDDLE.x - 2, MIDDLE.y + 1, 20)).left,
+        WEB_MERCATOR.bounds(Tile(MIDDLE.x - 2, MIDDLE.y + 1, 20)).bottom,
+        WEB_MERCATOR.bounds(Tile(MIDDLE.x + 1, MIDDLE.y - 2, 20)).right,
+        WEB_MERCATOR.bounds(Tile(MIDDLE.x + 1, MIDDLE.y - 2, 20)).top,
+    )
+)
+
+
+@pytest.fixture(scope="session")
+def filled(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with a block of 4x4 tiles at zoom 20, and what lies above."""
+    folder = tmp_path_factory.mktemp("filled")
+    done = call_overzoom(
+        "prerender", "yellowstone", "--config", config, "--cache-dir", folder,
+        "--bbox", BBOX, "--zooms", "17-20",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert "0 were there, 0 failed" in done.stdout
+    return folder
+
+
+def stored(folder: Path) -> dict[Tile, bytes]:
+    """The tiles of a disk cache."""
+    store = DiskStore(folder, 10**9)
+    found = {}
+    for entry in store.entries():
+        key, kept = TileKey.parse(entry.key), store.get(entry.key)
+        assert key is not None
+        assert kept is not None
+        found[Tile(key.col, key.row, key.zoom)] = kept.value
+    return found
+
+
+def test_prerendered_tiles_are_the_servers_own(
+    filled: Path, app_settings: Callable[..., Settings]
+) -> None:
+    tiles = stored(filled)
+    assert {tile for tile in tiles if tile.z == 20} == set(block(MIDDLE, 4))
+    assert {tile.z for tile in tiles} == {17, 18, 19, 20}
+    with TestClient(make_app(app_settings())) as client:  # its own cache: all are made anew
+        for tile, content in tiles.items():
+            answer = client.get(path_of(tile))
+            assert answer.content == content
+            assert 'cache;desc="miss"' in answer.headers["server-timing"]
+    with TestClient(make_app(app_settings(cache={"folder": str(filled)}))) as client:
+        for tile, content in tiles.items():
+            answer = client.get(path_of(tile))
+            assert answer.content == content
+            assert 'cache;desc="disk"' in answer.headers["server-timing"]
+
+
+@pytest.mark.slow
+def test_a_stopped_run_goes_on_where_it_was(
+    config: Path, small_checkpoint: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("config")
+    same = configured(config, folder, checkpoint=str(small_checkpoint))  # in another process, too
+    arguments = ["prerender", "yellowstone", "--config", same, "--cache-dir", tmp_path,
+                 "--bbox", BBOX, "--zooms", "18-20", "--concurrency", "4"]  # fmt: skip
+    with subprocess.Popen(
+        command_of(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as first:
+        wait_until(lambda: len(list(tmp_path.rglob("*.png"))) >= 6)
+        first.send_signal(signal.SIGKILL)
+    there = len(list(tmp_path.rglob("*.png")))
+    assert there >= 6
+    done = call_overzoom(*arguments)
+    assert done.exit_code == 0, done.stderr
+    made = len(list(tmp_path.rglob("*.png"))) - there
+    assert done.stdout == f"yellowstone: {made} tiles made, {there} were there, 0 failed\n"
+    assert made > 0
+
+
+@needs_mount
+def test_tiles_that_fail_are_told_and_fail_the_command(
+    config: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", disk], check=True)
+    try:  # a cache that cannot keep a tile
+        done = call_overzoom("prerender", "yellowstone", "--config", config, "--cache-dir", disk,
+                        "--bbox", BBOX, "--zooms", "19")  # fmt: skip
+    finally:
+        subprocess.run(["umount", disk], check=True)
+    assert done.exit_code == 1
+    assert caplog.text.count("no tier of the cache kept it") == 6
+    assert "0 tiles made, 0 were there, 6 failed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["nowhere"], "no such source"),
+        (["yellowstone", "--zooms", "27"], "shows nothing in that area at those zooms"),
+        (["yellowstone", "--bbox", "0,0,1,1"], "shows nothing in that area at those zooms"),
+        (["yellowstone", "--format", "gif"], "gif: tiles are png, jpg"),
+        (["yellowstone", "--grid", "GNOSISGlobalGrid"], "does not double"),
+    ],
+)
+def test_nothing_to_fill_is_said_in_one_line(
+    config: Path, tmp_path: Path, arguments: list[str], reason: str
+) -> None:
+    done = call_overzoom("prerender", *arguments, "--config", config, "--cache-dir", tmp_path)
+    assert done.exit_code == 1
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert reason in lines[0]
+
+
+def exported(filled: Path, config: Path, out: Path, *options: str) -> None:
+    done = call_overzoom("cache", "export", out, "--source", "yellowstone", "--config", config,
+                    "--cache-dir", filled, *options)  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert str(out) in done.stdout
+    assert [path.name for path in out.parent.iterdir()] == [out.name]
+
+
+def test_mbtiles_hold_the_tiles_and_say_what_they_are(
+    filled: Path, config: Path, tmp_path: Path
+) -> None:
+    exported(filled, config, tmp_path / "out.mbtiles")
+    with closing(sqlite3.connect(tmp_path / "out.mbtiles")) as database:
+        metadata = dict(database.execute("SELECT name, value FROM metadata"))
+        rows = database.execute("SELECT zoom_level, tile_column, tile_row, tile_data FROM tiles")
+        tiles = {Tile(x, 2**z - 1 - y, z): content for z, x, y, content in rows}
+    assert tiles == stored(filled)
+    assert metadata["name"] == "yellowstone"
+    assert metadata["format"] == "png"
+    assert (metadata["minzoom"], metadata["maxzoom"]) == ("17", "20")
+    assert "NEON" in metadata["attribution"]
+    assert metadata["description"].startswith("Zoom 20 is synthesised by Overzoom")
+    west, south, east, north = map(float, metadata["bounds"].split(","))
+    assert -110.65 < west < east < -110.64
+    assert 44.95 < south < north < 44.96
+
+
+def test_gdal_reads_the_mbtiles_as_the_same_picture(
+    filled: Path, config: Path, tmp_path: Path
+) -> None:
+    exported(filled, config, tmp_path / "out.mbtiles", "--zooms", "20")
+    tiles = {tile: content for tile, content in stored(filled).items() if tile.z == 20}
+    expected = mosaic(
+        {t: np.asarray(Image.open(BytesIO(c)).convert("RGB")) for t, c in tiles.items()}
+    )
+    left, top = min(t.x for t in tiles), min(t.y for t in tiles)
+    with rasterio.open(tmp_path / "out.mbtiles") as dataset:
+        assert dataset.driver == "MBTiles"
+        corner = WEB_MERCATOR.xy_bounds(Tile(left, top, 20))
+        row, col = dataset.index(corner.left + 0.01, corner.top - 0.01)
+        window = rasterio.windows.Window(col, row, expected.shape[1], expected.shape[0])
+        shown = dataset.read((1, 2, 3), window=window, boundless=True)
+    assert np.array_equal(shown.transpose(1, 2, 0), expected)
+
+
+def test_pmtiles_hold_the_same_bytes(filled: Path, config: Path, tmp_path: Path) -> None:
+    exported(filled, config, tmp_path / "out.pmtiles")
+    tiles = stored(filled)
+    with (tmp_path / "out.pmtiles").open("rb") as file:
+        reader = Reader(MmapSource(file))
+        header, metadata = reader.header(), reader.metadata()
+        assert {tile: reader.get(tile.z, tile.x, tile.y) for tile in tiles} == tiles
+        assert reader.get(20, MIDDLE.x + 50, MIDDLE.y) is None
+    assert header["addressed_tiles_count"] == len(tiles)
+    assert header["clustered"]
+    assert (header["min_zoom"], header["max_zoom"]) == (17, 20)
+    assert header["tile_type"].name == "PNG"
+    assert metadata["name"] == "yellowstone"
+    assert "synthesised" in metadata["description"]
+
+
+def test_an_export_is_bounded_by_box_and_zooms(filled: Path, config: Path, tmp_path: Path) -> None:
+    bounds = ",".join(str(value) for value in WEB_MERCATOR.bounds(MIDDLE))
+    exported(filled, config, tmp_path / "out.mbtiles", "--bbox", bounds, "--zooms", "19-22")
+    with closing(sqlite3.connect(tmp_path / "out.mbtiles")) as database:
+        rows = database.execute("SELECT zoom_level, tile_column FROM tiles ORDER BY 1").fetchall()
+    assert rows == [(19, MIDDLE.x // 2), (20, MIDDLE.x)]
+
+
+def test_tiles_of_another_version_are_not_exported(
+    config: Path, app_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    folder = tmp_path / "cache"
+    with TestClient(make_app(app_settings(noise_seed=7))) as client:
+        assert client.get(path_of(MIDDLE)).status_code == 200
+    assert len(stored(folder)) == 1
+    done = call_overzoom("cache", "export", tmp_path / "out.mbtiles", "--source", "yellowstone",
+                    "--config", config, "--cache-dir", folder)  # fmt: skip
+    assert done.exit_code == 1
+    assert "run overzoom prerender first" in done.stderr
+    assert not (tmp_path / "out.mbtiles").exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "options", "reason"),
+    [
+        ("out.zip", [], "must end in .mbtiles or .pmtiles"),
+        ("out.mbtiles", ["--format", "tiff"], "tiff: tiles in such files are"),
+        ("out.mbtiles", ["--format", "webp"], "run overzoom prerender first"),
+    ],
+)
+def test_what_cannot_be_exported_is_said_in_one_line(
+    filled: Path, config: Path, tmp_path: Path, out: str, options: list[str], reason: str
+) -> None:
+    done = call_overzoom("cache", "export", tmp_path / out, "--source", "yellowstone",
+                    "--config", config, "--cache-dir", filled, *options)  # fmt: skip
+    assert done.exit_code == 1
+    assert reason in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_both_ends_of_the_world_are_prerendered(tmp_path: Path) -> None:
+    place = Place("EPSG:4326", Affine(0.1, 0, 172, 0, -0.1, 10))
+    sources = {"it": {"path": str(place.write(tmp_path / "across.tif"))}}
+    cache = {"folder": str(tmp_path / "cache"), "memory_bytes": 0}
+    settings = read_settings(None, {"sources": sources, "cache": cache, "extra_zooms": 1})
+    with closing(open_catalogue(settings)) as catalogue:
+        layer = catalogue["it"].layer("WebMercatorQuad")
+        zoom = layer.native_zoom
+        expected = {
+            tile
+            for tile in (Tile(x, y, zoom) for x in range(2**zoom) for y in range(2**zoom))
+            if layer.touches(tile)
+        }
+        area = Area("WebMercatorQuad", zooms=(zoom,))
+        counts = fill(catalogue, "it", area, "png", concurrency=4)
+    assert (counts.made, counts.failed) == (len(expected), 0)
+    assert set(stored(tmp_path / "cache")) == expected
+    assert {tile.x for tile in expected} >= {0, 2**zoom - 1}

@@ -1,0 +1,101 @@
+"""Readiness where some sources, or all of them, cannot be drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import rasterio
+from affine import Affine
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from tests.support.rasters import cut, full_disk
+from tests.support.server import wait_until_ready
+from tileserver.app import make_app
+from tileserver.settings.server import read_settings
+
+NO_CACHE = {"memory_bytes": 0, "disk_bytes": 0}
+
+
+def app_of(**paths: Path) -> FastAPI:
+    sources = {id: {"path": str(path)} for id, path in paths.items()}
+    return make_app(read_settings(None, {"sources": sources, "cache": NO_CACHE}))
+
+
+def test_a_source_that_no_grid_reaches_keeps_no_other_from_being_served(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = app_of(disk=full_disk(tmp_path / "disk.tif"), meadow=cut(tmp_path / "meadow.tif", "rgb"))
+    with TestClient(app) as client:
+        wait_until_ready(client)
+        disk, meadow = client.get("/sources.json").json()
+        assert (disk["bounds"], disk["native_zoom"], disk["tilejson"]) == (None, None, None)
+        assert meadow["native_zoom"] == 19
+        for place in ("0/0/0.png", "tiles/WorldCRS84Quad/3/4/4.png", "tilejson.json", "embed.json"):
+            answer = client.get(f"/disk/{place}")
+            assert (answer.status_code, answer.json()) == (
+                404,
+                {"detail": "source lies outside the tile matrix set"},
+            ), place
+        assert client.get("/disk/WMTSCapabilities.xml").status_code == 404
+        assert client.get("/disk/tiles").json()["tilesets"] == []
+        for place in ("info", "preview.png", "thumbnail.webp"):
+            assert client.get(f"/disk/{place}").status_code == 200, place
+    assert app.state.renderer.scheduler._closed, "the end was an orderly one"
+    assert "Traceback" not in caplog.text
+
+
+def test_a_server_of_nothing_that_can_be_drawn_is_ready_for_what_it_can_do(tmp_path: Path) -> None:
+    with TestClient(app_of(disk=full_disk(tmp_path / "disk.tif"))) as client:
+        wait_until_ready(client)
+        assert client.get("/disk/preview.png").status_code == 200
+
+
+def test_a_failure_of_any_kind_while_warming_up_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tileserver.process.health.RETRY_TICKS", 1)
+    app = app_of(meadow=cut(tmp_path / "meadow.tif", "rgb"))
+    drawn, health = [], app.state.health
+    draw = health._draw
+
+    def failing(id: str) -> None:
+        drawn.append(id)
+        if len(drawn) == 1:
+            raise ValueError
+        draw(id)
+
+    monkeypatch.setattr(health, "_draw", failing)
+    with TestClient(app) as client:
+        wait_until_ready(client)
+    assert drawn == ["meadow", "meadow"]
+
+
+def test_sources_that_lie_nowhere_keep_no_other_from_being_served(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each is refused in a line of its own, and listed without what is not known."""
+    with rasterio.open(cut(tmp_path / "meadow.tif", "rgb")) as meadow:
+        profile = meadow.profile
+    bad = {
+        "flat": Affine(0.2, 0, 5e5, 0, 0, 5e6),
+        "endless": Affine(0.2, 0, float("inf"), 0, -0.2, 5e6),
+        "away": Affine(1e6, 0, 1e12, 0, -1e6, 1e12),
+    }
+    for name, transform in bad.items():
+        with rasterio.open(tmp_path / f"{name}.tif", "w", **{**profile, "transform": transform}):
+            pass
+    names = [*bad, "meadow"]
+    app = app_of(**{name: tmp_path / f"{name}.tif" for name in names})
+    with TestClient(app) as client:
+        wait_until_ready(client)
+        listed = client.get("/sources.json").json()
+        assert [one["id"] for one in listed] == names
+        assert [one["bounds"] is None for one in listed] == [True, True, True, False]
+        assert client.get("/meadow/tilejson.json").status_code == 200
+        for name in bad:
+            assert client.get(f"/{name}/tilejson.json").status_code in (404, 503), name
+            assert client.get(f"/{name}/0/0/0.png").status_code in (404, 503), name
+    assert "Traceback" not in caplog.text
+    assert "flat.tif: has a transform that cannot be inverted" in caplog.text

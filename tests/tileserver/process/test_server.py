@@ -1,0 +1,86 @@
+"""The server's own edge: heads that are too large or too slow, and addresses that are made up."""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import closing
+from http.client import HTTPConnection
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from tests.support.edge import served
+from tests.support.waiting import LIMIT_SECONDS
+from tileserver.process import server as serving
+from tileserver.process.server import HEAD_BYTES, BoundedRequests, config_of
+from tileserver.settings.server import Settings
+
+
+def test_the_edge_is_the_one_that_is_tested() -> None:
+    assert config_of(FastAPI(), Settings()).http is BoundedRequests
+
+
+@pytest.mark.parametrize(
+    ("trusted", "forwarded", "client"),
+    [
+        ([], "1.2.3.4", "http 127.0.0.1"),
+        (["10.9.9.9"], "1.2.3.4", "http 127.0.0.1"),
+        (["127.0.0.1"], "1.2.3.4", "https 1.2.3.4"),
+        (["127.0.0.0/8"], "6.6.6.6, 1.2.3.4", "https 1.2.3.4"),
+        (["127.0.0.1", "5.5.5.5"], "1.2.3.4, 5.5.5.5", "https 1.2.3.4"),
+    ],
+)
+def test_only_a_trusted_proxy_is_believed(trusted: list[str], forwarded: str, client: str) -> None:
+    headers = {"X-Forwarded-For": forwarded, "X-Forwarded-Proto": "https"}
+    with served(access={"trusted_proxies": trusted}) as port:
+        answer = httpx.get(f"http://127.0.0.1:{port}/client", headers=headers)
+        assert answer.json() == client
+        assert "server" not in answer.headers
+
+
+@pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nA: "])
+def test_a_head_without_end_is_cut_off(start: bytes) -> None:
+    with served() as port:
+        assert taken_bytes(port, start + b"x" * 40 * HEAD_BYTES) < 20 * HEAD_BYTES
+
+
+def taken_bytes(port: int, head: bytes) -> int:
+    """How much a server takes before it hangs up."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        for start in range(0, len(head), 4096):
+            try:
+                client.sendall(head[start : start + 4096])
+            except OSError:
+                return start
+            time.sleep(0.001)
+    return len(head)
+
+
+def test_a_slow_head_is_waited_for_no_longer_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.5)
+    with served() as port, closing(HTTPConnection("127.0.0.1", port)) as idle:
+        assert status_of(idle) == 200
+        for start in (b"", b"GET /client HTTP/1.1\r\nHo"):
+            address = ("127.0.0.1", port)
+            with socket.create_connection(address, timeout=LIMIT_SECONDS) as client:
+                client.sendall(start)
+                assert client.recv(100) == b""
+        assert status_of(idle) == 200, "an idle connection is no slow head"
+
+
+def status_of(connection: HTTPConnection) -> int:
+    """The status of an answer on this very connection."""
+    connection.auto_open = 0 if connection.sock else 1
+    connection.request("GET", "/client")
+    with connection.getresponse() as answer:
+        answer.read()
+        return answer.status
+
+
+def test_many_requests_on_one_connection_are_no_long_head() -> None:
+    headers = {"X-Long": "x" * 20_000}
+    with served() as port, httpx.Client(headers=headers) as client:
+        for _ in range(10):
+            assert client.get(f"http://127.0.0.1:{port}/client").status_code == 200

@@ -1,0 +1,139 @@
+"""Bands as the file has them, as its values show, and as the configuration says."""
+
+from __future__ import annotations
+
+import logging
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from numpy.typing import NDArray
+from rasterio.enums import ColorInterp
+from rasterio.transform import from_bounds, from_origin
+from starlette.testclient import TestClient
+
+from tests.support.tiles import WEB_MERCATOR, path_of
+from tileserver.app import make_app
+from tileserver.errors import StartupError
+from tileserver.origins.origin import file_origin
+from tileserver.rasters.band_roles import BandRoles
+from tileserver.rasters.raster import Raster, inspected
+from tileserver.settings.server import Settings
+
+TILE = WEB_MERCATOR.tile(15, 45, 14)
+SIDE = 256
+GROUND = np.random.default_rng(0).integers(60, 200, (4, SIDE, SIDE)).astype(np.uint8)
+RGBA = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
+HOLE = np.s_[40:80, 100:180]
+
+
+def write(path: Path, bands: NDArray[Any], *, aligned: bool = True, **options: Any) -> Path:
+    """A raster whose fourth band is called alpha, on the pixels of a tile or in UTM."""
+    place = from_bounds(*WEB_MERCATOR.xy_bounds(TILE), SIDE, SIDE)
+    if not aligned:
+        place = from_origin(500_000, 5_000_000, 10, 10)
+    profile = {"driver": "GTiff", "height": SIDE, "width": SIDE, "transform": place}
+    profile |= {"crs": "EPSG:3857" if aligned else "EPSG:32633"}
+    with rasterio.open(path, "w", count=len(bands), dtype=bands.dtype, **profile, **options) as out:
+        if len(bands) == 4:
+            out.colorinterp = RGBA
+        out.write(bands)
+    return path
+
+
+def inspect(path: Path, **roles: Any) -> Raster:
+    return inspected(file_origin(path), None, roles=BandRoles(**roles))
+
+
+def values(path: Path, **settings: Any) -> NDArray[Any]:
+    """The tile that the raster fills, with its mask as last band."""
+    source = {"path": str(path), **settings}
+    configured = Settings.model_validate({"sources": {"scene": source}})
+    with TestClient(make_app(configured)) as client:
+        answer = client.get(path_of(TILE, "scene", "npy"))
+    assert answer.status_code == 200, answer.text
+    loaded: NDArray[Any] = np.load(BytesIO(answer.content))
+    return loaded
+
+
+def test_near_infrared_that_is_called_alpha_is_data(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write(tmp_path / "nir.tif", GROUND)
+    with caplog.at_level(logging.WARNING):
+        raster = inspect(path)
+    assert (raster.indexes, raster.alpha_index) == ((1, 2, 3, 4), None)
+    assert "band 4 is called alpha but holds no mask" in caplog.text
+    found = values(path)
+    np.testing.assert_array_equal(found[:4], GROUND)
+    assert (found[4] == 255).all()
+
+
+def test_the_configuration_makes_it_alpha_after_all(tmp_path: Path) -> None:
+    raster = inspect(write(tmp_path / "soft.tif", GROUND), alpha=4)
+    assert (raster.indexes, raster.alpha_index) == ((1, 2, 3), 4)
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+@pytest.mark.parametrize("full", [255, 65535])
+def test_alpha_of_16_bits_is_opaque_at_its_own_greatest_value(
+    tmp_path: Path, full: int, aligned: bool
+) -> None:
+    alpha = np.full((1, SIDE, SIDE), full, np.uint16)
+    alpha[0][HOLE] = 0
+    bands = np.concatenate((GROUND[:3].astype(np.uint16) * 200, alpha))
+    path = write(tmp_path / "alpha16.tif", bands, aligned=aligned)
+    raster = inspect(path)
+    assert (raster.alpha_index, raster.opaque_value) == (4, full)
+    if aligned:
+        found = values(path)
+        np.testing.assert_array_equal(found[-1] > 0, alpha[0] > 0)
+        np.testing.assert_array_equal(found[:3, alpha[0] > 0], bands[:3, alpha[0] > 0])
+        return
+    settings = Settings.model_validate({"sources": {"scene": {"path": str(path)}}})
+    with TestClient(make_app(settings)) as client:
+        document = client.get("/scene/tilejson.json").json()
+        lon, lat, _ = document["center"]
+        tile = WEB_MERCATOR.tile(lon, lat, document["overzoom"]["native_maxzoom"])
+        shown = np.load(BytesIO(client.get(path_of(tile, "scene", "npy")).content))[-1] > 0
+    assert 0.2 < shown.mean() <= 1
+
+
+def test_alpha_that_is_none_shows_everything(tmp_path: Path) -> None:
+    alpha = np.full((1, SIDE, SIDE), 255, np.uint8)
+    alpha[0][HOLE] = 0
+    path = write(tmp_path / "rgba.tif", np.concatenate((GROUND[:3], alpha)))
+    assert (values(path)[-1][HOLE] == 0).all()
+    shown = values(path, alpha=0)
+    assert shown.shape == (5, SIDE, SIDE)
+    assert (shown[-1] == 255).all()
+
+
+def test_bands_are_chosen_and_ordered(tmp_path: Path) -> None:
+    path = write(tmp_path / "nir.tif", GROUND)
+    found = values(path, bands=[4, 1, 2], alpha=0)
+    np.testing.assert_array_equal(found[:3], GROUND[[3, 0, 1]])
+    one, other = inspect(path, bands=(4, 1, 2)), inspect(path, bands=(1, 2, 4))
+    assert one.fingerprint != other.fingerprint
+
+
+def test_a_nodata_value_may_be_said_for_the_file(tmp_path: Path) -> None:
+    bands = GROUND[:3].copy()
+    bands[:, HOLE[0], HOLE[1]] = 7
+    path = write(tmp_path / "plain.tif", bands, nodata=0)
+    assert (values(path)[-1] == 255).all()
+    found = values(path, nodata=7)
+    assert (found[-1][HOLE] == 0).all()
+    assert (found[-1] == 255).sum() == SIDE * SIDE - 40 * 80
+
+
+@pytest.mark.parametrize("roles", [{"bands": (1, 5)}, {"alpha": 5}])
+def test_a_band_that_is_not_there_is_refused_in_one_line(
+    tmp_path: Path, roles: dict[str, Any]
+) -> None:
+    path = write(tmp_path / "plain.tif", GROUND[:3])
+    with pytest.raises(StartupError, match="has no band 5, but 3"):
+        inspect(path, **roles)

@@ -1,0 +1,265 @@
+"""Many rasters as one source: folders, MosaicJSON, STAC items, virtual rasters; what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from scipy.ndimage import distance_transform_edt
+
+from engine.window import Window
+from tests.support.changing import wait_for_replacement
+from tests.support.members import GRID, bands_of, mosaic_json, quarters, raster_of
+from tests.support.rasters import SIDE, cut
+from tileserver.app import open_catalogue
+from tileserver.errors import SourceUnavailable, StartupError
+from tileserver.imagery.bands import GridSource
+from tileserver.imagery.handles import Handles
+from tileserver.origins.members import LocalFile
+from tileserver.settings.server import Settings
+
+
+@pytest.mark.parametrize(
+    ("listing", "kind"),
+    [("folder", kind) for kind in ("rgb", "rgba", "nodata", "mask", "grey", "uint16", "four")]
+    + [("MosaicJSON", kind) for kind in ("rgb", "mask")],
+)
+def test_members_side_by_side_equal_the_one_file_without_a_seam(
+    tmp_path: Path, kind: str, listing: str
+) -> None:
+    whole = cut(tmp_path / "whole.tif", kind)
+    paths = quarters(whole, tmp_path / "parts")
+    if listing == "folder":
+        mosaic = raster_of(tmp_path / "parts", mosaic=True)
+    else:
+        names = [f"parts/{path.name}" for path in paths]
+        mosaic = raster_of(mosaic_json(tmp_path / "mosaic.json", names))
+    one = raster_of(whole)
+    assert (mosaic.dtype, mosaic.indexes, mosaic.bounds) == (one.dtype, one.indexes, one.bounds)
+    (bands, extent), (expected, _) = bands_of(mosaic), bands_of(one)
+    far = np.ones((extent.height, extent.width), bool)
+    if kind in ("rgba", "nodata"):
+        # GDAL blends alpha at the edge of a hole, where a mosaic's mask is yes or no.
+        far = distance_to_edge(expected.valid(extent)) > KERNEL_PX
+    assert np.array_equal(bands.valid(extent)[far], expected.valid(extent)[far])
+    inside = far & expected.valid(extent)  # a hole's filling mirrors its edge
+    assert inside.mean() > 0.8
+    tolerance = 1.01 / 255 if kind == "rgba" else 0  # blending rounds whole alpha as well
+    np.testing.assert_allclose(
+        bands.read(extent)[:, inside], expected.read(extent)[:, inside], rtol=0, atol=tolerance
+    )
+
+
+KERNEL_PX = 6
+"""Reach of the cubic kernel, two source pixels, on a grid of up to twice as many."""
+
+
+def distance_to_edge(valid: np.ndarray) -> np.ndarray:
+    return np.maximum(distance_transform_edt(valid), distance_transform_edt(~valid))
+
+
+def test_members_with_gaps_between_them_have_no_data_there(tmp_path: Path) -> None:
+    paths = quarters(cut(tmp_path / "whole.tif", "rgb"), tmp_path / "parts")
+    paths[1].unlink()
+    bands, extent = bands_of(raster_of(tmp_path / "parts", mosaic=True))
+    valid = bands.valid(extent)
+    assert valid[extent.height * 3 // 4, extent.width * 3 // 4]
+    assert not valid[extent.height // 4, extent.width * 3 // 4]
+
+
+def test_the_first_member_with_data_is_shown(tmp_path: Path) -> None:
+    bright, dark = tmp_path / "a.tif", tmp_path / "b.tif"
+    for path, level in ((bright, 200), (dark, 50)):
+        with rasterio.open(cut(tmp_path / "cut", "rgba")) as dataset:
+            profile, pixels = dataset.profile, dataset.read()
+        pixels[:3] = level
+        if path is dark:
+            pixels[3] = 255
+        with rasterio.open(path, "w", **profile) as out:
+            out.write(pixels)
+    (tmp_path / "cut").unlink()
+    for names, shown in ((["a.tif", "b.tif"], 200), (["b.tif", "a.tif"], 50)):
+        raster = raster_of(mosaic_json(tmp_path / "mosaic.json", names))
+        with rasterio.open(raster.address.text, driver="VRT") as dataset:
+            pixels = dataset.read(1)
+        assert pixels[0, 0] == shown
+        assert pixels[140, 160] == 50, "the first has a hole here"
+
+
+def test_a_mosaic_is_read_by_threads_as_by_one(tmp_path: Path) -> None:
+    quarters(cut(tmp_path / "whole.tif", "rgb"), tmp_path / "parts")
+    raster = raster_of(tmp_path / "parts", mosaic=True)
+    source = GridSource(Handles(2).of(raster), GRID, 20)
+    extent = source.extent
+    windows = [
+        Window(extent.row + 90 + row, extent.col + 90 + col, 48, 48)
+        for row in range(0, 100, 20)
+        for col in range(0, 100, 20)
+    ]
+    expected = [source.read(window) for window in windows]
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(3):
+            for drawn, one in zip(threads.map(source.read, windows), expected, strict=True):
+                assert np.array_equal(drawn, one)
+
+
+def test_members_that_come_go_or_change_make_another_version(tmp_path: Path) -> None:
+    paths = quarters(cut(tmp_path / "whole.tif", "rgb"), tmp_path / "parts")
+    for path in paths:
+        os.utime(path, ns=(10**18, 10**18))
+    settings = {"path": str(tmp_path / "parts"), "mosaic": True}
+    catalogue = open_catalogue(
+        Settings.model_validate({"sources": {"m": settings}, "source_check_seconds": 0.05})
+    )
+    versions = [catalogue["m"].fingerprint]
+
+    def change(do: str) -> None:
+        old = catalogue["m"]
+        if do == "remove":
+            paths[0].rename(tmp_path / "aside.tif")
+        elif do == "add":
+            (tmp_path / "aside.tif").rename(paths[0])
+        else:
+            cut(tmp_path / "other.tif", "nodata").replace(paths[3])
+        assert not old.unchanged()
+        wait_for_replacement(catalogue, "m", old)
+        versions.append(catalogue["m"].fingerprint)
+
+    for do in ("remove", "add", "replace"):
+        change(do)
+    assert versions[2] == versions[0], "the same content is the same version"
+    assert len(set(versions)) == 3
+    catalogue.close()
+
+
+def test_a_member_that_is_gone_is_no_hole_in_a_picture(tmp_path: Path) -> None:
+    paths = quarters(cut(tmp_path / "whole.tif", "rgb"), tmp_path / "parts")
+    raster = raster_of(tmp_path / "parts", mosaic=True)
+    bands, extent = bands_of(raster)
+    paths[2].unlink()
+    with pytest.raises(SourceUnavailable):
+        bands.read(extent)
+
+
+def item(path: Path, assets: dict[str, str]) -> Path:
+    document = {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "assets": {name: {"href": href} for name, href in assets.items()},
+    }
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_assets_of_a_stac_item_become_the_bands(tmp_path: Path) -> None:
+    whole = cut(tmp_path / "whole.tif", "mask")
+    with rasterio.open(whole) as dataset:
+        profile = dataset.profile | {"count": 1, "photometric": "MINISBLACK"}
+        profile.pop("interleave", None)
+        for index, name in enumerate(("red", "green", "blue"), start=1):
+            with rasterio.open(tmp_path / f"{name}.tif", "w", **profile) as out:
+                out.write(dataset.read(index), 1)
+                out.write_mask(dataset.read_masks(1))
+    assets = {name: f"./{name}.tif" for name in ("red", "green", "blue")}
+    path = item(tmp_path / "item.json", {**assets, "visual": "whole.tif"})
+    expected, extent = bands_of(raster_of(whole))
+    for chosen in (["red", "green", "blue"], ["visual"]):
+        bands, _ = bands_of(raster_of(path, assets=chosen))
+        assert np.array_equal(bands.valid(extent), expected.valid(extent))
+        assert np.array_equal(bands.read(extent), expected.read(extent))
+    with pytest.raises(StartupError, match="choose its assets: some of blue, green, red, visual"):
+        raster_of(path)
+    with pytest.raises(StartupError, match="has no asset nir"):
+        raster_of(path, assets=["nir"])
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [("uint16", "data type"), ("grey", "number of bands"), ("coarse", "pixel size")],
+)
+def test_members_that_differ_are_refused_in_one_line(
+    tmp_path: Path, other: str, reason: str
+) -> None:
+    (tmp_path / "parts").mkdir()
+    cut(tmp_path / "parts" / "a.tif", "rgb")
+    path = cut(tmp_path / "parts" / "b.tif", "rgb" if other == "coarse" else other)
+    if other == "coarse":
+        with rasterio.open(path, "r+") as dataset:
+            dataset.transform = dataset.transform * dataset.transform.scale(2)
+    with pytest.raises(StartupError, match=rf"a\.tif and .*b\.tif differ in their {reason}"):
+        raster_of(tmp_path / "parts", mosaic=True)
+
+
+def test_a_folder_is_a_source_only_where_the_settings_say_so(tmp_path: Path) -> None:
+    with pytest.raises(StartupError, match="mosaic: true"):
+        raster_of(tmp_path)
+
+
+def virtual(path: Path, source: str, **replaced: str) -> Path:
+    """A virtual raster of one source, as gdalbuildvrt writes it, with changes to its text."""
+    with rasterio.open(cut(path.with_name("member.tif"), "grey")) as dataset:
+        numbers = ", ".join(map(repr, dataset.transform.to_gdal()))
+        crs = dataset.crs.to_string()
+    text = (
+        f'<VRTDataset rasterXSize="{SIDE}" rasterYSize="{SIDE}"><SRS>{crs}</SRS>'
+        f"<GeoTransform>{numbers}</GeoTransform>"
+        '<VRTRasterBand dataType="Byte" band="1"><ColorInterp>Gray</ColorInterp>'
+        f'<SimpleSource><SourceFilename relativeToVRT="1">{source}</SourceFilename>'
+        "<SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    for old, new in replaced.items():
+        text = text.replace(old, new)
+    path.write_text(text)
+    return path
+
+
+def test_a_virtual_raster_from_the_configuration_is_served(tmp_path: Path) -> None:
+    raster = raster_of(virtual(tmp_path / "virtual.vrt", "member.tif"))
+    expected, extent = bands_of(raster_of(tmp_path / "member.tif"))
+    assert np.array_equal(bands_of(raster)[0].read(extent), expected.read(extent))
+    assert LocalFile(tmp_path / "member.tif") in raster.origin.members, "it is watched too"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "/etc/passwd",
+        "../member.tif",
+        "/vsizip/member.zip/member.tif",
+        "/vsis3/bucket/key.tif",
+        "http://169.254.169.254/latest",
+        "/vsicurl/http://127.0.0.1:1/a.tif",
+        "vrt://member.tif",
+        "&lt;VRTDataset/&gt;",
+        "nested.vrt",
+    ],
+)
+def test_a_virtual_raster_reaches_nothing_but_files_beside_it(tmp_path: Path, source: str) -> None:
+    virtual(tmp_path / "nested.vrt", "member.tif")
+    with pytest.raises(StartupError, match=r"folder|not there|remote_hosts|refers to other"):
+        raster_of(virtual(tmp_path / "virtual.vrt", source))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('band="1"', 'band="1" subClass="VRTDerivedRasterBand"'),
+        ('band="1"', 'band="1" subClass="VRTRawRasterBand"'),
+        ("<SourceBand>1", "<OpenOptions><OOI key='a'>b</OOI></OpenOptions><SourceBand>1"),
+        ("<SRS>", "<GDALWarpOptions/><SRS>"),
+        ("<ColorInterp>", "<PixelFunctionCode>1</PixelFunctionCode><ColorInterp>"),
+        ("<VRTDataset ", '<!DOCTYPE a [<!ENTITY b "c">]><VRTDataset '),
+        ("</VRTDataset>", ""),
+    ],
+)
+def test_a_virtual_raster_that_does_more_than_place_rasters_is_refused(
+    tmp_path: Path, old: str, new: str
+) -> None:
+    path = virtual(tmp_path / "virtual.vrt", "member.tif", **{old: new})
+    with pytest.raises(StartupError, match=r"virtual\.vrt"):
+        raster_of(path)

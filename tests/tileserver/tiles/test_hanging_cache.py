@@ -1,0 +1,56 @@
+"""A disk cache that hangs, as one on a dead network drive does: tiles are made without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from morecantile import Tile
+from starlette.testclient import TestClient
+
+from cache import DiskStore
+from cache.time_limit import CALL_THREADS
+from tests.support.metrics import parse_metrics
+from tests.support.pipes import hanging
+from tests.support.server import wait_until_ready
+from tests.support.tiles import path_of
+from tileserver import stores as tiers
+from tileserver.app import make_app
+from tileserver.settings.server import Settings
+from tileserver.tiles.encoding import ImageFormat
+from tileserver.tiles.service import Renderer
+
+NATIVE = 19
+
+
+@pytest.fixture
+def client(
+    app_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[TestClient]:
+    monkeypatch.setattr(tiers, "CALL_SECONDS", 0.1)
+    with TestClient(make_app(app_settings(deadline_seconds=120))) as client:
+        wait_until_ready(client)
+        yield client
+
+
+def test_tiles_of_every_source_are_made_while_the_disk_hangs(
+    client: TestClient, middle_tile: Callable[[int], Tile]
+) -> None:
+    renderer: Renderer = client.app.state.renderer  # type: ignore[attr-defined]
+    (disk,) = (tier for tier in renderer.store.tiers if isinstance(tier, DiskStore))
+    tile = middle_tile(NATIVE)
+    formats = [*ImageFormat][: CALL_THREADS + 1]
+    requests = [renderer.request("yellowstone", "WebMercatorQuad", tile, f) for f in formats]
+    with hanging({disk.folder / renderer.key(request).path for request in requests}):
+        for format in formats:
+            assert client.get(path_of(tile, format=format)).status_code == 200, format
+        assert client.get(path_of(tile, "truth")).status_code == 200
+        assert (
+            client.get(path_of(tile, "truth"))
+            .headers["server-timing"]
+            .startswith('cache;desc="memory"')
+        )
+        assert client.get("/readyz").status_code == 200, "it serves"
+        seen = parse_metrics(client.get("/metrics").text)
+        assert seen["overzoom_service_away", "cache tier disk"] == 1
+        assert seen["overzoom_cache_skipped_calls_total", "disk"] >= 1

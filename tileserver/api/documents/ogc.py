@@ -1,0 +1,202 @@
+"""OGC API Tiles (OGC 20-057): where things are, and the metadata of tilesets (OGC 17-083r4).
+
+GET /?f=json                 links to all below
+GET /conformance             the conformance classes
+GET /tileMatrixSets[/{id}]   the grids
+GET /{source}/tiles[/{id}]   a source's tilesets, one a grid that it lies on
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, FastAPI, Query
+from starlette.requests import Request
+
+from tileserver.api.tile_parameters import GridId
+from tileserver.catalogue.catalogue import Catalogue
+from tileserver.catalogue.coverage import TileLimits, covered_layers, geographic_bounds, tile_limits
+from tileserver.catalogue.layers import Layer, Source
+from tileserver.errors import OutsideGrid
+from tileserver.grid import Grid, grid_of
+from tileserver.tiles.encoding import ImageFormat
+
+SPECIFICATION = "http://www.opengis.net/spec"
+RELATION = "http://www.opengis.net/def/rel/ogc/1.0"
+CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
+CONFORMANCE = [
+    f"{SPECIFICATION}/ogcapi-common-1/1.0/conf/core",
+    f"{SPECIFICATION}/ogcapi-common-1/1.0/conf/landing-page",
+    f"{SPECIFICATION}/ogcapi-common-1/1.0/conf/json",
+    f"{SPECIFICATION}/ogcapi-tiles-1/1.0/conf/core",
+    f"{SPECIFICATION}/ogcapi-tiles-1/1.0/conf/tileset",
+    f"{SPECIFICATION}/ogcapi-tiles-1/1.0/conf/tilesets-list",
+    f"{SPECIFICATION}/ogcapi-tiles-1/1.0/conf/png",
+    f"{SPECIFICATION}/ogcapi-tiles-1/1.0/conf/jpeg",
+    f"{SPECIFICATION}/tms/2.0/conf/tilematrixset",
+    f"{SPECIFICATION}/tms/2.0/conf/tilesetmetadata",
+    f"{SPECIFICATION}/tms/2.0/conf/json-tilematrixset",
+    f"{SPECIFICATION}/tms/2.0/conf/json-tilesetmetadata",
+]
+FORMATS = (ImageFormat.png, ImageFormat.jpg, ImageFormat.webp)
+
+Json = dict[str, Any]
+Answer = Annotated[str, Query(alias="f", pattern="^json$", description="Form of the answer: json.")]
+
+
+def add_ogc(app: FastAPI, catalogue: Catalogue) -> None:
+    """Register what belongs to no source."""
+
+    @app.get("/conformance")
+    async def conformance(f: Answer = "json") -> Json:
+        """The conformance classes that the server meets."""
+        return {"conformsTo": CONFORMANCE}
+
+    @app.get("/tileMatrixSets")
+    async def tilematrixsets(request: Request, f: Answer = "json") -> Json:
+        """The tile matrix sets on which sources can be asked for."""
+        ids = sorted(catalogue.grids)
+        return {"tileMatrixSets": [_grid_reference(request, catalogue.grids[id]) for id in ids]}
+
+    @app.get("/tileMatrixSets/{tileMatrixSetId}")
+    async def tilematrixset(tileMatrixSetId: GridId, f: Answer = "json") -> Json:
+        """The definition of a tile matrix set."""
+        return definition(grid_of(catalogue.grids, tileMatrixSetId))
+
+
+def add_tilesets(router: APIRouter, path_dependency: Callable[..., Any], grids: list[str]) -> None:
+    """Register the tilesets of a source."""
+
+    @router.get("/tiles")
+    def tileset_list(
+        request: Request, source: Source = Depends(path_dependency), f: Answer = "json"
+    ) -> Json:
+        """The tilesets of a source: one for each grid that it lies on."""
+        tilesets = [
+            tileset_item(request, layer, source) for layer, _ in covered_layers(source, grids)
+        ]
+        links = [_link(f"{request.base_url}{source.id}/tiles", "self", "This document")]
+        return {"links": links, "tilesets": tilesets}
+
+    @router.get("/tiles/{tileMatrixSetId}")
+    def tileset(
+        request: Request,
+        tileMatrixSetId: GridId,
+        source: Source = Depends(path_dependency),
+        f: Answer = "json",
+    ) -> Json:
+        """The metadata of a source's tileset on one grid."""
+        layer = source.layer(tileMatrixSetId)
+        limits = tile_limits(layer)
+        if not limits:
+            raise OutsideGrid
+        return tileset_document(request, source, layer, limits)
+
+
+def wants_json(request: Request) -> bool:
+    """Whether the landing page is asked for by a program."""
+    accepted = request.headers.get("accept", "")
+    form = request.query_params.get("f")
+    return form == "json" or ("application/json" in accepted and "text/html" not in accepted)
+
+
+def landing_page(request: Request, sources: list[Source]) -> Json:
+    """What the server has, for programs: the OGC API landing page."""
+    base = str(request.base_url)
+    links = [
+        _link(f"{base}?f=json", "self", "This document"),
+        _link(base, "alternate", "Map", "text/html"),
+        _link(f"{base}openapi.json", "service-desc", "OpenAPI", "application/vnd.oai.openapi+json"),
+        _link(f"{base}api.html", "service-doc", "All routes", "text/html"),
+        _link(f"{base}conformance", "conformance", "Conformance classes"),
+        _link(f"{base}conformance", f"{RELATION}/conformance", "Conformance classes"),
+        _link(f"{base}tileMatrixSets", f"{RELATION}/tiling-schemes", "Tile matrix sets"),
+    ]
+    for source in sources:
+        tilesets = f"{base}{source.id}/tiles"
+        links.append(_link(tilesets, f"{RELATION}/tilesets-map", f"Tilesets of {source.title}"))
+    description = "Map tiles; past the native zoom of the imagery their detail is synthesised."
+    return {"title": "Overzoom", "description": description, "links": links}
+
+
+def definition(grid: Grid) -> Json:
+    """A tile matrix set in the encoding of OGC 17-083r4."""
+    document: Json = grid.tms.model_dump(mode="json", exclude_none=True)
+    return document
+
+
+def tileset_item(request: Request, layer: Layer, source: Source) -> Json:
+    """A tileset in a list: what it is, and where to find out more."""
+    grid = layer.grid
+    about = definition(grid)
+    item: Json = {
+        "title": f"{source.title} on {grid.id}",
+        "dataType": "map",
+        "crs": about["crs"],
+        "links": [
+            _link(f"{request.base_url}{source.id}/tiles/{grid.id}", "self", "Tileset metadata"),
+            _scheme(request, grid),
+        ],
+    }
+    if "uri" in about:
+        item["tileMatrixSetURI"] = about["uri"]
+    return item
+
+
+def tileset_document(
+    request: Request, source: Source, layer: Layer, limits: list[TileLimits]
+) -> Json:
+    """The metadata of a tileset; its tile links take tileMatrix, tileRow and tileCol."""
+    west, south, east, north = geographic_bounds(source)
+    document = tileset_item(request, layer, source)
+    tiles = f"{request.base_url}{source.id}/tiles/{layer.grid.id}"
+    tiles += "/{tileMatrix}/{tileCol}/{tileRow}"
+    query = urlencode([(k, v) for k, v in request.query_params.multi_items() if k != "f"])
+    for format in FORMATS:
+        href = f"{tiles}.{format}{'?' if query else ''}{query}"
+        link = _link(href, "item", f"Tiles as {format}", format.media_type)
+        document["links"].append({**link, "templated": True})
+    page = f"{request.base_url}{source.id}/{layer.grid.id}/map.html"
+    document["links"].append(_link(page, "alternate", "Map", "text/html"))
+    if source.settings.attribution:
+        document["attribution"] = source.settings.attribution
+    if source.settings.licence:
+        document["license"] = source.settings.licence
+    document["mediaTypes"] = [format.media_type for format in FORMATS]
+    document["boundingBox"] = {
+        "lowerLeft": [west, south],
+        "upperRight": [east, north],
+        "crs": CRS84,
+    }
+    document["tileMatrixSetLimits"] = [_limit(zoom) for zoom in limits]
+    return document
+
+
+def _limit(zoom: TileLimits) -> Mapping[str, str | int]:
+    return {
+        "tileMatrix": zoom.matrix,
+        "minTileRow": zoom.min_row,
+        "maxTileRow": zoom.max_row,
+        "minTileCol": zoom.min_col,
+        "maxTileCol": zoom.max_col,
+    }
+
+
+def _grid_reference(request: Request, grid: Grid) -> Json:
+    reference: Json = {"id": grid.id, "links": [_scheme(request, grid)]}
+    if grid.tms.title:
+        reference["title"] = grid.tms.title
+    if grid.tms.uri:
+        reference["uri"] = str(grid.tms.uri)
+    return reference
+
+
+def _scheme(request: Request, grid: Grid) -> Json:
+    href = f"{request.base_url}tileMatrixSets/{grid.id}"
+    return _link(href, f"{RELATION}/tiling-scheme", f"Definition of {grid.id}")
+
+
+def _link(href: str, rel: str, title: str, type: str = "application/json") -> Json:
+    return {"href": href, "rel": rel, "type": type, "title": title}

@@ -1,0 +1,42 @@
+"""Pages that load nothing from elsewhere, where titiler's and FastAPI's use a CDN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.responses import HTMLResponse
+
+from tileserver.api.documents.static import REVALIDATED
+from tileserver.api.tile_parameters import GridId
+from tileserver.catalogue.coverage import tile_limits
+from tileserver.catalogue.layers import Source
+from tileserver.errors import OutsideGrid
+
+VIEWER = Path(__file__).parents[2] / "viewer"
+KEPT = {"Cache-Control": REVALIDATED}
+
+
+def add_map_page(router: APIRouter, path_dependency: Callable[..., Any]) -> None:
+    """Register a map of a source on any grid; its parameters are passed on to the tiles."""
+    page = (VIEWER / "map.html").read_text(encoding="utf-8")
+
+    @router.get("/{tileMatrixSetId}/map.html", response_class=HTMLResponse)
+    def map_viewer(
+        tileMatrixSetId: GridId, source: Source = Depends(path_dependency)
+    ) -> HTMLResponse:
+        """A map of the source on a grid."""
+        if not tile_limits(source.layer(tileMatrixSetId)):
+            raise OutsideGrid
+        return HTMLResponse(page, headers=KEPT)
+
+
+def add_api_page(app: FastAPI) -> None:
+    """Register the page of all routes, /api.html."""
+    page = (VIEWER / "api.html").read_text(encoding="utf-8")
+
+    @app.get("/api.html", include_in_schema=False)
+    async def api() -> HTMLResponse:
+        return HTMLResponse(page, headers=KEPT)

@@ -1,0 +1,80 @@
+"""The list of sources: what there is to look at, and how a page shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tileserver.api.documents.thumbnail import quick
+from tileserver.catalogue.catalogue import Absent
+from tileserver.catalogue.coverage import UNREACHED, geographic_bounds, tile_limits
+from tileserver.catalogue.layers import Layer, Source
+from tileserver.grid import WEB_MERCATOR
+from tileserver.middleware.api_keys import grant_of, with_key
+
+READ = ("bounds", "native_zoom", "max_zoom", "bands", "thumbnail", "tilejson")
+"""What is known of a source only once it was read."""
+
+
+def add_sources(app: FastAPI, seen: Callable[[Request], list[Source | Absent]]) -> None:
+    """Register the list of the sources that a client may see."""
+
+    @app.get("/sources.json")
+    def sources(request: Request, response: Response) -> list[dict[str, Any]]:
+        """The sources that the client may see, in the order of the configuration."""
+        response.headers["Cache-Control"] = "private, no-cache"  # another client may see others
+        return [source_entry(source, request) for source in seen(request)]
+
+
+def source_entry(source: Source | Absent, request: Request) -> dict[str, Any]:
+    """What a list says of a source; addresses are relative and carry the request's key.
+
+    Of what could not be read since the start only the configuration is known, all else is None.
+    native_zoom, max_zoom and tilejson are None where it lies outside web mercator, thumbnail where
+    making one would take long, bounds where its edges lie beside the Earth.
+    """
+    settings, reference = source.settings, source.settings.reference
+    about = dict.fromkeys(READ) if isinstance(source, Absent) else _read(source, request)
+    return {
+        "id": source.id,
+        "title": settings.title or source.id,
+        "attribution": settings.attribution,
+        "licence": settings.licence,
+        "reference": reference if grant_of(request.scope).allows(reference or "") else None,
+        **about,
+    }
+
+
+def _read(source: Source, request: Request) -> dict[str, Any]:
+    def address(name: str) -> str:
+        return with_key(f"{source.id}/{name}", request)
+
+    layer = _on_web_mercator(source)
+    values = (
+        _bounds(source),
+        layer and layer.native_zoom,
+        layer and layer.max_zoom,
+        len(source.raster.indexes),
+        address("thumbnail.webp") if quick(source.raster) else None,
+        address("tilejson.json") if layer else None,
+    )
+    return dict(zip(READ, values, strict=True))
+
+
+def _bounds(source: Source) -> list[float] | None:
+    try:
+        return list(geographic_bounds(source))
+    except UNREACHED:
+        return None
+
+
+def _on_web_mercator(source: Source) -> Layer | None:
+    try:
+        layer = source.layer(WEB_MERCATOR)
+    except UNREACHED:
+        return None
+    return layer if tile_limits(layer) else None

@@ -1,0 +1,78 @@
+"""WMTS capabilities: one layer a source, on every grid that it lies on, RESTful addresses.
+
+titiler's own document has a layer for each grid, also for those that the source lies outside of,
+and an order of elements that the standard's schema (OGC 07-057r7) refuses.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import jinja2
+from attrs import define
+from fastapi import Depends
+from rio_tiler.utils import CRS_to_urn
+from starlette.requests import Request
+from starlette.responses import Response
+from titiler.core.factory import FactoryExtension, TilerFactory
+
+from tileserver.catalogue.coverage import covered_layers, geographic_bounds
+from tileserver.catalogue.layers import Source
+from tileserver.tiles.encoding import ImageFormat
+
+FORMATS = (ImageFormat.png, ImageFormat.jpg, ImageFormat.webp)
+"""What desktop clients draw; the first is their default."""
+NOT_OF_TILES = frozenset(
+    {"service", "request", "version", "acceptversions", "sections", "updatesequence"}
+    | {"acceptformats", "tilesize", "tile_format"}
+)
+"""Parameters of the question for the document; all others are passed on to the tiles."""
+
+_templates = jinja2.Environment(
+    autoescape=True,
+    loader=jinja2.PackageLoader("tileserver.api.documents"),
+    undefined=jinja2.StrictUndefined,
+)
+
+
+@define
+class Wmts(FactoryExtension):
+    """Adds WMTSCapabilities.xml to a source's routes."""
+
+    def register(self, factory: TilerFactory) -> None:  # type: ignore[override]
+        grids = list(factory.supported_tms.list())
+
+        @factory.router.get("/WMTSCapabilities.xml", response_class=Response)
+        def wmts(request: Request, source: Source = Depends(factory.path_dependency)) -> Response:
+            """WMTS 1.0.0 capabilities of one source, for QGIS, ArcGIS and GDAL."""
+            content = capabilities(
+                source, grids, f"{request.base_url}{source.id}", tile_query(request)
+            )
+            return Response(content, media_type="application/xml")
+
+
+def tile_query(request: Request) -> str:
+    """The part of a question that its tiles are asked for with, "?" included; may be empty."""
+    given = [(k, v) for k, v in request.query_params.multi_items() if k.lower() not in NOT_OF_TILES]
+    return f"?{urlencode(given)}" if given else ""
+
+
+def capabilities(source: Source, grids: list[str], base: str, query: str) -> str:
+    """The document of a source whose routes lie under the URL `base`, without a final slash."""
+    west, south, east, north = geographic_bounds(source)
+    return _templates.get_template("wmts.xml").render(
+        id=source.id,
+        title=source.title,
+        licence=source.settings.licence,
+        attribution=source.settings.attribution,
+        west=west,
+        south=south,
+        east=east,
+        north=north,
+        formats=FORMATS,
+        layers=list(covered_layers(source, grids)),
+        tiles=f"{base}/tiles",
+        query=query,
+        own=f"{base}/WMTSCapabilities.xml",
+        urn=CRS_to_urn,
+    )

@@ -1,0 +1,124 @@
+"""GET /{source}/inspect/{lon},{lat}?zoom=: what is measured at a place, and what is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import floor
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query
+from morecantile import Tile
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from engine.window import Window
+from tileserver.api.tile_parameters import Detail, NoiseSeed
+from tileserver.api.tile_response import Answers
+from tileserver.catalogue.layers import Layer, Source
+from tileserver.errors import OutOfRange, OutsideSource
+from tileserver.grid import TILE_PX, WEB_MERCATOR
+from tileserver.imagery.bands import unrounded
+from tileserver.middleware.disconnect import while_there
+from tileserver.tiles.deviation import in_unit
+from tileserver.tiles.encoding import ImageFormat
+from tileserver.tiles.request import Mode, TileRequest
+from tileserver.tiles.service import Renderer
+
+DIGITS = 7
+"""All that a float32 holds."""
+
+Longitude = Annotated[float, Path(ge=-180, le=180, allow_inf_nan=False, description="Degrees.")]
+Latitude = Annotated[float, Path(ge=-90, le=90, allow_inf_nan=False, description="Degrees.")]
+ZoomParam = Annotated[
+    int | None, Query(ge=0, le=30, description="Zoom, native or deeper; default: the deepest.")
+]
+
+
+def add_inspect(router: APIRouter, answers: Answers, path_dependency: Callable[..., Any]) -> None:
+    """Register the route."""
+    renderer = answers.renderer
+
+    @router.get("/inspect/{lon},{lat}")
+    async def inspect(
+        request: Request,
+        lon: Longitude,
+        lat: Latitude,
+        zoom: ZoomParam = None,
+        noise_seed: NoiseSeed = None,
+        detail: Detail = None,
+        source: Source = Depends(path_dependency),
+    ) -> Response:
+        """A pixel of the web mercator grid: native, synthesised, interpolated, and how sure."""
+        layer = source.layer(WEB_MERCATOR)
+        zoom = layer.max_zoom if zoom is None else zoom
+        if not layer.native_zoom <= zoom <= layer.max_zoom:
+            raise OutOfRange("zoom", f"{layer.native_zoom} to {layer.max_zoom} for this source")
+        row, col = _pixel(layer, zoom, lon, lat)
+        tile = Tile(col // TILE_PX, row // TILE_PX, zoom)
+        wanted = renderer.request(
+            source.id,
+            WEB_MERCATOR,
+            tile,
+            ImageFormat.npy,
+            noise_seed=noise_seed,
+            detail=detail,
+        )
+        work = _inspected(renderer, wanted, row, col)
+        values = await while_there(request, work, answers.deadline_seconds)
+        document = {"source": source.id, "coordinates": [lon, lat], "zoom": zoom, **values}
+        return JSONResponse(document, headers={"Cache-Control": "no-store"})
+
+
+def _pixel(layer: Layer, zoom: int, lon: float, lat: float) -> tuple[int, int]:
+    """Row and column of the pixel that holds a place; raises OutsideSource beyond the grid."""
+    tms, grid = layer.grid.tms, layer.grid
+    if not (tms.bbox.bottom <= lat <= tms.bbox.top):
+        raise OutsideSource
+    place, (left, top), size = tms.xy(lon, lat), grid.origin(zoom), grid.pixel_size(zoom)
+    return floor((top - place.y) / size), floor((place.x - left) / size)
+
+
+async def _inspected(renderer: Renderer, wanted: TileRequest, row: int, col: int) -> dict[str, Any]:
+    """The values of a pixel in the source's own unit, by band.
+
+    Whole tiles are drawn: their blocks are remembered, and the next click nearby finds them.
+    """
+    source, layer = wanted.source, wanted.layer
+    scale = 2 ** (wanted.tile.z - layer.native_zoom)
+    above = replace(
+        wanted, tile=Tile(wanted.tile.x // scale, wanted.tile.y // scale, layer.native_zoom)
+    )
+
+    async def values(request: TileRequest, row: int, col: int) -> Any:
+        pixels, valid = await renderer.values(request)
+        rows, cols = request.window.slices(Window(row, col, 1, 1))
+        if not valid[rows, cols].all():
+            raise OutsideSource
+        return pixels[:, rows, cols].reshape(-1)
+
+    native = await values(above, row // scale, col // scale)
+    made = await values(wanted, row, col)
+    plain = await values(wanted.interpolated(), row, col)
+    deviation = None
+    if layer.uncertain:
+        deviation = native * 0
+        if scale > 1:
+            deviation = await values(replace(wanted, mode=Mode.uncertainty, detail=None), row, col)
+    for read in (above, wanted):
+        await renderer.check_unchanged(read)
+    raster = source.raster
+    return {
+        "native_zoom": layer.native_zoom,
+        "scale": scale,
+        "bands": [f"b{index}" for index in raster.indexes],
+        "native": _listed(unrounded(native, raster)),
+        "super_resolved": _listed(unrounded(made, raster)),
+        "interpolated": _listed(unrounded(plain, raster)),
+        "uncertainty": None if deviation is None else _listed(in_unit(deviation, raster)),
+        "synthesised": scale > 1,
+    }
+
+
+def _listed(values: Any) -> list[float]:
+    return [float(f"{value:.{DIGITS}g}") for value in values]

@@ -1,0 +1,127 @@
+"""From a checked tile request to its answer: 304, the tile, its stand-in, or a refusal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cache import TileKey
+from tileserver.errors import Overloaded, SourceChanged, SourceUnavailable
+from tileserver.middleware.client_limits import turn_of
+from tileserver.middleware.disconnect import while_there
+from tileserver.tiles.request import Mode, TileRequest
+from tileserver.tiles.service import Rendered, Renderer
+from tileserver.tiles.versions import version
+
+FALLBACK_SHARE = 0.25
+"""Of a request's time: left for the interpolated tile where the other does not come."""
+IMMUTABLE = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers requests for tiles of any kind."""
+
+    renderer: Renderer
+    max_age_seconds: int = 3600
+
+    async def answer(self, request: Request, wanted: TileRequest) -> Response:
+        """The tile, or 304 before any work where the client has it."""
+        try:
+            return await self._answer(request, wanted)
+        except SourceUnavailable as error:
+            replaced = self.renderer.catalogue[wanted.source.id] is not wanted.source
+            if not (replaced or isinstance(error, SourceChanged)):
+                raise
+            current = self.renderer.current(wanted)
+            wanted = await while_there(request, current, self.deadline_seconds, SourceUnavailable)
+            return await self._answer(request, wanted)
+
+    @property
+    def deadline_seconds(self) -> float:
+        """How long a request may take, from its arrival."""
+        return self.renderer.catalogue.settings.deadline_seconds
+
+    async def _answer(self, request: Request, wanted: TileRequest) -> Response:
+        key = self.renderer.key(wanted)
+        headers = self._headers(request, wanted, key.etag)
+        if _matches(request.headers.get("if-none-match"), key.etag):
+            return Response(status_code=304, headers=headers)
+        rendered = self.renderer.fast(key.path)
+        if rendered is None:
+            has_fallback = wanted.origin == Mode.super_resolved and not self._refuses
+            share = 1 - FALLBACK_SHARE if has_fallback else 1.0
+            try:
+                rendered = await self._render(request, wanted, key, share)
+            except Overloaded:
+                self.renderer.metrics.refused("busy")
+                if not has_fallback:
+                    raise
+                return await self._fallback(request, wanted)
+        self.renderer.metrics.found(rendered.tier)
+        return _image(wanted, rendered, headers)
+
+    async def _render(
+        self, request: Request, wanted: TileRequest, key: TileKey, share: float = 1.0
+    ) -> Rendered:
+        """The tile within a share of the request's time."""
+
+        async def in_turn() -> Rendered:
+            async with turn_of(request.scope):
+                return await self.renderer.render(wanted, key.path)
+
+        return await while_there(request, in_turn(), share * self.deadline_seconds)
+
+    @property
+    def _refuses(self) -> bool:
+        return self.renderer.catalogue.settings.when_busy == "refuse"
+
+    async def _fallback(self, request: Request, wanted: TileRequest) -> Response:
+        """The interpolated tile in place of one that could not be drawn in time; not to be kept."""
+        plain = wanted.interpolated()
+        rendered = await self._render(request, plain, self.renderer.key(plain))
+        headers = {
+            "Cache-Control": "no-store",
+            "X-Overzoom": plain.origin,
+            "X-Overzoom-Fallback": "busy",
+        }
+        return _image(plain, rendered, headers)
+
+    def _headers(self, request: Request, wanted: TileRequest, etag: str) -> dict[str, str]:
+        """What the pixels are, and how long they may be kept."""
+        headers = {
+            "ETag": etag,
+            "Cache-Control": f"public, max-age={self.max_age_seconds}",
+            "X-Overzoom": wanted.origin,
+        }
+        catalogue, asked = self.renderer.catalogue, request.query_params.get("v")
+        if asked is not None and asked == version(catalogue, wanted.source, wanted.sample_asked):
+            headers["Cache-Control"] = IMMUTABLE
+        if wanted.sample is not None:
+            headers["X-Overzoom-Scale"] = str(2 ** (wanted.pixel_zoom - wanted.layer.native_zoom))
+            headers["X-Overzoom-Checkpoint"] = (
+                f"{quote(catalogue.checkpoint.name)}/{catalogue.checkpoint.fingerprint}"
+            )
+            headers["X-Overzoom-Steps"] = str(catalogue.settings.steps)
+            headers["X-Overzoom-Detail"] = f"{wanted.sample.detail:g}"
+            if wanted.sample.detail > 0:
+                headers["X-Overzoom-Noise-Seed"] = str(wanted.sample.noise_seed)
+        return headers
+
+
+def _image(wanted: TileRequest, rendered: Rendered, headers: dict[str, str]) -> Response:
+    timing = [f"{stage};dur={spent:.1f}" for stage, spent in rendered.milliseconds.items()]
+    timing.insert(0, f'cache;desc="{rendered.tier or "miss"}"')
+    headers["Server-Timing"] = ", ".join(timing)
+    return Response(rendered.content, media_type=wanted.format.media_type, headers=headers)
+
+
+def _matches(header: str | None, etag: str) -> bool:
+    """Whether If-None-Match names the tag; weak comparison, as RFC 9110 asks."""
+    if header is None:
+        return False
+    tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
+    return "*" in tags or etag in tags

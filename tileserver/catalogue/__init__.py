@@ -1,0 +1,1 @@
+"""Sources by id, each as its files are now."""

@@ -1,0 +1,63 @@
+"""rio-tiler's reader over a catalogued source: what titiler's own routes read through."""
+
+from __future__ import annotations
+
+import warnings
+from types import TracebackType
+
+from rasterio.crs import CRS
+from rio_tiler.errors import NoOverviewWarning
+from rio_tiler.io import Reader
+
+from tileserver.catalogue.layers import Source
+from tileserver.grid import Grid
+from tileserver.rasters.footprint import geographic_extent
+from tileserver.rasters.raster import open_raster
+
+
+class CatalogueReader(Reader):
+    """Borrows a handle of a source for one request; its zooms are the served ones.
+
+    Raises SourceUnavailable where the source cannot be opened, or read while it is used as a
+    context.
+    """
+
+    input: Source  # type: ignore[assignment]  # the catalogue's, where rio-tiler has a path
+
+    def __attrs_post_init__(self) -> None:
+        raster = self.input.raster
+        borrowed = self.input.shelf.borrow("as stored", lambda: open_raster(raster))
+        self.dataset = self._ctx_stack.enter_context(borrowed)
+        with warnings.catch_warnings():
+            # Sources without overviews are served; `overzoom info` says so once.
+            warnings.simplefilter("ignore", NoOverviewWarning)
+            super().__attrs_post_init__()  # type: ignore[no-untyped-call]
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ctx_stack.__exit__(kind, error, trace)  # a handle that failed is closed, not kept
+
+    @classmethod
+    def of(cls, source: Source, grid: Grid) -> CatalogueReader:
+        """A reader of a source on a grid."""
+        return cls(source, tms=grid.tms)  # type: ignore[arg-type]
+
+    def get_geographic_bounds(self, crs: CRS) -> tuple[float, float, float, float]:
+        """West, south, east, north; east below west where the source crosses 180 degrees."""
+        extent = geographic_extent(self.input.raster, crs)
+        east = extent.east - 360 if extent.crosses else extent.east
+        return extent.west, extent.south, east, extent.north
+
+    @property
+    def minzoom(self) -> int:
+        """The zoom at which the whole source is about a tile."""
+        return self.input.layer(str(self.tms.id)).least_zoom
+
+    @property
+    def maxzoom(self) -> int:
+        """The deepest served zoom, past native."""
+        return self.input.layer(str(self.tms.id)).max_zoom

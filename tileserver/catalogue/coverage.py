@@ -1,0 +1,73 @@
+"""Which tiles of each zoom show ground of a source, for the documents that announce them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
+
+from tileserver.catalogue.layers import Layer, Source
+from tileserver.errors import OutsideGrid
+from tileserver.grid import TILE_PX, WEB_MERCATOR
+from tileserver.rasters.footprint import geographic_extent
+
+UNREACHED = (OutsideGrid, RasterioError, CPLE_BaseError, ArithmeticError, ValueError)
+"""What is raised where a projection does not reach a source."""
+
+
+@dataclass(frozen=True, slots=True)
+class TileLimits:
+    """The tiles of one zoom that show ground, first and last included."""
+
+    zoom: int
+    matrix: str
+    """The zoom's identifier in the tile matrix set."""
+    min_row: int
+    max_row: int
+    min_col: int
+    max_col: int
+
+
+def tile_limits(layer: Layer) -> list[TileLimits]:
+    """The limits of every served zoom; none where the source lies outside the grid."""
+    limits = [_limits(layer, zoom) for zoom in range(layer.grid.tms.minzoom, layer.max_zoom + 1)]
+    return [one for one in limits if one is not None]
+
+
+def _limits(layer: Layer, zoom: int) -> TileLimits | None:
+    matrix, below = layer.grid.tms.matrix(zoom), layer.native_zoom + 1 - zoom
+    extent = layer.extent.parent(2**below) if below >= 0 else layer.extent.children(2**-below)
+    top, left = max(extent.row // TILE_PX, 0), max(extent.col // TILE_PX, 0)
+    bottom = min((extent.row + extent.height - 1) // TILE_PX, matrix.matrixHeight - 1)
+    right = min((extent.col + extent.width - 1) // TILE_PX, matrix.matrixWidth - 1)
+    if layer.crosses and extent.col + extent.width > layer.grid.whole(zoom).width:
+        left, right = 0, matrix.matrixWidth - 1  # both ends, which one pair of limits cannot say
+    if bottom < top or right < left:
+        return None
+    return TileLimits(zoom, str(matrix.id), top, bottom, left, right)
+
+
+def covered_layers(source: Source, grids: list[str]) -> Iterator[tuple[Layer, list[TileLimits]]]:
+    """The source on every grid that it lies on, web mercator first."""
+    for grid_id in sorted(grids, key=lambda name: (name != WEB_MERCATOR, name)):
+        try:
+            layer = source.layer(grid_id)
+        except UNREACHED:
+            continue
+        if limits := tile_limits(layer):
+            yield layer, limits
+
+
+def geographic_bounds(source: Source) -> tuple[float, float, float, float]:
+    """West, south, east and north of a source in degrees, from -180 to 180 and -90 to 90.
+
+    Raises OutsideGrid for a picture of a whole side of the Earth, whose edges lie in space.
+    """
+    return geographic_extent(source.raster).bounds
+
+
+def geographic_centre(source: Source) -> tuple[float, float]:
+    """Longitude and latitude of a source's middle; raises OutsideGrid as geographic_bounds does."""
+    return geographic_extent(source.raster).centre

@@ -1,0 +1,44 @@
+"""What a source is, in words for people and programs: `overzoom info`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tileserver.catalogue.catalogue import Catalogue
+from tileserver.catalogue.coverage import UNREACHED, geographic_bounds
+from tileserver.catalogue.layers import Layer, Source
+from tileserver.grid import WEB_MERCATOR
+
+
+def describe(catalogue: Catalogue, source: Source) -> dict[str, Any]:
+    """Bounds (west, south, east, north in degrees), bands, zooms and fingerprints.
+
+    Bounds and zooms are None where web mercator does not reach the source.
+    """
+    raster = source.raster
+    bounds, layer = _place(source)
+    return {
+        "id": source.id,
+        "bounds": bounds,
+        "crs": raster.crs.to_string(),
+        "height": raster.height,
+        "width": raster.width,
+        "bands": len(raster.indexes),
+        "dtype": raster.dtype,
+        "range": list(raster.range),
+        "range_origin": str(raster.range_origin),
+        "overviews": list(raster.overviews),
+        "native_zoom": layer and layer.native_zoom,
+        "served_zooms": layer and [0, layer.max_zoom],
+        "fingerprint": source.fingerprint,
+        "checkpoint": catalogue.checkpoint.name,
+        "checkpoint_fingerprint": catalogue.checkpoint.fingerprint,
+        "picture_fingerprint": catalogue.picture_fingerprint,
+    }
+
+
+def _place(source: Source) -> tuple[list[float] | None, Layer | None]:
+    try:
+        return list(geographic_bounds(source)), source.layer(WEB_MERCATOR)
+    except UNREACHED:
+        return None, None

@@ -1,0 +1,73 @@
+"""A raster that lies on the native zoom's own pixels: its native tiles are its pixels, exactly.
+
+Upstream tiles and files made for the web do. The next zoom's grid then holds their consistent
+doubling, as zooms deeper still hold that of the picture above them: its 2x2 means are the data.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rasterio.windows import Window as RasterWindow
+
+from engine.imagery import Pixels
+from engine.network.doubling import REACH_PX, doubled
+from engine.window import Window
+from tileserver.grid import Grid
+from tileserver.imagery.bands import filled, scaled
+from tileserver.imagery.handles import Shelf
+from tileserver.rasters.raster import Raster, open_raster
+
+OFF_PX = 0.01
+"""Edges that lie nearer to the grid's than this lie on it."""
+
+
+def window_on_grid(raster: Raster, grid: Grid, zoom: int) -> Window | None:
+    """The pixels of a zoom that a raster's own pixels are; None where they are not."""
+    size, (x, y) = grid.pixel_size(zoom), grid.origin(zoom)
+    left, bottom, right, top = raster.bounds
+    edges = [(y - top) / size, (left - x) / size, (y - bottom) / size, (right - x) / size]
+    row, col, last_row, last_col = (round(edge) for edge in edges)
+    on_grid = all(abs(edge - round(edge)) < OFF_PX for edge in edges)
+    same_size = (last_row - row, last_col - col) == (raster.height, raster.width)
+    if raster.crs != grid.crs or not (raster.north_up and on_grid and same_size):
+        return None
+    return Window(row, col, raster.height, raster.width)
+
+
+class AlignedSource:
+    """Canonical blocks on the grid one zoom deeper, as source.GridSource gives them."""
+
+    def __init__(self, shelf: Shelf, place: Window) -> None:
+        """place: the pixels of the native zoom that the raster's own are."""
+        self.shelf, self.raster, self.place = shelf, shelf.raster, place
+        self.extent = place.children()
+
+    def read(self, block: Window) -> Pixels:
+        """Raises SourceUnavailable where the raster cannot be read."""
+        inner = block.parent()
+        parent = filled(inner.dilated(REACH_PX), self.place, self.raster, self._stored)
+        values = doubled(torch.from_numpy(parent[:-1])).numpy()
+        valid = parent[-1:, REACH_PX:-REACH_PX, REACH_PX:-REACH_PX]
+        valid = valid.repeat(2, axis=1).repeat(2, axis=2)
+        rows, cols = inner.children().slices(block)
+        pixels: Pixels = np.concatenate((values, valid))[:, rows, cols]
+        return pixels
+
+    def _stored(self, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
+        values = np.zeros((len(self.raster.indexes), window.height, window.width), np.float32)
+        valid = np.zeros(values.shape[1:], np.bool_)
+        part = window.intersection(self.place)
+        if part is None:
+            return values, valid
+        own = RasterWindow(
+            part.col - self.place.col, part.row - self.place.row, part.width, part.height
+        )
+        with self.shelf.borrow("as stored", lambda: open_raster(self.raster)) as dataset:
+            read = scaled(dataset.read(self.raster.indexes, window=own), self.raster)
+            shown = dataset.dataset_mask(window=own) > 0
+        shown &= np.isfinite(read).all(axis=0)
+        rows, cols = window.slices(part)
+        values[:, rows, cols], valid[rows, cols] = np.where(shown, read, 0), shown
+        return values, valid

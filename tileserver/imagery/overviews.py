@@ -1,0 +1,89 @@
+"""The zooms above native: 2x2 means of a read one zoom deeper, as the native zoom's own are.
+
+A read at a zoom's own scale mixes the file's overviews with a second filter: it is softer than the
+zooms beside it, and the picture pops on the way in. On a meadow at 20 cm neighbouring zooms
+differed by 3.5 to 4.8 levels of 255; by means they differ by 0.7 to 1.0, in a third of the time.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.imagery import Pixels
+from engine.window import Window
+from tileserver.grid import TILE_PX, Grid
+from tileserver.imagery.bands import BLOCK_PX, GridSource
+from tileserver.imagery.handles import Shelf
+
+MOST_PIXELS = 4096**2
+"""Pixels of a file that a tile is warped from: where it has too few overviews, GDAL's plain
+decimation is quicker."""
+
+
+class Overviews:
+    """A raster on the zooms of a grid above its native one."""
+
+    def __init__(self, shelf: Shelf, grid: Grid, native_zoom: int) -> None:
+        self.shelf, self.grid, self.native_zoom = shelf, grid, native_zoom
+        self._deeper: dict[int, GridSource] = {}
+        self._lock = Lock()
+
+    def read(self, zoom: int, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
+        """Values (C, H, W), 1 being the whole range, and where they are data (H, W).
+
+        Raises SourceUnavailable where the raster cannot be read.
+        """
+        values, valid = _by_blocks(self._source(zoom + 1), window.children())
+        count = _summed(valid.astype(np.float32))
+        values = _summed(values)
+        values /= np.maximum(count, 1)
+        return values.clip(*self.shelf.raster.limits), count > 0
+
+    def quick(self, zoom: int) -> bool:
+        """Whether the file has an overview that is near enough to a zoom."""
+        factor = 2 ** (self.native_zoom - zoom - 1)
+        level, raster = self._level(factor), self.shelf.raster
+        ours = 1 if level is None else raster.overviews[level]
+        side = 2 * TILE_PX * factor / ours
+        read: float = min(side, raster.height / ours) * min(side, raster.width / ours)
+        return read <= MOST_PIXELS
+
+    def _source(self, zoom: int) -> GridSource:
+        with self._lock:
+            if zoom not in self._deeper:
+                level = self._level(2 ** (self.native_zoom - zoom))
+                self._deeper[zoom] = GridSource(self.shelf, self.grid, zoom, level)
+            return self._deeper[zoom]
+
+    def _level(self, factor: int) -> int | None:
+        """The file's overview to read, the coarsest that has no fewer pixels; None: the file."""
+        levels = enumerate(self.shelf.raster.overviews)
+        fine = [(one, level) for level, one in levels if one <= factor]
+        return max(fine)[1] if fine else None
+
+
+def _by_blocks(source: GridSource, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
+    """What is stored over any window; reads of other sizes would differ a little."""
+    values = np.empty((len(source.raster.indexes), window.height, window.width), np.float32)
+    valid = np.empty((window.height, window.width), np.bool_)
+    outer = window.aligned(BLOCK_PX)
+    for row in range(outer.row, outer.bottom, BLOCK_PX):
+        for col in range(outer.col, outer.right, BLOCK_PX):
+            block = Window(row, col, BLOCK_PX, BLOCK_PX)
+            part = block.intersection(window)
+            assert part is not None
+            pixels, known = source.stored(block)
+            to, of = window.slices(part), block.slices(part)
+            values[:, *to], valid[to] = pixels[:, *of], known[of]
+    return values, valid
+
+
+def _summed(pixels: Pixels) -> Pixels:
+    """Sums over 2 x 2 pixels of (..., 2H, 2W)."""
+    upper = pixels[..., 0::2, 0::2] + pixels[..., 0::2, 1::2]
+    upper += pixels[..., 1::2, 0::2]
+    upper += pixels[..., 1::2, 1::2]
+    return upper

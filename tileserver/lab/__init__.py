@@ -1,0 +1,1 @@
+"""Where checkpoints are trained and judged; the server never imports it."""

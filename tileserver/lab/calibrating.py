@@ -1,0 +1,81 @@
+"""`overzoom calibrate`: fit a checkpoint's uncertainty to the errors that it makes.
+
+Pictures are reduced, enlarged again and compared with themselves. What is measured is kept in the
+checkpoint's metadata; fit it on pictures that nothing was trained on, and judge it on others
+(`overzoom evaluate --uncertainty`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from engine.evaluation.ways import predicted_deviation, super_resolved
+from engine.network.calibration import COVERAGES, Calibration, fit_calibration
+from engine.network.checkpoint import Checkpoint, save_checkpoint
+from engine.sampling.sampler import SamplerSettings
+from tileserver.checkpoints import local_checkpoint
+from tileserver.lab.enlargements import Sample, reduced, truths
+
+PIXELS = 400_000
+"""Values of a picture that are kept, at most."""
+FACTORS = (2, 4, 8)
+LEAST_PX = 16
+"""Side of the smallest picture that is enlarged."""
+
+
+class Errors(NamedTuple):
+    """Predicted deviations, and the errors of what is shown, value by value."""
+
+    predicted: NDArray[np.float64]
+    error: NDArray[np.float64]
+
+
+def calibrate(path: Path, pictures: Sequence[Path], limit: int | None) -> None:
+    """Fit the uncertainty of a checkpoint at every zoom and write it back."""
+    checkpoint = local_checkpoint(path, "cpu")
+    true = [truth for place in pictures for truth in truths(place, limit)]
+    found: list[Calibration] = []
+    for factor in FACTORS:
+        large = [each for each in true if min(each.shape[1:]) >= factor * LEAST_PX]
+        if not large:
+            break
+        errors = measured(checkpoint, SamplerSettings(), reduced(large, factor), factor)
+        found.append(fit_calibration(*errors))
+        quantiles = ", ".join(
+            f"{share:.0%} {value:.2f}"
+            for share, value in zip(COVERAGES, found[-1].quantiles, strict=True)
+        )
+        click.echo(
+            f"x{factor}: deviation times {found[-1].factor:.2f}, at least "
+            f"{255 * found[-1].floor:.2f} levels; intervals {quantiles}"
+        )
+    denoiser, card = checkpoint.denoiser, checkpoint.card
+    save_checkpoint(path, denoiser, checkpoint.sigma_data, card, found)
+
+
+def measured(
+    checkpoint: Checkpoint,
+    settings: SamplerSettings,
+    samples: Sequence[Sample],
+    factor: int,
+) -> Errors:
+    """Deviations and errors over pictures, some values of each."""
+    plain = replace(checkpoint, calibrations=())
+    deviations, errors = [], []
+    generator = np.random.default_rng(factor)
+    for sample in tqdm(samples, desc=f"uncertainty, x{factor}", unit="picture"):
+        zooms = factor.bit_length() - 1
+        drawn = super_resolved(sample.low, checkpoint, settings, zooms).astype(np.float64)
+        deviation = predicted_deviation(sample.low, plain, settings, zooms).astype(np.float64)
+        some = generator.permutation(drawn.size)[:PIXELS]
+        deviations.append(deviation.ravel()[some])
+        errors.append((drawn - sample.truth).ravel()[some])
+    return Errors(np.concatenate(deviations), np.concatenate(errors))

@@ -1,0 +1,139 @@
+"""The rules by which patches are fused, on one scene with one checkpoint each.
+
+Every row is drawn in a process of its own, so that its peak memory can be told.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import astuple, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from engine.evaluation.scores import scores
+from engine.evaluation.seams import seam_ratio, variance_ratio
+from engine.evaluation.ways import interpolated
+from engine.imagery import ArrayImagery, Pixels
+from engine.network.checkpoint import load_checkpoint
+from engine.perceptual import PerceptualDistance
+from engine.pictures.super_resolution import Doubled, SuperResolved
+from engine.sampling.fusion import Fusion
+from engine.sampling.lattice import Lattice
+from engine.sampling.sampler import SamplerSettings
+from engine.sampling.schedule import Schedule
+from engine.window import Window
+from tileserver.lab.columns import SCORED, explain
+from tileserver.lab.enlargements import Sample
+from tileserver.lab.report import Cell, Table, rows_by_name
+
+LATTICE = Lattice(128, 96)
+"""Small patches, so that a small scene has many borders."""
+STEPS = 4
+"""The rules differ in what they do between steps: with two there is little between."""
+WINDOW = "window (ours)"
+COLUMNS = SCORED | {
+    "seam ratio": "How steep the picture is across patch borders over the truth's; 1 is right.",
+    "variance ratio": (
+        "The variance of detail where patches overlap over that elsewhere, divided by the same of "
+        "the truth; 1 is right."
+    ),
+    "seconds": "How long the scene takes to draw.",
+    "peak MiB": (
+        "Peak memory above that of the loaded checkpoint; a lattice keeps every contribution."
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    pixels: Pixels
+    seconds: float
+    peak_mebibytes: float
+
+
+def fusion_table(
+    checkpoints: Sequence[Path], sample: Sample, metrics: Mapping[str, PerceptualDistance]
+) -> Table:
+    """Every rule with every checkpoint; window evaluation where the checkpoint is local."""
+    plain = interpolated(sample.low)
+    height, width = sample.low.shape[1:]
+    rows_at, cols_at = (_borders(size) for size in (height, width))
+    overlaps = _overlaps(height, width)
+    own_seam = seam_ratio(sample.truth, rows_at, cols_at)
+    own_variance = variance_ratio(sample.truth - plain, overlaps)
+    rows: dict[str, Sequence[Cell]] = {}
+    for path in checkpoints:
+        checkpoint = load_checkpoint(path)
+        modes = [str(rule) for rule in Fusion] + ([WINDOW] if checkpoint.denoiser.local else [])
+        for mode in tqdm(modes, desc=f"fusion, {checkpoint.name}", unit="mode"):
+            drawn = _alone(path, mode, sample.low)
+            found = scores({"": drawn.pixels}, sample.low, sample.truth, plain, metrics)[""]
+            rows[f"{checkpoint.name}: {mode}"] = (
+                *astuple(found),
+                seam_ratio(drawn.pixels, rows_at, cols_at) / own_seam,
+                variance_ratio(drawn.pixels - plain, overlaps) / own_variance,
+                drawn.seconds,
+                drawn.peak_mebibytes,
+            )
+    note = (
+        f"x2 of {width} x {height} px in {STEPS} steps, patches of {LATTICE.patch_px} state pixels "
+        f"every {LATTICE.stride_px}.\n\n{explain(COLUMNS)}"
+    )
+    return Table("Fusion rules on one scene", note, ("fusion", *COLUMNS), rows_by_name(rows))
+
+
+def _alone(path: Path, mode: str, low: Pixels) -> _Drawn:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_draw, path, mode, low, torch.get_num_threads()).result()
+
+
+def _draw(path: Path, mode: str, low: Pixels, threads: int) -> _Drawn:
+    torch.set_num_threads(threads)
+    checkpoint = load_checkpoint(path)
+    rule = Fusion.SDVC if mode == WINDOW else Fusion(mode)
+    settings = SamplerSettings(Schedule(steps=STEPS), LATTICE, fusion=rule)
+    picture = SuperResolved(Doubled(ArrayImagery(low)), low.shape[0], checkpoint, settings, 1)
+    window = Window(0, 0, 2 * low.shape[1], 2 * low.shape[2])
+    _forget_peak()
+    before, began = _peak_mebibytes(), time.perf_counter()
+    pixels = picture.read(window) if mode == WINDOW else picture.read_lattice(window, {})
+    return _Drawn(pixels, time.perf_counter() - began, _peak_mebibytes() - before)
+
+
+def _forget_peak() -> None:
+    """Let the peak begin anew at what is held now (proc_pid_clear_refs, Linux)."""
+    if Path("/proc/self/clear_refs").exists():
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak_mebibytes() -> float:
+    """The most memory that this process has held (Linux; elsewhere unknown)."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return float("nan")
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+def _borders(size: int) -> list[int]:
+    """Picture lines at which patches begin, end, or hand over to one another."""
+    overlap = LATTICE.patch_px - LATTICE.stride_px
+    starts = range(0, size, LATTICE.stride_px)
+    return sorted(2 * (start + at) for start in starts for at in (0, overlap // 2, overlap))
+
+
+def _overlaps(height: int, width: int) -> np.ndarray:
+    """Pixels (2h, 2w) that several patches cover."""
+
+    def along(size: int) -> np.ndarray:
+        place = np.arange(size) % LATTICE.stride_px
+        return place < LATTICE.patch_px - LATTICE.stride_px
+
+    state: np.ndarray = along(height)[:, None] | along(width)
+    return state.repeat(2, axis=0).repeat(2, axis=1)

@@ -1,0 +1,103 @@
+"""Bounds of what may be sent here, headers that browsers should obey, and a text for any fault."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import urlsplit
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tileserver.errors import BodyTooLarge, RequestError, UrlTooLong
+from tileserver.middleware.error_handlers import error_response
+
+logger = logging.getLogger(__name__)
+
+BODY_BYTES = 2**20
+"""A GeoJSON feature of some 40,000 corners."""
+URL_BYTES = 16 * 2**10
+"""A colour map of 256 entries is the longest that is sensible: 6 KiB."""
+HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
+
+
+class Guard:
+    """Refuses what is too large, answers faults in JSON and HEAD as GET, and adds the headers."""
+
+    def __init__(self, app: ASGIApp, public_url: str | None = None) -> None:
+        """public_url: where documents say that tiles are; pages may ask there, too."""
+        self.app, self._policy = app, page_policy(public_url)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        guarded = _Guarded(send, self._policy)
+        if scope["method"] == "HEAD":  # the server below sends no body for it
+            scope = {**scope, "method": "GET"}
+        try:
+            await self.app(scope, _bounded(scope, receive), guarded.send)
+        except RequestError as error:
+            await error_response(error)(scope, receive, guarded.send)
+        except Exception as error:  # outermost that still answers within CORS
+            logger.error("request failed", exc_info=error)
+            if guarded.started:
+                raise
+            answer = JSONResponse({"detail": "internal error"}, 500, {"Cache-Control": "no-store"})
+            await answer(scope, receive, guarded.send)
+
+
+def page_policy(public_url: str | None = None) -> bytes:
+    """The Content-Security-Policy of pages: nothing comes from elsewhere, nothing is inline."""
+    tiles = "'self'"
+    if public_url is not None:
+        parts = urlsplit(public_url)
+        tiles += f" {parts.scheme}://{parts.netloc}"
+    return (
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {tiles} data:; "
+        f"connect-src {tiles}; base-uri 'none'; form-action 'none'"
+    ).encode("latin-1")
+
+
+class _Guarded:
+    """An answer on its way out."""
+
+    __slots__ = ("_policy", "_send", "started")
+
+    def __init__(self, send: Send, policy: bytes) -> None:
+        self._send, self._policy, self.started = send, policy, False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            headers = [*message["headers"], *HEADERS]
+            if any(k == b"content-type" and v.startswith(b"text/html") for k, v in headers):
+                headers.append((b"content-security-policy", self._policy))
+            message["headers"] = headers
+        await self._send(message)
+
+
+def _bounded(scope: Scope, receive: Receive) -> Receive:
+    """The same request; raises UrlTooLong or BodyTooLarge."""
+    if len(scope["raw_path"]) + len(scope["query_string"]) > URL_BYTES:
+        raise UrlTooLong
+    for name, value in scope["headers"]:
+        if name == b"content-length" and int(value) > BODY_BYTES:
+            raise BodyTooLarge
+        if name == b"transfer-encoding":
+            return _counted(receive)
+    return receive
+
+
+def _counted(receive: Receive) -> Receive:
+    """A body of unknown length: whoever reads too much of it meets BodyTooLarge."""
+    received_bytes = 0
+
+    async def counted() -> Message:
+        nonlocal received_bytes
+        message = await receive()
+        received_bytes += len(message.get("body", b""))
+        if received_bytes > BODY_BYTES:
+            raise BodyTooLarge
+        return message
+
+    return counted

@@ -1,0 +1,1 @@
+"""Work without a server: prerendering, exports, purging, whole rasters."""

@@ -1,0 +1,84 @@
+"""Options that several commands share: the configuration, a box, zooms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from tileserver.settings.server import Settings
+
+DEEPEST_ZOOM = 30
+
+Bbox = tuple[float, float, float, float]
+"""West, south, east, north, in degrees."""
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def bbox_option(command: Command) -> Command:
+    """--bbox W,S,E,N in degrees."""
+    return click.option(
+        "--bbox",
+        metavar="W,S,E,N",
+        callback=lambda _context, _option, text: text and bbox(text),
+        help="Only tiles that show some of this box, in degrees.",
+    )(command)
+
+
+def zooms_option(command: Command) -> Command:
+    """--zooms 18, 18-22 or 10,18-22."""
+    return click.option(
+        "--zooms",
+        metavar="Z-Z",
+        callback=lambda _context, _option, text: text and zooms(text),
+        help="Only these zooms, such as 18-22 or 10,18-22.",
+    )(command)
+
+
+def bbox(text: str) -> Bbox:
+    """West, south, east, north; raises click.BadParameter."""
+    try:
+        west, south, east, north = map(float, text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not west,south,east,north in degrees") from None
+    if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+        raise click.BadParameter(f"{text!r}: west < east and south < north, on the globe")
+    return west, south, east, north
+
+
+def zooms(text: str) -> tuple[int, ...]:
+    """The zooms, each once, ascending; raises click.BadParameter."""
+    found: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        try:
+            least, deepest = int(first), int(last or first)
+        except ValueError:
+            raise click.BadParameter(f"{text!r} is not like 18, 18-22 or 10,18-22") from None
+        if not 0 <= least <= deepest <= DEEPEST_ZOOM:
+            raise click.BadParameter(f"{text!r}: zooms go from 0 to {DEEPEST_ZOOM}, upward")
+        found.update(range(least, deepest + 1))
+    return tuple(sorted(found))
+
+
+def settings_options(command: Command) -> Command:
+    """--config and --cache-dir, as `serve` has them."""
+    path = click.Path(path_type=Path)
+    for option in (
+        click.option("--cache-dir", type=path, help="Folder of the disk cache."),
+        click.option("--config", type=path, help="Configuration in YAML."),
+    ):
+        command = option(command)
+    return command
+
+
+def settings_of(config: Path | None, cache_dir: Path | None) -> Settings:
+    """The server's settings; raises StartupError."""
+    from tileserver.settings.server import read_settings
+
+    overrides = {} if cache_dir is None else {"cache": {"folder": str(cache_dir)}}
+    return read_settings(config, overrides)

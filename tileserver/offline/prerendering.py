@@ -1,0 +1,148 @@
+"""Filling the cache: the server's own path of a tile, without the server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from morecantile import Tile
+from rasterio.errors import RasterioError
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from cache import Tiered
+from engine.errors import EngineError
+from tileserver.app import open_renderer
+from tileserver.catalogue.catalogue import Catalogue
+from tileserver.catalogue.layers import Layer, Source
+from tileserver.errors import CommandError, OutsideSource, OverzoomError, RequestError
+from tileserver.offline.area import TileRange, downward, tiles_of_source
+from tileserver.offline.options import Bbox
+from tileserver.stores import open_store
+from tileserver.tiles.encoding import ImageFormat
+from tileserver.tiles.request import Mode, TileRequest
+from tileserver.tiles.service import Renderer
+
+logger = logging.getLogger(__name__)
+
+TRIES = 8
+"""Of a tile that was answered "come again": the source or the queue may need a while."""
+FAULTS = (OverzoomError, EngineError, RasterioError, OSError)
+"""What may be wrong with one tile and not with the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """What is to be filled; by default all of a source, at all zooms."""
+
+    grid: str
+    bbox: Bbox | None = None
+    zooms: tuple[int, ...] | None = None
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the tiles."""
+
+    made: int = 0
+    there: int = 0
+    """The cache had them already."""
+    failed: int = 0
+    dropped: int = 0
+    """Tiles of any kind that the disk's quota crowded out meanwhile."""
+
+
+def fill(
+    catalogue: Catalogue, source_id: str, area: Area, format: str, *, concurrency: int
+) -> Counts:
+    """Make the tiles of an area that the cache does not have, with a progress bar.
+
+    Raises UnknownSource, UnsupportedGrid, and CommandError where there is nothing to fill.
+    """
+    if format not in set(ImageFormat):
+        raise CommandError(f"{format}: tiles are {', '.join(ImageFormat)}")
+    # What stays in memory would be lost at the end; puts wait for the slowest tier.
+    lasting = catalogue.settings.cache.model_copy(update={"memory_bytes": 0})
+    store = open_store(lasting, behind=False)
+    if len(store.tiers) < 2:
+        raise CommandError("the cache has no tier on a disk, in Redis or in an object store")
+    source = catalogue[source_id]
+    ranges = tile_ranges(source, source.layer(area.grid), area)
+    if not ranges:
+        raise CommandError(f"{source_id}: shows nothing in that area at those zooms")
+    renderer = open_renderer(catalogue, store)
+    total = sum(map(len, ranges.values()))
+    progress = tqdm(total=total, desc=source_id, unit="tile", disable=None)  # on terminals alone
+    with logging_redirect_tqdm(), progress as bar:
+        filling = _Filling(renderer, ImageFormat(format), bar.update)
+        try:
+            asyncio.run(filling.run(source_id, area.grid, downward(ranges), concurrency))
+        finally:
+            renderer.close()
+    filling.counts.dropped = _dropped(store)
+    return filling.counts
+
+
+def tile_ranges(source: Source, layer: Layer, area: Area) -> dict[int, TileRange]:
+    """The tiles of an area by zoom; zooms without any are left out."""
+    served = range(layer.least_zoom, layer.max_zoom + 1)
+    if area.zooms is not None:  # shallower ones than the source's own are served too
+        served = range(int(layer.grid.tms.minzoom), layer.max_zoom + 1)
+    wanted = served if area.zooms is None else set(served).intersection(area.zooms)
+    ranges = {zoom: tiles_of_source(layer, zoom, area.bbox) for zoom in sorted(wanted)}
+    return {zoom: tiles for zoom, tiles in ranges.items() if tiles}
+
+
+class _Filling:
+    """One run: a bounded number of tiles under way, the others made when these are done."""
+
+    def __init__(
+        self, renderer: Renderer, format: ImageFormat, advance: Callable[[int], object]
+    ) -> None:
+        self.renderer, self.format, self.advance = renderer, format, advance
+        self.counts = Counts()
+
+    async def run(
+        self, source_id: str, grid_id: str, tiles: Iterator[Tile], concurrency: int
+    ) -> None:
+        while group := list(islice(tiles, concurrency)):
+            # Group by group: a whole block waits at once, and is drawn as one window.
+            await asyncio.gather(*(self._tile(source_id, grid_id, tile) for tile in group))
+
+    async def _tile(self, source_id: str, grid_id: str, tile: Tile) -> None:
+        mode = Mode.super_resolved
+        matrix = self.renderer.catalogue.grids[grid_id].tms.matrix(tile.z)
+        tile = tile._replace(x=tile.x % int(matrix.matrixWidth))
+        try:
+            request = self.renderer.request(source_id, grid_id, tile, self.format, mode)
+            await self._made(request, self.renderer.key(request).path)
+        except OutsideSource:
+            pass  # an edge that the source does not reach after all
+        except FAULTS as error:
+            self.counts.failed += 1
+            logger.warning("%s/%d/%d/%d: %s", source_id, tile.z, tile.x, tile.y, error)
+        self.advance(1)
+
+    async def _made(self, request: TileRequest, path: str) -> None:
+        store = self.renderer.store
+        if await asyncio.to_thread(store.has, path):
+            self.counts.there += 1
+            return
+        for tries_left in reversed(range(TRIES)):
+            try:
+                await self.renderer.render(request, path)
+                break
+            except RequestError as error:
+                if error.retry_after_seconds is None or not tries_left:
+                    raise
+                await asyncio.sleep(error.retry_after_seconds)
+        if not await asyncio.to_thread(store.has, path):
+            raise CommandError("made, but no tier of the cache kept it")
+        self.counts.made += 1
+
+
+def _dropped(store: Tiered) -> int:
+    return sum(int(getattr(tier, "evicted", 0)) for tier in store.tiers)

@@ -1,0 +1,87 @@
+"""What is in the cache, by tier, source and zoom; and what of it goes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from cache import Entry, Store, TileKey
+from tileserver.offline.area import TileRange
+from tileserver.tiles.versions import version_of
+
+OTHER = "(other)"
+"""Stands for the source of what is no tile."""
+
+
+@dataclass(slots=True)
+class Amount:
+    """A number of tiles and their bytes."""
+
+    tiles: int = 0
+    size_bytes: int = 0
+
+    def add(self, entry: Entry) -> None:
+        self.tiles += 1
+        self.size_bytes += entry.size_bytes
+
+    def __str__(self) -> str:
+        return f"{self.tiles:,} tiles, {self.size_bytes / 1e6:,.1f} MB"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which tiles are meant; what is None selects nothing away."""
+
+    source: str | None = None
+    grid: str | None = None
+    zooms: frozenset[int] | None = None
+    area: Mapping[int, TileRange] = field(default_factory=dict)
+    """Tiles by zoom that show a box; empty where no box was given."""
+    current: Mapping[str, frozenset[str]] | None = None
+    """Versions by source id, of which the selected tiles have none."""
+
+    def holds(self, path: str) -> bool:
+        """Whether a key of the cache is meant; what is no tile's goes with all, or as stale."""
+        key = TileKey.parse(path)
+        if key is None:
+            return self.source is None and self.grid is None and self.zooms is None
+        return (
+            self.source in (None, key.source)
+            and self.grid in (None, key.grid)
+            and (self.zooms is None or key.zoom in self.zooms)
+            and (not self.area or self._shows(key))
+            and (self.current is None or not self._is_current(key))
+        )
+
+    def _shows(self, key: TileKey) -> bool:
+        return key.zoom in self.area and self.area[key.zoom].holds(key.col, key.row)
+
+    def _is_current(self, key: TileKey) -> bool:
+        versions = (self.current or {}).get(key.source, frozenset())
+        return version_of(key.fingerprint) in versions
+
+
+def selected(store: Store, selection: Selection) -> Iterator[Entry]:
+    """The entries of a tier that are meant."""
+    prefix = "" if selection.source is None else f"{selection.source}/"
+    return (entry for entry in store.entries(prefix) if selection.holds(entry.key))
+
+
+def purge(store: Store, selection: Selection, *, dry_run: bool = False) -> Amount:
+    """Remove the selected tiles of a tier, or only count them."""
+    amount = Amount()
+    for entry in selected(store, selection):
+        if not dry_run:
+            store.remove(entry.key)
+        amount.add(entry)
+    return amount
+
+
+def amounts(store: Store) -> dict[tuple[str, int], Amount]:
+    """What a tier holds, by source id and zoom; -1 for what is no tile."""
+    found: dict[tuple[str, int], Amount] = defaultdict(Amount)
+    for entry in store.entries():
+        key = TileKey.parse(entry.key)
+        found[(OTHER, -1) if key is None else (key.source, key.zoom)].add(entry)
+    return dict(sorted(found.items()))

@@ -1,0 +1,64 @@
+"""All of `overzoom upscale`, in order."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+from engine.window import Window
+from tileserver.checkpoints import local_checkpoint
+from tileserver.errors import StartupError
+from tileserver.offline.upscaling.drawing import Drawing
+from tileserver.offline.upscaling.mosaic import write_mosaic
+from tileserver.offline.upscaling.options import Upscaling
+from tileserver.offline.upscaling.scene import Scene
+from tileserver.offline.upscaling.strips import remove_strips, write_strips
+from tileserver.offline.upscaling.target import Target, describe_run, is_finished, list_targets
+
+
+def upscale(source: Path, out: Path, work: Upscaling, uncertainty: Path | None = None) -> list[str]:
+    """Write the super-resolved raster, and where wanted its uncertainty map.
+
+    Values other than 8-bit ones are scaled for the network by the range that is given, else as the
+    server does; none is clipped. Returns a line for people about each file. Raises StartupError
+    for what cannot be read, written or meant.
+    """
+    with warnings.catch_warnings():
+        # Pictures may lie nowhere, and strips need not.
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        scene = Scene(source, work.value_range)
+        targets = list_targets(scene, out, uncertainty, work.factor)
+        checkpoint = local_checkpoint(work.checkpoint, work.device)
+        runs = [describe_run(scene, checkpoint, work, target) for target in targets]
+        finished = [
+            not work.overwrite and is_finished(target.path, run)
+            for target, run in zip(targets, runs, strict=True)
+        ]
+        if not all(finished) or any(target.parts.exists() for target in targets):
+            drawing = Drawing(scene, checkpoint, work)
+            for target, run, done in zip(targets, runs, finished, strict=True):
+                if not done:
+                    _write(drawing, target, run)
+            for target in targets:  # only now: with --overwrite a finished file is made of them
+                remove_strips(drawing, target)
+    extent = scene.extent.children(work.factor)
+    return [_report(target, extent, done) for target, done in zip(targets, finished, strict=True)]
+
+
+def _write(drawing: Drawing, target: Target, run: dict[str, str]) -> None:
+    try:
+        strips = write_strips(drawing, target)
+        write_mosaic(target, strips, drawing.extent, run)
+    except (CPLE_BaseError, RasterioError, OSError) as error:
+        raise StartupError(f"{target.path}: cannot be written ({error})") from error
+
+
+def _report(target: Target, extent: Window, finished: bool) -> str:
+    if finished:
+        return f"{target.path}: finished by an earlier run with these settings; nothing to do"
+    pixel = target.description.placement.pixel()
+    size = f"{extent.width} x {extent.height} px"
+    return f"{target.path}: written, {size}" + (f" of {pixel}" if pixel else "")

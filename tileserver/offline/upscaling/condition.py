@@ -1,0 +1,112 @@
+"""What the engine reads of a scene: its picture and its alpha, as unbounded imagery."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from engine.imagery import Imagery, Pixels
+from engine.network.doubling import REACH_PX, doubled
+from engine.window import Window
+from tileserver.imagery.bands import MARGIN_PX, scaled
+from tileserver.imagery.filling import mirrored
+from tileserver.offline.upscaling.scene import Scene, Validity
+
+
+class Condition:
+    """The canonical blocks of a scene's picture, scaled to [0, 1]; pixels without data are filled.
+
+    In pixels where some bands have data, others keep a nodata value that lies in the range: it may
+    well be a dark colour.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+
+    def read(self, block: Window) -> Pixels:
+        """(C, H, W); all is zero far outside the extent. Raises StartupError as Scene.read does."""
+        if block.intersection(self.scene.extent.dilated(MARGIN_PX)) is None:
+            channels = len(self.scene.raster.indexes)
+            return np.zeros((channels, block.height, block.width), np.float32)
+        values, known = self._stored(block)
+        if known.all():
+            return values
+        outer = block.dilated(MARGIN_PX)
+        values, known = self._stored(outer)
+        rows, cols = outer.slices(block)
+        return np.ascontiguousarray(_filled(values, known)[:, rows, cols])
+
+    def _stored(self, window: Window) -> tuple[Pixels, Validity]:
+        shape = len(self.scene.raster.indexes), window.height, window.width
+        values, known = np.zeros(shape, np.float32), np.zeros(shape, np.bool_)
+        part = window.intersection(self.scene.extent)
+        if part is not None:
+            read, valid = self.scene.read(part)
+            pixels = scaled(read, self.scene.raster)
+            valid |= valid.any(axis=0) & (pixels >= 0) & (pixels <= 1)
+            rows, cols = window.slices(part)
+            values[:, rows, cols], known[:, rows, cols] = np.where(valid, pixels, 0), valid
+        return values, known
+
+
+def _filled(values: Pixels, known: Validity) -> Pixels:
+    if (known == known[:1]).all():
+        return mirrored(values, known[0])
+    bands = zip(values, known, strict=True)
+    return np.concatenate([mirrored(band[None], where) for band, where in bands])
+
+
+class Alpha:
+    """A scene's alpha bands as they are, the last pixels repeated beyond its border."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+
+    def read(self, window: Window) -> Pixels:
+        extent = self.scene.extent
+        rows = np.arange(window.row, window.bottom).clip(0, extent.height - 1)
+        cols = np.arange(window.col, window.right).clip(0, extent.width - 1)
+        top, left = int(rows[0]), int(cols[0])
+        part = Window(top, left, int(rows[-1]) + 1 - top, int(cols[-1]) + 1 - left)
+        alpha: Pixels = self.scene.read_alpha(part).astype(np.float32)
+        return alpha[:, (rows - top)[:, None], cols - left]
+
+
+class FinerAlpha:
+    """The cubic doubling of an alpha, each pixel between those around its parent.
+
+    So hard edges stay where they are, soft ones become as smooth as before, every 2x2 mean is the
+    parent, and whole numbers above 0 stay above 0: what has data does not vanish.
+    """
+
+    def __init__(self, parent: Imagery) -> None:
+        self.parent = parent
+
+    def read(self, window: Window) -> Pixels:
+        outer = window.parent()
+        pixels = self.parent.read(outer.dilated(REACH_PX))
+        inner = pixels[:, REACH_PX:-REACH_PX, REACH_PX:-REACH_PX]
+        around = [
+            pixels[:, 1 + row : 1 + row + outer.height, 1 + col : 1 + col + outer.width]
+            for row in range(3)
+            for col in range(3)
+        ]
+        low, high = np.minimum.reduce(around), np.maximum.reduce(around)
+        low = np.maximum(low, np.minimum(inner, 1))
+        rows, cols = outer.children().slices(window)
+        return _bounded(doubled(torch.from_numpy(pixels)).numpy(), inner, low, high)[:, rows, cols]
+
+
+def _bounded(image: Pixels, mean: Pixels, low: Pixels, high: Pixels) -> Pixels:
+    """The contrast of every 2x2 block shrunk until it lies, as its mean does, in [low, high]."""
+    channels, height, width = mean.shape
+    blocks = image.reshape(channels, height, 2, width, 2)
+    contrast = blocks - mean[:, :, None, :, None]
+    highest, lowest = contrast.max(axis=(2, 4)), contrast.min(axis=(2, 4))
+    factor = np.ones_like(mean)
+    np.divide(high - mean, highest, out=factor, where=highest > high - mean)
+    lower = np.ones_like(mean)
+    np.divide(low - mean, lowest, out=lower, where=lowest < low - mean)
+    factor = np.minimum(factor, lower)[:, :, None, :, None]
+    bounded: Pixels = (mean[:, :, None, :, None] + contrast * factor).reshape(image.shape)
+    return bounded

@@ -1,0 +1,84 @@
+"""A raster the right way up: its own values, and where it has any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
+from rasterio.windows import Window as RasterWindow
+
+from engine.window import Window
+from tileserver.errors import StartupError
+from tileserver.offline.upscaling.description import Description, read_description
+from tileserver.offline.upscaling.orientation import read_orientation
+from tileserver.offline.upscaling.placement import read_placement
+from tileserver.origins.origin import file_origin
+from tileserver.rasters.raster import Raster, inspected, open_raster
+
+SCALED_TYPES = ("uint8", "uint16", "int16", "float32", "float64")
+"""Types whose values survive the engine's float32."""
+
+Values = NDArray[Any]
+Validity = NDArray[np.bool_]
+
+
+class Scene:
+    """An open raster, by windows of the upright picture."""
+
+    def __init__(self, path: Path, value_range: tuple[float, float] | None) -> None:
+        """Raises StartupError in one line where it cannot be read or has values of another type."""
+        self.path = path
+        self.raster: Raster = inspected(file_origin(path), value_range, placed=False, trusting=True)
+        with _reading(path):
+            self._dataset = open_raster(self.raster)
+            dtypes = set(self._dataset.dtypes)
+            if unknown := sorted(dtypes - set(SCALED_TYPES)):
+                known = ", ".join(SCALED_TYPES)
+                raise StartupError(
+                    f"{path}: has {', '.join(unknown)} values; convert them to one of {known}"
+                )
+            if len(dtypes) > 1:
+                raise StartupError(f"{path}: has bands of types {', '.join(sorted(dtypes))}")
+            self._orientation = read_orientation(path, self._dataset.driver)
+            size = self._orientation.size(self.raster.height, self.raster.width)
+            self.extent = Window(0, 0, *size)
+            placement = read_placement(self._dataset).moved(self._orientation.matrix(*size))
+            indexes = self._dataset.indexes
+            self.description: Description = read_description(self._dataset, indexes, placement)
+        self.alpha_indexes = tuple(sorted(set(indexes) - set(self.raster.indexes)))
+
+    def read(self, window: Window) -> tuple[Values, Validity]:
+        """The picture bands (C, H, W) of a window of the extent, and where each has data.
+
+        Raises StartupError where they cannot be read.
+        """
+        with _reading(self.path):
+            read = self._dataset.read(self.raster.indexes, window=self._place(window), masked=True)
+        valid = ~np.ma.getmaskarray(read)
+        if read.dtype.kind == "f":
+            valid &= np.isfinite(read.data)
+        return self._orientation.turned(read.data), self._orientation.turned(valid)
+
+    def read_alpha(self, window: Window) -> Values:
+        """The bands (A, H, W) that say how opaque pixels are; raises StartupError as read does."""
+        with _reading(self.path):
+            read = self._dataset.read(self.alpha_indexes, window=self._place(window))
+        return self._orientation.turned(read)
+
+    def _place(self, window: Window) -> RasterWindow:
+        stored = self._orientation.stored(window, self.extent.height, self.extent.width)
+        return RasterWindow(stored.col, stored.row, stored.width, stored.height)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (RasterioError, CPLE_BaseError, OSError) as error:
+        raise StartupError(f"{path}: cannot be read ({error})") from error

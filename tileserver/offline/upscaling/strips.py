@@ -1,0 +1,115 @@
+"""A target's strips: rows of blocks, each a file that is written whole or not at all."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from tqdm import tqdm
+
+from cache.key import fingerprint
+from engine.window import Window
+from tileserver.offline.upscaling.drawing import Drawing
+from tileserver.offline.upscaling.target import RECORD, Target
+
+logger = logging.getLogger(__name__)
+
+Strips = list[tuple[Window, Path]]
+
+
+def write_strips(drawing: Drawing, target: Target) -> Strips:
+    """The strips of a target, from the top; those that are there already are not drawn again.
+
+    Raises StartupError where the source cannot be read, rasterio's errors and OSError where
+    strips cannot be written.
+    """
+    _prepare(target.parts, _digest(drawing, target))
+    extent, block_px = drawing.extent, drawing.block_px
+    strips = [
+        (
+            Window(row, 0, min(block_px, extent.height - row), extent.width),
+            target.parts / f"strip-{row:09d}.tif",
+        )
+        for row in range(0, extent.height, block_px)
+    ]
+    across = -(-extent.width // block_px)
+    total = across * len(strips)
+    # disable=None: shown on a terminal alone.
+    with tqdm(total=total, desc=target.path.name, unit="block", disable=None) as bar:
+        for strip, path in strips:
+            if path.exists():
+                bar.update(across)
+            else:
+                _write_strip(drawing, target, path, strip, bar.update)
+    return strips
+
+
+def remove_strips(drawing: Drawing, target: Target) -> None:
+    """Remove the strips of this very run, which a finished file has no more need of."""
+    if _is_of_run(target.parts, _digest(drawing, target)):
+        shutil.rmtree(target.parts)
+
+
+def _digest(drawing: Drawing, target: Target) -> str:
+    return fingerprint(drawing.fingerprint(), target.deviation, target.driver)
+
+
+def _is_of_run(parts: Path, digest: str) -> bool:
+    record = parts / RECORD
+    return record.exists() and record.read_text() == digest
+
+
+def _prepare(parts: Path, digest: str) -> None:
+    """A folder for the strips of this very run: those of any other are removed."""
+    if _is_of_run(parts, digest):
+        return
+    if parts.exists():
+        if any(parts.glob("strip-*.tif")):
+            logger.warning("%s: holds strips of another run or device; they are removed", parts)
+        shutil.rmtree(parts)
+    parts.mkdir()
+    (parts / RECORD).write_text(digest)  # torn by a kill it is another run's
+
+
+def _write_strip(
+    drawing: Drawing,
+    target: Target,
+    path: Path,
+    strip: Window,
+    advance: Callable[[int], object],
+) -> None:
+    """One strip; where the target is masked a last band says where there is data."""
+    described = target.description
+    draw = drawing.deviation if target.deviation else drawing.picture
+    partial = path.with_suffix(".partial")
+    with rasterio.open(
+        partial,
+        "w",
+        driver="GTiff",
+        height=strip.height,
+        width=strip.width,
+        count=len(described.bands) + described.masked,
+        dtype=described.dtype,
+        tiled=True,
+        compress="deflate",
+        zlevel=1,
+        bigtiff="if_safer",
+    ) as file:
+        for col in range(0, strip.width, drawing.block_px):
+            block = Window(strip.row, col, strip.height, min(drawing.block_px, strip.width - col))
+            pixels, valid = draw(block)
+            if described.masked:
+                mask = np.where(valid, _opaque(described.dtype), 0).astype(described.dtype)
+                pixels = np.concatenate((pixels, mask[None]))
+            place = rasterio.windows.Window(col, 0, block.width, block.height)
+            file.write(pixels, window=place)
+            advance(1)
+    partial.replace(path)
+
+
+def _opaque(dtype: str) -> float:
+    return float(np.iinfo(dtype).max) if np.dtype(dtype).kind in "ui" else 255.0

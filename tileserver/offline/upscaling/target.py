@@ -1,0 +1,180 @@
+"""The files that a run writes: their place, where they are from, and those that exist already."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import rasterio
+from rasterio.enums import ColorInterp
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+from engine.network.checkpoint import Checkpoint
+from tileserver.errors import StartupError
+from tileserver.offline.upscaling.description import BandDescription, Description
+from tileserver.offline.upscaling.options import Upscaling
+from tileserver.offline.upscaling.scene import Scene
+
+DRIVERS = {".tif": "COG", ".tiff": "COG", ".png": "PNG"}
+RECORD = "run.txt"
+"""The file among the strips that says which run they are of."""
+PREFIX = "OVERZOOM_"
+COMPARED = {
+    "SOURCE_FINGERPRINT": "version of the source",
+    "FACTOR": "factor",
+    "CHECKPOINT": "checkpoint",
+    "CHECKPOINT_FINGERPRINT": "version of the checkpoint",
+    "STEPS": "steps",
+    "DETAIL": "detail",
+    "NOISE_SEED": "noise seed",
+    "RANGE": "range",
+    "DEVICE": "device",
+    "VERSION": "Overzoom",
+}
+"""What tells one finished file from another, in people's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A file to write."""
+
+    path: Path
+    description: Description
+    deviation: bool = False
+    """Whether it holds the uncertainty, not the picture."""
+
+    @property
+    def driver(self) -> str | None:
+        return DRIVERS.get(self.path.suffix.lower())
+
+    @property
+    def parts(self) -> Path:
+        """The folder of its strips."""
+        return self.path.with_name(self.path.name + ".parts")
+
+
+def list_targets(scene: Scene, out: Path, uncertainty: Path | None, factor: int) -> list[Target]:
+    """The picture, and where wanted its uncertainty; raises StartupError where one cannot be."""
+    described = scene.description.finer(factor)
+    if DRIVERS.get(out.suffix.lower()) == "PNG":
+        # One alpha says it all; image viewers know no nodata value.
+        alpha = described.bands[-1].colour is ColorInterp.alpha
+        missing = described.masked or described.nodata is not None
+        described = replace(described, masked=missing and not alpha)
+    targets = [Target(out, described)]
+    if uncertainty is not None:
+        targets.append(Target(uncertainty, _deviation(described), deviation=True))
+    seen = {scene.path.resolve()}
+    for target in targets:
+        if target.path.resolve() in seen:
+            raise StartupError(f"{target.path}: would overwrite another file of this run")
+        seen.add(target.path.resolve())
+        _check(target)
+    return targets
+
+
+def _deviation(picture: Description) -> Description:
+    """That of an error in the unit that all bands share, if they do."""
+    bands = [band for band in picture.bands if band.colour is not ColorInterp.alpha]
+    units, scales = {band.unit for band in bands}, {abs(band.scale) for band in bands}
+    band = BandDescription(
+        name="standard deviation of the error",
+        unit=units.pop() if len(units) == len(scales) == 1 else "",
+        scale=scales.pop() if len(scales) == 1 else 1.0,
+    )
+    alpha = len(bands) < len(picture.bands)
+    masked = picture.masked or picture.nodata is not None or alpha
+    return Description("float32", (band,), None, masked, picture.placement)
+
+
+def _check(target: Target) -> None:
+    """Raises StartupError for what cannot be written."""
+    path = target.path
+    if target.driver is None:
+        raise StartupError(f"{path}: write to one of {', '.join(DRIVERS)}")
+    if target.driver == "PNG" and not _fits_png(target.description):
+        raise StartupError(f"{path}: PNG holds 1 or 3 bands of 8 or 16 bits; write to .tif")
+    if path.is_dir() or not path.parent.is_dir():
+        raise StartupError(f"{path}: cannot be written (not a file in an existing folder)")
+    if target.parts.exists() and not (target.parts / RECORD).exists():
+        raise StartupError(f"{target.parts}: is in the way, and not from a run of this command")
+
+
+def _fits_png(description: Description) -> bool:
+    colours = [band.colour for band in description.bands]
+    if colours[-1] is ColorInterp.alpha:
+        colours.pop()
+    whole = description.dtype in ("uint8", "uint16")
+    return whole and len(colours) in (1, 3) and ColorInterp.alpha not in colours
+
+
+def describe_run(
+    scene: Scene, checkpoint: Checkpoint, work: Upscaling, target: Target
+) -> dict[str, str]:
+    """Provenance, written into a file: equal for equal runs."""
+    meaning = f"detail finer than 1/{work.factor} of this resolution"
+    if target.deviation:
+        meaning = "standard deviation of the error"
+    settings, value_range = work.settings, work.value_range
+    tags = {
+        "SYNTHETIC": meaning,
+        "VERSION": version("overzoom"),
+        "SOURCE": scene.path.name,
+        "SOURCE_FINGERPRINT": scene.raster.fingerprint,
+        "FACTOR": str(work.factor),
+        "CHECKPOINT": checkpoint.name,
+        "CHECKPOINT_FINGERPRINT": checkpoint.fingerprint,
+        "STEPS": str(settings.schedule.steps),
+        "DETAIL": repr(settings.detail),
+        "NOISE_SEED": str(settings.noise_seed),
+        "RANGE": "whole" if value_range is None else "{!r} to {!r}".format(*value_range),
+        "DEVICE": work.device.partition(":")[0],
+    }
+    return {PREFIX + name: value for name, value in tags.items()}
+
+
+def is_finished(path: Path, run: dict[str, str]) -> bool:
+    """Whether this very run has written a file; False where there is none.
+
+    Raises StartupError for a file of any other origin.
+    """
+    if not path.exists():
+        return False
+    found = _tags(path)
+    if PREFIX + "FACTOR" not in found:
+        raise StartupError(f"{path}: exists, and not from this command; --overwrite replaces it")
+    differing = [name for name in COMPARED if found.get(PREFIX + name) != run[PREFIX + name]]
+    if not differing and found.get(PREFIX + "SYNTHETIC") != run[PREFIX + "SYNTHETIC"]:
+        differing = ["SYNTHETIC"]  # it names the factor, too
+    changes = [
+        f"{COMPARED.get(name, 'content')} {found.get(PREFIX + name, 'unknown')}, "
+        f"not {run[PREFIX + name]}"
+        for name in differing
+    ]
+    if changes:
+        source = found.get(PREFIX + "SOURCE", "another source")
+        raise StartupError(
+            f"{path}: exists, made by this command from {source} with other settings "
+            f"({'; '.join(changes)}); --overwrite replaces it"
+        )
+    return True
+
+
+def _tags(path: Path) -> dict[str, str]:
+    """What a raster says of itself; nothing where it is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(path) as dataset:
+                tags: dict[str, str] = dataset.tags()
+                return tags
+    except RasterioError:
+        return {}
+
+
+def remove_sidecars(path: Path) -> None:
+    """Remove what GDAL has written beside an earlier file and would take for a new one's."""
+    for suffix in (".aux.xml", ".ovr", ".msk"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

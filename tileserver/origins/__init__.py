@@ -1,0 +1,1 @@
+"""What GDAL opens, and how a change of it is noticed."""

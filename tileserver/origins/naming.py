@@ -1,0 +1,53 @@
+"""Ids for rasters that are named by their files alone.
+
+An id is a part of URLs and cache keys; a file may be called anything. So the id is a slug of the
+file's stem, and the title is the stem as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tileserver.lab.pictures import picture_files
+from tileserver.settings.server import RESERVED_IDS, SOURCE_ID
+
+MAX_LENGTH = 60
+"""Leaves room for a number within the 64 characters of an id."""
+
+
+def name_sources(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:
+    """Settings of every raster by the id it gets; folders give the rasters in them.
+
+    Raises StartupError for a path that is not there, and for a folder without rasters.
+    """
+    sources: dict[str, dict[str, Any]] = {}
+    for path in paths:
+        for file in picture_files(path):
+            id = unique_id(slug(file.stem), sources.keys() | RESERVED_IDS)
+            sources[id] = {"path": str(file)}
+            if id != file.stem:
+                sources[id]["title"] = file.stem
+    return sources
+
+
+def slug(name: str) -> str:
+    """An id of ASCII letters, digits and `_.-` that is most like a name."""
+    if re.fullmatch(SOURCE_ID, name) and len(name) <= MAX_LENGTH:
+        return name
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^A-Za-z0-9_.]+", "-", plain).strip("-_.")
+    return plain[:MAX_LENGTH].rstrip("-_.") or "source"
+
+
+def unique_id(id: str, taken: Iterable[str]) -> str:
+    """The id, or the first of id-2, id-3 and so on that is free."""
+    known = set(taken)
+    number, found = 1, id
+    while found in known:
+        number += 1
+        found = f"{id}-{number}"
+    return found

@@ -1,0 +1,1 @@
+"""The process around the application: its health, its memory, its end."""

@@ -1,0 +1,154 @@
+"""The process around the application: uvicorn with bounded requests, and an orderly end.
+
+SIGTERM or SIGINT: /readyz says so while the server drains; then it accepts no more, finishes what
+runs, and exits with status 0. What hangs beyond that is left behind with status 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from tileserver.process.health import Health
+from tileserver.settings.server import Settings
+
+logger = logging.getLogger(__name__)
+
+HEAD_BYTES = 64 * 2**10
+"""Request line and headers; nginx allows 32 KiB."""
+HEAD_SECONDS = 20.0
+"""How long a client may take to send them."""
+BODY_SECONDS = 60.0
+"""How long it may take for the body, whether anybody reads it or not: twice what a route waits, so
+that who is slow is answered first."""
+KEEP_ALIVE_SECONDS = 75
+"""Longer than nginx keeps an idle connection (60): who closes first must not be who is asked."""
+CLOSING_SECONDS = 10.0
+"""How long the application may take to close, once its requests are done with."""
+
+
+def run(app: FastAPI, health: Health, settings: Settings) -> None:
+    """Serve until a signal ends it."""
+    Server(config_of(app, settings), health, settings.operation.drain_seconds).run()
+
+
+def config_of(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """uvicorn's settings."""
+    proxies = list(settings.access.trusted_proxies)
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=BoundedRequests,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,  # observation.py writes a better one
+        server_header=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.operation.shutdown_seconds,
+    )
+
+
+class Server(uvicorn.Server):
+    """Ends in order, with status 0; uvicorn's own dies of the signal once it is done."""
+
+    def __init__(self, config: uvicorn.Config, health: Health, drain_seconds: float) -> None:
+        super().__init__(config)
+        self.health, self.drain_seconds = health, drain_seconds
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End at SIGTERM and SIGINT, and raise neither again afterwards."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.handle_exit)
+        yield
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal drains, then ends; a second one ends at once."""
+        if self.health.stopping or not self.drain_seconds:
+            self._end(sig, frame)
+        else:
+            _later(self.drain_seconds, self._end, sig, None)
+        self.health.stop()
+
+    def _end(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        _later((self.config.timeout_graceful_shutdown or 0) + CLOSING_SECONDS, _leave)
+
+
+class BoundedRequests(HttpToolsProtocol):
+    """HTTP whose heads are bounded in size, and heads and bodies in time: httptools bounds none."""
+
+    _in_head = True
+    _head_bytes = 0
+    _ends: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._in_head:
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("Request head too large.")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if not self._in_head:
+            self._expect_head()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._expect(BODY_SECONDS)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._stop_expecting()
+        super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_expecting()
+        super().connection_lost(exc)
+
+    def _expect_head(self) -> None:
+        self._in_head, self._head_bytes = True, 0
+        self._expect(HEAD_SECONDS)
+
+    def _expect(self, seconds: float) -> None:
+        self._stop_expecting()
+        self._ends = self.loop.call_later(seconds, self.transport.close)
+
+    def _stop_expecting(self) -> None:
+        if self._ends is not None:
+            self._ends.cancel()
+            self._ends = None
+
+
+def _later(seconds: float, act: Any, *arguments: Any) -> None:
+    """From a thread of its own: the event loop may be what hangs. Waits for nobody's exit."""
+    timer = threading.Timer(seconds, act, arguments)
+    timer.daemon = True
+    timer.start()
+
+
+def _leave() -> None:
+    logger.error("something hangs: leaving without it")
+    os._exit(1)

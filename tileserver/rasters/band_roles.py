@@ -1,0 +1,101 @@
+"""Which bands of a raster are its picture, which says where there is data, and by which value.
+
+A file's own word is replaced where the configuration says otherwise, by a virtual raster around it.
+A fourth band that is called alpha but holds other values than a mask's is data: near infrared is
+often written so.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any, NamedTuple
+from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.enums import ColorInterp
+
+from tileserver.errors import StartupError
+from tileserver.origins.origin import VIRTUAL_OPTIONS, Address
+from tileserver.rasters.placement import BAND, describe_as_virtual
+
+NO_ALPHA = 0
+MASK_SHARE = 0.05
+"""Of the values of an alpha above nothing that are all, at least: imagery seldom is so bright."""
+EIGHT_BITS = 255
+"""All, in alpha bands that were made of 8 bits, whatever their type."""
+
+
+class BandRoles(NamedTuple):
+    """What the configuration says of a raster's bands; the default leaves it to the file."""
+
+    bands: tuple[int, ...] = ()
+    """Numbers of the bands that are its picture, in order, from 1; none: all but alpha."""
+    nodata: float | None = None
+    """The value of pixels without data."""
+    alpha: int | None = None
+    """The number of the band that says where there is data; NO_ALPHA: none does."""
+
+
+def readable_bands(
+    dataset: rasterio.DatasetReader, address: Address, roles: BandRoles
+) -> Address | None:
+    """A virtual raster whose bands have these roles; None: they have them in the file.
+
+    Raises StartupError for a band that is not there.
+    """
+    if roles == BandRoles():
+        return None
+    count = dataset.count
+    for number in (*roles.bands, *([roles.alpha] if roles.alpha else [])):
+        if not 1 <= number <= count:
+            raise StartupError(f"{address.name}: has no band {number}, but {count}")
+    root = fromstring(describe_as_virtual(dataset))
+    bands = dict(zip(dataset.indexes, root.findall(BAND), strict=True))
+    colours = dict(zip(dataset.indexes, dataset.colorinterp, strict=True))
+    own_alpha = next((i for i in bands if colours[i] is ColorInterp.alpha), NO_ALPHA)
+    alpha = own_alpha if roles.alpha is None else roles.alpha
+    pictures = roles.bands or tuple(index for index in bands if index != alpha)
+    for band in bands.values():
+        root.remove(band)
+    for place, index in enumerate([*pictures, *([alpha] if alpha else [])], start=1):
+        band = deepcopy(bands[index])
+        band.set("band", str(place))
+        _set_role(band, index == alpha, colours[index], roles.nodata)
+        root.append(band)
+    mask = root.find("MaskBand")
+    if mask is not None:  # where bands are removed it has to stay behind them
+        root.remove(mask)
+        if roles.nodata is None and roles.alpha is None:
+            root.append(mask)
+    options = dict(VIRTUAL_OPTIONS) | dict(address.options)
+    text = tostring(root, encoding="unicode")
+    return replace(address, text=text, driver="VRT", options=tuple(options.items()))
+
+
+def holds_a_mask(values: NDArray[np.float64], dtype: np.dtype[Any]) -> bool:
+    """Whether the values of a band that is called alpha, of its type, are those of one."""
+    greatest = float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
+    of_a_mask = np.isin(values, [0.0, 1.0, EIGHT_BITS, greatest])
+    return not values.size or bool(of_a_mask.mean() >= MASK_SHARE)
+
+
+def find_opaque_value(values: NDArray[np.float64], dtype: np.dtype[Any]) -> float:
+    """The value where all is covered by data, from those of an alpha band."""
+    greatest = float(values.max()) if values.size else 0.0
+    if dtype.kind == "f":
+        return 1.0 if greatest <= 1.0 else float(EIGHT_BITS)
+    return float(EIGHT_BITS) if greatest <= EIGHT_BITS else float(np.iinfo(dtype).max)
+
+
+def _set_role(band: Element, is_alpha: bool, colour: ColorInterp, nodata: float | None) -> None:
+    said = band.find("ColorInterp")
+    if is_alpha:
+        (SubElement(band, "ColorInterp") if said is None else said).text = "Alpha"
+    elif colour is ColorInterp.alpha and said is not None:
+        band.remove(said)
+    if nodata is not None and not is_alpha:
+        known = band.find("NoDataValue")
+        (SubElement(band, "NoDataValue") if known is None else known).text = repr(nodata)

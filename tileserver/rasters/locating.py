@@ -1,0 +1,74 @@
+"""From a source's settings to its origin: what GDAL is to open, and which files to watch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from pathlib import Path
+
+from tileserver.errors import StartupError
+from tileserver.lab.pictures import picture_files
+from tileserver.origins.listings import listed
+from tileserver.origins.members import LocalFile, LocalFolder, Member
+from tileserver.origins.origin import Address, Origin, file_origin, in_threads, joined
+from tileserver.origins.remote import remote_origin
+from tileserver.rasters.upstream import upstream_origin
+from tileserver.rasters.virtual import Part, band_on_band, described, side_by_side
+from tileserver.rasters.virtual_file import virtual_origin
+from tileserver.settings.server import SourceSettings, is_remote_address
+
+
+def locate(settings: SourceSettings, hosts: Set[str] = frozenset()) -> Origin:
+    """The origin as the files are now; raises StartupError in one line, and OSError.
+
+    hosts: remote hosts and buckets that may be read from.
+    """
+    if settings.upstream is not None:
+        return upstream_origin(settings.upstream, hosts)
+    if settings.path is None:
+        raise StartupError("a source has a path or an upstream")
+    if is_remote_address(settings.path):
+        return remote_origin(settings.path, hosts)
+    path = Path(settings.path)
+    if path.is_dir():
+        if not settings.mosaic:
+            raise StartupError(f"{path}: a folder; say `mosaic: true` to serve it as one source")
+        files = picture_files(path)
+        folders = sorted({path, *(file.parent for file in files)})
+        parts = in_threads(lambda file: described(file_origin(file)), files)
+        listing = [LocalFolder(folder) for folder in folders]
+        return _joined(side_by_side(str(path), parts), listing, parts)
+    if path.suffix.lower() in (".json", ".geojson"):
+        return _listed(path, settings, hosts)
+    if path.suffix.lower() == ".vrt":
+        return virtual_origin(path, lambda name: referred(path, name, hosts))
+    return file_origin(path)
+
+
+def referred(document: Path, reference: str, hosts: Set[str]) -> Origin:
+    """A raster that a document names: below its own folder, or on an allowed host.
+
+    Raises StartupError for all else.
+    """
+    reference = reference.removeprefix("/vsicurl/").strip()
+    if is_remote_address(reference):
+        return remote_origin(reference, hosts)
+    folder = document.parent.resolve()
+    path = (folder / reference.removeprefix("file://")).resolve()
+    if reference.startswith("/vsi") or not path.is_relative_to(folder):
+        raise StartupError(f"{document}: {reference} lies outside the folder of this file")
+    if not path.is_file():
+        raise StartupError(f"{document}: {reference} is not there")
+    return file_origin(path)
+
+
+def _listed(path: Path, settings: SourceSettings, hosts: Set[str]) -> Origin:
+    references, bands = listed(path, settings.assets)
+    parts = in_threads(lambda name: described(referred(path, name, hosts)), references)
+    address = (band_on_band if bands else side_by_side)(str(path), parts)
+    return _joined(address, [LocalFile(path)], parts)
+
+
+def _joined(address: Address, listing: Sequence[Member], parts: Sequence[Part]) -> Origin:
+    return joined(
+        address, listing, [part.origin for part in parts], [part.bounds for part in parts]
+    )

@@ -1,0 +1,232 @@
+"""Where a raster lies: described so that everything downstream reads it alike.
+
+    ground control points, RPCs   -> warped onto the ground by GDAL
+    a configured CRS              -> in place of the file's
+    rows to the north, mirrored,
+    rows and columns exchanged    -> the same pixels north-up, none resampled
+    longitudes past 180 degrees   -> a CRS whose own longitudes go on there
+
+Each is a virtual raster around the file. What is north-up, or turned by any other angle, and within
+180 degrees is read as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import floor, isfinite
+from typing import Any
+from xml.etree.ElementTree import Element, fromstring, tostring
+
+import rasterio
+import rasterio.shutil
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
+from rasterio.errors import CRSError
+from rasterio.io import MemoryFile
+from rasterio.vrt import WarpedVRT
+from rasterio.warp import transform
+
+from tileserver.errors import StartupError
+from tileserver.origins.origin import VIRTUAL_OPTIONS, Address
+
+HALF_TURN, TURN = 180.0, 360.0
+CYLINDRICAL = frozenset({"merc", "webmerc", "eqc", "cea", "mill", "gall"})
+"""PROJ's maps of the whole world on which meridians are parallel lines."""
+GROUND = CRS.from_epsg(4326)
+"""What RPCs are formulas of."""
+BAND = "VRTRasterBand"
+ABOUT_BANDS = frozenset(
+    {"Description", "Metadata", "CategoryNames", "ColorTable", "UnitType", "Offset", "Scale"}
+)
+"""Elements of a virtual raster's band that a warped one is not given by GDAL."""
+
+
+def corners(transform: Affine, height: int, width: int) -> tuple[float, float, float, float]:
+    """Left, bottom, right and top of a raster of any orientation, in its CRS."""
+    places = [transform * place for place in ((0, 0), (width, 0), (0, height), (width, height))]
+    xs, ys = zip(*places, strict=True)
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def readable_address(
+    dataset: rasterio.DatasetReader, address: Address, crs: str | None
+) -> Address | None:
+    """A virtual raster that says in the common way where a dataset lies; None: it does so itself.
+
+    crs: what the configuration says, in place of the file's. Raises StartupError in one line where
+    nobody says where it lies, and rasterio's errors.
+    """
+    configured = None if crs is None else _parsed(address, crs)
+    if not all(map(isfinite, dataset.transform[:6])) or dataset.transform.is_degenerate:
+        raise StartupError(f"{address.name}: has a transform that cannot be inverted")
+    if not dataset.transform.is_identity:
+        text = _placed(dataset, address, configured)
+    elif dataset.gcps[0]:
+        text = _from_points(dataset, address, configured)
+    elif dataset.rpcs is not None:
+        text = _warped(dataset, GROUND, src_crs=GROUND, **_ground_options(dataset))
+    else:
+        lacking = "" if configured or dataset.crs else "coordinate reference system, "
+        raise StartupError(
+            f"{address.name}: has no {lacking}transform, ground control points or RPCs: "
+            "nothing says where it lies"
+        )
+    if text is None:
+        return None
+    options = dict(VIRTUAL_OPTIONS) | dict(address.options)
+    return replace(address, text=text, driver="VRT", options=tuple(options.items()))
+
+
+def _placed(
+    dataset: rasterio.DatasetReader, address: Address, configured: CRS | None
+) -> str | None:
+    """The XML of a dataset with a transform; None where it can be read as it is."""
+    crs = configured or dataset.crs
+    if not crs:
+        raise StartupError(f"{address.name}: has no coordinate reference system; say it as `crs:`")
+    turned, moved = _is_turned(dataset.transform), _unwrapped(crs, dataset)
+    if configured is None and moved is None:
+        return _north_up(dataset) if turned else None
+    text = _described(dataset, *(moved or (crs, dataset.transform)))
+    if not turned:
+        return text
+    with rasterio.Env(**dict(VIRTUAL_OPTIONS)), rasterio.open(text, driver="VRT") as described:
+        return _north_up(described)
+
+
+def _parsed(address: Address, crs: str) -> CRS:
+    try:
+        return CRS.from_user_input(crs)
+    except CRSError as error:
+        raise StartupError(
+            f"{address.name}: crs {crs!r} is not a coordinate reference system"
+        ) from error
+
+
+def _is_turned(transform: Affine) -> bool:
+    """Whether rows and columns run along the axes, but not to the south and to the east."""
+    a, b, _, d, e, _ = transform[:6]
+    along = not (b or d) or not (a or e)
+    return along and not (a > 0 > e)
+
+
+def _north_up(dataset: rasterio.DatasetReader) -> str:
+    """The same pixels with the first row in the north and the first column in the west."""
+    placed, (height, width) = dataset.transform, dataset.shape
+    left, _, _, top = corners(placed, height, width)
+    across, down = abs(placed.a), abs(placed.e)
+    if placed.b or placed.d:
+        height, width, across, down = width, height, abs(placed.b), abs(placed.d)
+    return _warped(
+        dataset,
+        dataset.crs,
+        transform=Affine(across, 0, left, 0, -down, top),
+        height=height,
+        width=width,
+        resampling=Resampling.nearest,  # from centres to centres: what is stored, exactly
+        add_alpha=MaskFlags.per_dataset in dataset.mask_flag_enums[0]
+        and MaskFlags.alpha not in dataset.mask_flag_enums[0],
+    )
+
+
+def _from_points(dataset: rasterio.DatasetReader, address: Address, configured: CRS | None) -> str:
+    points, own = dataset.gcps
+    crs = configured or own
+    if not crs:
+        raise StartupError(
+            f"{address.name}: its ground control points have no coordinate reference system; "
+            "say it as `crs:`"
+        )
+    xs = [point.x for point in points]
+    if crs.is_geographic and max(xs) - min(xs) > HALF_TURN:
+        raise StartupError(
+            f"{address.name}: its ground control points lie on both sides of the antimeridian; "
+            "warp it (gdalwarp) onto a projected coordinate reference system"
+        )
+    return _warped(dataset, crs, src_crs=crs, **_ground_options(dataset))
+
+
+def _ground_options(dataset: rasterio.DatasetReader) -> dict[str, Any]:
+    """How pixels are put onto the ground: ground that they do not cover has no data."""
+    flags = dataset.mask_flag_enums[0]
+    indexed = ColorInterp.palette in dataset.colorinterp
+    return {
+        "resampling": Resampling.nearest if indexed else Resampling.cubic,
+        "add_alpha": MaskFlags.alpha not in flags and dataset.nodata is None,
+    }
+
+
+def _warped(dataset: rasterio.DatasetReader, crs: CRS, **options: Any) -> str:
+    """A warped virtual raster's XML, with what the dataset says of its bands."""
+    with WarpedVRT(dataset, crs=crs, **options) as warped:
+        root = fromstring(describe_as_virtual(warped))
+    # Of alpha that was added the dataset knows nothing.
+    bands = zip(
+        root.findall(BAND), fromstring(describe_as_virtual(dataset)).findall(BAND), strict=False
+    )
+    for band, own in bands:
+        known = [child for child in own if child.tag in ABOUT_BANDS]
+        band[:0] = [child for child in known if band.find(child.tag) is None]
+    return tostring(root, encoding="unicode")
+
+
+def _described(dataset: rasterio.DatasetReader, crs: CRS, placed: Affine) -> str:
+    """A virtual raster's XML: the dataset's pixels, and another place."""
+    root = fromstring(describe_as_virtual(dataset))
+    for child in [child for child in root if child.tag in ("SRS", "GeoTransform", "GCPList")]:
+        root.remove(child)
+    system, place = Element("SRS"), Element("GeoTransform")
+    system.text = crs.to_wkt()
+    place.text = ", ".join(repr(float(number)) for number in placed.to_gdal())
+    root[:0] = [system, place]
+    return tostring(root, encoding="unicode")
+
+
+def describe_as_virtual(dataset: rasterio.DatasetReader) -> str:
+    """The XML of a virtual raster that is a dataset as it is."""
+    with MemoryFile(ext=".vrt") as file:
+        rasterio.shutil.copy(dataset, file.name, driver="VRT")
+        return bytes(file.getbuffer()).decode()
+
+
+def _unwrapped(crs: CRS, dataset: rasterio.DatasetReader) -> tuple[CRS, Affine] | None:
+    """Where a raster past 180 degrees lies in a CRS that goes on there; None where it does not."""
+    edges = _edges(crs)
+    if edges is None:
+        return None
+    placed, turn = dataset.transform, edges[1] - edges[0]
+    left, _, right, _ = corners(placed, dataset.height, dataset.width)
+    pixel = max(abs(placed.a), abs(placed.b))  # grids of the whole world stick out by half of one
+    if left >= edges[0] - pixel and right <= edges[1] + pixel:
+        return None
+    whole_turns = turn * floor((left - edges[0] + pixel) / turn)
+    moved = Affine.translation(-whole_turns, 0) * placed
+    if right - whole_turns <= edges[1] + pixel:
+        return crs, moved
+    middle = (left + right) / 2 - whole_turns
+    if crs.is_geographic:
+        return _with_words(crs, lon_wrap=middle), moved
+    aside = middle - (edges[0] + edges[1]) / 2
+    meridian = float(crs.to_dict().get("lon_0", 0)) + TURN * aside / turn
+    meridian = (meridian + HALF_TURN) % TURN - HALF_TURN
+    return _with_words(crs, lon_0=meridian), Affine.translation(-aside, 0) * moved
+
+
+def _with_words(crs: CRS, **changed: float) -> CRS:
+    """A CRS with some of PROJ's words changed."""
+    words = {**crs.to_dict(), **changed}
+    said = (f"+{name}" if value is True else f"+{name}={value}" for name, value in words.items())
+    return CRS.from_string(" ".join(said))
+
+
+def _edges(crs: CRS) -> tuple[float, float] | None:
+    """Where a map of the whole world ends whose meridians are parallel lines; None: no such map."""
+    if crs.is_geographic:
+        return -HALF_TURN, HALF_TURN
+    words = crs.to_dict()
+    if words.get("proj") not in CYLINDRICAL:
+        return None
+    middle, near = float(words.get("lon_0", 0)), HALF_TURN - 1e-9
+    (west, east), _ = transform(GROUND, crs, [middle - near, middle + near], [0.0, 0.0])
+    return (west, east) if isfinite(east - west) and west < east else None

@@ -1,0 +1,120 @@
+"""A virtual raster from the configuration: only what puts rasters side by side, nothing that runs.
+
+What GDAL is given is the text that was checked, with every file by its whole address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree.ElementTree import Element, ParseError, fromstring, tostring
+
+from tileserver.errors import StartupError
+from tileserver.origins.members import LocalFile, Member
+from tileserver.origins.origin import VIRTUAL_OPTIONS, Address, Bounds, Origin, in_threads, joined
+from tileserver.rasters.virtual import described
+
+_ROOT = {"SRS", "GeoTransform", "Metadata", "OverviewList", "VRTRasterBand", "MaskBand"}
+_SOURCES = {"SimpleSource", "ComplexSource", "AveragedSource", "NoDataFromMaskSource"}
+_BAND = _SOURCES | {
+    "ColorInterp",
+    "NoDataValue",
+    "HideNoDataValue",
+    "Description",
+    "Metadata",
+    "Histograms",
+    "Scale",
+    "Offset",
+    "UnitType",
+    "Overview",
+    "MaskBand",
+}
+_IN_SOURCE = {
+    "SourceFilename",
+    "SourceBand",
+    "SourceProperties",
+    "SrcRect",
+    "DstRect",
+    "UseMaskBand",
+    "NODATA",
+    "ScaleOffset",
+    "ScaleRatio",
+    "LUT",
+    "Exponent",
+    "MaskValueThreshold",
+    "NoData",
+    "RemappedValue",
+}
+
+
+def virtual_origin(path: Path, refer: Callable[[str], Origin]) -> Origin:
+    """A virtual raster in a file; refer finds and checks what it names.
+
+    Raises StartupError where it does anything but place bands of rasters.
+    """
+    try:
+        text = path.read_text("utf-8")
+        if "<!DOCTYPE" in text or "<!ENTITY" in text:
+            raise StartupError(f"{path}: declares a document type, which no virtual raster needs")
+        root = fromstring(text)
+    except (UnicodeDecodeError, ParseError) as error:
+        raise StartupError(f"{path}: not a virtual raster ({error})") from error
+    if root.tag != "VRTDataset":
+        raise StartupError(f"{path}: not a virtual raster")
+    _check(path, root, _ROOT)
+    uses: dict[str, list[Element]] = {}
+    for use in root.iter():
+        if use.find("SourceFilename") is not None:
+            uses.setdefault((use.findtext("SourceFilename") or "").strip(), []).append(use)
+    if not uses:
+        raise StartupError(f"{path}: names no raster")
+    origins = in_threads(lambda name: described(refer(name)).origin, list(uses))
+    known = dict(zip(uses, origins, strict=True))
+    options = dict(VIRTUAL_OPTIONS)
+    for file in root.iter("SourceFilename"):
+        origin = known[(file.text or "").strip()]
+        file.text = origin.address.text
+        file.attrib.update(relativeToVRT="0", shared="0")
+        options.update(origin.address.options)
+    places = [o.address.text for o in known.values() if o.address.text.startswith("/vsi")]
+    if places:
+        options["CPL_VSIL_CURL_NON_CACHED"] = ":".join(places)
+    address = Address(str(path), tostring(root, encoding="unicode"), "VRT", tuple(options.items()))
+    listing: list[Member] = [LocalFile(path)]
+    return joined(address, listing, origins, [_bounds(root, each) for each in uses.values()])
+
+
+def _bounds(root: Element, uses: list[Element]) -> Bounds | None:
+    """What a file covers, a pixel wider, in the CRS; None where the document does not say."""
+    try:
+        x, step_x, skew, y, other_skew, step_y = map(
+            float, (root.findtext("GeoTransform") or "").split(",")
+        )
+        targets = [use.find("DstRect") for use in uses]
+        rects = [
+            [float(target.get(name, "")) for name in ("xOff", "yOff", "xSize", "ySize")]
+            for target in targets
+            if target is not None
+        ]
+    except ValueError:
+        return None
+    if skew or other_skew or len(rects) < len(uses):
+        return None
+    columns = [edge for col, _, width, _ in rects for edge in (col - 1, col + width + 1)]
+    rows = [edge for _, row, _, height in rects for edge in (row - 1, row + height + 1)]
+    xs = [x + edge * step_x for edge in columns]
+    ys = [y + edge * step_y for edge in rows]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def _check(path: Path, element: Element, allowed: set[str]) -> None:
+    """Raises StartupError where an element or one below it is not a known harmless one."""
+    if element.get("subClass") is not None:
+        raise StartupError(f"{path}: {element.get('subClass')} is not served; place rasters only")
+    for child in element:
+        if child.tag not in allowed:
+            raise StartupError(f"{path}: <{child.tag}> is not served; place rasters only")
+        if child.tag in ("VRTRasterBand", "MaskBand"):
+            _check(path, child, _BAND if child.tag == "VRTRasterBand" else {"VRTRasterBand"})
+        elif child.tag in _SOURCES or child.tag == "Overview":
+            _check(path, child, _IN_SOURCE)

@@ -1,0 +1,76 @@
+"""The tiers of the cache and the leases of the cluster, as the settings say."""
+
+from __future__ import annotations
+
+import logging
+
+from cache import (
+    Behind,
+    ClusterFlight,
+    DiskStore,
+    Leases,
+    MemoryStore,
+    ObjectStore,
+    RedisStore,
+    Store,
+    Tiered,
+)
+from cache.time_limit import CALL_SECONDS
+from tileserver.errors import StartupError
+from tileserver.settings.server import CacheSettings
+
+logger = logging.getLogger(__name__)
+
+
+def open_store(settings: CacheSettings, *, behind: bool = True) -> Tiered:
+    """Memory, disk, Redis and object store, as far as they are set.
+
+    behind: for a server: written to the object store behind the request, and a tier that does not
+    answer in time is skipped; else a call returns when all tiers have done what it asks. A disk
+    tier whose folder cannot be had is left out. Raises StartupError for a URL of no kind.
+    """
+    ttl = settings.ttl_seconds
+    tiers: list[Store] = [MemoryStore(settings.memory_bytes, ttl)]
+    if settings.disk_bytes > 0:
+        try:
+            tiers.append(DiskStore(settings.disk_folder(), settings.disk_bytes, ttl))
+        except OSError as error:
+            logger.warning("no disk cache: %s", error)
+    if settings.redis_url is not None:
+        tiers.append(_redis(settings.redis_url.get_secret_value(), settings.redis_prefix, ttl))
+    if settings.object_store_url is not None:
+        objects = _objects(settings.object_store_url.get_secret_value(), settings)
+        tiers.append(Behind(objects) if behind else objects)
+    return Tiered(tiers, CALL_SECONDS if behind else None)
+
+
+def open_cluster(settings: CacheSettings) -> ClusterFlight | None:
+    """One computation a key for all servers of the Redis; None without one."""
+    if settings.redis_url is None:
+        return None
+    try:
+        leases = Leases(settings.redis_url.get_secret_value(), settings.redis_prefix)
+    except ValueError as error:
+        raise _not_redis() from error
+    return ClusterFlight(leases)
+
+
+def _redis(url: str, prefix: str, ttl_seconds: float | None) -> RedisStore:
+    try:
+        return RedisStore(url, prefix, ttl_seconds)
+    except ValueError as error:
+        raise _not_redis() from error
+
+
+def _not_redis() -> StartupError:
+    # Without the reason, which may quote a part of the password.
+    return StartupError("cache.redis_url: not a redis://, rediss:// or unix:// URL")
+
+
+def _objects(url: str, settings: CacheSettings) -> ObjectStore:
+    options = {n: value.get_secret_value() for n, value in settings.object_store_options.items()}
+    try:
+        return ObjectStore(url, options, settings.ttl_seconds)
+    except ValueError as error:
+        reason = str(error).replace(url, "...")
+        raise StartupError(f"cache.object_store_url and its options: {reason}") from error

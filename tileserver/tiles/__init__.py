@@ -1,0 +1,1 @@
+"""One tile: request, key, cache, pixels, bytes."""
