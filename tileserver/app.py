@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
-import morecantile
 import torch
 from fastapi import FastAPI
 from fastapi import Path as PathParam
@@ -16,18 +15,15 @@ from morecantile.defaults import TileMatrixSets
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from cache import Tiered
-from engine.errors import CheckpointError
 from tileserver.api.documents.ogc import add_ogc, landing_page, wants_json
 from tileserver.api.documents.pages import VIEWER, add_api_page
 from tileserver.api.documents.sources import add_sources
 from tileserver.api.documents.static import REVALIDATED, Precompressed
 from tileserver.api.factory import OverzoomFactory
 from tileserver.api.tile_response import Answers
+from tileserver.assembly import open_catalogue, open_renderer
 from tileserver.catalogue.catalogue import Absent, Catalogue
 from tileserver.catalogue.layers import Source
-from tileserver.checkpoints import local_checkpoint
-from tileserver.errors import StartupError
 from tileserver.metrics import Metrics, add_figures
 from tileserver.middleware.api_keys import grant_of
 from tileserver.middleware.error_handlers import add_error_handlers
@@ -35,9 +31,8 @@ from tileserver.middleware.stack import add_middleware
 from tileserver.process.health import Health, add_health
 from tileserver.process.memory import keep_trimmed
 from tileserver.settings.server import Settings
-from tileserver.stores import open_cluster, open_store
+from tileserver.stores import open_store
 from tileserver.tiles.readers import Readers
-from tileserver.tiles.scheduler import Scheduler
 from tileserver.tiles.service import MAX_READS, Renderer
 
 logger = logging.getLogger(__name__)
@@ -98,27 +93,6 @@ def make_app(settings: Settings) -> FastAPI:
     app.include_router(_tiles(renderer, readers, settings).router, prefix="/{source}")
     app.state.renderer, app.state.health = renderer, health
     return app
-
-
-def open_catalogue(settings: Settings, *, every: bool = True) -> Catalogue:
-    """Checkpoint and sources; raises StartupError in one line.
-
-    every: whether each source must open; else any does.
-    """
-    try:
-        checkpoint = local_checkpoint(settings.checkpoint, settings.device)
-    except CheckpointError as error:
-        raise StartupError(str(error)) from error
-    return Catalogue(settings, checkpoint, morecantile.tms, every=every)
-
-
-def open_renderer(catalogue: Catalogue, store: Tiered, metrics: Metrics | None = None) -> Renderer:
-    """The path of a tile, for a server and for commands that make tiles as it does."""
-    settings, metrics = catalogue.settings, metrics or Metrics()
-    limits = settings.queue_tiles, settings.merged_tiles, settings.deadline_seconds
-    batch = settings.batched_windows or (1 if settings.device == "cpu" else 16)
-    scheduler = Scheduler(*limits, batch, metrics.drawn)
-    return Renderer(catalogue, store, scheduler, open_cluster(settings.cache), metrics)
 
 
 def _tiles(renderer: Renderer, readers: Readers, settings: Settings) -> OverzoomFactory:

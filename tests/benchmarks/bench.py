@@ -96,7 +96,7 @@ def row(what: str, measured: str, aim: str) -> None:
 def server(cache: Path) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes], float]]:
     """A server with an empty cache, and the seconds until it had answered with a native tile."""
     port = free_port()
-    command = [sys.executable, "-m", "tileserver", "serve", "--config", str(CONFIG)]
+    command = [sys.executable, "-m", "tileserver.cli", "serve", "--config", str(CONFIG)]
     command += ["--port", str(port), "--cache-dir", str(cache)]
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)

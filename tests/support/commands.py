@@ -29,7 +29,7 @@ def call_overzoom(*arguments: object) -> Result:
 
 def command_of(*arguments: object) -> list[str]:
     """The words of such a call."""
-    return [sys.executable, "-m", "tileserver", *map(str, arguments)]
+    return [sys.executable, "-m", "tileserver.cli", *map(str, arguments)]
 
 
 @contextmanager

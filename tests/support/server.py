@@ -65,7 +65,7 @@ def serving(
 def running(*arguments: str | Path, cache: Path, port: int | None = None) -> Iterator[Server]:
     """`overzoom serve` with these arguments, once it is ready; port None: any free one."""
     port = port or free_port()
-    command = [sys.executable, "-m", "tileserver", "serve", *map(str, arguments)]
+    command = [sys.executable, "-m", "tileserver.cli", "serve", *map(str, arguments)]
     command += ["--port", str(port), "--cache-dir", str(cache)]
     if "--checkpoint" not in arguments:
         command += ["--checkpoint", str(checkpoints.bundled())]  # this process's own default

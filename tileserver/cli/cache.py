@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tileserver.cli.options import bbox_option, settings_of, settings_options, zooms_option
 from tileserver.errors import CommandError
-from tileserver.offline.options import bbox_option, settings_of, settings_options, zooms_option
 
 if TYPE_CHECKING:
     from cache import Store
-    from tileserver.offline.area import TileRange
-    from tileserver.offline.options import Bbox
+    from tileserver.offline.area import Bbox, TileRange
     from tileserver.settings.server import Settings
 
 
@@ -101,7 +100,7 @@ def export(config: Path | None, cache_dir: Path | None, out: Path, **wanted: obj
 
     Tiles of the source's present version, as the plain URL gives them, on web mercator.
     """
-    from tileserver.app import open_catalogue, open_renderer
+    from tileserver.assembly import open_catalogue, open_renderer
     from tileserver.offline.exporting import Export, export
     from tileserver.stores import open_store
 
@@ -125,7 +124,7 @@ def _tiers(settings: Settings) -> list[Store]:
 
 
 def _current(settings: Settings) -> Mapping[str, frozenset[str]]:
-    from tileserver.app import open_catalogue
+    from tileserver.assembly import open_catalogue
     from tileserver.tiles.versions import current_versions
 
     if not settings.sources:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tileserver.offline.options import bbox_option, settings_of, settings_options, zooms_option
+from tileserver.cli.options import bbox_option, settings_of, settings_options, zooms_option
 
 if TYPE_CHECKING:
-    from tileserver.offline.options import Bbox
+    from tileserver.offline.area import Bbox
 
 
 @click.command()
@@ -48,7 +48,7 @@ def prerender(
     """
     import torch
 
-    from tileserver.app import open_catalogue
+    from tileserver.assembly import open_catalogue
     from tileserver.offline.prerendering import Area, fill
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")

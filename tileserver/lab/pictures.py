@@ -12,20 +12,7 @@ from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from tileserver.errors import StartupError
-
-SUFFIXES = {".tif", ".tiff", ".jp2", ".png", ".jpg", ".jpeg", ".webp"}
-
-
-def picture_files(place: Path) -> list[Path]:
-    """A raster itself, or every raster below a folder, sorted; raises StartupError."""
-    if not place.exists():
-        raise StartupError(f"{place}: no such file or folder")
-    if place.is_file():
-        return [place]
-    files = sorted(f for f in place.rglob("*") if f.suffix.lower() in SUFFIXES)
-    if not files:
-        raise StartupError(f"{place}: holds no picture")
-    return files
+from tileserver.origins.files import picture_files
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:

@@ -17,7 +17,8 @@ from engine.training.imagery import Collection
 from engine.training.loop import train
 from engine.training.settings import Stage, TrainingSettings
 from tileserver.errors import StartupError
-from tileserver.lab.pictures import picture_files, read_pictures
+from tileserver.lab.pictures import read_pictures
+from tileserver.origins.files import picture_files
 
 
 def train_with_progress(data: tuple[str, ...], run: Path, options: dict[str, Any]) -> None:

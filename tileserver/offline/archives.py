@@ -13,7 +13,7 @@ from morecantile import Tile
 from pmtiles.tile import Compression, TileType, zxy_to_tileid
 from pmtiles.writer import write
 
-from tileserver.offline.options import Bbox
+from tileserver.offline.area import Bbox
 
 FORMATS = {
     "png": TileType.PNG,

@@ -13,7 +13,6 @@ from engine.window import Window
 from tileserver.catalogue.layers import Layer
 from tileserver.errors import CommandError
 from tileserver.grid import TILE_PX, Grid
-from tileserver.offline.options import Bbox
 
 DEGREES = CRS.from_epsg(4326)
 BLOCK_TILES = 4
@@ -21,6 +20,9 @@ BLOCK_TILES = 4
 EDGE_SHARE = 1e-3
 """A box that ends on a tile's edge does not reach the next one by rounding: it is made smaller by
 this share of the deepest zoom's pixel."""
+
+Bbox = tuple[float, float, float, float]
+"""West, south, east, north, in degrees."""
 
 
 @dataclass(frozen=True, slots=True)

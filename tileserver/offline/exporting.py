@@ -23,8 +23,7 @@ from tileserver.offline.archives import (
     write_mbtiles,
     write_pmtiles,
 )
-from tileserver.offline.area import tiles_of_bbox
-from tileserver.offline.options import Bbox
+from tileserver.offline.area import Bbox, tiles_of_bbox
 from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.request import Mode, TileRequest
 from tileserver.tiles.service import Renderer

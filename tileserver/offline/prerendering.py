@@ -15,12 +15,11 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from cache import Tiered
 from engine.errors import EngineError
-from tileserver.app import open_renderer
+from tileserver.assembly import open_renderer
 from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.layers import Layer, Source
 from tileserver.errors import CommandError, OutsideSource, OverzoomError, RequestError
-from tileserver.offline.area import TileRange, downward, tiles_of_source
-from tileserver.offline.options import Bbox
+from tileserver.offline.area import Bbox, TileRange, downward, tiles_of_source
 from tileserver.stores import open_store
 from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.request import Mode, TileRequest

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tileserver.lab.pictures import picture_files
+from tileserver.origins.files import picture_files
 from tileserver.settings.server import RESERVED_IDS, SOURCE_ID
 
 MAX_LENGTH = 60

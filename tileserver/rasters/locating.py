@@ -6,7 +6,7 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 
 from tileserver.errors import StartupError
-from tileserver.lab.pictures import picture_files
+from tileserver.origins.files import picture_files
 from tileserver.origins.listings import listed
 from tileserver.origins.members import LocalFile, LocalFolder, Member
 from tileserver.origins.origin import Address, Origin, file_origin, in_threads, joined

@@ -22,7 +22,8 @@ from tests.support.rasters import cut
 from tests.support.server import Service, serving
 from tests.support.tiles import decoded, mosaic, path_of
 from tests.support.waiting import wait_until
-from tileserver.app import make_app, open_catalogue
+from tileserver.app import make_app
+from tileserver.assembly import open_catalogue
 from tileserver.errors import NoUncertainty
 from tileserver.grid import TILE_PX
 from tileserver.settings.server import Settings, read_settings

@@ -31,7 +31,8 @@ from tests.support.polls import Polls
 from tests.support.rasters import cut
 from tests.support.tiles import WEB_MERCATOR, path_of
 from tests.support.waiting import LIMIT_SECONDS, wait_until
-from tileserver.app import make_app, open_catalogue
+from tileserver.app import make_app
+from tileserver.assembly import open_catalogue
 from tileserver.catalogue import watch
 from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.layers import Source

@@ -14,7 +14,7 @@ from engine.pictures.super_resolution import Halved
 from engine.window import Window
 from tests.support.rasters import SIDE, cut
 from tests.support.tiles import WEB_MERCATOR
-from tileserver.app import open_catalogue
+from tileserver.assembly import open_catalogue
 from tileserver.grid import Grid
 from tileserver.imagery.aligned import AlignedSource, window_on_grid
 from tileserver.imagery.bands import Bands

@@ -12,7 +12,7 @@ from rasterio.transform import from_origin
 
 from engine.window import Window
 from tests.support.rasters import cut
-from tileserver.app import open_catalogue
+from tileserver.assembly import open_catalogue
 from tileserver.catalogue.layers import Layer
 from tileserver.imagery.overviews import MOST_PIXELS
 from tileserver.settings.server import Settings, read_settings

@@ -12,7 +12,7 @@ import pytest
 from engine.imagery import Pixels
 from engine.window import Window
 from tests.support.rasters import cut
-from tileserver.app import open_catalogue
+from tileserver.assembly import open_catalogue
 from tileserver.errors import SourceUnavailable
 from tileserver.imagery.bands import BLOCK_PX, Bands
 from tileserver.settings.server import Settings

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from morecantile import Tile
 
 from tests.support.earth import Place
-from tileserver.app import open_catalogue
+from tileserver.assembly import open_catalogue
+from tileserver.cli import options
 from tileserver.errors import CommandError
 from tileserver.grid import Grid
-from tileserver.offline import options
 from tileserver.offline.area import TileRange, downward, tiles_of_bbox, tiles_of_source
 from tileserver.settings.server import Settings, read_settings
 

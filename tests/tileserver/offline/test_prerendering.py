@@ -26,7 +26,8 @@ from tests.support.machine import needs_mount
 from tests.support.server import configured
 from tests.support.tiles import WEB_MERCATOR, block, mosaic, path_of
 from tests.support.waiting import wait_until
-from tileserver.app import make_app, open_catalogue
+from tileserver.app import make_app
+from tileserver.assembly import open_catalogue
 from tileserver.offline.prerendering import Area, fill
 from tileserver.settings.server import Settings, read_settings
 

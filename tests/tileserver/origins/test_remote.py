@@ -26,7 +26,7 @@ from tests.support.rasters import cut
 from tests.support.services import free_port
 from tests.support.stores import FileServer, file_server
 from tests.support.waiting import LIMIT_SECONDS, wait_until
-from tileserver.app import open_catalogue
+from tileserver.assembly import open_catalogue
 from tileserver.catalogue.catalogue import Catalogue
 from tileserver.errors import SourceUnavailable, StartupError
 from tileserver.origins import remote

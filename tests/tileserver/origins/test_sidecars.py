@@ -17,7 +17,7 @@ from tests.support.commands import call_overzoom
 from tests.support.members import bands_of, quarters, raster_of
 from tests.support.rasters import SCENE, cut
 from tests.support.stores import file_server
-from tileserver.app import open_catalogue
+from tileserver.assembly import open_catalogue
 from tileserver.errors import StartupError
 from tileserver.origins.members import LocalFile
 from tileserver.rasters.locating import locate

@@ -16,7 +16,7 @@ from engine.window import Window
 from tests.support.changing import wait_for_replacement
 from tests.support.members import GRID, bands_of, mosaic_json, quarters, raster_of
 from tests.support.rasters import SIDE, cut
-from tileserver.app import open_catalogue
+from tileserver.assembly import open_catalogue
 from tileserver.errors import SourceUnavailable, StartupError
 from tileserver.imagery.bands import GridSource
 from tileserver.imagery.handles import Handles

@@ -13,7 +13,7 @@ from engine.window import Window
 from tests.support.server import Service
 from tests.support.stores import FileServer, file_server
 from tests.support.tiles import block, decoded, path_of
-from tileserver.app import open_catalogue
+from tileserver.assembly import open_catalogue
 from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.layers import Layer
 from tileserver.errors import SourceUnavailable, StartupError

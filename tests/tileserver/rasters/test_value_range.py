@@ -16,7 +16,8 @@ from rasterio.transform import from_bounds, from_origin
 from starlette.testclient import TestClient
 
 from tests.support.tiles import WEB_MERCATOR, decoded, path_of
-from tileserver.app import make_app, open_catalogue
+from tileserver.app import make_app
+from tileserver.assembly import open_catalogue
 from tileserver.errors import StartupError
 from tileserver.imagery.bands import unscaled
 from tileserver.rasters import value_range

@@ -17,7 +17,8 @@ from starlette.testclient import TestClient
 from engine.window import Window
 from tests.support.server import running
 from tests.support.tiles import block, decoded, mosaic, path_of
-from tileserver.app import make_app, open_catalogue
+from tileserver.app import make_app
+from tileserver.assembly import open_catalogue
 from tileserver.catalogue.layers import Layer
 from tileserver.grid import TILE_PX
 from tileserver.settings.server import Settings

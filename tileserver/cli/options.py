@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from tileserver.errors import StartupError
+
 if TYPE_CHECKING:
+    from tileserver.offline.area import Bbox
     from tileserver.settings.server import Settings
 
 DEEPEST_ZOOM = 30
-
-Bbox = tuple[float, float, float, float]
-"""West, south, east, north, in degrees."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -82,3 +82,10 @@ def settings_of(config: Path | None, cache_dir: Path | None) -> Settings:
 
     overrides = {} if cache_dir is None else {"cache": {"folder": str(cache_dir)}}
     return read_settings(config, overrides)
+
+
+def check_there(paths: Iterable[Path]) -> None:
+    """Raises StartupError for a path that is missing, before seconds are spent on imports."""
+    for path in paths:
+        if not path.exists():
+            raise StartupError(f"{path}: no such file or folder")

@@ -1,4 +1,4 @@
-"""`python -m tileserver`, the same as the command `overzoom`."""
+"""`python -m tileserver.cli`, the same as the command `overzoom`."""
 
 from tileserver.cli.main import main
 

@@ -1,0 +1,37 @@
+"""From settings to what makes tiles: the catalogue, and the service on top of it."""
+
+from __future__ import annotations
+
+import morecantile
+
+from cache import Tiered
+from engine.errors import CheckpointError
+from tileserver.catalogue.catalogue import Catalogue
+from tileserver.checkpoints import local_checkpoint
+from tileserver.errors import StartupError
+from tileserver.metrics import Metrics
+from tileserver.settings.server import Settings
+from tileserver.stores import open_cluster
+from tileserver.tiles.scheduler import Scheduler
+from tileserver.tiles.service import Renderer
+
+
+def open_catalogue(settings: Settings, *, every: bool = True) -> Catalogue:
+    """Checkpoint and sources; raises StartupError in one line.
+
+    every: whether each source must open; else any does.
+    """
+    try:
+        checkpoint = local_checkpoint(settings.checkpoint, settings.device)
+    except CheckpointError as error:
+        raise StartupError(str(error)) from error
+    return Catalogue(settings, checkpoint, morecantile.tms, every=every)
+
+
+def open_renderer(catalogue: Catalogue, store: Tiered, metrics: Metrics | None = None) -> Renderer:
+    """The path of a tile, for a server and for commands that make tiles as it does."""
+    settings, metrics = catalogue.settings, metrics or Metrics()
+    limits = settings.queue_tiles, settings.merged_tiles, settings.deadline_seconds
+    batch = settings.batched_windows or (1 if settings.device == "cpu" else 16)
+    scheduler = Scheduler(*limits, batch, metrics.drawn)
+    return Renderer(catalogue, store, scheduler, open_cluster(settings.cache), metrics)

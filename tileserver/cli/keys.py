@@ -1,0 +1,15 @@
+"""`overzoom hash-key`: API keys."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+import click
+
+
+@click.command()
+def hash_key() -> None:
+    """Make an API key: for the client the key, for access.keys in the configuration its hash."""
+    key = secrets.token_urlsafe(32)  # as long as its hash: no dictionary finds it
+    click.echo(f"key:    {key}\nsha256: {hashlib.sha256(key.encode()).hexdigest()}")

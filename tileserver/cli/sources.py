@@ -1,0 +1,55 @@
+"""`overzoom info` and `overzoom check-config`: what would be served."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tileserver.cli.options import check_there
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="The denoiser to use.")
+def info(source: Path, checkpoint: Path | None) -> None:
+    """Print what would be served of a raster, as JSON."""
+    check_there([source])
+    from tileserver.assembly import open_catalogue
+    from tileserver.catalogue.description import describe
+    from tileserver.origins.naming import name_sources
+    from tileserver.settings.server import read_settings
+
+    overrides: dict[str, Any] = {"sources": name_sources([source])}
+    if checkpoint is not None:
+        overrides["checkpoint"] = str(checkpoint)
+    with closing(open_catalogue(read_settings(None, overrides))) as catalogue:
+        for opened in catalogue.sources():
+            click.echo(json.dumps(describe(catalogue, opened), indent=2))
+
+
+@click.command()
+@click.argument("config", required=False, type=click.Path(path_type=Path))
+@click.option("--schema", is_flag=True, help="Print the JSON schema of configurations instead.")
+@click.option("--annotated", is_flag=True, help="Print a configuration with every default instead.")
+@click.option("--settings-only", is_flag=True, help="Open no source: it may be away at present.")
+def check_config(config: Path | None, schema: bool, annotated: bool, settings_only: bool) -> None:
+    """Open everything that CONFIG names, and print what would be served, or a line a problem."""
+    from tileserver.settings.document import annotated as annotated_example
+    from tileserver.settings.document import schema as json_schema
+
+    if schema or annotated:
+        click.echo(json_schema() if schema else annotated_example(), nl=False)
+        return
+    if config is None:
+        raise click.UsageError("name a configuration, --schema or --annotated")
+    from tileserver.offline.check_config import check
+
+    found = list(check(config, sources=not settings_only))
+    for fine, line in found:
+        click.echo(line if fine else f"overzoom: {line}", err=not fine)
+    sys.exit(0 if all(fine for fine, _ in found) else 1)

@@ -1,0 +1,81 @@
+"""`overzoom train` and `overzoom calibrate`: checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.option(
+    "--data",
+    multiple=True,
+    required=True,
+    help="Folder or raster to train on; FOLDER=3 draws from it three times as often.",
+)
+@click.option("--run", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
+@click.option(
+    "--initial",
+    type=click.Path(path_type=Path),
+    help="Checkpoint to start from; a smaller network grows into this one.",
+)
+@click.option(
+    "--stage",
+    type=click.Choice(["mean", "texture", "deviation"]),
+    help="The encoder, the denoiser on top of it, or its uncertainty alone.  [mean]",
+)
+@click.option(
+    "--teacher",
+    type=click.Path(path_type=Path),
+    help="Parameters of SPAN x4, whose pictures of native imagery are learned from.",
+)
+@click.option("--iterations", type=int, help="Batches to train for.")
+@click.option("--minutes", type=float, help="Train for this long instead.")
+@click.option("--batch-size", type=int)
+@click.option("--crop-px", type=int)
+@click.option("--width", type=int, help="Channels of the network.")
+@click.option("--encoder-blocks", type=int)
+@click.option("--denoiser-blocks", type=int)
+@click.option(
+    "--context",
+    type=click.Choice(["local", "global"]),
+    help="global: a U-Net with attention, which only comparisons can use.  [local]",
+)
+@click.option("--learning-rate", type=float)
+@click.option("--encoder-rate", type=float, help="The encoder's share of it in stage texture.")
+@click.option("--picture-weight", type=float, help="Of drawn pictures' squared error.")
+@click.option("--perceptual-weight", type=float, help="0 draws no pictures.")
+@click.option("--own-output-share", type=float, help="Of batches that start from own output.")
+@click.option("--noise-seed", type=click.IntRange(0, 2**31 - 1))
+@click.option("--save-every-seconds", type=float, help="How often to save.  [120]")
+@click.option("--device", help="cpu, cuda, ...")
+@click.option(
+    "--bfloat16/--float32",
+    default=None,
+    help="Mixed precision; pays on a GPU and on processors with AVX-512 BF16.",
+)
+def train(data: tuple[str, ...], run: Path, **options: Any) -> None:
+    """Train a network for two zooms; the same command resumes where it was stopped."""
+    from tileserver.lab.training import train_with_progress
+
+    train_with_progress(data, run, {k: v for k, v in options.items() if v is not None})
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--limit", type=click.IntRange(1), help="Use so many pictures a place.")
+@click.option("--threads", type=click.IntRange(1), help="[one a core]")
+def calibrate(
+    checkpoint: Path, pictures: tuple[Path, ...], limit: int | None, threads: int | None
+) -> None:
+    """Fit the uncertainty of CHECKPOINT to its errors on PICTURES, and write it back."""
+    import torch
+
+    from tileserver.lab.calibrating import calibrate
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    calibrate(checkpoint, pictures, limit)
