@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 
 Array = NDArray[np.floating]
 
@@ -28,17 +29,11 @@ def reliability(deviation: Array, error: Array, parts: int = 8, block_px: int = 
     wrong = np.sqrt(_blocks(error**2, block_px)) * 255
     order = np.argsort(sure, kind="stable")
     groups = np.array_split(order, parts)
-    ranks = [np.argsort(np.argsort(v, kind="stable")).astype(float) for v in (sure, wrong)]
     return Reliability(
         tuple(float(np.sqrt((sure[group] ** 2).mean())) for group in groups),
         tuple(float(np.sqrt((wrong[group] ** 2).mean())) for group in groups),
-        _correlation(*ranks),
+        float(spearmanr(sure, wrong).statistic),
     )
-
-
-def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    one, other = one - one.mean(), other - other.mean()
-    return float((one * other).sum() / np.sqrt((one**2).sum() * (other**2).sum() + 1e-12))
 
 
 def _blocks(values: Array, block_px: int) -> np.ndarray:

@@ -12,6 +12,7 @@ from cache import TileKey
 from tileserver.errors import Overloaded, SourceChanged, SourceUnavailable
 from tileserver.middleware.client_limits import turn_of
 from tileserver.middleware.disconnect import while_there
+from tileserver.middleware.request_log import note_pixels
 from tileserver.tiles.request import Mode, TileRequest
 from tileserver.tiles.service import Rendered, Renderer
 from tileserver.tiles.versions import version
@@ -49,6 +50,7 @@ class Answers:
         key = self.renderer.key(wanted)
         headers = self._headers(request, wanted, key.etag)
         if _matches(request.headers.get("if-none-match"), key.etag):
+            note_pixels(request, wanted.origin)
             return Response(status_code=304, headers=headers)
         rendered = self.renderer.fast(key.path)
         if rendered is None:
@@ -62,6 +64,7 @@ class Answers:
                     raise
                 return await self._fallback(request, wanted)
         self.renderer.metrics.found(rendered.tier)
+        note_pixels(request, wanted.origin, rendered.tier)
         return _image(wanted, rendered, headers)
 
     async def _render(
@@ -83,6 +86,7 @@ class Answers:
         """The interpolated tile in place of one that could not be drawn in time; not to be kept."""
         plain = wanted.interpolated()
         rendered = await self._render(request, plain, self.renderer.key(plain))
+        note_pixels(request, "fallback", rendered.tier)
         headers = {
             "Cache-Control": "no-store",
             "X-Overzoom": plain.origin,

@@ -13,6 +13,7 @@ import time
 from typing import Any
 from urllib.parse import quote
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tileserver.metrics import Metrics
@@ -26,7 +27,18 @@ logger = logging.getLogger("overzoom.access")
 SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 LINE = "%(method)s %(path)s %(status)d %(milliseconds).1f ms %(kind)s %(tier)s %(client)s %(key)s"
 LONGEST_PATH = 256
-TIER = b'cache;desc="'
+ANSWER = "overzoom.answer"
+"""Where a request's scope holds what is seen of its answer."""
+
+
+def note_pixels(request: Request, kind: str, tier: str | None = None) -> None:
+    """Say of a request's answer what its pixels are, one of metrics.KINDS.
+
+    tier: the tier of the cache that had them; None where they were made, or not sent.
+    """
+    answer: _Answer | None = request.scope.get(ANSWER)
+    if answer is not None:
+        answer.kind, answer.tier = kind, tier
 
 
 class Observation:
@@ -44,30 +56,30 @@ class Observation:
         note_arrival(scope)
         request_id = _request_id(scope)
         token = REQUEST_ID.set(request_id.decode())
-        seen = _Seen(send, request_id)
+        answer = scope[ANSWER] = _Answer(send, request_id)
         try:
-            await self.app(scope, receive, seen.send)
+            await self.app(scope, receive, answer.send)
         finally:
             seconds = time.perf_counter() - started
-            self.metrics.answered(seen.status, seen.kind, seconds)
-            if self._told(seen):
-                fields = self._fields(scope, seen, seconds)
+            self.metrics.answered(answer.status, answer.kind, seconds)
+            if self._is_logged(answer):
+                fields = self._fields(scope, answer, seconds)
                 logger.info(LINE, fields, extra=fields)
             REQUEST_ID.reset(token)
 
-    def _told(self, seen: _Seen) -> bool:
+    def _is_logged(self, answer: _Answer) -> bool:
         if self.settings.requests == "made":
-            return seen.status != 304 and not seen.tier
+            return answer.status != 304 and answer.tier is None
         return self.settings.requests == "all"
 
-    def _fields(self, scope: Scope, seen: _Seen, seconds: float) -> dict[str, Any]:
+    def _fields(self, scope: Scope, answer: _Answer, seconds: float) -> dict[str, Any]:
         return {
             "method": scope["method"],
             "path": quote(scope["path"][:LONGEST_PATH], safe="/:,@ "),  # no line breaks in a log
-            "status": seen.status,
+            "status": answer.status,
             "milliseconds": round(seconds * 1000, 1),
-            "kind": seen.kind,
-            "tier": seen.tier or "-",
+            "kind": answer.kind,
+            "tier": answer.tier or "-",
             "client": self._client(scope),
             "key": grant_of(scope).name or "-",
         }
@@ -79,26 +91,20 @@ class Observation:
         return hashlib.blake2b(address.encode(), key=self._salt, digest_size=6).hexdigest()
 
 
-class _Seen:
-    """An answer on its way out; tier is where it was found, empty where it was made."""
+class _Answer:
+    """An answer on its way out: its status, what its pixels are, the request's id in a header."""
 
     __slots__ = ("_request_id", "_send", "kind", "status", "tier")
 
     def __init__(self, send: Send, request_id: bytes) -> None:
         self._send, self._request_id = send, request_id
-        self.status, self.kind, self.tier = 499, "other", ""  # 499: gone before an answer
+        self.status = 499  # the client left before an answer
+        self.kind = "other"
+        self.tier: str | None = None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            for name, value in message["headers"]:
-                if name == b"x-overzoom" and self.kind != "fallback":
-                    self.kind = value.decode("latin-1")
-                elif name == b"x-overzoom-fallback":
-                    self.kind = "fallback"
-                elif name == b"server-timing" and value.startswith(TIER):
-                    tier = value[len(TIER) :].partition(b'"')[0].decode("latin-1")
-                    self.tier = "" if tier == "miss" else tier
             message["headers"] = [*message["headers"], (b"x-request-id", self._request_id)]
         await self._send(message)
 

@@ -20,6 +20,7 @@ from tileserver.metrics import Metrics, add_figures
 from tileserver.middleware.error_handlers import add_error_handlers
 from tileserver.middleware.guard import BODY_BYTES, URL_BYTES
 from tileserver.middleware.logs import REQUEST_ID, formatter, with_request_id
+from tileserver.middleware.request_log import note_pixels
 from tileserver.middleware.stack import add_middleware
 from tileserver.settings.operation import LogSettings
 from tileserver.settings.server import Settings
@@ -39,9 +40,9 @@ def small_app(**settings: object) -> FastAPI:
         return HTMLResponse("<p>a page</p>")
 
     @app.get("/{source}/tile.png")
-    async def tile(source: str) -> Response:
-        headers = {"X-Overzoom": "native", "Server-Timing": 'cache;desc="disk", read;dur=1'}
-        return Response(REQUEST_ID.get(), headers=headers, media_type="image/png")
+    async def tile(source: str, request: Request) -> Response:
+        note_pixels(request, "native", "disk")
+        return Response(REQUEST_ID.get(), media_type="image/png")
 
     @app.get("/{source}/fault")
     async def fault(source: str) -> Response:
