@@ -13,8 +13,6 @@ from math import isfinite
 from traceback import walk_tb
 from typing import Any
 
-from fastapi.dependencies.utils import get_flat_params
-from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError, RasterioIOError
 from rio_tiler.errors import PointOutsideBounds, RioTilerError
 from starlette.requests import ClientDisconnect, Request
@@ -24,6 +22,7 @@ from titiler.core.errors import DEFAULT_STATUS_CODES
 from tileserver.api.parameters import check_known, check_parameters
 from tileserver.api.source_route import SourceRoute
 from tileserver.errors import BodyTooLarge, BodyTooSlow, Departed, OutOfRange
+from tileserver.library_internals import CPLE_BaseError, parameter_names
 from tileserver.middleware.disconnect import note_arrival
 
 logger = logging.getLogger(__name__)
@@ -132,7 +131,7 @@ class LimitedRoute(SourceRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
 
-        known = {parameter.alias for parameter in get_flat_params(self.dependant)}
+        known = parameter_names(self)
 
         async def checked(request: Request) -> Response:
             check_parameters(request)

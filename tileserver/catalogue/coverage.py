@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
 from tileserver.catalogue.layers import Layer, Source
 from tileserver.errors import OutsideGrid
 from tileserver.grid import TILE_PX, WEB_MERCATOR
+from tileserver.library_internals import CPLE_BaseError
 from tileserver.rasters.footprint import geographic_extent
 
 UNREACHED = (OutsideGrid, RasterioError, CPLE_BaseError, ArithmeticError, ValueError)

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol, TypeVar
 
-from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
 from tileserver.errors import SourceChanged, SourceUnavailable
+from tileserver.library_internals import CPLE_BaseError
 from tileserver.rasters.raster import Raster
 
 

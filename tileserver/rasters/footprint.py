@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.warp import transform
@@ -19,6 +18,7 @@ from rasterio.warp import transform
 from engine.window import Window
 from tileserver.errors import OutsideGrid
 from tileserver.grid import Grid
+from tileserver.library_internals import CPLE_BaseError
 from tileserver.rasters.raster import Raster
 
 WGS84 = CRS.from_epsg(4326)

@@ -11,8 +11,9 @@ from tileserver.origins.listings import listed
 from tileserver.origins.members import LocalFile, LocalFolder, Member
 from tileserver.origins.origin import Address, Origin, file_origin, in_threads, joined
 from tileserver.origins.remote import remote_origin
+from tileserver.rasters.parts import Part, described
 from tileserver.rasters.upstream import upstream_origin
-from tileserver.rasters.virtual import Part, band_on_band, described, side_by_side
+from tileserver.rasters.virtual import band_on_band, side_by_side
 from tileserver.rasters.virtual_file import virtual_origin
 from tileserver.settings.server import SourceSettings, is_remote_address
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from affine import Affine
-from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError, RasterioIOError
@@ -20,6 +19,7 @@ from rasterio.windows import Window
 
 from cache.key import fingerprint
 from tileserver.errors import StartupError
+from tileserver.library_internals import CPLE_BaseError
 from tileserver.origins.members import Look
 from tileserver.origins.origin import Address, Origin, file_origin
 from tileserver.origins.sidecars import names_overviews

@@ -25,7 +25,8 @@ from tileserver.grid import TILE_PX, Grid, doubles
 from tileserver.origins.members import Look
 from tileserver.origins.origin import Address, Origin
 from tileserver.origins.remote import CONNECT_SECONDS, TIMEOUT_SECONDS, check_host, gdal_options
-from tileserver.rasters.virtual import Part, cropped
+from tileserver.rasters.parts import Part
+from tileserver.rasters.virtual import cropped
 from tileserver.settings.server import UpstreamSettings
 
 MAX_SIDE_PX = 2**31 - 1

@@ -7,133 +7,28 @@ the members of its own (shared="0"): a handle may then change threads.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from threading import Lock
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, tostring
 
 from affine import Affine
-from cachetools import LRUCache
-from rasterio import DatasetReader
-from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp
-from rasterio.errors import RasterioError
-from rasterio.windows import Window as RasterWindow
 
-from cache.breaker import brief
 from engine.window import Window
 from tileserver.errors import StartupError
-from tileserver.origins.origin import VIRTUAL_OPTIONS, Address, Bounds, Origin
-from tileserver.rasters.raster import REFERRING_DRIVERS, opened_anew
+from tileserver.origins.origin import VIRTUAL_OPTIONS, Address
+from tileserver.origins.vrt import (
+    add_band,
+    add_colour,
+    add_file,
+    add_mask,
+    add_overviews,
+    new_vrt,
+    place_vrt,
+)
+from tileserver.rasters.parts import Part
 
-MOST_DESCRIPTIONS = 65536
-"""Members that are remembered, a kilobyte each at most."""
 SMALLEST_OVERVIEW_PX = 256
 SAME_PIXEL = 1e-4
 """Pixel sizes that differ by less, relatively, are one: over 10,000 pixels it is one pixel."""
-_TYPES = {
-    "uint8": "Byte",
-    "int8": "Int8",
-    "uint16": "UInt16",
-    "int16": "Int16",
-    "uint32": "UInt32",
-    "int32": "Int32",
-    "float32": "Float32",
-    "float64": "Float64",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A member as it describes itself."""
-
-    origin: Origin
-    crs_wkt: str
-    transform: Affine
-    height: int
-    width: int
-    dtype: str
-    colours: tuple[ColorInterp, ...]
-    """Of its picture bands: alpha is not one."""
-    indexes: tuple[int, ...]
-    block: tuple[int, int]
-
-    @property
-    def bounds(self) -> Bounds:
-        """Left, bottom, right and top, a pixel wider: it may be moved by half of one."""
-        x, y = self.transform.a, self.transform.e
-        left, top = self.transform.c - x, self.transform.f - y
-        return left, top + (self.height + 2) * y, left + (self.width + 2) * x, top
-
-
-_known: LRUCache[object, Part] = LRUCache(MOST_DESCRIPTIONS)
-_lock = Lock()
-
-
-def described(origin: Origin) -> Part:
-    """A member's description; raises StartupError in one line where it cannot be one.
-
-    Remembered as long as its files look the same: of a large mosaic one changes at a time.
-    """
-    if origin.remote:
-        return _described(origin)
-    try:
-        key = (origin.address, origin.signature()) if origin.settled() else None
-    except OSError as error:
-        raise StartupError(f"{origin.address.name}: {error.strerror or error}") from error
-    with _lock:
-        part = _known.get(key)
-    if part is None:
-        part = _described(origin)
-        if key is not None:
-            with _lock:
-                _known[key] = part
-    return replace(part, origin=origin)
-
-
-def _described(origin: Origin) -> Part:
-    name = origin.address.name
-    try:
-        with origin.address.environment(), opened_anew(origin.address) as dataset:
-            if dataset.driver in REFERRING_DRIVERS:
-                raise StartupError(f"{name}: refers to other files, and so cannot be a member")
-            if dataset.crs is None:
-                raise StartupError(f"{name}: has no coordinate reference system")
-            if dataset.dtypes[0] not in _TYPES or len(set(dataset.dtypes)) > 1:
-                raise StartupError(f"{name}: has {', '.join(sorted(set(dataset.dtypes)))} values")
-            transform = dataset.transform
-            if transform.b or transform.d or transform.e >= 0 or transform.a <= 0:
-                raise StartupError(f"{name}: is not north-up, and so cannot be a member")
-            pairs = zip(dataset.indexes, dataset.colorinterp, strict=True)
-            bands = [(i, colour) for i, colour in pairs if colour is not ColorInterp.alpha]
-            if any(colour is ColorInterp.palette for _, colour in bands):
-                raise StartupError(f"{name}: has a colour table, and so cannot be a member")
-            if dataset.driver == "GTiff" and not origin.remote:
-                _check_whole(name, dataset)
-            return Part(
-                origin,
-                dataset.crs.to_wkt(),
-                transform,
-                dataset.height,
-                dataset.width,
-                dataset.dtypes[0],
-                tuple(colour for _, colour in bands),
-                tuple(index for index, _ in bands),
-                dataset.block_shapes[0],
-            )
-    except (RasterioError, CPLE_BaseError) as error:
-        reason = brief(error).partition(": ")[2] or "cannot be opened"
-        raise StartupError(f"{name}: not a raster that GDAL reads ({reason})") from error
-
-
-def _check_whole(name: str, dataset: DatasetReader) -> None:
-    """Raises StartupError for a TIFF that ends too early, as one that is being copied does."""
-    height, width = dataset.block_shapes[-1]
-    row, col = (dataset.height - 1) // height * height, (dataset.width - 1) // width * width
-    last = RasterWindow(col, row, dataset.width - col, dataset.height - row)
-    try:
-        dataset.read(dataset.count, window=last)
-    except (RasterioError, CPLE_BaseError) as error:
-        raise StartupError(f"{name}: not complete, its last pixels cannot be read") from error
 
 
 def side_by_side(name: str, parts: Sequence[Part]) -> Address:
@@ -161,13 +56,13 @@ def side_by_side(name: str, parts: Sequence[Part]) -> Address:
     for place in places[1:]:
         whole = whole.union(place)
     transform = Affine(step_x, 0, left, 0, step_y, top)
-    root = _root(first.crs_wkt, transform, whole)
+    root = _root(first, transform, whole)
     # Later sources are painted over earlier ones.
     painted = list(zip(parts, places, strict=True))[::-1]
     for number, colour in enumerate(first.colours, start=1):
         band = _band(root, number, first.dtype, colour)
         for part, place in painted:
-            _add_source(band, part, str(part.indexes[number - 1]), place)
+            add_file(band, part.file, str(part.indexes[number - 1]), place, masked=True)
     _add_mask(root, painted)
     return _address(name, root, parts)
 
@@ -182,13 +77,13 @@ def band_on_band(name: str, parts: Sequence[Part]) -> Address:
         if (part.height, part.width) != (first.height, first.width):
             raise StartupError(f"{name}: {part.origin.address.name} has another size")
     whole = Window(0, 0, first.height, first.width)
-    root = _root(first.crs_wkt, first.transform, whole)
+    root = _root(first, first.transform, whole)
     bands = [(part, index) for part in parts for index in part.indexes]
     shown = [ColorInterp.red, ColorInterp.green, ColorInterp.blue] if len(bands) >= 3 else []
     for number, (part, index) in enumerate(bands, start=1):
         colour = shown[number - 1] if number <= len(shown) else ColorInterp.undefined
         band = _band(root, number, first.dtype, colour)
-        _add_source(band, part, str(index), whole)
+        add_file(band, part.file, str(index), whole, masked=True)
     _add_mask(root, [(part, whole) for part in parts])
     return _address(name, root, parts)
 
@@ -196,10 +91,11 @@ def band_on_band(name: str, parts: Sequence[Part]) -> Address:
 def cropped(name: str, part: Part, window: Window) -> Address:
     """A part of one raster: a window of its pixels."""
     transform = part.transform * Affine.translation(window.col, window.row)
-    root = _root(part.crs_wkt, transform, window)
+    root = _root(part, transform, window)
     place = Window(-window.row, -window.col, part.height, part.width)
     for number, (index, colour) in enumerate(zip(part.indexes, part.colours, strict=True), start=1):
-        _add_source(_band(root, number, part.dtype, colour), part, str(index), place)
+        band = _band(root, number, part.dtype, colour)
+        add_file(band, part.file, str(index), place, masked=True)
     _add_mask(root, [(part, place)])
     return _address(name, root, [part])
 
@@ -217,50 +113,27 @@ def _check_alike(name: str, first: Part, part: Part) -> None:
             raise StartupError(f"{name}: {one} and {other} differ in their {what}")
 
 
-def _root(crs_wkt: str, transform: Affine, whole: Window) -> Element:
-    root = Element("VRTDataset", rasterXSize=str(whole.width), rasterYSize=str(whole.height))
-    SubElement(root, "SRS").text = crs_wkt
-    numbers = (repr(float(number)) for number in transform.to_gdal())
-    SubElement(root, "GeoTransform").text = ", ".join(numbers)
+def _root(part: Part, transform: Affine, whole: Window) -> Element:
+    root = new_vrt(whole.height, whole.width)
+    place_vrt(root, transform, part.crs_wkt)
     factors, factor = [], 2
     while max(whole.height, whole.width) / factor >= SMALLEST_OVERVIEW_PX:
-        factors.append(str(factor))
+        factors.append(factor)
         factor *= 2
-    if factors:  # made of the members' own, when they are asked for
-        SubElement(root, "OverviewList", resampling="average").text = " ".join(factors)
+    add_overviews(root, factors)
     return root
 
 
 def _band(root: Element, number: int, dtype: str, colour: ColorInterp) -> Element:
-    band = SubElement(root, "VRTRasterBand", dataType=_TYPES[dtype], band=str(number))
-    SubElement(band, "ColorInterp").text = colour.name.capitalize()
+    band = add_band(root, number, dtype)
+    add_colour(band, colour)
     return band
 
 
 def _add_mask(root: Element, painted: Sequence[tuple[Part, Window]]) -> None:
-    band = SubElement(SubElement(root, "MaskBand"), "VRTRasterBand", dataType="Byte")
+    band = add_mask(root)
     for part, place in painted:
-        _add_source(band, part, f"mask,{part.indexes[0]}", place)
-
-
-def _add_source(band: Element, part: Part, source_band: str, place: Window) -> None:
-    source = SubElement(band, "ComplexSource")
-    file = SubElement(source, "SourceFilename", relativeToVRT="0", shared="0")
-    file.text = part.origin.address.text
-    SubElement(source, "SourceBand").text = source_band
-    SubElement(
-        source,
-        "SourceProperties",
-        RasterXSize=str(part.width),
-        RasterYSize=str(part.height),
-        DataType=_TYPES[part.dtype],
-        BlockXSize=str(part.block[1]),
-        BlockYSize=str(part.block[0]),
-    )
-    size = {"xSize": str(part.width), "ySize": str(part.height)}
-    SubElement(source, "SrcRect", {"xOff": "0", "yOff": "0", **size})
-    SubElement(source, "DstRect", {"xOff": str(place.col), "yOff": str(place.row), **size})
-    SubElement(source, "UseMaskBand").text = "true"
+        add_file(band, part.file, f"mask,{part.indexes[0]}", place, masked=True)
 
 
 def _address(name: str, root: Element, parts: Sequence[Part]) -> Address:

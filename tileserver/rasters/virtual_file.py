@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, ParseError, fromstring, tostring
 from tileserver.errors import StartupError
 from tileserver.origins.members import LocalFile, Member
 from tileserver.origins.origin import VIRTUAL_OPTIONS, Address, Bounds, Origin, in_threads, joined
-from tileserver.rasters.virtual import described
+from tileserver.rasters.parts import described
 
 _ROOT = {"SRS", "GeoTransform", "Metadata", "OverviewList", "VRTRasterBand", "MaskBand"}
 _SOURCES = {"SimpleSource", "ComplexSource", "AveragedSource", "NoDataFromMaskSource"}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from engine.window import Window
 from tileserver.checkpoints import local_checkpoint
 from tileserver.errors import StartupError
+from tileserver.library_internals import CPLE_BaseError
 from tileserver.offline.upscaling.drawing import Drawing
 from tileserver.offline.upscaling.mosaic import write_mosaic
 from tileserver.offline.upscaling.options import Upscaling

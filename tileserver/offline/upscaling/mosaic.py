@@ -18,21 +18,19 @@ from tileserver.offline.upscaling.description import BandDescription, Descriptio
 from tileserver.offline.upscaling.placement import Placement
 from tileserver.offline.upscaling.strips import Strips
 from tileserver.offline.upscaling.target import Target, remove_sidecars
+from tileserver.origins.vrt import (
+    VrtFile,
+    add_band,
+    add_colour,
+    add_file,
+    add_mask,
+    add_tags,
+    new_vrt,
+    place_vrt,
+)
 
-_TYPES = {
-    "uint8": "Byte",
-    "uint16": "UInt16",
-    "int16": "Int16",
-    "float32": "Float32",
-    "float64": "Float64",
-}
-_COLOURS = {
-    ColorInterp.Y: "YCbCr_Y",
-    ColorInterp.Cb: "YCbCr_Cb",
-    ColorInterp.Cr: "YCbCr_Cr",
-    ColorInterp.other_ir: "OtherIR",
-}
-"""GDAL's names where they are not, but for their case, rasterio's."""
+MASK_VALUES = {0: 0, 1: 255}
+"""Any value that is not zero means data; the mask's own type is 8 bits."""
 
 
 def write_mosaic(target: Target, strips: Strips, extent: Window, run: Mapping[str, str]) -> None:
@@ -78,33 +76,27 @@ def _virtual(
     alpha: bool,
 ) -> Element:
     """The virtual raster; alpha: whether the mask is a band of it."""
-    root = Element("VRTDataset", rasterXSize=str(extent.width), rasterYSize=str(extent.height))
+    root = new_vrt(extent.height, extent.width)
     _place(root, described.placement)
     for domain, tags in {"": {}, **described.tags}.items():
-        _add_tags(root, tags if domain else {**tags, **run}, domain)
+        add_tags(root, tags if domain else {**tags, **run}, domain)
     count = len(described.bands)
     for number, band in enumerate(described.bands, start=1):
-        element = SubElement(
-            root, "VRTRasterBand", dataType=_TYPES[described.dtype], band=str(number)
-        )
+        element = add_band(root, number, described.dtype)
         _describe(element, band, described.nodata)
         _add_strips(element, strips, number)
     if alpha:
-        element = SubElement(
-            root, "VRTRasterBand", dataType=_TYPES[described.dtype], band=str(count + 1)
-        )
-        SubElement(element, "ColorInterp").text = "alpha"
+        element = add_band(root, count + 1, described.dtype)
+        add_colour(element, ColorInterp.alpha)
         _add_strips(element, strips, count + 1)
     elif described.masked:
-        element = SubElement(SubElement(root, "MaskBand"), "VRTRasterBand", dataType="Byte")
-        _add_strips(element, strips, count + 1, mask=True)
+        _add_strips(add_mask(root), strips, count + 1, mask=True)
     return root
 
 
 def _place(root: Element, placement: Placement) -> None:
-    if placement.transform is not None:
-        numbers = (repr(float(number)) for number in placement.transform.to_gdal())
-        SubElement(root, "GeoTransform").text = ", ".join(numbers)
+    wkt = placement.crs.to_wkt() if placement.crs else None
+    place_vrt(root, placement.transform, None if placement.points else wkt)
     if placement.points:
         points = SubElement(root, "GCPList", Projection=placement.crs.to_wkt())
         for point in placement.points:
@@ -112,43 +104,26 @@ def _place(root: Element, placement: Placement) -> None:
             place["Z"] = point.z or 0.0
             attributes = {key: repr(float(value)) for key, value in place.items()}
             SubElement(points, "GCP", {"Id": point.id, "Info": point.info or "", **attributes})
-    elif placement.crs:
-        SubElement(root, "SRS").text = placement.crs.to_wkt()
     if placement.rpcs:
-        _add_tags(root, placement.rpcs, "RPC")
-
-
-def _add_tags(parent: Element, tags: Mapping[str, str], domain: str = "") -> None:
-    if tags:
-        element = SubElement(parent, "Metadata", {"domain": domain} if domain else {})
-        for key, value in tags.items():
-            SubElement(element, "MDI", key=key).text = value
+        add_tags(root, placement.rpcs, "RPC")
 
 
 def _describe(element: Element, band: BandDescription, nodata: float | None) -> None:
-    colour = _COLOURS.get(band.colour, band.colour.name)
     if band.name:
         SubElement(element, "Description").text = band.name
     if nodata is not None and band.colour is not ColorInterp.alpha:
         SubElement(element, "NoDataValue").text = repr(float(nodata))
-    SubElement(element, "ColorInterp").text = colour
+    add_colour(element, band.colour)
     if band.unit:
         SubElement(element, "UnitType").text = band.unit
     if (band.scale, band.offset) != (1.0, 0.0):
         SubElement(element, "Offset").text = repr(float(band.offset))
         SubElement(element, "Scale").text = repr(float(band.scale))
-    _add_tags(element, band.tags)
+    add_tags(element, band.tags)
 
 
 def _add_strips(band: Element, strips: Strips, source_band: int, mask: bool = False) -> None:
     for strip, path in strips:
-        size = {"xSize": str(strip.width), "ySize": str(strip.height)}
-        source = SubElement(band, "ComplexSource" if mask else "SimpleSource")
-        SubElement(source, "SourceFilename", relativeToVRT="1").text = path.name
-        SubElement(source, "SourceBand").text = str(source_band)
-        SubElement(source, "SrcRect", {"xOff": "0", "yOff": "0", **size})
-        place = {"xOff": str(strip.col), "yOff": str(strip.row)}
-        SubElement(source, "DstRect", {**place, **size})
-        if mask:
-            # Any value that is not zero means data; the mask's own type is 8 bits.
-            SubElement(source, "LUT").text = "0:0,1:255"
+        file = VrtFile(path.name, strip.height, strip.width, relative=True)
+        values = MASK_VALUES if mask else None
+        add_file(band, file, str(source_band), strip, values=values)

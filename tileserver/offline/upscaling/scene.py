@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterWindow
 
 from engine.window import Window
 from tileserver.errors import StartupError
+from tileserver.library_internals import CPLE_BaseError
 from tileserver.offline.upscaling.description import Description, read_description
 from tileserver.offline.upscaling.orientation import read_orientation
 from tileserver.offline.upscaling.placement import read_placement
