@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cache.envelope import HEADER_BYTES, opened, sealed, written
+from cache.files import PARTIAL, write_whole
 from cache.key import checked, is_key
 from cache.stock import BLOCK_BYTES, Stock
 from cache.store import Entry, Kept, Store
@@ -26,8 +26,6 @@ from cache.tally import Tally
 
 logger = logging.getLogger(__name__)
 
-PARTIAL = ".partial"
-"""Suffix of files being written; they also start with a dot, which no key's element does."""
 ABANDONED_SECONDS = 600
 """A partial file of this age belongs to no living writer: a write takes milliseconds."""
 EVICT_TO = 0.9
@@ -48,8 +46,6 @@ NEW_VOLUME = {"lost+found"}
 EVICTED_A_PUT = 256
 """Files that one put removes at most: a tenth of the quota at once would take seconds."""
 CLOSE_SECONDS = 5.0
-WRITE_TRIES = 3
-"""Another process may remove the empty folder that a file was to be written to."""
 
 
 class DiskStore(Store):
@@ -118,7 +114,7 @@ class DiskStore(Store):
         try:
             if not (self.folder / TAG).exists():  # nothing is ever written before the tag
                 self._claim()
-            _write(path, content)
+            write_whole(path, content)
         except OSError as error:
             logger.warning("cache file cannot be written: %s", error)
             self._dropped.add()
@@ -233,21 +229,3 @@ class DiskStore(Store):
 
 def _abandoned(status: os.stat_result) -> bool:
     return time.time() - status.st_mtime > ABANDONED_SECONDS
-
-
-def _write(path: Path, content: bytes) -> None:
-    for tries_left in reversed(range(WRITE_TRIES)):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=".", suffix=PARTIAL, dir=path.parent)
-            break
-        except FileNotFoundError:
-            if not tries_left:
-                raise
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -10,18 +10,18 @@ from __future__ import annotations
 import time
 from collections import Counter as Counted
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from statistics import median
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from cache import ClusterFlight, Store, TimeLimit
+from tileserver.gauges import Gauges, Queue
 
 KINDS = ("native", "super-resolved", "interpolated", "uncertainty", "fallback", "other")
 """What an answer's pixels are (X-Overzoom); other: anything but a tile."""
@@ -30,35 +30,6 @@ RECENT = 1024
 # From a memory hit (under 1 ms) to the longest wait that a browser sits through.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 WINDOWS = (1, 2, 4, 6, 9, 12, 16, 25, 36, 64)
-
-
-@runtime_checkable
-class Bounded(Protocol):
-    """A store that knows what it holds, and how much it gave up for want of room."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def used_bytes(self) -> int: ...
-    @property
-    def evicted(self) -> int: ...
-
-
-class Queue(Protocol):
-    """What the scheduler knows of itself, in windows."""
-
-    @property
-    def waiting(self) -> int: ...
-    @property
-    def shed(self) -> int: ...
-    @property
-    def departed(self) -> int: ...
-
-
-class Empty:
-    """The queue of a server that has none."""
-
-    waiting = shed = departed = 0
 
 
 class Metrics:
@@ -73,8 +44,8 @@ class Metrics:
             "fingerprint": fingerprint,
         }
         self._started = time.time()
-        self._watched = _Watched(self.build)
-        self.registry.register(self._watched)
+        self._gauges = Gauges(self.build)
+        self.registry.register(self._gauges)
         self._requests = self._counter("requests", "Answers.", "status", "kind")
         self._seconds = self._histogram("request_seconds", "Time to answer.", SECONDS, "kind")
         self._hits = self._counter("cache_hits", "Tiles that a tier had.", "tier")
@@ -133,9 +104,9 @@ class Metrics:
         slow_reads: Callable[[], int] = lambda: 0,
     ) -> None:
         """Read what all these know of themselves whenever metrics are asked for."""
-        watched = self._watched
-        watched.queue, watched.stores, watched.cluster = queue, tuple(stores), cluster
-        watched.limits, watched.slow_reads = tuple(limits), slow_reads
+        gauges = self._gauges
+        gauges.queue, gauges.stores, gauges.cluster = queue, tuple(stores), cluster
+        gauges.limits, gauges.slow_reads = tuple(limits), slow_reads
 
     def text(self) -> bytes:
         """Everything, in Prometheus' text format."""
@@ -149,7 +120,7 @@ class Metrics:
         return {
             **self.build,
             "uptime_seconds": round(time.time() - self._started),
-            "waiting_tiles": self._watched.queue.waiting,
+            "waiting_tiles": self._gauges.queue.waiting,
             "hit_ratio": round(tiers.total() / asked, 3) if asked else None,
             "hits": {tier: round(hits / asked, 3) for tier, hits in tiers.items()},
             "tile_milliseconds": round(median(spent), 1) if spent else None,
@@ -185,71 +156,3 @@ def add_figures(app: FastAPI, metrics: Metrics) -> None:
     async def status() -> dict[str, Any]:
         """How busy the server is, and how quick."""
         return metrics.status()
-
-
-class _Watched:
-    """Figures that others hold, read when Prometheus comes by."""
-
-    def __init__(self, build: Mapping[str, str]) -> None:
-        self.build = build
-        self.queue: Queue = Empty()
-        self.stores: tuple[Store, ...] = ()
-        self.cluster: ClusterFlight | None = None
-        self.limits: tuple[TimeLimit, ...] = ()
-        self.slow_reads: Callable[[], int] = lambda: 0
-
-    def collect(self) -> Iterator[Metric]:
-        build = GaugeMetricFamily("overzoom_build_info", "What runs.", labels=list(self.build))
-        build.add_metric(list(self.build.values()), 1)
-        yield build
-        queue = self.queue
-        yield GaugeMetricFamily("overzoom_queue_windows", "Before the denoiser.", queue.waiting)
-        yield CounterMetricFamily("overzoom_departed_windows", "Nobody stayed.", queue.departed)
-        yield CounterMetricFamily("overzoom_shed_windows", "Would have been late.", queue.shed)
-        yield GaugeMetricFamily(
-            "overzoom_slow_reads",
-            "Reads of sources and polls for changes under way for more than 2 s: they may hang.",
-            self.slow_reads(),
-        )
-        yield from self._tiers()
-        yield from self._services()
-        if self.cluster is not None:
-            waited, lost = self.cluster.waited, self.cluster.leases.lost
-            yield CounterMetricFamily("overzoom_lease_waits", "Tiles that another made.", waited)
-            yield CounterMetricFamily("overzoom_leases_lost", "Taken from a holder.", lost)
-
-    def _tiers(self) -> Iterator[Metric]:
-        used = GaugeMetricFamily("overzoom_cache_bytes", "Bytes kept.", labels=["tier"])
-        evicted = CounterMetricFamily("overzoom_cache_evictions", "Evictions.", labels=["tier"])
-        dropped = CounterMetricFamily(
-            "overzoom_cache_dropped_writes", "Tiles that could not be kept.", labels=["tier"]
-        )
-        for store in self.stores:
-            dropped.add_metric([store.name], store.dropped)
-            if isinstance(store, Bounded):
-                used.add_metric([store.name], store.used_bytes)
-                evicted.add_metric([store.name], store.evicted)
-        skipped = CounterMetricFamily(
-            "overzoom_cache_skipped_calls",
-            "Calls of a tier skipped because it did not answer in time.",
-            labels=["tier"],
-        )
-        for limit in self.limits:
-            skipped.add_metric([limit.name], limit.skipped)
-        yield from (used, evicted, dropped, skipped)
-
-    def _services(self) -> Iterator[Metric]:
-        away = GaugeMetricFamily(
-            "overzoom_service_away", "1: failed, and rests.", labels=["service"]
-        )
-        failures = CounterMetricFamily(
-            "overzoom_service_failures", "Calls that failed.", labels=["service"]
-        )
-        breakers = [breaker for store in self.stores for breaker in store.breakers]
-        breakers += [limit.breaker for limit in self.limits]
-        if self.cluster is not None:
-            breakers.append(self.cluster.leases.breaker)
-        for breaker in breakers:
-            away.add_metric([breaker.name], breaker.resting)
-            failures.add_metric([breaker.name], breaker.failures)
-        yield from (away, failures)

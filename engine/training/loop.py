@@ -10,8 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import deepcopy
-from dataclasses import asdict, dataclass
-from math import cos, pi
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,50 +19,32 @@ import torch
 from torch import Tensor
 
 from engine.errors import TrainingError
-from engine.network.checkpoint import Network, load_checkpoint, new_network, save_checkpoint
+from engine.network.checkpoint import load_checkpoint, new_network, save_checkpoint
 from engine.network.doubling import REACH_PX, doubled_whole
 from engine.network.local import LocalDenoiser
 from engine.network.pair import SigmaData, deeper_picture, in_pixels
 from engine.network.projection import pool
 from engine.sampling.denoising import Encoding
-from engine.sampling.sampler import SamplerSettings
 from engine.sampling.schedule import Schedule
 from engine.training.batches import Batches
+from engine.training.deviation import shown_deviation_error
 from engine.training.growth import grow
 from engine.training.imagery import Collection, prepared
 from engine.training.loss import (
     Pair,
     band_weights,
-    deviation_error,
     drawn_residual,
     evenness,
-    inside_picture,
-    pictures,
     squared_error,
     target_residual,
 )
+from engine.training.optimizer import average_into, learning_rate, parameter_groups
+from engine.training.progress import Progress
 from engine.training.settings import Stage, TrainingSettings
 from engine.training.texture import TextureJudge
 
 PREFETCHED = 4
 """Batches prepared ahead by worker threads."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """One batch done."""
-
-    iteration: int
-    fraction: float
-    mean: float
-    """Squared error of the mean, in units of the residual's variance, even over crops."""
-    picture: float
-    """The same of a drawn picture; 0 where none is drawn."""
-    perceptual: float
-    """What drawn pictures are judged by besides; 0 where none is drawn."""
-    images_per_second: float
-    samples: Tensor | None = None
-    """Where the state was saved: condition, x0 and truth side by side, (3, H, W) in [0, 1]."""
 
 
 def train(
@@ -90,7 +71,7 @@ class _Trainer:
             self.network.pad(True)
         self.ema = deepcopy(self.network).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
-            _parameter_groups(self.network, settings), lr=settings.learning_rate, betas=(0.9, 0.99)
+            parameter_groups(self.network, settings), lr=settings.learning_rate, betas=(0.9, 0.99)
         )
         self.data = Batches(collections, settings)
         self.iteration, self.seconds, self.sigma_data = 0, 0.0, SigmaData(0.0, 0.0)
@@ -152,8 +133,9 @@ class _Trainer:
         chance = np.random.default_rng([settings.noise_seed, self.iteration, 1]).random()
         if chance < settings.own_output_share:
             pair = self._own_output(pair, generator)
+        rate = learning_rate(settings, self.iteration, self.fraction)
         for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate() * group["share"]
+            group["lr"] = rate * group["share"]
         target = target_residual(pair, self.sigma_data)
         even = evenness(pair.condition, self.sigma_data)
         with torch.autocast(device, torch.bfloat16, enabled=settings.bfloat16):
@@ -161,7 +143,9 @@ class _Trainer:
             total = squared_error(encoding.mean, target, self.weights * even)
             errors = [float(total.detach()), 0.0, 0.0]
             if settings.stage is Stage.DEVIATION:
-                total = self._deviation_error(pair, encoding, generator)
+                total = shown_deviation_error(
+                    self.network, pair, encoding, self.sigma_data, generator
+                )
                 errors[1] = float(total.detach())
             if settings.stage is Stage.TEXTURE:
                 judged = self.texture.loss(
@@ -175,32 +159,10 @@ class _Trainer:
         total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
-        self._average()
+        halflife = min(settings.ema_halflife_iterations, 1 + self.iteration / 4)
+        average_into(self.ema, self.network, halflife)
         mean, picture, perceptual = errors
         return mean, picture, perceptual
-
-    def _deviation_error(
-        self, pair: Pair, encoding: Encoding, generator: torch.Generator
-    ) -> Tensor:
-        """How badly the predicted deviation fits the errors of pictures drawn as they are shown."""
-        with torch.no_grad():
-            settings = SamplerSettings()
-            texture = drawn_residual(self.network, encoding.context, settings.schedule, generator)
-            bands = encoding.mean + settings.detail * texture
-            shown = pictures(pair, bands, self.sigma_data)
-        predicted = self.network.deviation(pair.condition)
-        return deviation_error(predicted, shown, inside_picture(pair.target), self.sigma_data)
-
-    def _learning_rate(self) -> float:
-        warm = min(1.0, (self.iteration + 1) / self.settings.warmup_iterations)
-        return self.settings.learning_rate * warm * (0.5 + 0.5 * cos(pi * self.fraction))
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        halflife = min(self.settings.ema_halflife_iterations, 1 + self.iteration / 4)
-        rate = 1 - 0.5 ** (1 / halflife)
-        for mean, value in zip(self.ema.parameters(), self.network.parameters(), strict=True):
-            mean.lerp_(value, rate)
 
     @torch.no_grad()
     def _own_output(self, pair: Pair, generator: torch.Generator) -> Pair:
@@ -278,24 +240,3 @@ class _Trainer:
             ) from error
         self.iteration, self.seconds = state["iteration"], state["seconds"]
         self.sigma_data = SigmaData(*state["sigma_data"])
-
-
-def _parameter_groups(network: Network, settings: TrainingSettings) -> list[dict[str, Any]]:
-    """The encoder's parameters and the denoiser's, each with its share of the learning rate."""
-    if settings.stage is Stage.DEVIATION and isinstance(network, LocalDenoiser):
-        network.requires_grad_(False)
-        network.deviations.requires_grad_(True)
-        return [{"params": list(network.deviations.parameters()), "share": 1.0}]
-    if settings.stage is Stage.MEAN or not isinstance(network, LocalDenoiser):
-        return [{"params": list(network.parameters()), "share": 1.0}]
-    encoder = [
-        value
-        for part in (network.stem, network.encoder, network.mean)
-        for value in part.parameters()
-    ]
-    known = {id(value) for value in encoder}
-    rest = [value for value in network.parameters() if id(value) not in known]
-    return [
-        {"params": encoder, "share": settings.encoder_rate},
-        {"params": rest, "share": 1.0},
-    ]

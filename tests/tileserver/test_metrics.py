@@ -10,7 +10,8 @@ from pathlib import Path
 from cache import Behind, ClusterFlight, DiskStore, Leases, MemoryStore, ObjectStore, RedisStore
 from tests.support.metrics import parse_metrics
 from tests.support.services import RedisServer
-from tileserver.metrics import Empty, Metrics
+from tileserver.gauges import Empty
+from tileserver.metrics import Metrics
 
 AWAY, FAILURES = "overzoom_service_away", "overzoom_service_failures_total"
 DROPPED = "overzoom_cache_dropped_writes_total"

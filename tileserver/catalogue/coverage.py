@@ -37,8 +37,7 @@ def tile_limits(layer: Layer) -> list[TileLimits]:
 
 
 def _limits(layer: Layer, zoom: int) -> TileLimits | None:
-    matrix, below = layer.grid.tms.matrix(zoom), layer.native_zoom + 1 - zoom
-    extent = layer.extent.parent(2**below) if below >= 0 else layer.extent.children(2**-below)
+    matrix, extent = layer.grid.tms.matrix(zoom), layer.extent_at(zoom)
     top, left = max(extent.row // TILE_PX, 0), max(extent.col // TILE_PX, 0)
     bottom = min((extent.row + extent.height - 1) // TILE_PX, matrix.matrixHeight - 1)
     right = min((extent.col + extent.width - 1) // TILE_PX, matrix.matrixWidth - 1)

@@ -62,6 +62,11 @@ class Layer:
         above = ceil(log2(max(1, side / TILE_PX)))
         return max(int(self.grid.tms.minzoom), min(self.native_zoom, self.native_zoom + 1 - above))
 
+    def extent_at(self, zoom: int) -> Window:
+        """The pixels of a zoom with data."""
+        below = self.native_zoom + 1 - zoom
+        return self.extent.parent(2**below) if below >= 0 else self.extent.children(2**-below)
+
     def touches(self, tile: Tile) -> bool:
         """Whether a tile of any zoom shows ground of the source."""
         window = self.grid.tile_window(tile)
@@ -79,9 +84,7 @@ class Layer:
         return [one for one in (window, beyond) if self._reaches(zoom, one)]
 
     def _reaches(self, zoom: int, window: Window) -> bool:
-        below = self.native_zoom + 1 - zoom
-        window = window.children(2**below) if below >= 0 else window.parent(2**-below)
-        return window.intersection(self.extent) is not None
+        return window.intersection(self.extent_at(zoom)) is not None
 
     def has_means(self, zoom: int) -> bool:
         """Whether a zoom above native is read as means of what lies deeper."""

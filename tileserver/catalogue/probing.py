@@ -9,9 +9,7 @@ change of any is measured anew. Losing it costs a second at the next start.
 from __future__ import annotations
 
 import json
-import os
 import platform
-import tempfile
 import threading
 from contextlib import suppress
 from dataclasses import replace
@@ -21,7 +19,8 @@ from pathlib import Path
 import torch
 
 import engine
-from cache.disk import PARTIAL, TAG
+from cache.disk import TAG
+from cache.files import write_whole
 from cache.key import fingerprint
 from engine.network.checkpoint import Checkpoint
 from engine.pictures import probe
@@ -99,11 +98,4 @@ def _write(folder: Path, kept: dict[str, bool]) -> None:
         return
     latest = dict([*kept.items()][-MAX_PROBES:])
     with suppress(OSError):
-        handle, name = tempfile.mkstemp(prefix=".", suffix=PARTIAL, dir=folder)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(latest, file)
-            os.replace(name, folder / PROBES)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_whole(folder / PROBES, json.dumps(latest).encode())

@@ -68,9 +68,7 @@ def tiles_of_bbox(grid: Grid, bbox: Bbox, zoom: int) -> TileRange:
 
 def tiles_of_source(layer: Layer, zoom: int, bbox: Bbox | None = None) -> TileRange:
     """The tiles that show some of a source, and of a box; raises CommandError as tiles_of_bbox."""
-    below = zoom - layer.native_zoom - 1
-    extent = layer.extent
-    window = extent.children(2**below) if below >= 0 else extent.parent(2**-below)
+    window = layer.extent_at(zoom)
     boxed = None if bbox is None else tiles_of_bbox(layer.grid, bbox, zoom)
     if not layer.crosses:
         tiles = TileRange.of(layer.grid, zoom, window)

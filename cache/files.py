@@ -1,0 +1,31 @@
+"""Files that are written beside their place, then renamed: seen whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+PARTIAL = ".partial"
+"""Suffix of files being written; they also start with a dot, which no key's element does."""
+WRITE_TRIES = 3
+"""Another process may remove the empty folder that a file was to be written to."""
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is seen whole or not at all; raises OSError."""
+    for tries_left in reversed(range(WRITE_TRIES)):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=".", suffix=PARTIAL, dir=path.parent)
+            break
+        except FileNotFoundError:
+            if not tries_left:
+                raise
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,117 @@
+"""Metrics that are not counted but read when Prometheus asks for them: queues, bytes, services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol, runtime_checkable
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from cache import ClusterFlight, Store, TimeLimit
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A store that knows what it holds, and how much it gave up for want of room."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def used_bytes(self) -> int: ...
+    @property
+    def evicted(self) -> int: ...
+
+
+class Queue(Protocol):
+    """What the scheduler knows of itself, in windows."""
+
+    @property
+    def waiting(self) -> int: ...
+    @property
+    def shed(self) -> int: ...
+    @property
+    def departed(self) -> int: ...
+
+
+class Empty:
+    """The queue of a server that has none."""
+
+    waiting = shed = departed = 0
+
+
+class Gauges:
+    """Figures that others hold, read when Prometheus asks."""
+
+    def __init__(self, build: Mapping[str, str]) -> None:
+        self.build = build
+        self.queue: Queue = Empty()
+        self.stores: tuple[Store, ...] = ()
+        self.cluster: ClusterFlight | None = None
+        self.limits: tuple[TimeLimit, ...] = ()
+        self.slow_reads: Callable[[], int] = lambda: 0
+
+    def collect(self) -> Iterator[Metric]:
+        build = GaugeMetricFamily(
+            "overzoom_build_info", "Version, checkpoint and fingerprint.", labels=list(self.build)
+        )
+        build.add_metric(list(self.build.values()), 1)
+        yield build
+        queue = self.queue
+        yield GaugeMetricFamily("overzoom_queue_windows", "Windows queued.", queue.waiting)
+        yield CounterMetricFamily(
+            "overzoom_departed_windows", "Windows that every client left undrawn.", queue.departed
+        )
+        yield CounterMetricFamily(
+            "overzoom_shed_windows", "Windows refused: they would have been late.", queue.shed
+        )
+        yield GaugeMetricFamily(
+            "overzoom_slow_reads",
+            "Reads of sources and polls for changes under way for more than 2 s: they may hang.",
+            self.slow_reads(),
+        )
+        yield from self._tiers()
+        yield from self._services()
+        if self.cluster is not None:
+            waited, lost = self.cluster.waited, self.cluster.leases.lost
+            yield CounterMetricFamily(
+                "overzoom_lease_waits", "Tiles waited for while another server made them.", waited
+            )
+            yield CounterMetricFamily(
+                "overzoom_leases_lost", "Leases lost to another server.", lost
+            )
+
+    def _tiers(self) -> Iterator[Metric]:
+        used = GaugeMetricFamily("overzoom_cache_bytes", "Bytes held.", labels=["tier"])
+        evicted = CounterMetricFamily("overzoom_cache_evictions", "Tiles evicted.", labels=["tier"])
+        dropped = CounterMetricFamily(
+            "overzoom_cache_dropped_writes", "Tiles that could not be kept.", labels=["tier"]
+        )
+        for store in self.stores:
+            dropped.add_metric([store.name], store.dropped)
+            if isinstance(store, Bounded):
+                used.add_metric([store.name], store.used_bytes)
+                evicted.add_metric([store.name], store.evicted)
+        skipped = CounterMetricFamily(
+            "overzoom_cache_skipped_calls",
+            "Calls of a tier skipped because it did not answer in time.",
+            labels=["tier"],
+        )
+        for limit in self.limits:
+            skipped.add_metric([limit.name], limit.skipped)
+        yield from (used, evicted, dropped, skipped)
+
+    def _services(self) -> Iterator[Metric]:
+        away = GaugeMetricFamily(
+            "overzoom_service_away", "1: its circuit breaker is open.", labels=["service"]
+        )
+        failures = CounterMetricFamily(
+            "overzoom_service_failures", "Calls that failed.", labels=["service"]
+        )
+        breakers = [breaker for store in self.stores for breaker in store.breakers]
+        breakers += [limit.breaker for limit in self.limits]
+        if self.cluster is not None:
+            breakers.append(self.cluster.leases.breaker)
+        for breaker in breakers:
+            away.add_metric([breaker.name], breaker.resting)
+            failures.add_metric([breaker.name], breaker.failures)
+        yield from (away, failures)
