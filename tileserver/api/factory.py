@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from attrs import Factory, define, field
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from titiler.core.dependencies import DefaultDependency
 from titiler.core.factory import TilerFactory
 
+from tileserver.api.counting import counted_process
 from tileserver.api.documents.embed import add_embed
 from tileserver.api.documents.ogc import add_tilesets
 from tileserver.api.documents.pages import add_map_page
@@ -52,6 +54,7 @@ class OverzoomFactory(TilerFactory):
     readers: Readers
     router: APIRouter = field(default=Factory(lambda self: self._limited(), takes_self=True))
     reader: type[CatalogueReader] = CatalogueReader
+    process_dependency: Callable[..., Any] = counted_process
     img_preview_dependency: type[DefaultDependency] = Sizes
     img_part_dependency: type[DefaultDependency] = Sizes
     extensions: list[Any] = field(factory=lambda: [Wmts()])

@@ -23,6 +23,7 @@ from cache.breaker import brief
 from engine.window import Window
 from tileserver.errors import StartupError
 from tileserver.origins.origin import VIRTUAL_OPTIONS, Address, Bounds, Origin
+from tileserver.rasters.palette import Palette, read_palette
 from tileserver.rasters.raster import REFERRING_DRIVERS, opened_anew
 
 MOST_DESCRIPTIONS = 65536
@@ -56,6 +57,7 @@ class Part:
     """Of its picture bands: alpha is not one."""
     indexes: tuple[int, ...]
     block: tuple[int, int]
+    palette: Palette | None = None
 
     @property
     def bounds(self) -> Bounds:
@@ -105,8 +107,6 @@ def _described(origin: Origin) -> Part:
                 raise StartupError(f"{name}: is not north-up, and so cannot be a member")
             pairs = zip(dataset.indexes, dataset.colorinterp, strict=True)
             bands = [(i, colour) for i, colour in pairs if colour is not ColorInterp.alpha]
-            if any(colour is ColorInterp.palette for _, colour in bands):
-                raise StartupError(f"{name}: has a colour table, and so cannot be a member")
             if dataset.driver == "GTiff" and not origin.remote:
                 _check_whole(name, dataset)
             return Part(
@@ -119,6 +119,7 @@ def _described(origin: Origin) -> Part:
                 tuple(colour for _, colour in bands),
                 tuple(index for index, _ in bands),
                 dataset.block_shapes[0],
+                read_palette(dataset, tuple(index for index, _ in bands), name),
             )
     except (RasterioError, CPLE_BaseError) as error:
         reason = brief(error).partition(": ")[2] or "cannot be opened"
@@ -136,10 +137,11 @@ def _check_whole(name: str, dataset: DatasetReader) -> None:
         raise StartupError(f"{name}: not complete, its last pixels cannot be read") from error
 
 
-def side_by_side(name: str, parts: Sequence[Part]) -> Address:
+def side_by_side(name: str, parts: Sequence[Part], nearest: bool = False) -> Address:
     """One raster of members on one pixel grid; the first that has data at a pixel shows it.
 
-    Members off the first one's grid are moved by less than half a pixel. Raises StartupError for
+    Members off the first one's grid are moved by less than half a pixel. nearest: whether values
+    are classes, as those of a colour table are. Raises StartupError for
     members that differ in anything but their place.
     """
     first = parts[0]
@@ -161,20 +163,27 @@ def side_by_side(name: str, parts: Sequence[Part]) -> Address:
     for place in places[1:]:
         whole = whole.union(place)
     transform = Affine(step_x, 0, left, 0, step_y, top)
-    root = _root(first.crs_wkt, transform, whole)
+    nearest |= first.palette is not None
+    root = _root(first.crs_wkt, transform, whole, nearest)
     # Later sources are painted over earlier ones.
     painted = list(zip(parts, places, strict=True))[::-1]
     for number, colour in enumerate(first.colours, start=1):
-        band = _band(root, number, first.dtype, colour)
+        band = _band(root, number, first.dtype, colour, first.palette)
         for part, place in painted:
             _add_source(band, part, str(part.indexes[number - 1]), place)
     _add_mask(root, painted)
     return _address(name, root, parts)
 
 
-def band_on_band(name: str, parts: Sequence[Part]) -> Address:
-    """One raster of all bands of members that cover the same pixels, in the order given."""
+def band_on_band(name: str, parts: Sequence[Part], nearest: bool = False) -> Address:
+    """One raster of all bands of members that cover the same pixels, in the order given.
+
+    nearest: whether values are classes. Raises StartupError for members that differ.
+    """
     first = parts[0]
+    for part in parts:
+        if part.palette is not None:
+            raise StartupError(f"{part.origin.address.name}: has a colour table: serve it alone")
     for part in parts[1:]:
         same = first.transform.almost_equals(part.transform, precision=1e-6 * first.transform.a)
         if (part.crs_wkt, part.dtype) != (first.crs_wkt, first.dtype) or not same:
@@ -182,7 +191,7 @@ def band_on_band(name: str, parts: Sequence[Part]) -> Address:
         if (part.height, part.width) != (first.height, first.width):
             raise StartupError(f"{name}: {part.origin.address.name} has another size")
     whole = Window(0, 0, first.height, first.width)
-    root = _root(first.crs_wkt, first.transform, whole)
+    root = _root(first.crs_wkt, first.transform, whole, nearest)
     bands = [(part, index) for part in parts for index in part.indexes]
     shown = [ColorInterp.red, ColorInterp.green, ColorInterp.blue] if len(bands) >= 3 else []
     for number, (part, index) in enumerate(bands, start=1):
@@ -210,6 +219,7 @@ def _check_alike(name: str, first: Part, part: Part) -> None:
     for what, same in (
         ("coordinate reference system", first.crs_wkt == part.crs_wkt),
         ("data type", first.dtype == part.dtype),
+        ("colour table", first.palette == part.palette),
         ("number of bands", len(first.indexes) == len(part.indexes)),
         ("pixel size", all(abs(ratio - 1) < SAME_PIXEL for ratio in sizes)),
     ):
@@ -217,7 +227,7 @@ def _check_alike(name: str, first: Part, part: Part) -> None:
             raise StartupError(f"{name}: {one} and {other} differ in their {what}")
 
 
-def _root(crs_wkt: str, transform: Affine, whole: Window) -> Element:
+def _root(crs_wkt: str, transform: Affine, whole: Window, nearest: bool = False) -> Element:
     root = Element("VRTDataset", rasterXSize=str(whole.width), rasterYSize=str(whole.height))
     SubElement(root, "SRS").text = crs_wkt
     numbers = (repr(float(number)) for number in transform.to_gdal())
@@ -227,13 +237,20 @@ def _root(crs_wkt: str, transform: Affine, whole: Window) -> Element:
         factors.append(str(factor))
         factor *= 2
     if factors:  # made of the members' own, when they are asked for
-        SubElement(root, "OverviewList", resampling="average").text = " ".join(factors)
+        method = "nearest" if nearest else "average"
+        SubElement(root, "OverviewList", resampling=method).text = " ".join(factors)
     return root
 
 
-def _band(root: Element, number: int, dtype: str, colour: ColorInterp) -> Element:
+def _band(
+    root: Element, number: int, dtype: str, colour: ColorInterp, palette: Palette | None = None
+) -> Element:
     band = SubElement(root, "VRTRasterBand", dataType=_TYPES[dtype], band=str(number))
     SubElement(band, "ColorInterp").text = colour.name.capitalize()
+    if palette is not None:
+        table = SubElement(band, "ColorTable")
+        for entry in palette.entries:
+            SubElement(table, "Entry", {f"c{i}": str(v) for i, v in enumerate(entry, start=1)})
     return band
 
 
