@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from math import isfinite
+from typing import Any
+
+KEY_FORMAT = 1
+"""Part of every fingerprint: raised when the same values come to be written in another way."""
 
 _ELEMENT = r"[A-Za-z0-9_][A-Za-z0-9_.@~+-]{0,127}"
 _KEY = re.compile(rf"{_ELEMENT}(/{_ELEMENT}){{0,15}}")
@@ -62,6 +69,47 @@ def checked(key: str) -> str:
     return key
 
 
-def fingerprint(*parts: object) -> str:
-    """The digest of anything with a repr that states all of its values."""
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+def fingerprint(**values: object) -> str:
+    """The digest of named values: equal for equal values, whatever the classes that hold them.
+
+    Raises TypeError for what has no canonical form.
+    """
+    return hashlib.sha256(canonical_text(values).encode()).hexdigest()[:16]
+
+
+def canonical_text(values: Mapping[str, object]) -> str:
+    """Named values as JSON with sorted keys, with the number of this form.
+
+    Dataclasses and named tuples are written as their fields, floats as the shortest decimals
+    that are the same float (`repr`), those that are not finite as the member "float".
+    """
+    document = {"format": KEY_FORMAT, "values": _plain(values)}
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _plain(value: object) -> Any:
+    """A value as JSON has it."""
+    named = _named(value)
+    if named is not None:
+        return {name: _plain(item) for name, item in named.items()}
+    match value:
+        case None | bool() | int():
+            return value
+        case float():
+            return float(value) if isfinite(value) else {"float": repr(float(value))}
+        case str():
+            return str(value)
+        case tuple() | list():
+            return [_plain(item) for item in value]
+    raise TypeError(f"a {type(value).__name__} has no canonical form")
+
+
+def _named(value: object) -> Mapping[str, object] | None:
+    """The values that a mapping, a named tuple or a dataclass holds by name; None: it is none."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {one.name: getattr(value, one.name) for one in fields(value)}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return dict(zip(value._fields, value, strict=True))
+    if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
+        return value
+    return None

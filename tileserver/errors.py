@@ -63,7 +63,7 @@ class OutsideGrid(RequestError):
 
 
 class NoUncertainty(RequestError):
-    text = "there is no uncertainty: no zoom past native is served"
+    text = "there is no uncertainty: nothing of this source is synthesised"
 
 
 class OutOfRange(RequestError):

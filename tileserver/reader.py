@@ -34,6 +34,7 @@ from tileserver.imagery.bands import unscaled
 from tileserver.rasters.raster import open_raster
 from tileserver.settings.server import Settings, SourceSettings, is_remote_address
 from tileserver.tiles.pixels import joined, valid_pixels
+from tileserver.tiles.request import NEAREST, Mode
 
 MAX_SOURCES = 64
 """Rasters that are remembered: their inspection and blocks, not the open file."""
@@ -105,7 +106,8 @@ class SuperResolvedReader(Reader):
         buffer: float | None = None,
         **options: Any,
     ) -> ImageData:
-        """A tile; `metadata["overzoom"]` says what its pixels are: native or super-resolved.
+        """A tile; `metadata["overzoom"]` says what its pixels are: native or super-resolved,
+        or nearest: native ones repeated, of a raster with a colour table.
 
         Raises TileOutsideBounds, UnsupportedOption, and rio-tiler's errors.
         """
@@ -113,9 +115,10 @@ class SuperResolvedReader(Reader):
         layer = self._layer()
         zoom = tile_z + (size_px > TILE_PX)
         given = _given(size_px, buffer, {**self.options, **options})
-        if layer is None or (zoom < layer.native_zoom and (given or not layer.has_means(zoom))):
+        if layer is None or (zoom < layer.native_zoom and (given or not layer.is_quick(zoom))):
+            method = "nearest" if self._source.raster.nearest else "average"
             for option in ("resampling_method", "reproject_method"):
-                options.setdefault(option, "average")  # as the native zoom's are
+                options.setdefault(option, method)  # as the native zoom's are
             return super().tile(
                 *tile, size_px, indexes, expression, buffer, **{**self.options, **options}
             )
@@ -129,7 +132,7 @@ class SuperResolvedReader(Reader):
             pixels, valid = joined(parts)
         image = self._image(tile, unscaled(pixels, self._source.raster), valid, indexes, expression)
         image.metadata = {
-            "overzoom": "native" if zoom <= layer.native_zoom else "super-resolved",
+            "overzoom": _origin(layer, zoom),
             "native_zoom": layer.native_zoom,
         }
         return image
@@ -168,6 +171,12 @@ class SuperResolvedReader(Reader):
         return image.apply_expression(expression) if expression else image
 
 
+def _origin(layer: Layer, zoom: int) -> str:
+    if zoom <= layer.native_zoom:
+        return "native"
+    return str(Mode.super_resolved) if layer.nearest is None else NEAREST
+
+
 def _given(size_px: int, buffer: float | None, options: dict[str, Any]) -> str:
     """What is asked for that only resampling knows."""
     given = [name for name, value in options.items() if value is not None and value is not False]
@@ -185,8 +194,8 @@ def _drawn(
     picture is doubled."""
     if size_px > TILE_PX:
         window = window.children()
-    if zoom < layer.native_zoom:
-        return layer.means(zoom, window)
+    if layer.nearest is not None or zoom < layer.native_zoom:
+        return layer.read(zoom, window)
     valid = valid_pixels(layer, zoom, window)
     picture: Imagery
     if zoom > layer.max_zoom:

@@ -136,8 +136,13 @@ def _fingerprint(
     sigma_data: SigmaData,
     calibrations: Sequence[Calibration],
 ) -> str:
-    shown = [FORMAT, asdict(config), sigma_data, [asdict(one) for one in calibrations]]
-    digest = hashlib.sha256(json.dumps(shown).encode())
+    shown = {
+        "format": FORMAT,
+        "network": asdict(config),
+        "sigma_data": sigma_data,
+        "calibrations": [asdict(one) for one in calibrations],
+    }
+    digest = hashlib.sha256(json.dumps(shown, sort_keys=True).encode())
     for name, value in sorted(parameters.items()):
         digest.update(name.encode())
         digest.update(value.contiguous().view(torch.uint8).numpy().tobytes())

@@ -1,11 +1,21 @@
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import make_dataclass, replace
+from enum import StrEnum
+from math import nan
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
-from cache.key import TileKey, checked, fingerprint
+from cache.key import TileKey, canonical_text, checked, fingerprint
+from engine.sampling.fusion import Fusion
+from engine.sampling.lattice import Lattice
+from engine.sampling.sampler import SamplerSettings
+from engine.sampling.schedule import Schedule
+from tileserver.rasters.band_roles import BandRoles
+from tileserver.tiles.rendering import Rendering
 
 KEY = TileKey("scene", "f" * 16, "WebMercatorQuad", 20, 3, 4, "png")
 
@@ -57,5 +67,49 @@ def test_an_etag_is_strong_and_quoted() -> None:
 
 
 def test_fingerprints_tell_values_apart() -> None:
-    assert fingerprint("a", 1) != fingerprint("a", "1")
-    assert fingerprint("a", 1) == fingerprint("a", 1)
+    assert fingerprint(a=1) == fingerprint(a=1)
+    others: list[Any] = [1.0, "1", True, (1,), None, {"a": 1}, {"float": "nan"}, float("inf")]
+    assert len({fingerprint(a=one) for one in [1, *others]}) == len(others) + 1
+    assert fingerprint(a=1) != fingerprint(b=1)
+
+
+def test_a_fingerprint_is_the_digest_of_canonical_text_that_never_changes() -> None:
+    values = {
+        "rendering": Rendering(indexes=(3, 1), rescale=((0.0, 0.1),), color_formula="é"),
+        "sampler": SamplerSettings(
+            Schedule(4, 6.0, 0.15, 7.0), Lattice(256, 224), -2, Fusion.SDVC, 1e-7
+        ),
+        "roles": BandRoles((1,), nodata=nan),
+    }
+    assert canonical_text(values) == (
+        '{"format":1,"values":{'
+        '"rendering":{"color_formula":"\\u00e9","colormap":null,"indexes":[3,1],'
+        '"rescale":[[0.0,0.1]],"return_mask":true},'
+        '"roles":{"alpha":null,"bands":[1],"nodata":{"float":"nan"}},'
+        '"sampler":{"detail":1e-07,"fusion":"sdvc","lattice":{"patch_px":256,"stride_px":224},'
+        '"noise_seed":-2,'
+        '"schedule":{"rho":7.0,"sigma_max":6.0,"sigma_min":0.15,"steps":4}}}}'
+    )
+    assert fingerprint(**values) == "7d289d3520e215aa"
+
+
+class Named(NamedTuple):
+    steps: int = 2
+    detail: float = 0.5
+
+
+class Mode(StrEnum):
+    PLAIN = "as it is"
+
+
+def test_no_name_of_a_class_is_in_a_fingerprint() -> None:
+    fields = [("steps", int), ("detail", float)]
+    one, other = (make_dataclass(name, fields)(2, 0.5) for name in ("Settings", "Renamed"))
+    assert len({fingerprint(sampler=each) for each in (one, other, Named())}) == 1
+    assert fingerprint(mode=Mode.PLAIN) == fingerprint(mode="as it is")
+
+
+@pytest.mark.parametrize("value", [{1}, b"bytes", object(), Path("place"), {1: 2}, np.float32(1)])
+def test_what_has_no_canonical_form_has_no_fingerprint(value: object) -> None:
+    with pytest.raises(TypeError):
+        fingerprint(a=[value])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from attrs import Factory, define, field
@@ -36,6 +37,7 @@ from tileserver.api.tile_response import Answers
 from tileserver.api.titiler_limits import LimitedRoute
 from tileserver.api.uncertainty import add_uncertainty
 from tileserver.catalogue.catalogue_reader import CatalogueReader
+from tileserver.catalogue.counting import counted_process
 from tileserver.catalogue.layers import Source
 from tileserver.grid import WEB_MERCATOR
 from tileserver.tiles.encoding import ImageFormat
@@ -52,6 +54,7 @@ class OverzoomFactory(TilerFactory):
     readers: Readers
     router: APIRouter = field(default=Factory(lambda self: self._limited(), takes_self=True))
     reader: type[CatalogueReader] = CatalogueReader
+    process_dependency: Callable[..., Any] = counted_process
     img_preview_dependency: type[DefaultDependency] = Sizes
     img_part_dependency: type[DefaultDependency] = Sizes
     extensions: list[Any] = field(factory=lambda: [Wmts()])

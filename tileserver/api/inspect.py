@@ -85,39 +85,61 @@ async def _inspected(renderer: Renderer, wanted: TileRequest, row: int, col: int
     Whole tiles are drawn: their blocks are remembered, and the next click nearby finds them.
     """
     source, layer = wanted.source, wanted.layer
+    if layer.nearest is not None:
+        return await _inspected_class(renderer, wanted, row, col)
     scale = 2 ** (wanted.tile.z - layer.native_zoom)
     above = replace(
         wanted, tile=Tile(wanted.tile.x // scale, wanted.tile.y // scale, layer.native_zoom)
     )
-
-    async def values(request: TileRequest, row: int, col: int) -> Any:
-        pixels, valid = await renderer.values(request)
-        rows, cols = request.window.slices(Window(row, col, 1, 1))
-        if not valid[rows, cols].all():
-            raise OutsideSource
-        return pixels[:, rows, cols].reshape(-1)
-
-    native = await values(above, row // scale, col // scale)
-    made = await values(wanted, row, col)
-    plain = await values(wanted.interpolated(), row, col)
+    native = await _values(renderer, above, row // scale, col // scale)
+    made = await _values(renderer, wanted, row, col)
+    plain = await _values(renderer, wanted.interpolated(), row, col)
     deviation = None
     if layer.uncertain:
         deviation = native * 0
         if scale > 1:
-            deviation = await values(replace(wanted, mode=Mode.uncertainty, detail=None), row, col)
+            uncertain = replace(wanted, mode=Mode.uncertainty, detail=None)
+            deviation = await _values(renderer, uncertain, row, col)
     for read in (above, wanted):
         await renderer.check_unchanged(read)
     raster = source.raster
     return {
-        "native_zoom": layer.native_zoom,
-        "scale": scale,
-        "bands": [f"b{index}" for index in raster.indexes],
+        **_about(wanted),
         "native": _listed(unrounded(native, raster)),
         "super_resolved": _listed(unrounded(made, raster)),
         "interpolated": _listed(unrounded(plain, raster)),
         "uncertainty": None if deviation is None else _listed(in_unit(deviation, raster)),
         "synthesised": scale > 1,
     }
+
+
+async def _inspected_class(
+    renderer: Renderer, wanted: TileRequest, row: int, col: int
+) -> dict[str, Any]:
+    """The number of a class, which is the imagery's own at any zoom."""
+    number = await _values(renderer, wanted, row, col)
+    await renderer.check_unchanged(wanted)
+    made = dict.fromkeys(("super_resolved", "interpolated", "uncertainty"))
+    native = _listed(unrounded(number, wanted.source.raster))
+    return {**_about(wanted), "native": native, **made, "synthesised": False}
+
+
+def _about(wanted: TileRequest) -> dict[str, Any]:
+    native = wanted.layer.native_zoom
+    return {
+        "native_zoom": native,
+        "scale": 2 ** (wanted.tile.z - native),
+        "bands": [f"b{index}" for index in wanted.source.raster.indexes],
+    }
+
+
+async def _values(renderer: Renderer, request: TileRequest, row: int, col: int) -> Any:
+    """The values of a tile's pixel by band; raises OutsideSource where there is no data."""
+    pixels, valid = await renderer.values(request)
+    rows, cols = request.window.slices(Window(row, col, 1, 1))
+    if not valid[rows, cols].all():
+        raise OutsideSource
+    return pixels[:, rows, cols].reshape(-1)
 
 
 def _listed(values: Any) -> list[float]:

@@ -29,6 +29,7 @@ from tileserver.imagery.bands import Bands, GridSource
 from tileserver.imagery.block_memory import BlockMemory
 from tileserver.imagery.handles import Handles
 from tileserver.imagery.members_touched import Footprints
+from tileserver.imagery.nearest import Nearest
 from tileserver.imagery.overviews import Overviews
 from tileserver.origins.origin import in_threads
 from tileserver.rasters.band_roles import BandRoles
@@ -73,7 +74,13 @@ class Opener:
 
         def inspect() -> Raster:
             roles = BandRoles(settings.bands, settings.nodata, settings.alpha)
-            return inspected(locate(settings, hosts), settings.range, crs=settings.crs, roles=roles)
+            return inspected(
+                locate(settings, hosts),
+                settings.range,
+                crs=settings.crs,
+                roles=roles,
+                nearest=settings.nearest,
+            )
 
         def make(raster: Raster, generation: int) -> Source:
             _log_range(id, raster)
@@ -138,11 +145,18 @@ class Opener:
             )
 
         samples = Samples(settings.noise_seeds, settings.detail_of(source.settings), pyramid)
-        overviews = Overviews(source.shelf, grid, native) if place is None else None
-        passes = place is None and crosses(raster, grid)
-        footprints = Footprints(raster, grid, native + 1)
+        averaged = place is None and not raster.nearest
         return Layer(
-            grid, native, deepest, bands, base.extent, samples, overviews, footprints, passes
+            grid,
+            native,
+            deepest,
+            bands,
+            base.extent,
+            samples,
+            Overviews(source.shelf, grid, native) if averaged else None,
+            Footprints(raster, grid, native + 1),
+            Nearest(source.shelf, grid, native) if raster.nearest else None,
+            place is None and crosses(raster, grid),
         )
 
 
@@ -193,7 +207,11 @@ class Catalogue:
         if found is None:
             # Kinds of device round differently; whether they also draw differently is not assumed.
             kind = self.settings.device.partition(":")[0]
-            found = fingerprint(self.checkpoint.fingerprint, self.settings.sampler(*sample), kind)
+            found = fingerprint(
+                checkpoint=self.checkpoint.fingerprint,
+                sampler=self.settings.sampler(*sample),
+                device=kind,
+            )
             self._fingerprints[sample] = found
         return found
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import warnings
 from types import TracebackType
+from typing import Any
 
 from rasterio.crs import CRS
 from rio_tiler.errors import NoOverviewWarning
 from rio_tiler.io import Reader
 
+from tileserver.catalogue.counting import CountedImage
 from tileserver.catalogue.layers import Source
 from tileserver.grid import Grid
 from tileserver.rasters.footprint import geographic_extent
@@ -40,6 +42,14 @@ class CatalogueReader(Reader):
         trace: TracebackType | None,
     ) -> None:
         self._ctx_stack.__exit__(kind, error, trace)  # a handle that failed is closed, not kept
+
+    def preview(self, *arguments: Any, **options: Any) -> CountedImage:
+        """rio-tiler's preview, with bounded statistics."""
+        return CountedImage.of(super().preview(*arguments, **options))
+
+    def feature(self, *arguments: Any, **options: Any) -> CountedImage:
+        """rio-tiler's image of a shape, with bounded statistics."""
+        return CountedImage.of(super().feature(*arguments, **options))
 
     @classmethod
     def of(cls, source: Source, grid: Grid) -> CatalogueReader:

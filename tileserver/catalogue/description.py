@@ -27,6 +27,7 @@ def describe(catalogue: Catalogue, source: Source) -> dict[str, Any]:
         "dtype": raster.dtype,
         "range": list(raster.range),
         "range_origin": str(raster.range_origin),
+        "resampling": "nearest neighbour" if raster.nearest else "super-resolution",
         "overviews": list(raster.overviews),
         "native_zoom": layer and layer.native_zoom,
         "served_zooms": layer and [0, layer.max_zoom],

@@ -21,6 +21,7 @@ from tileserver.grid import TILE_PX, Grid, grid_of
 from tileserver.imagery.bands import BLOCK_PX, MARGIN_PX, Bands
 from tileserver.imagery.handles import Shelf
 from tileserver.imagery.members_touched import Footprints
+from tileserver.imagery.nearest import Nearest
 from tileserver.imagery.overviews import Overviews
 from tileserver.settings.server import SourceSettings
 
@@ -42,6 +43,9 @@ class Layer:
     overviews: Overviews | None
     """None where the raster lies on the grid's own pixels: then its overviews do as well."""
     footprints: Footprints
+    nearest: Nearest | None = None
+    """What tiles of all zooms are read from where nothing is synthesised, averaged or
+    interpolated; None: there is more to be made of it."""
     crosses: bool = False
     """Whether the extent goes on past the grid's last column: its first ones come again there."""
 
@@ -53,7 +57,7 @@ class Layer:
     @property
     def uncertain(self) -> bool:
         """Whether there is an uncertainty: zooms whose pixels are synthesised."""
-        return self.max_zoom > self.native_zoom
+        return self.nearest is None and self.max_zoom > self.native_zoom
 
     @property
     def least_zoom(self) -> int:
@@ -86,14 +90,19 @@ class Layer:
     def _reaches(self, zoom: int, window: Window) -> bool:
         return window.intersection(self.extent_at(zoom)) is not None
 
-    def has_means(self, zoom: int) -> bool:
-        """Whether a zoom above native is read as means of what lies deeper."""
-        return self.overviews is not None and self.overviews.quick(zoom)
+    def is_quick(self, zoom: int) -> bool:
+        """Whether `read` has few pixels to read for a zoom; GDAL's plain decimation is else."""
+        reader = self.nearest or self.overviews
+        return reader is not None and reader.quick(zoom)
 
-    def means(self, zoom: int, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
-        """A window of such a zoom: values (C, H, W) in [0, 1], and where they are data (H, W)."""
-        assert self.overviews is not None
-        return self.overviews.read(zoom, window)
+    def read(self, zoom: int, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
+        """A window of a zoom above native as means of what lies deeper, or of classes of any zoom.
+
+        Values (C, H, W) in the engine's unit, and where they are data (H, W).
+        """
+        reader = self.nearest or self.overviews
+        assert reader is not None
+        return reader.read(zoom, window)
 
     def touched(self, zoom: int, window: Window) -> list[int] | None:
         """The numbers of the members that a window of any zoom was read from; None: any of them."""
@@ -134,7 +143,12 @@ class Source:
     @cached_property
     def fingerprint(self) -> str:
         """Digest of all that decides the source's own pixels."""
-        return fingerprint(READING, self.raster.fingerprint, self.raster.range)
+        return fingerprint(
+            reading=READING,
+            raster=self.raster.fingerprint,
+            range=self.raster.range,
+            nearest=self.raster.nearest,
+        )
 
     @property
     def title(self) -> str:

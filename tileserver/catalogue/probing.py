@@ -8,6 +8,7 @@ change of any is measured anew. Losing it costs a second at the next start.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import threading
@@ -62,13 +63,16 @@ def describe_machine(device: str) -> tuple[object, ...]:
 
 
 def _key(checkpoint: Checkpoint, settings: SamplerSettings, device: str) -> str:
+    code = hashlib.sha256()
+    for file in sorted(Path(engine.__file__).parent.rglob("*.py")):
+        code.update(file.read_bytes())
     return fingerprint(
-        checkpoint.fingerprint,
-        replace(settings, noise_seed=0),  # values decide no order of sums
-        *describe_machine(device),
-        torch.get_num_threads(),
-        version("overzoom"),
-        *(file.read_bytes() for file in sorted(Path(engine.__file__).parent.rglob("*.py"))),
+        checkpoint=checkpoint.fingerprint,
+        sampler=replace(settings, noise_seed=0),  # values decide no order of sums
+        machine=describe_machine(device),
+        threads=torch.get_num_threads(),
+        version=version("overzoom"),
+        engine=code.hexdigest(),
     )
 
 

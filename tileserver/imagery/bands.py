@@ -97,7 +97,7 @@ class GridSource:
                 transform=self.grid.transform(self.zoom, self._frame),
                 width=self._frame.width,
                 height=self._frame.height,
-                resampling=Resampling.cubic,
+                resampling=Resampling.nearest if self.raster.nearest else Resampling.cubic,
                 add_alpha=self.raster.alpha_index is None,
                 dtype=self.raster.dtype,
             )
@@ -199,8 +199,8 @@ class ReadOnce:
 
 
 def scaled(pixels: NDArray[Any], raster: Raster) -> Pixels:
-    """A raster's values with its range as 0 to 1."""
-    low, high = raster.range
+    """A raster's values in the engine's unit: most have their range as 0 to 1."""
+    low, high = raster.unit
     if pixels.dtype.itemsize > 2 and pixels.dtype != np.float32:
         return ((pixels - np.float64(low)) / (high - low)).astype(np.float32)
     values: Pixels = pixels.astype(np.float32)
@@ -210,7 +210,7 @@ def scaled(pixels: NDArray[Any], raster: Raster) -> Pixels:
 
 
 def unscaled(values: Pixels, raster: Raster) -> NDArray[Any]:
-    """Values where 0 to 1 is a raster's range as its own, rounded where its type is whole."""
+    """Values in the engine's unit as a raster's own, rounded where its type is whole."""
     pixels: NDArray[Any] = unrounded(values, raster)
     dtype = np.dtype(raster.dtype)
     if dtype.kind in "ui":
@@ -221,7 +221,7 @@ def unscaled(values: Pixels, raster: Raster) -> NDArray[Any]:
 
 def unrounded(values: Pixels, raster: Raster) -> NDArray[np.floating]:
     """Values in a raster's own unit, float64 where its own values are wider than float32's."""
-    low, high = raster.range
+    low, high = raster.unit
     dtype = np.dtype(raster.dtype)
     if dtype.itemsize > 2 and dtype != np.float32:
         wide: NDArray[np.floating] = values.astype(np.float64) * (high - low) + low

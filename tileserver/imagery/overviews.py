@@ -17,6 +17,7 @@ from engine.window import Window
 from tileserver.grid import TILE_PX, Grid
 from tileserver.imagery.bands import BLOCK_PX, GridSource
 from tileserver.imagery.handles import Shelf
+from tileserver.rasters.raster import Raster
 
 MOST_PIXELS = 4096**2
 """Pixels of a file that a tile is warped from: where it has too few overviews, GDAL's plain
@@ -36,7 +37,7 @@ class Overviews:
 
         Raises SourceUnavailable where the raster cannot be read.
         """
-        values, valid = _by_blocks(self._source(zoom + 1), window.children())
+        values, valid = read_by_blocks(self._source(zoom + 1), window.children())
         count = _summed(valid.astype(np.float32))
         values = _summed(values)
         values /= np.maximum(count, 1)
@@ -44,28 +45,36 @@ class Overviews:
 
     def quick(self, zoom: int) -> bool:
         """Whether the file has an overview that is near enough to a zoom."""
-        factor = 2 ** (self.native_zoom - zoom - 1)
-        level, raster = self._level(factor), self.shelf.raster
-        ours = 1 if level is None else raster.overviews[level]
-        side = 2 * TILE_PX * factor / ours
-        read: float = min(side, raster.height / ours) * min(side, raster.width / ours)
-        return read <= MOST_PIXELS
+        return is_quick(self.shelf.raster, 2 ** (self.native_zoom - zoom - 1))
 
     def _source(self, zoom: int) -> GridSource:
         with self._lock:
             if zoom not in self._deeper:
-                level = self._level(2 ** (self.native_zoom - zoom))
+                level = overview_level(self.shelf.raster, 2 ** (self.native_zoom - zoom))
                 self._deeper[zoom] = GridSource(self.shelf, self.grid, zoom, level)
             return self._deeper[zoom]
 
-    def _level(self, factor: int) -> int | None:
-        """The file's overview to read, the coarsest that has no fewer pixels; None: the file."""
-        levels = enumerate(self.shelf.raster.overviews)
-        fine = [(one, level) for level, one in levels if one <= factor]
-        return max(fine)[1] if fine else None
+
+def overview_level(raster: Raster, factor: float) -> int | None:
+    """The file's overview to read, the coarsest that has no fewer pixels; None: the file.
+
+    factor: how many of the file's pixels a side are wanted as one.
+    """
+    levels = enumerate(raster.overviews)
+    fine = [(one, level) for level, one in levels if one <= factor]
+    return max(fine)[1] if fine else None
 
 
-def _by_blocks(source: GridSource, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
+def is_quick(raster: Raster, factor: float) -> bool:
+    """Whether a tile whose pixels are twice as coarse as a factor is warped from few pixels."""
+    level = overview_level(raster, factor)
+    ours = 1 if level is None else raster.overviews[level]
+    side = 2 * TILE_PX * factor / ours
+    read: float = min(side, raster.height / ours) * min(side, raster.width / ours)
+    return read <= MOST_PIXELS
+
+
+def read_by_blocks(source: GridSource, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
     """What is stored over any window; reads of other sizes would differ a little."""
     values = np.empty((len(source.raster.indexes), window.height, window.width), np.float32)
     valid = np.empty((window.height, window.width), np.bool_)

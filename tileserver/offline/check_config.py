@@ -102,4 +102,6 @@ def _served(catalogue: Catalogue, source: Source) -> str:
     what = "{id}: {width} x {height} px, {bands} bands of {dtype}, ".format_map(found)
     if found["served_zooms"] is None:
         return what + "beyond web mercator"
-    return what + f"native to zoom {found['native_zoom']}, served to {found['served_zooms'][1]}"
+    how = " by nearest neighbour" if source.raster.nearest else ""
+    served = f"native to zoom {found['native_zoom']}, served to {found['served_zooms'][1]}"
+    return f"{what}{served}{how}"

@@ -133,6 +133,8 @@ def _origin(renderer: Renderer, layer: Layer, zooms: tuple[int, int]) -> str:
     catalogue, native = renderer.catalogue, layer.native_zoom
     if zooms[1] <= native:
         return "All zooms show the imagery itself."
+    if layer.nearest is not None:
+        return f"Zooms past {native} repeat the imagery's own pixels; nothing is synthesised."
     checkpoint = f"{catalogue.checkpoint.name} ({catalogue.checkpoint.fingerprint})"
     settings = catalogue.settings
     least, deepest = max(zooms[0], native + 1), zooms[1]

@@ -95,7 +95,7 @@ class Origin:
     def digest(self) -> str:
         """A digest of the members' content: a file's own, or of all in their order."""
         digests = [digest for digest in in_threads(_digest, self.members) if digest]
-        return digests[0] if len(digests) == 1 else fingerprint(*digests)
+        return digests[0] if len(digests) == 1 else fingerprint(members=digests)
 
 
 def joined(

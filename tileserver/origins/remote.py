@@ -66,7 +66,7 @@ class RemoteFile:
 
     def digest(self) -> str:
         """Of the address without what signs it, and what the server says of the content."""
-        return fingerprint(_unsigned(self.url), self.last_look())
+        return fingerprint(url=_unsigned(self.url), look=self.last_look())
 
 
 def remote_origin(url: str, hosts: Set[str]) -> Origin:

@@ -52,7 +52,7 @@ class Sidecars:
         there = self._there()
         stem = len(self.path.stem)  # the same files under another name are the same
         known = [(file.name[stem:], LocalFile(file).digest()) for file in there]
-        return fingerprint(*known) if known else ""
+        return fingerprint(beside=known) if known else ""
 
     def _there(self) -> tuple[Path, ...]:
         """Asked by name only after the folder has changed: a look is taken for every tile."""

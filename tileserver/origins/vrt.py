@@ -5,7 +5,7 @@ https://gdal.org/en/stable/drivers/raster/vrt.html
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement
 
@@ -63,11 +63,11 @@ def place_vrt(root: Element, transform: Affine | None, crs_wkt: str | None) -> N
         SubElement(root, "GeoTransform").text = ", ".join(numbers)
 
 
-def add_overviews(root: Element, factors: Iterable[int]) -> None:
+def add_overviews(root: Element, factors: Iterable[int], resampling: str = "average") -> None:
     """Overviews made of those of the files when they are asked for."""
     listed = " ".join(map(str, factors))
     if listed:
-        SubElement(root, "OverviewList", resampling="average").text = listed
+        SubElement(root, "OverviewList", resampling=resampling).text = listed
 
 
 def add_band(root: Element, number: int, dtype: str) -> Element:
@@ -79,6 +79,13 @@ def add_colour(band: Element, colour: ColorInterp) -> None:
     """Say what a band shows."""
     name = _COLOURS.get(colour, colour.name.capitalize())
     SubElement(band, "ColorInterp").text = name
+
+
+def add_colour_table(band: Element, entries: Iterable[Sequence[int]]) -> None:
+    """The colours of a band's values from 0 up, each red, green, blue and alpha from 0 to 255."""
+    table = SubElement(band, "ColorTable")
+    for entry in entries:
+        SubElement(table, "Entry", {f"c{i}": str(v) for i, v in enumerate(entry, start=1)})
 
 
 def add_mask(root: Element) -> Element:

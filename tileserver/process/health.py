@@ -83,6 +83,9 @@ class Health:
         block = Window(
             middle.row + middle.height // 2, middle.col + middle.width // 2, WARM_PX, WARM_PX
         )
+        if layer.nearest is not None:
+            layer.read(layer.native_zoom, block)
+            return
         layer.pyramid.picture(layer.native_zoom).read(block)
         layer.pyramid.picture(min(layer.native_zoom + 1, layer.max_zoom)).read(block.children())
 

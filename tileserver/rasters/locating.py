@@ -37,7 +37,7 @@ def locate(settings: SourceSettings, hosts: Set[str] = frozenset()) -> Origin:
         folders = sorted({path, *(file.parent for file in files)})
         parts = in_threads(lambda file: described(file_origin(file)), files)
         listing = [LocalFolder(folder) for folder in folders]
-        return _joined(side_by_side(str(path), parts), listing, parts)
+        return _joined(side_by_side(str(path), parts, settings.nearest), listing, parts)
     if path.suffix.lower() in (".json", ".geojson"):
         return _listed(path, settings, hosts)
     if path.suffix.lower() == ".vrt":
@@ -65,7 +65,7 @@ def referred(document: Path, reference: str, hosts: Set[str]) -> Origin:
 def _listed(path: Path, settings: SourceSettings, hosts: Set[str]) -> Origin:
     references, bands = listed(path, settings.assets)
     parts = in_threads(lambda name: described(referred(path, name, hosts)), references)
-    address = (band_on_band if bands else side_by_side)(str(path), parts)
+    address = (band_on_band if bands else side_by_side)(str(path), parts, settings.nearest)
     return _joined(address, [LocalFile(path)], parts)
 
 

@@ -17,6 +17,7 @@ from tileserver.errors import StartupError
 from tileserver.library_internals import CPLE_BaseError
 from tileserver.origins.origin import Bounds, Origin
 from tileserver.origins.vrt import DATA_TYPES, VrtFile
+from tileserver.rasters.palette import Palette, read_palette
 from tileserver.rasters.raster import REFERRING_DRIVERS, opened_anew
 
 MOST_DESCRIPTIONS = 65536
@@ -37,6 +38,7 @@ class Part:
     """Of its picture bands: alpha is not one."""
     indexes: tuple[int, ...]
     block: tuple[int, int]
+    palette: Palette | None = None
 
     @property
     def bounds(self) -> Bounds:
@@ -92,8 +94,6 @@ def _described(origin: Origin) -> Part:
                 raise StartupError(f"{name}: is not north-up, and so cannot be a member")
             pairs = zip(dataset.indexes, dataset.colorinterp, strict=True)
             bands = [(i, colour) for i, colour in pairs if colour is not ColorInterp.alpha]
-            if any(colour is ColorInterp.palette for _, colour in bands):
-                raise StartupError(f"{name}: has a colour table, and so cannot be a member")
             if dataset.driver == "GTiff" and not origin.remote:
                 _check_whole(name, dataset)
             return Part(
@@ -106,6 +106,7 @@ def _described(origin: Origin) -> Part:
                 tuple(colour for _, colour in bands),
                 tuple(index for index, _ in bands),
                 dataset.block_shapes[0],
+                read_palette(dataset, tuple(index for index, _ in bands), name),
             )
     except (RasterioError, CPLE_BaseError) as error:
         reason = brief(error).partition(": ")[2] or "cannot be opened"

@@ -50,11 +50,12 @@ def corners(transform: Affine, height: int, width: int) -> tuple[float, float, f
 
 
 def readable_address(
-    dataset: rasterio.DatasetReader, address: Address, crs: str | None
+    dataset: rasterio.DatasetReader, address: Address, crs: str | None, nearest: bool = False
 ) -> Address | None:
     """A virtual raster that says in the common way where a dataset lies; None: it does so itself.
 
-    crs: what the configuration says, in place of the file's. Raises StartupError in one line where
+    crs: what the configuration says, in place of the file's. nearest: whether values are classes,
+    as those of a colour table are. Raises StartupError in one line where
     nobody says where it lies, and rasterio's errors.
     """
     configured = None if crs is None else _parsed(address, crs)
@@ -63,9 +64,9 @@ def readable_address(
     if not dataset.transform.is_identity:
         text = _placed(dataset, address, configured)
     elif dataset.gcps[0]:
-        text = _from_points(dataset, address, configured)
+        text = _from_points(dataset, address, configured, nearest)
     elif dataset.rpcs is not None:
-        text = _warped(dataset, GROUND, src_crs=GROUND, **_ground_options(dataset))
+        text = _warped(dataset, GROUND, src_crs=GROUND, **_ground_options(dataset, nearest))
     else:
         lacking = "" if configured or dataset.crs else "coordinate reference system, "
         raise StartupError(
@@ -130,7 +131,9 @@ def _north_up(dataset: rasterio.DatasetReader) -> str:
     )
 
 
-def _from_points(dataset: rasterio.DatasetReader, address: Address, configured: CRS | None) -> str:
+def _from_points(
+    dataset: rasterio.DatasetReader, address: Address, configured: CRS | None, nearest: bool
+) -> str:
     points, own = dataset.gcps
     crs = configured or own
     if not crs:
@@ -144,15 +147,15 @@ def _from_points(dataset: rasterio.DatasetReader, address: Address, configured: 
             f"{address.name}: its ground control points lie on both sides of the antimeridian; "
             "warp it (gdalwarp) onto a projected coordinate reference system"
         )
-    return _warped(dataset, crs, src_crs=crs, **_ground_options(dataset))
+    return _warped(dataset, crs, src_crs=crs, **_ground_options(dataset, nearest))
 
 
-def _ground_options(dataset: rasterio.DatasetReader) -> dict[str, Any]:
+def _ground_options(dataset: rasterio.DatasetReader, nearest: bool) -> dict[str, Any]:
     """How pixels are put onto the ground: ground that they do not cover has no data."""
     flags = dataset.mask_flag_enums[0]
-    indexed = ColorInterp.palette in dataset.colorinterp
+    nearest |= ColorInterp.palette in dataset.colorinterp
     return {
-        "resampling": Resampling.nearest if indexed else Resampling.cubic,
+        "resampling": Resampling.nearest if nearest else Resampling.cubic,
         "add_alpha": MaskFlags.alpha not in flags and dataset.nodata is None,
     }
 

@@ -30,6 +30,7 @@ from tileserver.rasters.band_roles import (
     holds_a_mask,
     readable_bands,
 )
+from tileserver.rasters.palette import Palette, read_palette
 from tileserver.rasters.placement import corners, readable_address
 from tileserver.rasters.value_range import RangeOrigin, find_value_range, read_values
 
@@ -59,7 +60,7 @@ class Raster:
     """The bands that are pictures: alpha is not."""
     dtype: str
     range: tuple[float, float]
-    """The values that are 0 and 1 to the engine, and black and white where no others are asked."""
+    """The values that are 0 and 1 to the engine (`unit`), and shown as black and white."""
     range_origin: RangeOrigin
     alpha_index: int | None
     """The band that says where there is data, if one does."""
@@ -70,6 +71,10 @@ class Raster:
     """Whether pixels may have no data."""
     colours: tuple[ColorInterp, ...]
     """What the picture bands show."""
+    nearest: bool
+    """Whether its values are classes, or taken for such: resampled by nearest neighbour only."""
+    palette: Palette | None
+    """The colours of its one band's values, if the file has a colour table."""
     fingerprint: str
     """Of the members' content."""
     signature: tuple[Look, ...]
@@ -83,9 +88,14 @@ class Raster:
     """Masks, colours and overviews, as every handle has to show them."""
 
     @property
+    def unit(self) -> tuple[float, float]:
+        """The values that pixels of the engine have as 0 and 1: the range; of classes 0 and 1."""
+        return (0.0, 1.0) if self.nearest else self.range
+
+    @property
     def limits(self) -> tuple[float, float]:
-        """The least and the greatest value that its type holds, where 0 to 1 is its range."""
-        low, high = self.range
+        """The least and the greatest value that its type holds, in the engine's unit."""
+        low, high = self.unit
         dtype = np.dtype(self.dtype)
         if dtype.kind not in "ui":
             return -np.inf, np.inf
@@ -123,12 +133,14 @@ def inspected(
     crs: str | None = None,
     roles: BandRoles = BandRoles(),  # noqa: B008  # immutable
     trusting: bool = False,
+    nearest: bool = False,
 ) -> Raster:
     """Read a raster's description; raises StartupError in one line that names it.
 
     placed: whether it must say where on Earth it lies; then it is read as `placement` describes,
     else as it is. crs, roles: its CRS and bands, in place of what the file says.
     trusting: whether a band that is called alpha is one whatever its values.
+    nearest: whether its values are classes though it has no colour table.
     """
     address = origin.address
     try:
@@ -140,14 +152,16 @@ def inspected(
             chosen = readable_bands(dataset, address, roles)
             if chosen is not None:
                 banded = replace(origin, address=chosen)
-                raster = inspected(banded, value_range, placed=placed, crs=crs)
-                return replace(raster, fingerprint=fingerprint(raster.fingerprint, roles))
-            plain = readable_address(dataset, address, crs) if placed else None
+                raster = inspected(banded, value_range, placed=placed, crs=crs, nearest=nearest)
+                digest = fingerprint(raster=raster.fingerprint, roles=roles)
+                return replace(raster, fingerprint=digest)
+            plain = readable_address(dataset, address, crs, nearest) if placed else None
             if plain is not None:
-                raster = inspected(replace(origin, address=plain), value_range, placed=False)
-                return (
-                    raster if crs is None else replace(raster, fingerprint=fingerprint(digest, crs))
-                )
+                moved = replace(origin, address=plain)
+                raster = inspected(moved, value_range, placed=False, nearest=nearest)
+                if crs is None:
+                    return raster
+                return replace(raster, fingerprint=fingerprint(members=digest, crs=crs))
             _check(dataset, address)
             pairs = zip(dataset.indexes, dataset.colorinterp, strict=True)
             indexes = tuple(index for index, colour in pairs if colour is not ColorInterp.alpha)
@@ -165,7 +179,10 @@ def inspected(
                     "it one)", address.name, alpha[0], alpha[0],
                 )  # fmt: skip
                 plain_bands = BandRoles(alpha=NO_ALPHA)
-                return inspected(origin, value_range, placed=placed, crs=crs, roles=plain_bands)
+                return inspected(
+                    origin, value_range, placed=placed, crs=crs, roles=plain_bands, nearest=nearest
+                )
+            palette = read_palette(dataset, indexes, address.name)
             known = replace(address, driver=dataset.driver)
             found = find_value_range(dataset, indexes, value_range, partial(_open_overview, known))
             return Raster(
@@ -185,6 +202,8 @@ def inspected(
                 dataset.nodata,
                 _masked(dataset),
                 tuple(dataset.colorinterp[index - 1] for index in indexes),
+                nearest or palette is not None,
+                palette,
                 digest,
                 signature,
                 settled,
@@ -205,13 +224,8 @@ def _check_driver(dataset: rasterio.DatasetReader, address: Address) -> None:
 
 def _check(dataset: rasterio.DatasetReader, address: Address) -> None:
     """Raises StartupError for what cannot be served."""
-    reason = None
     if np.dtype(dataset.dtypes[0]).kind not in "uif":
-        reason = f"has {dataset.dtypes[0]} values"
-    elif ColorInterp.palette in dataset.colorinterp:
-        reason = "has a colour table; make colours of it (gdal_translate -expand rgb)"
-    if reason is not None:
-        raise StartupError(f"{address.name}: {reason}")
+        raise StartupError(f"{address.name}: has {dataset.dtypes[0]} values")
 
 
 def _masked(dataset: rasterio.DatasetReader) -> bool:

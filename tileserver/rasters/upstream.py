@@ -56,7 +56,9 @@ class Service:
 
     def digest(self) -> str:
         """Of the look, and of all that decides which tiles are read and where they lie."""
-        return fingerprint(self.settings.model_dump(exclude={"renewed_seconds"}), self.look())
+        return fingerprint(
+            service=self.settings.model_dump(exclude={"renewed_seconds"}), look=self.look()
+        )
 
 
 def upstream_origin(settings: UpstreamSettings, hosts: Set[str]) -> Origin:

@@ -18,12 +18,14 @@ from tileserver.origins.origin import VIRTUAL_OPTIONS, Address
 from tileserver.origins.vrt import (
     add_band,
     add_colour,
+    add_colour_table,
     add_file,
     add_mask,
     add_overviews,
     new_vrt,
     place_vrt,
 )
+from tileserver.rasters.palette import Palette
 from tileserver.rasters.parts import Part
 
 SMALLEST_OVERVIEW_PX = 256
@@ -31,11 +33,12 @@ SAME_PIXEL = 1e-4
 """Pixel sizes that differ by less, relatively, are one: over 10,000 pixels it is one pixel."""
 
 
-def side_by_side(name: str, parts: Sequence[Part]) -> Address:
+def side_by_side(name: str, parts: Sequence[Part], nearest: bool = False) -> Address:
     """One raster of members on one pixel grid; the first that has data at a pixel shows it.
 
-    Members off the first one's grid are moved by less than half a pixel. Raises StartupError for
-    members that differ in anything but their place.
+    Members off the first one's grid are moved by less than half a pixel. nearest: whether values
+    are classes, as those of a colour table are. Raises StartupError for members that differ in
+    anything but their place.
     """
     first = parts[0]
     for part in parts[1:]:
@@ -56,20 +59,27 @@ def side_by_side(name: str, parts: Sequence[Part]) -> Address:
     for place in places[1:]:
         whole = whole.union(place)
     transform = Affine(step_x, 0, left, 0, step_y, top)
-    root = _root(first, transform, whole)
+    nearest |= first.palette is not None
+    root = _root(first, transform, whole, nearest)
     # Later sources are painted over earlier ones.
     painted = list(zip(parts, places, strict=True))[::-1]
     for number, colour in enumerate(first.colours, start=1):
-        band = _band(root, number, first.dtype, colour)
+        band = _band(root, number, first.dtype, colour, first.palette)
         for part, place in painted:
             add_file(band, part.file, str(part.indexes[number - 1]), place, masked=True)
     _add_mask(root, painted)
     return _address(name, root, parts)
 
 
-def band_on_band(name: str, parts: Sequence[Part]) -> Address:
-    """One raster of all bands of members that cover the same pixels, in the order given."""
+def band_on_band(name: str, parts: Sequence[Part], nearest: bool = False) -> Address:
+    """One raster of all bands of members that cover the same pixels, in the order given.
+
+    nearest: whether values are classes. Raises StartupError for members that differ.
+    """
     first = parts[0]
+    for part in parts:
+        if part.palette is not None:
+            raise StartupError(f"{part.origin.address.name}: has a colour table: serve it alone")
     for part in parts[1:]:
         same = first.transform.almost_equals(part.transform, precision=1e-6 * first.transform.a)
         if (part.crs_wkt, part.dtype) != (first.crs_wkt, first.dtype) or not same:
@@ -77,7 +87,7 @@ def band_on_band(name: str, parts: Sequence[Part]) -> Address:
         if (part.height, part.width) != (first.height, first.width):
             raise StartupError(f"{name}: {part.origin.address.name} has another size")
     whole = Window(0, 0, first.height, first.width)
-    root = _root(first, first.transform, whole)
+    root = _root(first, first.transform, whole, nearest)
     bands = [(part, index) for part in parts for index in part.indexes]
     shown = [ColorInterp.red, ColorInterp.green, ColorInterp.blue] if len(bands) >= 3 else []
     for number, (part, index) in enumerate(bands, start=1):
@@ -106,6 +116,7 @@ def _check_alike(name: str, first: Part, part: Part) -> None:
     for what, same in (
         ("coordinate reference system", first.crs_wkt == part.crs_wkt),
         ("data type", first.dtype == part.dtype),
+        ("colour table", first.palette == part.palette),
         ("number of bands", len(first.indexes) == len(part.indexes)),
         ("pixel size", all(abs(ratio - 1) < SAME_PIXEL for ratio in sizes)),
     ):
@@ -113,20 +124,24 @@ def _check_alike(name: str, first: Part, part: Part) -> None:
             raise StartupError(f"{name}: {one} and {other} differ in their {what}")
 
 
-def _root(part: Part, transform: Affine, whole: Window) -> Element:
+def _root(part: Part, transform: Affine, whole: Window, nearest: bool = False) -> Element:
     root = new_vrt(whole.height, whole.width)
     place_vrt(root, transform, part.crs_wkt)
     factors, factor = [], 2
     while max(whole.height, whole.width) / factor >= SMALLEST_OVERVIEW_PX:
         factors.append(factor)
         factor *= 2
-    add_overviews(root, factors)
+    add_overviews(root, factors, "nearest" if nearest else "average")
     return root
 
 
-def _band(root: Element, number: int, dtype: str, colour: ColorInterp) -> Element:
+def _band(
+    root: Element, number: int, dtype: str, colour: ColorInterp, palette: Palette | None = None
+) -> Element:
     band = add_band(root, number, dtype)
     add_colour(band, colour)
+    if palette is not None:
+        add_colour_table(band, palette.entries)
     return band
 
 

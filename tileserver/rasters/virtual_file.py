@@ -18,6 +18,8 @@ _ROOT = {"SRS", "GeoTransform", "Metadata", "OverviewList", "VRTRasterBand", "Ma
 _SOURCES = {"SimpleSource", "ComplexSource", "AveragedSource", "NoDataFromMaskSource"}
 _BAND = _SOURCES | {
     "ColorInterp",
+    "ColorTable",
+    "CategoryNames",
     "NoDataValue",
     "HideNoDataValue",
     "Description",

@@ -103,12 +103,20 @@ class SourceSettings(_Frozen):
         None,
         description="What may be done with the imagery: an SPDX identifier, a name or an address.",
     )
-    detail: Annotated[float, Field(ge=0, le=1)] | None = Field(
-        None, description="How much synthesised texture is shown; default: the server's `detail`."
+    detail: Annotated[float, Field(ge=0, le=1)] | Literal["none"] | None = Field(
+        None,
+        description="How much synthesised texture is shown; default: the server's `detail`. none: "
+        "nothing is synthesised, averaged or interpolated, as of classes: nearest neighbour at "
+        "all zooms. Rasters with a colour table are always shown so.",
     )
     reference: str | None = Field(
         None, description="Id of a source with the true detail, to compare with in the viewer."
     )
+
+    @property
+    def nearest(self) -> bool:
+        """Whether its values are to be taken for classes."""
+        return self.detail == "none"
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -263,7 +271,9 @@ class Settings(_Frozen):
 
     def detail_of(self, source: SourceSettings) -> float:
         """How much detail a source shows."""
-        return self.detail if source.detail is None else source.detail
+        if source.detail is None:
+            return self.detail
+        return 0.0 if source.detail == "none" else source.detail
 
     def sampler(
         self, noise_seed: int | None = None, detail: float | None = None

@@ -1,4 +1,4 @@
-"""What a tile is made of, step by step: where there is data, overviews, the encoded bytes."""
+"""What a tile is made of, step by step: where there is data, what is read, the encoded bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tileserver.imagery.bands import scaled
 from tileserver.rasters.raster import Raster
 from tileserver.tiles.deviation import deviation_shown, deviation_values
 from tileserver.tiles.encoding import encode, encode_values
-from tileserver.tiles.rendering import Mask, shown, values_shown
+from tileserver.tiles.rendering import Mask, shown, shows_classes, values_shown
 from tileserver.tiles.request import Mode, TileRequest
 
 
@@ -31,7 +31,7 @@ def encoded(request: TileRequest, values: Pixels, valid: Mask) -> bytes:
         return encode_values(bands, opaque, request.format, grid.crs, place)
     colour = deviation_shown if uncertain else shown
     levels, opaque = colour(values, valid, raster, request.rendering)
-    return encode(levels, opaque, request.format)
+    return encode(levels, opaque, request.format, lossless=shows_classes(raster, request.rendering))
 
 
 def valid_pixels(layer: Layer, zoom: int, window: Window) -> Mask:
@@ -68,11 +68,12 @@ def joined(parts: Sequence[tuple[Pixels, Mask]]) -> tuple[Pixels, Mask]:
     return values, valid
 
 
-def overview(request: TileRequest) -> tuple[Pixels, Mask]:
-    """A tile above the native zoom: means of what lies deeper."""
+def read_pixels(request: TileRequest) -> tuple[Pixels, Mask]:
+    """A tile that is read and no more: of a zoom above the native one, of classes at any zoom."""
     tile, raster, layer = request.tile, request.source.raster, request.layer
-    if layer.has_means(request.pixel_zoom):
-        return joined([layer.means(request.pixel_zoom, window) for window in request.windows])
+    if layer.is_quick(request.pixel_zoom):
+        return joined([layer.read(request.pixel_zoom, window) for window in request.windows])
+    method = "nearest" if raster.nearest else "average"
     with CatalogueReader.of(request.source, request.layer.grid) as reader:
         image = reader.tile(
             tile.x,
@@ -80,8 +81,8 @@ def overview(request: TileRequest) -> tuple[Pixels, Mask]:
             tile.z,
             tilesize=TILE_PX * request.scale,
             indexes=raster.indexes,
-            resampling_method="average",
-            reproject_method="average",
+            resampling_method=method,
+            reproject_method=method,
         )
     return values_of(image, raster)
 

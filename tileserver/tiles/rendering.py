@@ -26,7 +26,7 @@ from engine.imagery import Pixels
 from tileserver.errors import OutOfRange
 from tileserver.imagery.bands import unscaled
 from tileserver.rasters.raster import Raster
-from tileserver.tiles.encoding import to_levels
+from tileserver.tiles.encoding import Opacity, to_levels
 
 MAX_BANDS = 16
 MAX_TEXT = 4096
@@ -70,10 +70,10 @@ PLAIN = Rendering()
 
 
 class Shown(NamedTuple):
-    """Bands to encode (C, H, W) and where they are opaque (H, W)."""
+    """Bands to encode (C, H, W) and where, or how much, they are opaque (H, W)."""
 
     bands: NDArray[Any]
-    opaque: Mask
+    opaque: Opacity
 
 
 async def rendering_parameters(
@@ -128,7 +128,8 @@ def check(rendering: Rendering, raster: Raster) -> None:
     if rendering.colormap and count != 1:
         raise OutOfRange("colormap", f"for one band, not {count}: choose one by bidx")
     bands = len(raster.indexes)
-    colours = np.linspace(0, 1, bands * PROBED, dtype=np.float32).reshape(bands, 1, PROBED)
+    low, high = raster.range if raster.nearest else (0.0, 1.0)
+    colours = np.linspace(low, high, bands * PROBED, dtype=np.float32).reshape(bands, 1, PROBED)
     shown(colours, np.ones((1, PROBED), bool), raster, rendering)
 
 
@@ -140,24 +141,41 @@ def check_shown_bands(rendering: Rendering, raster: Raster) -> None:
 
 
 def shown(values: Pixels, valid: Mask, raster: Raster, rendering: Rendering) -> Shown:
-    """What an 8-bit image shows of values (C, H, W) in [0, 1]: one, three or four bands.
+    """What an 8-bit image shows of values (C, H, W) in the engine's unit: one to four bands.
 
     Raises OutOfRange for a formula or a colour map that these values cannot be shown by.
     """
     values = chosen_bands(values, raster, rendering.indexes or default_indexes(raster))
+    opacity: Opacity = valid
     if rendering.rescale:
         image = _image(unscaled(values, raster).astype(np.float32), valid)
         levels = image.rescale(rendering.rescale).array.data
+    elif raster.palette is not None and not rendering.colormap:
+        levels, opacity = raster.palette.shown(unscaled(values, raster)[0])
+        opacity = np.where(valid, opacity, np.uint8(0))
     else:
-        levels = to_levels(values)
+        levels = to_levels(_of_range(values, raster))
     if rendering.color_formula:
         with _usable("color_formula", FORMULAS):
             levels = _image(levels, valid).apply_color_formula(rendering.color_formula).array.data
     if rendering.colormap:
         with _usable("colormap", COLORMAPS):
-            levels, valid = _coloured(levels, values, valid, raster, rendering)
-    opaque = opaque_where(valid, rendering)
-    return Shown(np.where(valid, levels, np.uint8(0)), opaque)
+            levels, opacity = _coloured(levels, values, valid, raster, rendering)
+    return Shown(np.where(opacity, levels, np.uint8(0)), opaque_where(opacity, rendering))
+
+
+def shows_classes(raster: Raster, rendering: Rendering) -> bool:
+    """Whether what is shown are the colours of classes, which no encoding may blend."""
+    return raster.palette is not None or (raster.nearest and rendering.colormap is not None)
+
+
+def _of_range(values: Pixels, raster: Raster) -> Pixels:
+    """Values in the engine's unit as shares of a raster's range."""
+    if not raster.nearest:
+        return values
+    low, high = raster.range
+    shares: Pixels = ((values - low) / (high - low)).astype(np.float32)
+    return shares
 
 
 def values_shown(values: Pixels, valid: Mask, raster: Raster, rendering: Rendering) -> Shown:
@@ -188,9 +206,9 @@ def query_of(rendering: Rendering) -> list[tuple[str, str]]:
     return query
 
 
-def opaque_where(valid: Mask, rendering: Rendering) -> Mask:
-    """Where what is shown is opaque (H, W)."""
-    return valid if rendering.return_mask else np.ones_like(valid)
+def opaque_where(opacity: Opacity, rendering: Rendering) -> Opacity:
+    """Where, or how much, what is shown is opaque (H, W)."""
+    return opacity if rendering.return_mask else np.ones(opacity.shape, np.bool_)
 
 
 def chosen_bands(values: Pixels, raster: Raster, indexes: tuple[int, ...]) -> Pixels:

@@ -14,6 +14,8 @@ from tileserver.catalogue.layers import Layer, Source
 from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.rendering import PLAIN, Rendering
 
+NEAREST = "nearest"
+
 
 class Mode(StrEnum):
     """How zooms past native are made."""
@@ -59,8 +61,13 @@ class TileRequest:
 
     @property
     def origin(self) -> str:
-        """What the tile's pixels are: native, super-resolved, interpolated or uncertainty."""
-        return "native" if self.pixel_zoom <= self.layer.native_zoom else str(self.mode)
+        """What the tile's pixels are: native, super-resolved, interpolated, uncertainty, nearest.
+
+        The last are native ones, repeated: of classes, which have nothing between them.
+        """
+        if self.pixel_zoom <= self.layer.native_zoom:
+            return "native"
+        return str(self.mode) if self.layer.nearest is None else NEAREST
 
     @property
     def sample(self) -> Sample | None:
@@ -69,8 +76,10 @@ class TileRequest:
         return self.sample_asked if made else None
 
     @property
-    def sample_asked(self) -> Sample:
-        """The sample that tiles of this kind are made of, at zooms past native."""
+    def sample_asked(self) -> Sample | None:
+        """The sample that tiles of this kind are made of, at zooms past native, if of any."""
+        if self.layer.nearest is not None:
+            return None
         return self.layer.samples.sample(self.noise_seed, self.detail)
 
     @property

@@ -32,7 +32,7 @@ from tileserver.tiles.pixels import (
     encoded,
     fetched_valid_pixels,
     joined,
-    overview,
+    read_pixels,
     valid_pixels,
 )
 from tileserver.tiles.readers import Readers
@@ -138,6 +138,8 @@ class Renderer:
                 seeds = ", ".join(map(str, samples.noise_seeds))
                 raise OutOfRange("noise_seed", f"one of {seeds}") from error
             raise OutOfRange("detail", f"0 or {samples.detail:g}") from error
+        if mode is Mode.interpolated and layer.nearest is not None:
+            raise OutOfRange("mode", "none here: this source is shown by nearest neighbour alone")
         if mode is not Mode.uncertainty:
             check(rendering, source.raster)
             if not format.holds_values:
@@ -150,7 +152,9 @@ class Renderer:
     def key(self, request: TileRequest) -> TileKey:
         """The tile's key: a function of the request alone, with nothing looked up."""
         made_of = version(self.catalogue, request.source, request.sample)
-        rendering = fingerprint(request.origin, request.scale, request.rendering)
+        rendering = fingerprint(
+            origin=request.origin, scale=request.scale, rendering=request.rendering
+        )
         tile = request.tile
         format = ImageFormat.jpg if request.format is ImageFormat.jpeg else request.format
         return TileKey(
@@ -245,11 +249,7 @@ class Renderer:
         return rendered or await made()
 
     async def _made(self, request: TileRequest, path: str, clock: Clock) -> Rendered:
-        if request.pixel_zoom < request.layer.native_zoom:
-            values, valid = await self._readers.run(request.source.id, overview, request)
-            clock.lap("read")
-        else:
-            values, valid = await self._drawn(request, clock)
+        values, valid = await self._drawn(request, clock)
         await self.check_unchanged(request)
         content, kept = await _run(
             self._encoders, self._finished, request, values, valid, path, clock
@@ -259,7 +259,12 @@ class Renderer:
         return Rendered(content, None, clock.milliseconds)
 
     async def _drawn(self, request: TileRequest, clock: Clock) -> tuple[Pixels, Mask]:
-        """The tile's crop of its zoom's picture, native or deeper."""
+        """The tile as it is read, or its crop of its zoom's picture, native or deeper."""
+        layer = request.layer
+        if layer.nearest is not None or request.pixel_zoom < layer.native_zoom:
+            pixels = await self._readers.run(request.source.id, read_pixels, request)
+            clock.lap("read")
+            return pixels
         return joined([await self._crop(request, window, clock) for window in request.windows])
 
     async def _crop(

@@ -21,7 +21,7 @@ from tileserver.tiles.encoding import ENCODING
 def version(catalogue: Catalogue, source: Source, sample: Sample | None = None) -> str:
     """The source as it is now, and the sample that a tile past its native zoom is made of."""
     picture = None if sample is None else catalogue.fingerprint_of(sample)
-    return fingerprint(ENCODING, source.fingerprint, picture)
+    return fingerprint(encoding=ENCODING, source=source.fingerprint, picture=picture)
 
 
 def current_versions(catalogue: Catalogue) -> dict[str, frozenset[str]]:
@@ -29,8 +29,11 @@ def current_versions(catalogue: Catalogue) -> dict[str, frozenset[str]]:
     seeds = catalogue.settings.noise_seeds
 
     def made_of(source: Source) -> Iterator[Sample | None]:
+        yield None
+        if source.raster.nearest:
+            return
         detail = catalogue.settings.detail_of(source.settings)
-        yield from (None, Sample(seeds[0], 0.0))
+        yield Sample(seeds[0], 0.0)
         yield from (Sample(seed, detail) for seed in seeds)
 
     return {

@@ -134,8 +134,6 @@ def test_rasters_that_cannot_be_served_are_refused_by_name(tmp_path: Path) -> No
         inspect(text, None)
     with pytest.raises(StartupError, match=r"range .* is empty"):
         inspect(cut(tmp_path / "cut.tif", "uint16"), (5, 5))
-    with pytest.raises(StartupError, match=r"palette\.tif: has a colour table"):
-        inspect(palette(tmp_path / "palette.tif"), None)
     virtual = tmp_path / "virtual.vrt"
     virtual.write_text(
         f'<VRTDataset rasterXSize="9" rasterYSize="9"><SRS>EPSG:3857</SRS>'
@@ -145,13 +143,3 @@ def test_rasters_that_cannot_be_served_are_refused_by_name(tmp_path: Path) -> No
     )
     with pytest.raises(StartupError, match=r"virtual\.vrt: refers to other files"):
         inspect(virtual, None)
-
-
-def palette(path: Path) -> Path:
-    """The scene's corner in grey, its levels indices into a table of colours."""
-    with rasterio.open(cut(path.with_name("grey.tif"), "grey")) as dataset:
-        profile, levels = dataset.profile | {"photometric": "palette"}, dataset.read()
-    with rasterio.open(path, "w", **profile) as out:
-        out.write(levels)
-        out.write_colormap(1, {level: (level, 255 - level, 0, 255) for level in range(256)})
-    return path

@@ -101,7 +101,7 @@ def test_a_mask_beside_a_raster_hides_its_pixels_at_every_zoom(
     assert layer.bands.valid(layer.extent).mean() == pytest.approx(0.5, abs=0.02)
     for zoom in (18, 17):
         window = layer.extent.parent(2 ** (layer.native_zoom + 1 - zoom))
-        rows = layer.means(zoom, window)[1].mean(axis=1)
+        rows = layer.read(zoom, window)[1].mean(axis=1)
         assert rows[: len(rows) // 2 - 2].max() == 0
         assert rows[len(rows) // 2 + 2 : -2].min() > 0.9
     catalogue.close()

@@ -61,6 +61,9 @@ _templates.filters["oneline"] = lambda text: " ".join(text.split())
 _templates.filters["quoted"] = lambda url: quote(url, safe=":/")
 
 
+SYNTHESISED = "detail of deeper tiles is synthesised"
+
+
 def add_embed(router: APIRouter, path_dependency: Callable[..., Any]) -> None:
     """Register the snippets of a source."""
 
@@ -104,7 +107,7 @@ def _addresses(source: Source, request: Request) -> dict[str, Any]:
 
 def _place(
     source: Source, layer: Layer, zoom: float | None, lon: float | None, lat: float | None
-) -> dict[str, float]:
+) -> dict[str, float | str]:
     """Zooms, bounds and the view that the map opens at: the middle, where detail begins."""
     west, south, east, north = geographic_bounds(source)
     south, north = max(south, -MERCATOR_LATITUDE), min(north, MERCATOR_LATITUDE)
@@ -114,6 +117,7 @@ def _place(
     opened = min(first if zoom is None else round(zoom, 2), deepest)
     return {
         "native_zoom": layer.native_zoom,
+        "deeper": "deeper tiles repeat its pixels" if layer.nearest else SYNTHESISED,
         "max_zoom": layer.max_zoom,
         "map_zoom": deepest,
         "zoom": opened,

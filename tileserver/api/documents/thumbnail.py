@@ -14,7 +14,7 @@ from tileserver.errors import OutOfRange
 from tileserver.rasters.raster import Raster
 from tileserver.tiles.encoding import ImageFormat, encode
 from tileserver.tiles.pixels import values_of
-from tileserver.tiles.rendering import PLAIN, shown
+from tileserver.tiles.rendering import PLAIN, shown, shows_classes
 
 SIDE_PX = 256
 QUICK_PX = 4096**2
@@ -42,11 +42,10 @@ def thumbnail(source: Source) -> bytes:
     if not quick(raster):
         raise OutOfRange("source", "one with overviews: reading this one whole takes too long")
     with CatalogueReader(source) as reader:  # type: ignore[arg-type]
-        image = reader.preview(
-            indexes=raster.indexes, max_size=SIDE_PX, resampling_method="average"
-        )
+        method = "nearest" if raster.nearest else "average"
+        image = reader.preview(indexes=raster.indexes, max_size=SIDE_PX, resampling_method=method)
     levels, opaque = shown(*values_of(image, raster), raster, PLAIN)
-    return encode(levels, opaque, ImageFormat.webp)
+    return encode(levels, opaque, ImageFormat.webp, lossless=shows_classes(raster, PLAIN))
 
 
 def quick(raster: Raster) -> bool:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 
 from engine.pictures.samples import Sample
+from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.coverage import geographic_bounds, geographic_centre
 from tileserver.catalogue.layers import Layer, Source
 from tileserver.errors import OutOfRange
@@ -40,9 +41,7 @@ def tilejson_document(
     tms, deepest = layer.grid.tms, layer.max_zoom - (scale - 1)
     if deepest < tms.minzoom:
         raise OutOfRange("tilesize", "256: the deepest zoom of larger tiles is not on this grid")
-    samples = layer.samples
-    every = samples.noise_seeds
-    shown = samples.sample(noise_seed, detail)
+    shown = None if layer.nearest else layer.samples.sample(noise_seed, detail)
     made_of = version(catalogue, source, shown)
     minzoom = min(layer.least_zoom, deepest)
     if mode is Mode.uncertainty:
@@ -62,13 +61,8 @@ def tilejson_document(
         ],
         "overzoom": {
             "native_maxzoom": min(layer.native_zoom - (scale - 1), deepest),
-            "checkpoint": catalogue.checkpoint.name,
-            "checkpoint_fingerprint": catalogue.checkpoint.fingerprint,
-            "steps": catalogue.settings.steps,
-            "detail": shown.detail,
-            "details": sorted({0.0, samples.detail}),
-            "noise_seed": shown.noise_seed,
-            "noise_seeds": list(every),
+            "synthesised": shown is not None,
+            **({} if shown is None else _made_by(catalogue, layer, shown)),
             "fingerprint": made_of,
             "reference": source.settings.reference,
         },
@@ -80,6 +74,19 @@ def tilejson_document(
     return document
 
 
+def _made_by(catalogue: Catalogue, layer: Layer, shown: Sample) -> dict[str, Any]:
+    """What pixels past native are synthesised by, and which others can be asked for."""
+    return {
+        "checkpoint": catalogue.checkpoint.name,
+        "checkpoint_fingerprint": catalogue.checkpoint.fingerprint,
+        "steps": catalogue.settings.steps,
+        "detail": shown.detail,
+        "details": sorted({0.0, layer.samples.detail}),
+        "noise_seed": shown.noise_seed,
+        "noise_seeds": list(layer.samples.noise_seeds),
+    }
+
+
 def for_client(document: dict[str, Any], request: Request) -> dict[str, Any]:
     """The document as a client may see it: its key in the links, no id that it must not know."""
     about = document["overzoom"]
@@ -89,13 +96,13 @@ def for_client(document: dict[str, Any], request: Request) -> dict[str, Any]:
 
 
 def _query(
-    layer: Layer, mode: Mode, scale: int, rendering: Rendering, sample: Sample
+    layer: Layer, mode: Mode, scale: int, rendering: Rendering, sample: Sample | None
 ) -> list[tuple[str, str]]:
     """What the tiles are asked for with; what is the default is left out."""
     query = [("mode", str(mode))] if mode is Mode.interpolated else []
-    if sample.noise_seed != layer.samples.noise_seeds[0]:
+    if sample is not None and sample.noise_seed != layer.samples.noise_seeds[0]:
         query.append(("noise_seed", str(sample.noise_seed)))
-    if sample.detail != layer.samples.detail:
+    if sample is not None and sample.detail != layer.samples.detail:
         query.append(("detail", f"{sample.detail:g}"))
     if scale > 1:
         query.append(("tilesize", str(256 * scale)))

@@ -63,6 +63,7 @@ def capabilities(source: Source, grids: list[str], base: str, query: str) -> str
     return _templates.get_template("wmts.xml").render(
         id=source.id,
         title=source.title,
+        synthesised=not source.raster.nearest,
         licence=source.settings.licence,
         attribution=source.settings.attribution,
         west=west,

@@ -47,14 +47,14 @@ class Drawing:
     def fingerprint(self) -> str:
         """A digest of everything that changes pixels."""
         return fingerprint(
-            self.scene.raster.fingerprint,
-            self.scene.raster.range,
-            self.checkpoint.fingerprint,
-            self.work.settings,
-            self.work.factor,
-            self.block_px,
-            self._canonical,
-            describe_machine(self.work.device),
+            raster=self.scene.raster.fingerprint,
+            range=self.scene.raster.range,
+            checkpoint=self.checkpoint.fingerprint,
+            sampler=self.work.settings,
+            factor=self.work.factor,
+            block_px=self.block_px,
+            canonical=self._canonical,
+            machine=describe_machine(self.work.device),
         )
 
     def picture(self, window: Window) -> tuple[Values, NDArray[np.bool_]]:

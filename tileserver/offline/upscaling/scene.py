@@ -35,6 +35,11 @@ class Scene:
         """Raises StartupError in one line where it cannot be read or has values of another type."""
         self.path = path
         self.raster: Raster = inspected(file_origin(path), value_range, placed=False, trusting=True)
+        if self.raster.palette is not None:
+            raise StartupError(
+                f"{path}: has a colour table, and classes are not super-resolved; gdalwarp -r near "
+                "repeats their pixels, gdal_translate -expand rgb makes colours of them"
+            )
         with _reading(path):
             self._dataset = open_raster(self.raster)
             dtypes = set(self._dataset.dtypes)

@@ -55,7 +55,9 @@ def remove_strips(drawing: Drawing, target: Target) -> None:
 
 
 def _digest(drawing: Drawing, target: Target) -> str:
-    return fingerprint(drawing.fingerprint(), target.deviation, target.driver)
+    return fingerprint(
+        drawing=drawing.fingerprint(), uncertainty=target.deviation, driver=target.driver
+    )
 
 
 def _is_of_run(parts: Path, digest: str) -> bool:

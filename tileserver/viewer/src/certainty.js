@@ -2,7 +2,7 @@
 
 import { card } from "./dialogs.js";
 import { element, made } from "./elements.js";
-import { sampleOf, seedsOf } from "./documents.js";
+import { isMade, sampleOf, seedsOf } from "./documents.js";
 import { change, onChange, state } from "./state.js";
 
 const USUAL_OPACITY = 70;
@@ -61,7 +61,7 @@ export class Certainty {
     });
     if (overtaken()) return;
     change({ drawn: document });
-    this.layers.set(this.layers.top, document, { fade: true });
+    this.layers.set(this.layers.top, isMade(document) ? document : null, { fade: true });
     this.#tell();
   }
 

@@ -2,7 +2,7 @@
 
 import { element, made, write } from "./elements.js";
 import { clipped } from "./layers.js";
-import { hasMean, meanOf, sampleOf, seedsOf } from "./documents.js";
+import { hasMean, isMade, meanOf, sampleOf, seedsOf } from "./documents.js";
 import { change, onChange, state } from "./state.js";
 
 const BLINK_MS = 900; // calmer than three flashes a second
@@ -11,7 +11,7 @@ const SAMPLE = /^sample-(-?\d+)$/;
 export class Compare {
   // shown(): {zoom, native} of the view. attempt(act): does what may fail.
   constructor(map, layers, shown, attempt) {
-    Object.assign(this, { map, layers, shown, attempt, timer: 0 });
+    Object.assign(this, { map, layers, shown, attempt, timer: 0, alone: false });
     clipped(layers.below, () => (layers.other.getVisible() ? this.#mine() : [0, 1]));
     clipped(layers.top, () => this.#mine());
     clipped(layers.uncertainty, () => this.#mine());
@@ -21,17 +21,22 @@ export class Compare {
   }
 
   // What can be compared with, of a source's documents.
-  offer({ made: document, reference }) {
-    const options = [made("option", { value: "interpolated" }, "interpolation")];
+  offer({ made: document, interpolated, reference }) {
+    const options = [];
+    if (interpolated) options.push(made("option", { value: "interpolated" }, "interpolation"));
     if (reference) options.push(made("option", { value: "reference" }, "reference"));
     if (hasMean(document)) options.push(made("option", { value: "mean" }, "best estimate"));
     for (const seed of seedsOf(document)) {
       options.push(made("option", { value: `sample-${seed}` }, `sample ${seed}`));
     }
     element("other").replaceChildren(...options);
-    if (!options.some(({ value }) => value === state.other)) change({ other: "interpolated" });
+    if (!options.some(({ value }) => value === state.other)) {
+      change({ other: options[0]?.value ?? "interpolated" });
+    }
     element("other").value = state.other;
-    this.#put("interpolated", null); // until the other is drawn
+    this.alone = options.length === 0;
+    this.#mode();
+    this.#put(state.other, null); // until the other is drawn
   }
 
   // Puts the other side on its layer.
@@ -50,16 +55,22 @@ export class Compare {
     this.tell();
   }
 
-  // What fills the view past native: made | interpolated | reference.
+  // The mode that is shown: one picture where there is nothing to compare it with.
+  get mode() {
+    return this.alone ? "one" : state.mode;
+  }
+
+  // What fills the view past native: made | repeated | interpolated | reference.
   get seen() {
-    const other = state.mode === "blink" && state.peeking ? this.drawn : "made";
+    const other = this.mode === "blink" && state.peeking ? this.drawn : "made";
+    if (other === "made" && !isMade(state.documents.made)) return "repeated";
     return SAMPLE.test(other) || other === "mean" ? "made" : other;
   }
 
   #put(name, document, options) {
     this.drawn = name;
     this.layers.set(this.layers.other, document, options);
-    this.layers.other.setVisible(document !== null && state.mode !== "one");
+    this.layers.other.setVisible(document !== null && this.mode !== "one");
   }
 
   // Names of the sides, for the zoom that is shown.
@@ -68,7 +79,9 @@ export class Compare {
     const past = this.shown().zoom > this.shown().native;
     const [, seed] = SAMPLE.exec(this.drawn) ?? [];
     const native = { name: "Native", made: false };
-    const right = past ? { name: "Super-resolved", made: true } : native;
+    const right = !past ? native
+      : isMade(state.documents.made) ? { name: "Super-resolved", made: true }
+      : { name: "Native pixels, enlarged", made: false };
     const left = this.drawn === "reference" ? { name: "Reference", made: false }
       : !past ? native
       : this.drawn === "mean" ? { name: "Best estimate, no texture", made: true }
@@ -85,8 +98,8 @@ export class Compare {
 
   // The part of the width where the super-resolved side is, and the other.
   #mine() {
-    if (state.mode === "swipe") return [state.at / 100, 1];
-    return state.mode === "blink" && state.peeking ? [1, 1] : [0, 1];
+    if (this.mode === "swipe") return [state.at / 100, 1];
+    return this.mode === "blink" && state.peeking ? [1, 1] : [0, 1];
   }
 
   #others() {
@@ -108,8 +121,9 @@ export class Compare {
   }
 
   #mode() {
-    const { mode } = state;
+    const { mode } = this;
     document.body.dataset.mode = mode;
+    element("compare").hidden = this.alone;
     element(`mode-${mode}`).checked = true;
     element("with").hidden = mode === "one";
     element("blinking").hidden = element("blink-name").hidden = mode !== "blink";

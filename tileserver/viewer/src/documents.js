@@ -14,6 +14,11 @@ export function tilejson(source, parameters = {}, path = "") {
   return load(`${encodeURIComponent(source)}/${path}tilejson.json?${query}`);
 }
 
+// Whether pixels past native are synthesised; those of classes are native ones, repeated.
+export function isMade({ overzoom }) {
+  return overzoom?.synthesised !== false;
+}
+
 // The samples that can be asked for; there are none where nothing is synthesised.
 export function seedsOf({ maxzoom, overzoom }) {
   return maxzoom > overzoom.native_maxzoom ? overzoom.noise_seeds ?? [] : [];
@@ -37,20 +42,25 @@ export function meanOf(source) {
   return tilejson(source, { detail: 0 });
 }
 
-// All documents of a source; throws where the server refuses or is away.
+// All documents of a source; interpolated is null where nothing is synthesised. Throws where the
+// server refuses or is away.
 export async function documentsOf(source) {
-  const [made, interpolated] = await Promise.all([
-    tilejson(source),
-    tilejson(source, { mode: "interpolated" }),
-  ]);
+  const made = await tilejson(source);
   const { reference, native_maxzoom: native } = made.overzoom;
-  const synthesised = made.maxzoom > native;
-  const [trueDetail, uncertainty, legend] = await Promise.all([
-    reference ? tilejson(reference, { mode: "interpolated" }).catch(refused) : null,
+  const synthesised = isMade(made) && made.maxzoom > native;
+  const [interpolated, trueDetail, uncertainty, legend] = await Promise.all([
+    isMade(made) ? tilejson(source, { mode: "interpolated" }) : null,
+    reference ? nativeOf(reference).catch(refused) : null,
     synthesised ? tilejson(source, {}, "uncertainty/").catch(absent) : null,
     synthesised ? load(`${encodeURIComponent(source)}/uncertainty/legend.json`).catch(absent) : null,
   ]);
   return { made, interpolated, reference: trueDetail, uncertainty, legend };
+}
+
+// What a source shows without synthesised detail.
+async function nativeOf(source) {
+  const made = await tilejson(source);
+  return isMade(made) ? tilejson(source, { mode: "interpolated" }) : made;
 }
 
 // The reference is not what one came for: it is left out also while it is away.

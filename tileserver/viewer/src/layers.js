@@ -4,6 +4,7 @@ import TileLayer from "ol/layer/Tile.js";
 import { transformExtent } from "ol/proj.js";
 import ImageTile from "ol/source/ImageTile.js";
 import { createXYZ } from "ol/tilegrid.js";
+import { isMade } from "./documents.js";
 import { calm } from "./elements.js";
 
 const FADE_MS = 250;
@@ -34,6 +35,7 @@ export class Layers {
       tileGrid: createXYZ({ maxZoom: document.maxzoom, minZoom: document.minzoom, tileSize: 256 }),
       transition: fade && !calm.matches ? FADE_MS : 0,
       wrapX: false,
+      interpolate: isMade(document), // classes have nothing between them
     });
     const url = (z, x, y) => {
       const [template] = (z <= native && below ? below : document).tiles;

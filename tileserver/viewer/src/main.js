@@ -17,7 +17,7 @@ import { Certainty } from "./certainty.js";
 import { Compare } from "./compare.js";
 import { lost } from "./connection.js";
 import * as dialogs from "./dialogs.js";
-import { documentsOf, FINER } from "./documents.js";
+import { documentsOf, FINER, isMade } from "./documents.js";
 import { element } from "./elements.js";
 import * as embedding from "./embed.js";
 import { Inspect } from "./inspect.js";
@@ -67,7 +67,8 @@ let opening = 0; // the number of the latest wish to open a source
 function shown() {
   const { made } = state.documents;
   const least = Math.round(map.getView().getMinZoom());
-  return { zoom: views.zoom, native: made.overzoom.native_maxzoom, least, most: made.maxzoom };
+  const native = made.overzoom.native_maxzoom;
+  return { zoom: views.zoom, native, least, most: made.maxzoom, synthesised: isMade(made) };
 }
 
 function tell() {
@@ -100,7 +101,7 @@ async function open(source, view, settings = {}, turn = (opening += 1)) {
   attribute(made.attribution, reference?.attribution);
   compare.offer(documents);
   certainty.offer(documents);
-  layers.set(layers.below, interpolated, { below: made });
+  layers.set(layers.below, interpolated ?? made, { below: made });
   await Promise.all([certainty.draw(), compare.draw()]);
   keep();
 }

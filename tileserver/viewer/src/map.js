@@ -14,6 +14,7 @@ import ImageTile from "ol/source/ImageTile.js";
 import TileGrid from "ol/tilegrid/TileGrid.js";
 import { attribute } from "./attribution.js";
 import { tellOrigin } from "./badge.js";
+import { isMade } from "./documents.js";
 import { write } from "./elements.js";
 import { show } from "./messages.js";
 import { load } from "./server.js";
@@ -57,12 +58,13 @@ function layer(tiles, template, limits) {
 async function start() {
   const [source, grid] = location.pathname.split("/").slice(-3).map(decodeURIComponent);
   const mode = new URLSearchParams(location.search).get("mode");
-  const seen = mode === "interpolated" ? mode : "made";
   const [tileset, tilejson] = await Promise.all([
     load(`../tiles/${grid}${location.search}`),
     load("tilejson.json"),
   ]);
   const native = tilejson.overzoom.native_maxzoom;
+  const synthesised = isMade(tilejson);
+  const seen = !synthesised ? "repeated" : mode === "interpolated" ? mode : "made";
   const limits = tileset.tileMatrixSetLimits;
   const [first, last] = [limits[0], limits[limits.length - 1]];
   const [least, most] = [first, last].map(({ tileMatrix }) => Number(tileMatrix));
@@ -97,7 +99,7 @@ async function start() {
   const ladder = new ZoomLadder((zoom) => view.animate({ zoom, duration: MOVE_MS }));
   map.on("postrender", () => {
     const zoom = Math.round(view.getZoom());
-    ladder.tell({ zoom, native, least, most });
+    ladder.tell({ zoom, native, least, most, synthesised });
     write("zoom", `${grid}, zoom ${zoom} (native to ${native})`);
     tellOrigin({ zoom, native, seen });
   });

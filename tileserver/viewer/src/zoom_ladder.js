@@ -12,12 +12,12 @@ export class ZoomLadder {
     element("zoom-out").addEventListener("click", () => to(this.zoom - 1));
   }
 
-  tell({ zoom, native, least, most }) {
-    Object.assign(this, { zoom });
+  tell({ zoom, native, least, most, synthesised = true }) {
+    Object.assign(this, { zoom, synthesised });
     element("zoom-in").disabled = zoom >= most;
     element("zoom-out").disabled = zoom <= least;
     const lowest = Math.max(least, native - BELOW);
-    const signature = `${zoom} ${native} ${lowest} ${most}`;
+    const signature = `${zoom} ${native} ${lowest} ${most} ${synthesised}`;
     if (this.signature === signature) return;
     this.signature = signature;
     const held = document.activeElement?.dataset.zoom;
@@ -31,9 +31,9 @@ export class ZoomLadder {
   #rung(rung, native) {
     const past = rung > native;
     const scale = `×${2 ** (rung - native)}`;
-    const kind = past ? "made" : rung === native ? "native" : "real";
+    const kind = past ? (this.synthesised ? "made" : "real") : rung === native ? "native" : "real";
     const unseen = (text) => made("span", { className: "unseen" }, text);
-    const said = past ? [unseen(" synthesised "), scale]
+    const said = past ? [unseen(this.synthesised ? " synthesised " : " enlarged "), scale]
       : rung === native ? ["native"] : [unseen(" native")];
     const button = made(
       "button",
