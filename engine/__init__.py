@@ -11,10 +11,12 @@
                                       v mean + detail * x: residual Haar bands of two zooms
                              pair: upper and deeper picture, each averages back to the one above
 
-window: rectangles of absolute pixels. lattice: patches, weights, W and S. noise: counter-based
-normals. schedule: noise levels. network: the local denoiser. denoising: the loop. fusion: the
-rules. sampler: both evaluators. projection, doubling, pair: consistency. resolver, pyramid: zooms.
-samples, uncertainty: several noise seeds, how much they differ, and what that says of the error.
-checkpoint: files. global_network: what local denoisers are compared with. span: a peer, and the
-teacher of the mean. training, perceptual, evaluation: how checkpoints come to be, and their worth.
+window: rectangles of absolute pixels. imagery, blocks, pinned: what pictures are computed from,
+what is remembered of them, and what is held of a source for a drawing. lattice: patches, weights, W
+and S. noise: counter-based normals. schedule: noise levels. network: the local denoiser. denoising:
+the loop. fusion: the rules. sampler: both evaluators. projection, doubling, pair: consistency.
+resolver, pyramid: zooms. samples, uncertainty: several noise seeds, how much they differ, and what
+that says of the error. checkpoint: files. global_network: what local denoisers are compared with.
+span: a peer, and the teacher of the mean. training, perceptual, evaluation: how checkpoints come to
+be, and their worth.
 """

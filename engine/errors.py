@@ -3,7 +3,8 @@
 EngineError
 ├── CheckpointError   a checkpoint file is missing, corrupt, foreign or of the wrong shape
 ├── TrainingError     training cannot start or go on with what it was given
-└── EvaluationError   what is needed to judge pictures is missing
+├── EvaluationError   what is needed to judge pictures is missing
+└── UnpinnedRead      a drawing reads what was not read for it: a programming error
 """
 
 from __future__ import annotations
@@ -23,3 +24,7 @@ class TrainingError(EngineError):
 
 class EvaluationError(EngineError):
     """Pictures cannot be judged; the message says what is missing."""
+
+
+class UnpinnedRead(EngineError):
+    """A drawing reads of its source what it was not given; the message names the windows."""

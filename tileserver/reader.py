@@ -21,7 +21,7 @@ from rio_tiler.io import Reader
 from rio_tiler.models import ImageData
 from titiler.core.errors import BadRequestError
 
-from engine.imagery import Imagery
+from engine.imagery import Picture
 from engine.pictures.super_resolution import Doubled
 from engine.window import Window
 from tileserver.catalogue.catalogue import Opener
@@ -197,13 +197,15 @@ def _drawn(
     if layer.nearest is not None or zoom < layer.native_zoom:
         return layer.read(zoom, window)
     valid = valid_pixels(layer, zoom, window)
-    picture: Imagery
+    picture: Picture
     if zoom > layer.max_zoom:
         picture = Doubled(layer.pyramid.picture(layer.max_zoom))
     else:
         picture = layer.pyramid.picture(zoom)
+    source = layer.pin(picture, window)  # first: nobody's drawing waits for a read
     with _engine(reader).drawing:
-        return picture.read(window), valid
+        (pixels,) = picture.read_many([window], source)
+    return pixels, valid
 
 
 class _Sources(LRUCache[str, Tracked[Source]]):

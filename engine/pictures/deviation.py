@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.imagery import Imagery, Pixels
+from engine.imagery import Computed, Imagery, Input, Pixels
 from engine.network.calibration import Calibration
 from engine.network.checkpoint import Checkpoint
 from engine.network.local import DEVIATIONS, SCALE, LocalDenoiser
@@ -23,7 +23,7 @@ from engine.sampling.sampler import channel_groups
 from engine.window import Window
 
 
-class PredictedDeviation:
+class PredictedDeviation(Computed):
     """Standard deviation of the error of a SuperResolved picture, before calibration.
 
     Pixels (C, H, W), where 1 is the whole range of the source.
@@ -56,33 +56,60 @@ class PredictedDeviation:
         """Pixels of the picture a state pixel, per axis."""
         return SCALE << (self.depth - 1)
 
+    def inputs(self, window: Window) -> list[Input]:
+        condition = Input(self.condition, self._outer(window).children(SCALE))
+        if self.above is None:
+            return [condition]
+        return [condition, Input(self.above, window.parent(self.scale))]
+
     @torch.inference_mode()
-    def read(self, window: Window) -> Pixels:
-        state = state_window(window, self.scale)
-        outer = state.dilated(self.denoiser.encode_reach_px)
-        condition = torch.from_numpy(self.condition.read(outer.children(SCALE))).to(self.device)
+    def compute(
+        self, windows: Sequence[Window], inputs: Sequence[Sequence[Pixels]]
+    ) -> list[Pixels]:
+        return [
+            self._combined(window, self._own(window, condition), *above)
+            for window, (condition, *above) in zip(windows, inputs, strict=True)
+        ]
+
+    def _outer(self, window: Window) -> Window:
+        """The state pixels whose condition a window's deviation is predicted from."""
+        return state_window(window, self.scale).dilated(self.denoiser.encode_reach_px)
+
+    def _own(self, window: Window, pixels: Pixels) -> Pixels:
+        """The deviation where the condition, whose pixels these are, is data."""
+        condition = torch.from_numpy(pixels).to(self.device)
         predicted = self.denoiser.deviation(by_group(condition, self.groups))
         levels = error_pictures(predicted)[self.depth - 1]
         deviation = _ungrouped(levels, self.groups) * self.sigma_data[self.depth - 1]
+        state = state_window(window, self.scale)
         rows, cols = state.children(self.scale).slices(window)
         own: Pixels = deviation[:, rows, cols].cpu().numpy()
-        if self.above is None:
+        return own
+
+    def _combined(self, window: Window, own: Pixels, above: Pixels | None = None) -> Pixels:
+        """A deviation with that of the condition, above, whose pixels are each `scale` wide."""
+        if above is None:
             return own
         parents = window.parent(self.scale)
-        parent = self.above.read(parents).repeat(self.scale, 1).repeat(self.scale, 2)
+        repeated = above.repeat(self.scale, 1).repeat(self.scale, 2)
         rows, cols = parents.children(self.scale).slices(window)
-        both: Pixels = np.sqrt(own * own + parent[:, rows, cols] ** 2)
+        both: Pixels = np.sqrt(own * own + repeated[:, rows, cols] ** 2)
         return both
 
 
-class CalibratedDeviation:
+class CalibratedDeviation(Computed):
     """A predicted deviation, scaled to what errors were measured to be."""
 
     def __init__(self, predicted: Imagery, calibration: Calibration) -> None:
         self.predicted, self.calibration = predicted, calibration
 
-    def read(self, window: Window) -> Pixels:
-        return self.calibration.apply(self.predicted.read(window)).astype(np.float32)
+    def inputs(self, window: Window) -> list[Input]:
+        return [Input(self.predicted, window)]
+
+    def compute(
+        self, windows: Sequence[Window], inputs: Sequence[Sequence[Pixels]]
+    ) -> list[Pixels]:
+        return [self.calibration.apply(predicted).astype(np.float32) for (predicted,) in inputs]
 
 
 def error_pictures(deviations: Tensor) -> tuple[Tensor, Tensor]:

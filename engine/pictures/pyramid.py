@@ -8,15 +8,17 @@ native + 3, + 4  the next; condition: the cubic doubling of the picture at nativ
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial, reduce
+from typing import TypeVar
 
-from engine.imagery import BlockedImagery, BlockMemo, Imagery
+from engine.imagery import BlockMemo, Imagery, Picture
 from engine.network.checkpoint import Checkpoint
 from engine.network.pair import UNIT, Limits
+from engine.pictures.blocks import BlockedImagery
 from engine.pictures.deviation import CalibratedDeviation, PredictedDeviation
 from engine.pictures.super_resolution import Doubled, Halved, SuperResolved
 from engine.sampling.sampler import SamplerSettings
-from engine.window import Window
+
+Made = TypeVar("Made", bound=Imagery)
 
 BLOCK_PX = 256
 """Pictures that deeper zooms start from are remembered by blocks the size of a tile."""
@@ -49,11 +51,10 @@ class Pyramid:
             raise ValueError(f"max_zoom {max_zoom} lies above the native zoom {native_zoom}")
         self.native_zoom, self.max_zoom = native_zoom, max_zoom
         self.settings, self.checkpoint = settings, checkpoint
-        self._pictures: dict[int, Imagery] = {native_zoom: Halved(source, limits)}
+        self._pictures: dict[int, Picture] = {native_zoom: Halved(source, limits)}
         self._interpolated: dict[int, Imagery] = {native_zoom: self._pictures[native_zoom]}
-        self._needs: dict[int, Callable[[Window], Window]] = {}
         self._deviations: dict[int, Imagery] = {}
-        self._uncertainty: dict[int, Imagery] = {}
+        self._uncertainty: dict[int, Picture] = {}
         condition, above = source, None
         for zoom in range(native_zoom + 1, max_zoom + 1):
             depth = 1 + (zoom - native_zoom - 1) % 2
@@ -71,9 +72,8 @@ class Pyramid:
                 depth=depth,
                 limits=limits,
             )
-            blocked = BlockedImagery(picture, block_px, memo(f"zoom {zoom}"), canonical=canonical)
-            self._pictures[zoom] = blocked
-            self._needs[zoom] = partial(_needs, blocked, picture)
+            kept = memo(f"zoom {zoom}")
+            self._pictures[zoom] = BlockedImagery(picture, block_px, kept, canonical=canonical)
             parent = self._interpolated[zoom - 1]
             self._interpolated[zoom] = source if zoom == native_zoom + 1 else Doubled(parent)
             if checkpoint.denoiser.local:
@@ -86,7 +86,7 @@ class Pyramid:
                 self._deviations[zoom] = deviation
                 self._uncertainty[zoom] = CalibratedDeviation(deviation, calibration)
 
-    def picture(self, zoom: int) -> Imagery:
+    def picture(self, zoom: int) -> Picture:
         """The super-resolved picture of a zoom; at the native zoom, the data."""
         return self._at(self._pictures, zoom)
 
@@ -94,28 +94,14 @@ class Pyramid:
         """The cubic interpolation of a zoom, with the same 2x2 means as the data."""
         return self._at(self._interpolated, zoom)
 
-    def uncertainty(self, zoom: int) -> Imagery:
+    def uncertainty(self, zoom: int) -> Picture:
         """The standard deviation of the error of a zoom past native, calibrated.
 
         Raises ValueError for other zooms, and with a denoiser that predicts none.
         """
         return self._at(self._uncertainty, zoom)
 
-    def source_window(self, zoom: int, window: Window) -> Window:
-        """What a picture's window may read of the source, on the grid of native_zoom + 1."""
-        self.picture(zoom)  # the zoom is one of these
-        if zoom == self.native_zoom:
-            return window.children()
-        while zoom > self.native_zoom + 2:
-            window = Doubled.needs(self._needs[zoom](window))
-            zoom -= 1 + (zoom - self.native_zoom - 1) % 2
-        return self._needs[zoom](window)
-
-    def _at(self, pictures: dict[int, Imagery], zoom: int) -> Imagery:
+    def _at(self, pictures: dict[int, Made], zoom: int) -> Made:
         if zoom not in pictures:
             raise ValueError(f"zoom {zoom} is outside {self.native_zoom} to {self.max_zoom}")
         return pictures[zoom]
-
-
-def _needs(blocked: BlockedImagery, picture: SuperResolved, window: Window) -> Window:
-    return reduce(Window.union, map(picture.needs, blocked.inner_windows(window)))

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from engine.imagery import Imagery, Pixels, read_many
+from engine.imagery import Computed, Imagery, Input, Pixels
 from engine.network.checkpoint import Checkpoint
 from engine.network.doubling import REACH_PX, doubled
 from engine.network.local import BANDS, SCALE
 from engine.network.pair import MARGIN_PX, UNIT, Limits, deeper_picture, in_pixels, upper_picture
 from engine.sampling.fusion import Fusion
-from engine.sampling.sampler import Memo, ReadCondition, Sampler, SamplerSettings, channel_groups
+from engine.sampling.sampler import Memo, Sampler, SamplerSettings, channel_groups
 from engine.window import Window
 
 MIN_STATE_PX = 64
@@ -24,24 +25,19 @@ KNOWN_RANGE = (-0.5, 1.5)
 """What a network is shown of values far outside their range, which it never met in training."""
 
 
-class Doubled:
+class Doubled(Computed):
     """The cubic doubling of a parent's imagery, which averages back to it exactly."""
 
     def __init__(self, parent: Imagery) -> None:
         self.parent = parent
 
-    def read(self, window: Window) -> Pixels:
-        return self.read_many([window])[0]
+    def inputs(self, window: Window) -> list[Input]:
+        return [Input(self.parent, window.parent().dilated(REACH_PX))]
 
-    def read_many(self, windows: Sequence[Window]) -> list[Pixels]:
-        """Windows of the picture; the parent's are drawn as one batch."""
-        parents = read_many(self.parent, [self.needs(window) for window in windows])
-        return [_doubled(window, parent) for window, parent in zip(windows, parents, strict=True)]
-
-    @staticmethod
-    def needs(window: Window) -> Window:
-        """The parent's window that a read of this one reads."""
-        return window.parent().dilated(REACH_PX)
+    def compute(
+        self, windows: Sequence[Window], inputs: Sequence[Sequence[Pixels]]
+    ) -> list[Pixels]:
+        return [_doubled(window, parent) for window, (parent,) in zip(windows, inputs, strict=True)]
 
 
 def _doubled(window: Window, parent: Pixels) -> Pixels:
@@ -50,22 +46,30 @@ def _doubled(window: Window, parent: Pixels) -> Pixels:
     return pixels
 
 
-class Halved:
+class Halved(Computed):
     """The 2x2 means of a child's imagery, in range as every super-resolution of it is."""
 
     def __init__(self, child: Imagery, limits: Limits = UNIT) -> None:
         self.child, self.limits = child, limits
 
-    def read(self, window: Window) -> Pixels:
-        """By numpy alone: torch would wake its threads, which wait in loops, for every tile."""
-        child = self.child.read(window.children())
-        upper = child[:, 0::2, 0::2] + child[:, 0::2, 1::2]
-        lower = child[:, 1::2, 0::2] + child[:, 1::2, 1::2]
-        mean: Pixels = (upper + lower) * np.float32(0.25)  # as pool sums
-        return mean.clip(*self.limits)
+    def inputs(self, window: Window) -> list[Input]:
+        return [Input(self.child, window.children())]
+
+    def compute(
+        self, windows: Sequence[Window], inputs: Sequence[Sequence[Pixels]]
+    ) -> list[Pixels]:
+        return [_mean(child).clip(*self.limits) for (child,) in inputs]
 
 
-class SuperResolved:
+def _mean(child: Pixels) -> Pixels:
+    """By numpy alone: torch would wake its threads, which wait in loops, for every tile."""
+    upper = child[:, 0::2, 0::2] + child[:, 0::2, 1::2]
+    lower = child[:, 1::2, 0::2] + child[:, 1::2, 1::2]
+    mean: Pixels = (upper + lower) * np.float32(0.25)  # as pool sums
+    return mean
+
+
+class SuperResolved(Computed):
     """The super-resolution of a condition, at its own zoom (depth 1) or one zoom deeper (depth 2).
 
     Both are drawn from one state: the 2x2 means of depth 2 are depth 1, and those of depth 1 are
@@ -97,21 +101,18 @@ class SuperResolved:
         """Pixels of the picture a state pixel, per axis."""
         return SCALE << (self.depth - 1)
 
-    def read(self, window: Window) -> Pixels:
-        """By window evaluation: the server's path."""
-        return self._picture(window, self.sampler.window)
+    def inputs(self, window: Window) -> list[Input]:
+        return [Input(self.condition, self._outer(window).children(SCALE))]
 
     @torch.inference_mode()
-    def read_many(self, windows: Sequence[Window]) -> list[Pixels]:
-        """Windows drawn as one batch, where their states are of one size and the rule is SDVC."""
+    def compute(
+        self, windows: Sequence[Window], inputs: Sequence[Sequence[Pixels]]
+    ) -> list[Pixels]:
+        """By window evaluation, as one batch where states are of one size and the rule is SDVC."""
+        outers = [self._outer(window) for window in windows]
         states = [state_window(window, self.scale) for window in windows]
-        sizes = {(state.height, state.width) for state in states}
-        if len(sizes) > 1 or self.sampler.settings.fusion is not Fusion.SDVC:
-            return [self.read(window) for window in windows]
-        outers = [state.dilated(self.sampler.halo_px) for state in states]
-        pixels = read_many(self.condition, [outer.children(SCALE) for outer in outers])
-        conditions = [torch.from_numpy(part).to(self.device) for part in pixels]
-        bands = self.sampler.windows(states, [by_group(part, self.groups) for part in conditions])
+        conditions = [torch.from_numpy(pixels).to(self.device) for (pixels,) in inputs]
+        bands = self._bands(states, outers, conditions)
         return [
             self._finished(window, state, _crop(condition, outer, state.dilated(MARGIN_PX)), part)
             for window, state, outer, condition, part in zip(
@@ -119,34 +120,42 @@ class SuperResolved:
             )
         ]
 
+    @torch.inference_mode()
     def read_lattice(self, window: Window, memo: Memo) -> Pixels:
         """By lattice evaluation, its contributions kept in memo."""
-        return self._picture(
-            window, lambda state, condition: self.sampler.lattice(state, condition, memo)
-        )
-
-    def needs(self, window: Window) -> Window:
-        """The condition's window that a read of this one may read."""
         state = state_window(window, self.scale)
-        settings = self.sampler.settings
-        if settings.fusion is Fusion.INDEPENDENT:
-            # Patches are drawn whole, each from reads of its own, which may have to grow.
-            state = state.dilated(settings.lattice.patch_px + MIN_STATE_PX)
-        return state.dilated(self.sampler.halo_px).children(SCALE)
-
-    @torch.inference_mode()
-    def _picture(self, window: Window, draw: Callable[[Window, ReadCondition], Tensor]) -> Pixels:
-        state = state_window(window, self.scale)
-        outer = state.dilated(max(self.sampler.halo_px, MARGIN_PX))
-        condition = self._read(outer)
 
         def read(wanted: Window) -> Tensor:
-            known = outer.contains(wanted)
-            pixels = _crop(condition, outer, wanted) if known else self._read(wanted)
-            return by_group(pixels, self.groups)
+            return by_group(self._read(wanted), self.groups)
 
-        around = _crop(condition, outer, state.dilated(MARGIN_PX))
-        return self._finished(window, state, around, draw(state, read))
+        bands = self.sampler.lattice(state, read, memo)
+        return self._finished(window, state, self._read(state.dilated(MARGIN_PX)), bands)
+
+    def _outer(self, window: Window) -> Window:
+        """The state pixels whose condition a window is drawn from."""
+        state = state_window(window, self.scale)
+        return self.sampler.condition_window(state).union(state.dilated(MARGIN_PX))
+
+    def _bands(
+        self, states: Sequence[Window], outers: Sequence[Window], conditions: Sequence[Tensor]
+    ) -> list[Tensor]:
+        """The bands over windows of state pixels, each from the condition over an outer one."""
+
+        def read(wanted: Window, outer: Window, condition: Tensor) -> Tensor:
+            return by_group(_crop(condition, outer, wanted), self.groups)
+
+        each = list(zip(states, outers, conditions, strict=True))
+        sizes = {(state.height, state.width) for state in states}
+        if len(states) > len(sizes) == 1 and self.sampler.settings.fusion is Fusion.SDVC:
+            halo_px = self.sampler.halo_px
+            wide = [
+                read(state.dilated(halo_px), outer, condition) for state, outer, condition in each
+            ]
+            return self.sampler.windows(states, wide)
+        return [
+            self.sampler.window(state, partial(read, outer=outer, condition=condition))
+            for state, outer, condition in each
+        ]
 
     def _finished(self, window: Window, state: Window, around: Tensor, bands: Tensor) -> Pixels:
         """A window's pixels from the condition around its state and the bands that were drawn."""

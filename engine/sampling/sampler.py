@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 
 import numpy as np
 import torch
@@ -64,6 +65,13 @@ class Sampler:
     def halo_px(self) -> int:
         """State pixels of condition that a window needs on every side."""
         return halo_px(self.denoiser, self.settings.schedule.steps)
+
+    def condition_window(self, window: Window) -> Window:
+        """The state pixels whose condition `window` reads, or rather parts of it."""
+        if self.settings.fusion is Fusion.INDEPENDENT:
+            patches = self.settings.lattice.owners(window)
+            window = reduce(Window.union, map(self._drawn_alone, patches))
+        return window.dilated(self.halo_px)
 
     def window(self, window: Window, condition: ReadCondition) -> Tensor:
         """The bands over a window of state pixels.
@@ -119,12 +127,17 @@ class Sampler:
             def noise(step: int, area: Window, patch: Patch = patch) -> Tensor:
                 return self._alone(step, patch, area)
 
-            drawn = owned if self.denoiser.local else lattice.support(patch)
+            drawn = self._drawn_alone(patch)
             alone = self._denoised(drawn, condition, noise)
             to_rows, to_cols = window.slices(part)
             rows, cols = drawn.slices(part)
             bands[..., to_rows, to_cols] = alone[..., rows, cols]
         return bands
+
+    def _drawn_alone(self, patch: Patch) -> Window:
+        """What is drawn of a patch where patches are independent."""
+        lattice = self.settings.lattice
+        return lattice.owned(patch) if self.denoiser.local else lattice.support(patch)
 
     def lattice(self, window: Window, condition: ReadCondition, memo: Memo) -> Tensor:
         """The bands over any window, summed from the contributions of its patches.

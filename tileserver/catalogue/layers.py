@@ -13,7 +13,8 @@ from morecantile import Tile
 from numpy.typing import NDArray
 
 from cache.key import fingerprint
-from engine.imagery import Pixels
+from engine.imagery import Imagery, Pixels, source_window
+from engine.pictures.pinned import Pinned
 from engine.pictures.pyramid import Pyramid
 from engine.pictures.samples import Samples
 from engine.window import Window
@@ -109,16 +110,16 @@ class Layer:
         scale = 2 ** max(0, self.native_zoom + 1 - zoom)
         if scale > 2:
             return self.footprints.touched(window.dilated(TILE_PX).children(scale))
-        blocks = self.pyramid.source_window(zoom, window).aligned(BLOCK_PX)
+        blocks = source_window(self.pyramid.picture(zoom), window).aligned(BLOCK_PX)
         return self.footprints.touched(blocks.dilated(MARGIN_PX))
 
-    def prefetch(self, zoom: int, window: Window) -> None:
-        """Read every source block that drawing a window of a zoom will need, native or deeper.
+    def pin(self, picture: Imagery, window: Window) -> Pinned:
+        """All that drawing a window of one of the layer's pictures reads of the source.
 
-        Whoever draws it next waits for no disk and no network, as long as the block memory keeps
-        them. Raises SourceUnavailable.
+        Whoever draws it from these pixels waits for no disk and no network. Raises
+        SourceUnavailable.
         """
-        self.bands.fetch(self.pyramid.source_window(zoom, window))
+        return self.bands.pin(source_window(picture, window))
 
 
 class Source:

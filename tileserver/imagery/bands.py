@@ -21,7 +21,9 @@ from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterWindow
 
-from engine.imagery import BlockedImagery, BlockMemo, Imagery, Pixels
+from engine.imagery import BlockMemo, Imagery, Pixels
+from engine.pictures.blocks import BlockedImagery
+from engine.pictures.pinned import Pinned
 from engine.window import Window
 from tileserver.grid import Grid
 from tileserver.imagery.filling import mirrored
@@ -150,10 +152,9 @@ class Bands:
     def read(self, window: Window) -> Pixels:
         return self.blocks.read(window)[:-1]
 
-    def fetch(self, window: Window) -> None:
-        """Read the blocks of a window into the memo, one at a time."""
-        for block in self.blocks.blocks(window):
-            self.blocks.read(block)
+    def pin(self, window: Window) -> Pinned:
+        """A window's pixels, held whatever the memo forgets, and without their validity."""
+        return Pinned([(window, self.read(window).copy())])
 
     def valid(self, window: Window) -> NDArray[np.bool_]:
         """Where there is data, (H, W)."""

@@ -222,7 +222,8 @@ class Settings(_Frozen):
     )
     queue_tiles: Annotated[int, Field(ge=1)] = Field(
         256,
-        description="Tiles that may wait for the denoiser at most; the oldest beyond are refused.",
+        description="Tiles that may wait for the denoiser at most, each with its part of the "
+        "source (1.3 MB or less in RGB) in memory; the oldest beyond are refused.",
     )
     deadline_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
         20, description="How long a request may wait; what cannot be drawn in time is refused."

@@ -8,6 +8,7 @@ import numpy as np
 from rio_tiler.models import ImageData
 
 from engine.imagery import Pixels
+from engine.pictures.pinned import Pinned
 from engine.window import Window
 from tileserver.catalogue.catalogue_reader import CatalogueReader
 from tileserver.catalogue.layers import Layer
@@ -52,12 +53,15 @@ def valid_pixels(layer: Layer, zoom: int, window: Window) -> Mask:
     return children[rows, cols]
 
 
-def fetched_valid_pixels(layer: Layer, zoom: int, window: Window) -> Mask:
-    """valid_pixels, and what drawing will read, so that the denoiser waits for no disk."""
-    valid = valid_pixels(layer, zoom, window)
-    if valid.any():
-        layer.prefetch(zoom, window)
-    return valid
+def pin_source(request: TileRequest, window: Window) -> tuple[Mask, Pinned | None]:
+    """Where a window of a tile's picture shows data, and what drawing it reads of the source.
+
+    None where nothing is drawn: where there is no data, or nothing is synthesised.
+    """
+    valid = valid_pixels(request.layer, request.pixel_zoom, window)
+    if request.sample is None or not valid.any():
+        return valid, None
+    return valid, request.layer.pin(request.imagery, window)
 
 
 def joined(parts: Sequence[tuple[Pixels, Mask]]) -> tuple[Pixels, Mask]:

@@ -30,10 +30,9 @@ from tileserver.tiles.deviation import deviation_rendering
 from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.pixels import (
     encoded,
-    fetched_valid_pixels,
     joined,
+    pin_source,
     read_pixels,
-    valid_pixels,
 )
 from tileserver.tiles.readers import Readers
 from tileserver.tiles.rendering import PLAIN, Mask, Rendering, check, check_shown_bands
@@ -270,16 +269,14 @@ class Renderer:
     async def _crop(
         self, request: TileRequest, window: Window, clock: Clock
     ) -> tuple[Pixels, Mask]:
-        layer, zoom = request.layer, request.pixel_zoom
-        read, id, synthesised = self._readers.run, request.source.id, request.sample is not None
-        look = fetched_valid_pixels if synthesised else valid_pixels
-        valid = await read(id, look, layer, zoom, window)
+        read, id = self._readers.run, request.source.id
+        valid, source = await read(id, pin_source, request, window)
         clock.lap("read")
         if not valid.any():
             bands = len(request.source.raster.indexes)
             return np.zeros((bands, *valid.shape), np.float32), valid
-        if synthesised:
-            drawn = await self.scheduler.draw(request.imagery, window)
+        if source is not None:
+            drawn = await self.scheduler.draw(request.imagery, window, source)
             clock.lap("queue")
             clock.split("queue", "engine", drawn.drawn_seconds)
             return drawn.pixels, valid

@@ -1,15 +1,27 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import TypedDict
 
 import numpy as np
 import pytest
 
-from engine.imagery import ArrayImagery, BlockedImagery, Imagery, Pixels, read_many
+from engine.imagery import (
+    ArrayImagery,
+    BlockMemo,
+    Imagery,
+    Picture,
+    Pixels,
+    read_many,
+    source_window,
+)
 from engine.network.checkpoint import Checkpoint
+from engine.pictures.blocks import BlockedImagery
+from engine.pictures.pinned import Pinned
 from engine.pictures.probe import Waves
 from engine.pictures.pyramid import Pyramid
+from engine.pictures.super_resolution import Doubled
 from engine.sampling.fusion import Fusion
 from engine.sampling.lattice import Lattice
 from engine.sampling.sampler import SamplerSettings
@@ -41,33 +53,91 @@ def test_children_average_to_their_parent(pyramid: Pyramid, zoom: int, kind: str
     np.testing.assert_allclose(means, parent, atol=1e-6)
 
 
-@pytest.mark.parametrize("canonical", [False, True])
-@pytest.mark.parametrize(
-    ("zoom", "fusion"),
-    [(zoom, Fusion.SDVC) for zoom in (10, 11, 12, 13, 14)]
-    + [pytest.param(11, Fusion.INDEPENDENT, marks=pytest.mark.slow)],  # patch by patch
+class Recorded(Waves):
+    """Waves that note which windows of them are read."""
+
+    def __init__(self) -> None:
+        self.read_windows: list[Window] = []
+
+    def read(self, window: Window) -> Pixels:
+        self.read_windows.append(window)
+        return super().read(window)
+
+
+def made(kind: str, zoom: int, source: Imagery, small: Checkpoint, canonical: bool) -> Picture:
+    """A picture of waves, native at zoom 10, of a pyramid that remembers nothing yet."""
+    fusion = Fusion.INDEPENDENT if kind == "independent" else Fusion.SDVC
+    detail = 0.0 if kind == "mean" else 0.65
+    lattice = Lattice(32, 28)
+    settings = SamplerSettings(Schedule(steps=2), lattice, fusion=fusion, detail=detail)
+    memos: dict[str, BlockMemo] = {}
+    options = Blocks(canonical=canonical, block_px=128)
+    pyramid = Pyramid(
+        source, 3, 10, 14, small, settings, lambda name: memos.setdefault(name, {}), **options
+    )
+    return pyramid.uncertainty(zoom) if kind == "uncertainty" else pyramid.picture(zoom)
+
+
+EVERY_PICTURE = pytest.mark.parametrize(
+    ("kind", "zoom", "canonical"),
+    [("picture", zoom, False) for zoom in (10, 11, 12, 13, 14)]
+    + [("picture", zoom, True) for zoom in (11, 14)]
+    + [("uncertainty", zoom, False) for zoom in (11, 12, 13, 14)]
+    + [("mean", 12, False), ("mean", 13, False), ("uncertainty", 12, True)]
+    + [pytest.param("independent", 11, way, marks=pytest.mark.slow) for way in (False, True)],
 )
-def test_the_source_window_of_a_picture_holds_all_that_drawing_it_reads(
-    small: Checkpoint, zoom: int, fusion: Fusion, canonical: bool
+
+
+@EVERY_PICTURE
+def test_the_source_window_of_a_picture_is_what_drawing_it_reads(
+    small: Checkpoint, kind: str, zoom: int, canonical: bool
 ) -> None:
-    class Recorded(Waves):
-        read_windows: list[Window] = []
+    source = Recorded()
+    picture = made(kind, zoom, source, small, canonical)
+    expected = source_window(picture, WINDOW)
+    assert not source.read_windows
+    picture.read(WINDOW)
+    assert functools.reduce(Window.union, source.read_windows) == expected
 
-        def read(self, window: Window) -> Pixels:
-            self.read_windows.append(window)
-            return super().read(window)
 
-    settings = SamplerSettings(Schedule(steps=2), Lattice(32, 28), fusion=fusion)
-    source, options = Recorded(), Blocks(canonical=canonical, block_px=128)
-    pyramid = Pyramid(source, 3, 10, 14, small, settings, lambda _: {}, **options)
-    expected = pyramid.source_window(zoom, WINDOW)
-    source.read_windows.clear()
-    pyramid.picture(zoom).read(WINDOW)
-    assert source.read_windows
-    assert all(expected.contains(window) for window in source.read_windows)
-    if fusion is Fusion.SDVC:
-        read = functools.reduce(Window.union, source.read_windows)
-        assert expected.height * expected.width <= 1.6 * read.height * read.width, "not much more"
+@EVERY_PICTURE
+def test_neighbours_are_drawn_together_from_what_each_has_pinned(
+    small: Checkpoint, kind: str, zoom: int, canonical: bool
+) -> None:
+    def draw(*windows: Window, pinned: Sequence[Window] = ()) -> list[Pixels]:
+        source = Recorded()
+        picture = made(kind, zoom, source, small, canonical)
+        if not pinned:
+            return picture.read_many(windows)
+        parts = [source_window(picture, window) for window in pinned]
+        held = Pinned.join(Pinned([(part, Waves().read(part))]) for part in parts)
+        drawn = picture.read_many(windows, held)
+        assert not source.read_windows, "all of it was pinned"
+        return drawn
+
+    side = 64 if kind != "independent" else 16
+    cells = [Window(row * side, 4 * side, side, side) for row in (-1, 0)]
+    outer = functools.reduce(Window.union, cells)
+    (together,) = draw(outer, pinned=cells)
+    for cell, pixels in zip(cells, draw(*cells, pinned=cells), strict=True):
+        rows, cols = outer.slices(cell)
+        assert np.array_equal(pixels, together[:, rows, cols])
+        assert np.array_equal(pixels, draw(cell)[0])
+
+
+def test_remembered_blocks_of_a_zoom_serve_the_deeper_one_without_the_source(
+    small: Checkpoint,
+) -> None:
+    memos: dict[str, BlockMemo] = {}
+    settings, source = SamplerSettings(Schedule(steps=2)), Recorded()
+    pyramid = Pyramid(
+        source, 3, 10, 13, small, settings, lambda name: memos.setdefault(name, {}), block_px=16
+    )
+    deep = pyramid.picture(13).read(WINDOW)
+    ((_, above),) = Doubled(pyramid.picture(12)).inputs(WINDOW.dilated(128))
+    pyramid.picture(12).read(above.aligned(16))
+    memos["zoom 13"].clear()
+    assert np.array_equal(pyramid.picture(13).read_many([WINDOW], Pinned([]))[0], deep)
 
 
 @pytest.mark.parametrize("canonical", [False, True])

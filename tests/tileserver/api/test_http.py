@@ -301,9 +301,9 @@ def test_a_tile_asked_for_by_many_is_drawn_once(
     asked = []
     draw = scheduler.draw
 
-    async def counted(picture: object, window: object) -> object:
+    async def counted(picture: object, window: object, source: object) -> object:
         asked.append(window)
-        return await draw(picture, window)
+        return await draw(picture, window, source)
 
     scheduler.draw = counted
     with TestClient(app) as client, ThreadPoolExecutor(12) as pool:

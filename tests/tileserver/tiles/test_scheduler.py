@@ -1,19 +1,25 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import weakref
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from engine.imagery import Pixels
+from engine.errors import UnpinnedRead
+from engine.imagery import Imagery, Pixels
+from engine.pictures.pinned import Pinned
 from engine.pictures.probe import Waves
+from engine.pictures.super_resolution import Halved
 from engine.window import Window
-from tests.support.pictures import Gated
+from tests.support.pictures import NOTHING, Gated, Sourceless
 from tests.support.waiting import LIMIT_SECONDS
 from tileserver.errors import Overloaded
-from tileserver.tiles.scheduler import Drawn, Scheduler, rectangle
+from tileserver.tiles.neighbours import rectangle
+from tileserver.tiles.scheduler import Drawn, Scheduler
 
 SIDE = 256
 
@@ -26,10 +32,10 @@ def drawn(scheduler: Scheduler, picture: Gated, wanted: list[Window]) -> list[Dr
     """Draws the windows, all but the first asked for while the first is being drawn."""
 
     async def scenario() -> list[Drawn]:
-        tasks = [asyncio.create_task(scheduler.draw(picture, wanted[0]))]
+        tasks = [asyncio.create_task(scheduler.draw(picture, wanted[0], NOTHING))]
         await asyncio.to_thread(picture.entered.wait, LIMIT_SECONDS)
         for window in wanted[1:]:
-            tasks.append(asyncio.create_task(scheduler.draw(picture, window)))
+            tasks.append(asyncio.create_task(scheduler.draw(picture, window, NOTHING)))
             await asyncio.sleep(0)
         picture.gate.set()
         return await asyncio.gather(*tasks)
@@ -62,20 +68,11 @@ def test_merging_stops_at_its_limit() -> None:
 
 
 def test_windows_of_several_viewers_are_drawn_as_one_batch() -> None:
-    class Batched(Gated):
-        def __init__(self) -> None:
-            super().__init__()
-            self.batches: list[list[Window]] = []
-
-        def read_many(self, windows: Sequence[Window]) -> list[Pixels]:
-            self.batches.append(list(windows))
-            return [Waves().read(window) for window in windows]
-
-    picture = Batched()
+    picture = Gated()
     wanted = [cell(9, 9), cell(0, 0), cell(0, 1), cell(4, 4), cell(20, 3)]
     results = drawn(Scheduler(99, 16, 60, batched_windows=8), picture, wanted)
-    assert picture.reads == [cell(9, 9)], "the first came alone"
-    (batch,) = picture.batches
+    first, batch = picture.batches
+    assert first == [cell(9, 9)], "it came alone"
     assert batch == [cell(20, 3), cell(4, 4), Window(0, 0, SIDE, 2 * SIDE)]
     assert [result.merged for result in results] == [1, 4, 4, 4, 4]
     for window, result in zip(wanted, results, strict=True):
@@ -103,11 +100,13 @@ def test_a_full_queue_refuses_the_oldest_which_would_come_too_late() -> None:
     picture, scheduler = Gated(), Scheduler(2, 1, 60)
 
     async def scenario() -> None:
-        first = asyncio.create_task(scheduler.draw(picture, cell(0, 0)))
+        first = asyncio.create_task(scheduler.draw(picture, cell(0, 0), NOTHING))
         await asyncio.to_thread(picture.entered.wait, LIMIT_SECONDS)
         others = []
         for number in range(3):
-            others.append(asyncio.create_task(scheduler.draw(picture, cell(5 + 2 * number, 5))))
+            others.append(
+                asyncio.create_task(scheduler.draw(picture, cell(5 + 2 * number, 5), NOTHING))
+            )
             await asyncio.sleep(0)
         with pytest.raises(Overloaded):
             await others[0]
@@ -121,19 +120,21 @@ def test_a_full_queue_refuses_the_oldest_which_would_come_too_late() -> None:
 
 
 def test_the_queue_holds_what_can_be_drawn_before_the_deadline() -> None:
-    class Slow:
-        def read(self, window: Window) -> Pixels:
+    class Slow(Sourceless):
+        def read_many(
+            self, windows: Sequence[Window], source: Imagery | None = None
+        ) -> list[Pixels]:
             time.sleep(0.05)
-            return np.zeros((3, window.height, window.width), np.float32)
+            return super().read_many(windows)
 
     scheduler = Scheduler(1000, 1, deadline_seconds=0.5)
 
     async def scenario() -> list[Drawn | BaseException]:
         assert scheduler.room_tiles == 1000
-        await scheduler.draw(Slow(), cell(0, 0))
+        await scheduler.draw(Slow(), cell(0, 0), NOTHING)
         assert 1 <= scheduler.room_tiles <= 10
         picture = Slow()
-        tasks = [scheduler.draw(picture, cell(2 * number, 0)) for number in range(40)]
+        tasks = [scheduler.draw(picture, cell(2 * number, 0), NOTHING) for number in range(40)]
         return await asyncio.gather(*tasks, return_exceptions=True)
 
     results = asyncio.run(scenario())
@@ -147,10 +148,10 @@ def test_windows_that_nobody_awaits_any_more_are_not_drawn() -> None:
     picture, scheduler = Gated(), Scheduler(9, 1, 60)
 
     async def scenario() -> None:
-        first = asyncio.create_task(scheduler.draw(picture, cell(0, 0)))
+        first = asyncio.create_task(scheduler.draw(picture, cell(0, 0), NOTHING))
         await asyncio.to_thread(picture.entered.wait, LIMIT_SECONDS)
-        left = asyncio.create_task(scheduler.draw(picture, cell(5, 5)))
-        stays = asyncio.create_task(scheduler.draw(picture, cell(7, 7)))
+        left = asyncio.create_task(scheduler.draw(picture, cell(5, 5), NOTHING))
+        stays = asyncio.create_task(scheduler.draw(picture, cell(7, 7), NOTHING))
         await asyncio.sleep(0)
         left.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -167,16 +168,22 @@ def test_windows_that_nobody_awaits_any_more_are_not_drawn() -> None:
 def test_a_failure_is_answered_and_the_next_window_drawn(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    class Broken:
-        def read(self, window: Window) -> Pixels:
-            raise OSError("the disk is gone")
+    class Broken(Sourceless):
+        def read_many(
+            self, windows: Sequence[Window], source: Imagery | None = None
+        ) -> list[Pixels]:
+            raise OSError("the device is gone")
 
     scheduler = Scheduler(9, 9, 60)
 
     async def scenario() -> None:
-        with pytest.raises(OSError, match="gone"):
-            await scheduler.draw(Broken(), cell(0, 0))
-        assert (await scheduler.draw(Waves(), cell(0, 0))).pixels.shape == (3, SIDE, SIDE)
+        with pytest.raises(OSError, match="device is gone"):
+            await scheduler.draw(Broken(), cell(0, 0), NOTHING)
+        assert (await scheduler.draw(Sourceless(), cell(0, 0), NOTHING)).pixels.shape == (
+            3,
+            SIDE,
+            SIDE,
+        )
 
     asyncio.run(scenario())
     scheduler.close()
@@ -187,9 +194,9 @@ def test_whoever_waits_when_it_closes_is_told_to_come_again() -> None:
     picture, scheduler = Gated(), Scheduler(9, 1, 60)
 
     async def scenario() -> None:
-        first = asyncio.create_task(scheduler.draw(picture, cell(0, 0)))
+        first = asyncio.create_task(scheduler.draw(picture, cell(0, 0), NOTHING))
         await asyncio.to_thread(picture.entered.wait, LIMIT_SECONDS)
-        second = asyncio.create_task(scheduler.draw(picture, cell(5, 5)))
+        second = asyncio.create_task(scheduler.draw(picture, cell(5, 5), NOTHING))
         await asyncio.sleep(0)
         closing = asyncio.create_task(asyncio.to_thread(scheduler.close))
         with pytest.raises(Overloaded):
@@ -197,6 +204,94 @@ def test_whoever_waits_when_it_closes_is_told_to_come_again() -> None:
         picture.gate.set()
         await asyncio.gather(first, closing)
         with pytest.raises(Overloaded):
-            await scheduler.draw(picture, cell(0, 0))
+            await scheduler.draw(picture, cell(0, 0), NOTHING)
 
     asyncio.run(scenario())
+
+
+def pin(window: Window) -> Pinned:
+    """What the 2x2 means of waves read."""
+    return Pinned([(window.children(), Waves().read(window.children()))])
+
+
+def test_a_picture_is_drawn_from_what_its_windows_bring() -> None:
+    class Forbidden:
+        def read(self, window: Window) -> Pixels:
+            raise AssertionError("the denoiser reads nothing")
+
+    scheduler, picture = Scheduler(99, 16, 60, batched_windows=4), Halved(Forbidden())
+    wanted = [cell(0, 0), cell(0, 1), cell(4, 4), cell(1, 0), cell(1, 1)]
+
+    async def scenario() -> list[Drawn]:
+        draws = [scheduler.draw(picture, window, pin(window)) for window in wanted]
+        return await asyncio.gather(*draws)
+
+    results = asyncio.run(scenario())
+    scheduler.close()
+    for window, result in zip(wanted, results, strict=True):
+        assert np.array_equal(result.pixels, Halved(Waves()).read(window))
+
+
+def test_a_window_that_brings_too_little_fails_and_is_not_read(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scheduler, picture = Scheduler(9, 9, 60), Halved(Waves())
+
+    async def scenario() -> None:
+        for brought in (NOTHING, pin(cell(0, 1)), pin(Window(0, 0, SIDE, SIDE - 1))):
+            with pytest.raises(UnpinnedRead, match="is not held"):
+                await scheduler.draw(picture, cell(0, 0), brought)
+        await scheduler.draw(picture, cell(0, 0), pin(cell(0, 0)))
+
+    asyncio.run(scenario())
+    scheduler.close()
+    assert "drawing failed" in caplog.text
+
+
+def test_what_a_window_brings_is_let_go_when_it_is_drawn_left_refused_or_fails(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    picture, scheduler = Gated(), Scheduler(2, 1, 60)
+    caplog.set_level(
+        "CRITICAL", "tileserver.tiles.scheduler"
+    )  # captured records would hold the error
+
+    async def scenario() -> None:
+        sources = {name: pin(cell(0, 0)) for name in ("drawn", "left", "refused", "waits")}
+        held = {name: weakref.ref(source) for name, source in sources.items()}
+        tasks = {}
+        for number, name in enumerate(("drawn", "left", "refused", "waits")):
+            window = cell(3 * number, 0)
+            draw = scheduler.draw(picture, window, sources.pop(name))
+            tasks[name] = asyncio.create_task(draw)
+            del draw
+            await asyncio.sleep(0)
+            if name == "drawn":
+                await asyncio.to_thread(picture.entered.wait, LIMIT_SECONDS)
+            if name == "refused":
+                left = tasks.pop("left")
+                left.cancel()
+                await asyncio.wait([left])
+                del left
+        tasks["more"] = asyncio.create_task(scheduler.draw(picture, cell(20, 0), NOTHING))
+        with pytest.raises(Overloaded):
+            await tasks.pop("refused")
+
+        async def alive() -> list[str]:
+            await asyncio.sleep(0)  # the loop holds what woke this task until it waits again
+            gc.collect()
+            return [name for name, source in held.items() if source() is not None]
+
+        assert await alive() == ["drawn", "waits"]
+        picture.gate.set()
+        await asyncio.gather(tasks["drawn"], tasks["waits"], tasks["more"])
+        assert await alive() == []
+        short = pin(cell(0, 1))
+        held["fails"] = weakref.ref(short)
+        with pytest.raises(UnpinnedRead):
+            await scheduler.draw(Halved(Waves()), cell(0, 0), short)
+        del short
+        assert await alive() == []
+
+    asyncio.run(scenario())
+    scheduler.close()

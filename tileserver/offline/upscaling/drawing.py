@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache.key import fingerprint
-from engine.imagery import BlockedImagery, Imagery
+from engine.imagery import Imagery
 from engine.network.checkpoint import Checkpoint
+from engine.pictures.blocks import BlockedImagery
 from engine.pictures.pyramid import Pyramid
 from engine.pictures.super_resolution import Doubled
 from engine.window import Window
