@@ -21,12 +21,15 @@ from rio_tiler.errors import TileOutsideBounds
 from rio_tiler.io import Reader
 from starlette.testclient import TestClient
 
+from engine.imagery import Pixels
+from engine.window import Window
 from tests.support.changing import inverted
 from tests.support.earth import Place
 from tests.support.rasters import SCENE, cut, full_disk
 from tests.support.server import Service
 from tests.support.tiles import decoded, path_of
 from tileserver import SuperResolvedReader
+from tileserver.imagery.bands import GridSource
 from tileserver.reader import UnsupportedOption, _engine
 
 NATIVE = 19
@@ -212,3 +215,19 @@ def test_threads_that_ask_at_once_share_one_engine_and_one_source(tmp_path: Path
         found = list(threads.map(ask, range(4)))
     assert len({id(engine) for engine, _ in found}) == 1
     assert len({id(source) for _, source in found}) == 1
+
+
+def test_no_drawing_waits_for_a_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, read = [], GridSource.read
+
+    def noted(source: GridSource, block: Window) -> Pixels:
+        held.append(_engine(SuperResolvedReader).drawing.locked())
+        return read(source, block)
+
+    monkeypatch.setattr(GridSource, "read", noted)
+    with SuperResolvedReader(str(cut(tmp_path / "cut.tif", "rgb"))) as reader:
+        west, south, east, north = reader.get_geographic_bounds("EPSG:4326")
+        for zoom in (NATIVE, NATIVE + 1):
+            reader.tile(*reader.tms.tile((west + east) / 2, (south + north) / 2, zoom))
+    assert held
+    assert not any(held)
