@@ -20,6 +20,7 @@ from tileserver.errors import OutOfRange, OutsideSource
 from tileserver.grid import TILE_PX, WEB_MERCATOR
 from tileserver.imagery.bands import unrounded
 from tileserver.middleware.disconnect import while_there
+from tileserver.rasters.ground import rounded
 from tileserver.tiles.deviation import in_unit
 from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.request import Mode, TileRequest
@@ -49,7 +50,7 @@ def add_inspect(router: APIRouter, answers: Answers, path_dependency: Callable[.
         detail: Detail = None,
         source: Source = Depends(path_dependency),
     ) -> Response:
-        """A pixel of the web mercator grid: native, synthesised, interpolated, and how sure."""
+        """The file's pixel at a place, and the grid's: native, synthesised, and how sure."""
         layer = source.layer(WEB_MERCATOR)
         zoom = layer.max_zoom if zoom is None else zoom
         if not layer.native_zoom <= zoom <= layer.max_zoom:
@@ -64,7 +65,7 @@ def add_inspect(router: APIRouter, answers: Answers, path_dependency: Callable[.
             noise_seed=noise_seed,
             detail=detail,
         )
-        work = _inspected(renderer, wanted, row, col)
+        work = _inspected(renderer, wanted, lon, lat, row, col)
         values = await while_there(request, work, answers.deadline_seconds)
         document = {"source": source.id, "coordinates": [lon, lat], "zoom": zoom, **values}
         return JSONResponse(document, headers={"Cache-Control": "no-store"})
@@ -79,9 +80,13 @@ def _pixel(layer: Layer, zoom: int, lon: float, lat: float) -> tuple[int, int]:
     return floor((top - place.y) / size), floor((place.x - left) / size)
 
 
-async def _inspected(renderer: Renderer, wanted: TileRequest, row: int, col: int) -> dict[str, Any]:
-    """The values of a pixel in the source's own unit, by band.
+async def _inspected(
+    renderer: Renderer, wanted: TileRequest, lon: float, lat: float, row: int, col: int
+) -> dict[str, Any]:
+    """The values of a place and of the tile's pixel there, in the source's own unit, by band.
 
+    imagery is the pixel of the file that holds the place, as stored; native is the mean that pixels
+    of deeper zooms average to; scale says how many pixels of the zoom lie along one of the file's.
     Whole tiles are drawn: their blocks are remembered, and the next click nearby finds them.
     """
     source, layer = wanted.source, wanted.layer
@@ -97,6 +102,8 @@ async def _inspected(renderer: Renderer, wanted: TileRequest, row: int, col: int
             raise OutsideSource
         return pixels[:, rows, cols].reshape(-1)
 
+    ground = layer.ground
+    stored = await renderer.stored_pixel(source, lon, lat)
     native = await values(above, row // scale, col // scale)
     made = await values(wanted, row, col)
     plain = await values(wanted.interpolated(), row, col)
@@ -110,8 +117,12 @@ async def _inspected(renderer: Renderer, wanted: TileRequest, row: int, col: int
     raster = source.raster
     return {
         "native_zoom": layer.native_zoom,
-        "scale": scale,
+        "full_resolution_zoom": ground.full_resolution_zoom,
+        **ground.document(),
+        "pixel_metres": rounded(ground.pixel_metres(wanted.tile.z)),
+        "scale": rounded(ground.ratio(wanted.tile.z)),
         "bands": [f"b{index}" for index in raster.indexes],
+        "imagery": None if stored is None else stored._asdict(),
         "native": _listed(unrounded(native, raster)),
         "super_resolved": _listed(unrounded(made, raster)),
         "interpolated": _listed(unrounded(plain, raster)),

@@ -33,6 +33,7 @@ from tileserver.imagery.overviews import Overviews
 from tileserver.origins.origin import in_threads
 from tileserver.rasters.band_roles import BandRoles
 from tileserver.rasters.footprint import crosses, native_zoom
+from tileserver.rasters.ground import ground_sizes
 from tileserver.rasters.locating import locate
 from tileserver.rasters.raster import Raster, inspected
 from tileserver.rasters.value_range import RangeOrigin
@@ -140,9 +141,9 @@ class Opener:
         samples = Samples(settings.noise_seeds, settings.detail_of(source.settings), pyramid)
         overviews = Overviews(source.shelf, grid, native) if place is None else None
         passes = place is None and crosses(raster, grid)
-        footprints = Footprints(raster, grid, native + 1)
+        prints, ground = Footprints(raster, grid, native + 1), ground_sizes(raster, grid, native)
         return Layer(
-            grid, native, deepest, bands, base.extent, samples, overviews, footprints, passes
+            grid, native, deepest, bands, base.extent, samples, overviews, prints, ground, passes
         )
 
 

@@ -22,9 +22,10 @@ from tileserver.imagery.bands import BLOCK_PX, MARGIN_PX, Bands
 from tileserver.imagery.handles import Shelf
 from tileserver.imagery.members_touched import Footprints
 from tileserver.imagery.overviews import Overviews
+from tileserver.rasters.ground import GroundSizes
 from tileserver.settings.server import SourceSettings
 
-READING = 5
+READING = 6
 """Part of every fingerprint: raised when the same file comes to be read as other pixels."""
 
 
@@ -42,6 +43,8 @@ class Layer:
     overviews: Overviews | None
     """None where the raster lies on the grid's own pixels: then its overviews do as well."""
     footprints: Footprints
+    ground: GroundSizes
+    """The sizes of pixels on the ground."""
     crosses: bool = False
     """Whether the extent goes on past the grid's last column: its first ones come again there."""
 

@@ -25,6 +25,7 @@ from tileserver.offline.archives import (
 )
 from tileserver.offline.area import tiles_of_bbox
 from tileserver.offline.options import Bbox
+from tileserver.rasters.ground import metres, times
 from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.request import Mode, TileRequest
 from tileserver.tiles.service import Renderer
@@ -137,9 +138,12 @@ def _origin(renderer: Renderer, layer: Layer, zooms: tuple[int, int]) -> str:
     checkpoint = f"{catalogue.checkpoint.name} ({catalogue.checkpoint.fingerprint})"
     settings = catalogue.settings
     least, deepest = max(zooms[0], native + 1), zooms[1]
+    ground = layer.ground
+    sizes = f"imagery {metres(ground.imagery_metres)}, zoom {deepest} "
+    sizes += f"{metres(ground.pixel_metres(deepest))}, x{times(ground.ratio(deepest))}"
     made = f"Zoom {deepest} is" if least == deepest else f"Zooms {least} to {deepest} are"
     return (
         f"{made} synthesised by Overzoom "
         f"{version('overzoom')}: checkpoint {checkpoint}, {settings.steps} steps, noise seed "
-        f"{settings.noise_seed}; zooms up to {native} show the imagery itself."
+        f"{settings.noise_seed}; zooms up to {native} show the imagery itself ({sizes})."
     )

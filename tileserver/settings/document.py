@@ -18,6 +18,7 @@ from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.description import describe
 from tileserver.catalogue.layers import Source
 from tileserver.errors import OverzoomError, StartupError
+from tileserver.rasters.ground import metres
 from tileserver.settings.server import MEBIBYTE, Settings, SourceSettings, read_settings
 
 LINE_WIDTH = 96
@@ -166,4 +167,8 @@ def _served(catalogue: Catalogue, source: Source) -> str:
     what = "{id}: {width} x {height} px, {bands} bands of {dtype}, ".format_map(found)
     if found["served_zooms"] is None:
         return what + "beyond web mercator"
-    return what + f"native to zoom {found['native_zoom']}, served to {found['served_zooms'][1]}"
+    sizes, deepest = found["pixel_metres"], found["served_zooms"][1]
+    return what + (
+        f"imagery {metres(sizes['imagery'])} to zoom {found['native_zoom']}, "
+        f"served to {deepest} ({metres(sizes['finest'])})"
+    )

@@ -17,6 +17,7 @@ from tileserver.catalogue.layers import Layer, Source
 from tileserver.errors import OutsideGrid
 from tileserver.grid import WEB_MERCATOR
 from tileserver.middleware.api_keys import with_key
+from tileserver.rasters.ground import metres
 
 ENLARGED_ZOOMS = 2
 """How far a map goes on past the deepest tiles, by enlarging them."""
@@ -104,8 +105,8 @@ def _addresses(source: Source, request: Request) -> dict[str, Any]:
 
 def _place(
     source: Source, layer: Layer, zoom: float | None, lon: float | None, lat: float | None
-) -> dict[str, float]:
-    """Zooms, bounds and the view that the map opens at: the middle, where detail begins."""
+) -> dict[str, float | str]:
+    """Zooms, sizes, bounds and the view that the map opens at: the middle, where detail begins."""
     west, south, east, north = geographic_bounds(source)
     south, north = max(south, -MERCATOR_LATITUDE), min(north, MERCATOR_LATITUDE)
     middle, _ = geographic_centre(source)
@@ -114,6 +115,8 @@ def _place(
     opened = min(first if zoom is None else round(zoom, 2), deepest)
     return {
         "native_zoom": layer.native_zoom,
+        "imagery_size": metres(layer.ground.imagery_metres),
+        "finest_size": metres(layer.ground.pixel_metres(layer.max_zoom)),
         "max_zoom": layer.max_zoom,
         "map_zoom": deepest,
         "zoom": opened,

@@ -67,7 +67,7 @@ export class Compare {
     if (!state.documents) return;
     const past = this.shown().zoom > this.shown().native;
     const [, seed] = SAMPLE.exec(this.drawn) ?? [];
-    const native = { name: "Native", made: false };
+    const native = { name: "Imagery", made: false };
     const right = past ? { name: "Super-resolved", made: true } : native;
     const left = this.drawn === "reference" ? { name: "Reference", made: false }
       : !past ? native

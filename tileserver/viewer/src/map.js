@@ -13,8 +13,9 @@ import Projection from "ol/proj/Projection.js";
 import ImageTile from "ol/source/ImageTile.js";
 import TileGrid from "ol/tilegrid/TileGrid.js";
 import { attribute } from "./attribution.js";
-import { tellOrigin } from "./badge.js";
+import { place, sizesText, tellOrigin } from "./badge.js";
 import { write } from "./elements.js";
+import { sizesOf } from "./ground.js";
 import { show } from "./messages.js";
 import { load } from "./server.js";
 import { Settling } from "./settling.js";
@@ -63,6 +64,7 @@ async function start() {
     load("tilejson.json"),
   ]);
   const native = tilejson.overzoom.native_maxzoom;
+  const sizes = sizesOf(tilejson);
   const limits = tileset.tileMatrixSetLimits;
   const [first, last] = [limits[0], limits[limits.length - 1]];
   const [least, most] = [first, last].map(({ tileMatrix }) => Number(tileMatrix));
@@ -97,9 +99,10 @@ async function start() {
   const ladder = new ZoomLadder((zoom) => view.animate({ zoom, duration: MOVE_MS }));
   map.on("postrender", () => {
     const zoom = Math.round(view.getZoom());
-    ladder.tell({ zoom, native, least, most });
-    write("zoom", `${grid}, zoom ${zoom} (native to ${native})`);
-    tellOrigin({ zoom, native, seen });
+    ladder.tell({ zoom, native, least, most, sizes });
+    write("zoom", `${grid}: ${place({ zoom, native, sizes })}`);
+    write("sizes", sizesText({ zoom, sizes }));
+    tellOrigin({ zoom, native, seen, sizes });
   });
   const tiles = new Tiles(map, () => {});
   new Settling(map, tiles);
