@@ -19,9 +19,12 @@ from tileserver.errors import OutsideGrid, UnknownGrid, UnsupportedGrid
 
 TILE_PX = 256
 WEB_MERCATOR = "WebMercatorQuad"
-FINER = 0.99
-"""A zoom still counts as native where its pixel is this much smaller than the source's: sources
-made on a zoom's own grid differ from it by rounding."""
+NEAREST = 0.5**0.5
+"""A zoom counts as native where its pixel is no smaller than this share of the source's: the
+nearest zoom is. The next one is drawn, which would replace measured detail where that is nearer.
+The harbour at 0.40 m, its 0.30 m zoom beside the truth: drawn 33.0 dB, as the native zoom 34.8 dB.
+Where the next zoom is further away, drawing is nearer to the truth than the file read there
+(0.50 m: 32.3 and 31.5 dB), and nearer to the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +114,10 @@ class Grid:
         return left + (west + 180) * degree, low, left + (east + 180) * degree, high
 
     def zoom_of_pixel(self, side: float) -> int:
-        """The deepest zoom whose pixel is not smaller than one of a side in units of the CRS."""
+        """The zoom whose pixel is nearest in size to one of a side in units of the CRS."""
         native = self.tms.minzoom
         for zoom in range(self.tms.minzoom, self.tms.maxzoom + 1):
-            if self.pixel_size(zoom) >= FINER * side:
+            if self.pixel_size(zoom) >= NEAREST * side:
                 native = zoom
         return int(native)
 

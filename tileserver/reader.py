@@ -31,6 +31,7 @@ from tileserver.checkpoints import local_checkpoint
 from tileserver.errors import OutsideGrid, SourceUnavailable, StartupError, UnsupportedGrid
 from tileserver.grid import TILE_PX
 from tileserver.imagery.bands import unscaled
+from tileserver.rasters.ground import rounded
 from tileserver.rasters.raster import open_raster
 from tileserver.settings.server import Settings, SourceSettings, is_remote_address
 from tileserver.tiles.pixels import joined, valid_pixels
@@ -134,6 +135,8 @@ class SuperResolvedReader(Reader):
         image.metadata = {
             "overzoom": _origin(layer, zoom),
             "native_zoom": layer.native_zoom,
+            "imagery_pixel_metres": rounded(layer.ground.imagery_metres),
+            "pixel_metres": rounded(layer.ground.pixel_metres(zoom)),
         }
         return image
 

@@ -172,6 +172,8 @@ def test_what_has_no_meaning_for_a_super_resolved_tile_is_refused(
 def test_values_are_the_raster_s_own(tmp_path: Path) -> None:
     with SuperResolvedReader(str(cut(tmp_path / "deep.tif", "uint16"))) as reader:
         image = reader.tile(*middle(reader, NATIVE + 1))
+    assert image.metadata["imagery_pixel_metres"] == pytest.approx(0.2, rel=0.001)
+    assert image.metadata["pixel_metres"] == pytest.approx(0.1056, rel=0.001)
     assert image.array.dtype == np.uint16
     assert image.array.max() > 2000, "40 times 8 bits"
 

@@ -16,10 +16,12 @@ from engine.window import Window
 from tileserver.api.tile_parameters import Detail, NoiseSeed
 from tileserver.api.tile_response import Answers
 from tileserver.catalogue.layers import Layer, Source
+from tileserver.catalogue.stored_pixel import StoredPixel
 from tileserver.errors import OutOfRange, OutsideSource
 from tileserver.grid import TILE_PX, WEB_MERCATOR
 from tileserver.imagery.bands import unrounded
 from tileserver.middleware.disconnect import while_there
+from tileserver.rasters.ground import rounded
 from tileserver.tiles.deviation import in_unit
 from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.request import Mode, TileRequest
@@ -49,7 +51,7 @@ def add_inspect(router: APIRouter, answers: Answers, path_dependency: Callable[.
         detail: Detail = None,
         source: Source = Depends(path_dependency),
     ) -> Response:
-        """A pixel of the web mercator grid: native, synthesised, interpolated, and how sure."""
+        """The file's pixel at a place, and the grid's: native, synthesised, and how sure."""
         layer = source.layer(WEB_MERCATOR)
         zoom = layer.max_zoom if zoom is None else zoom
         if not layer.native_zoom <= zoom <= layer.max_zoom:
@@ -64,7 +66,7 @@ def add_inspect(router: APIRouter, answers: Answers, path_dependency: Callable[.
             noise_seed=noise_seed,
             detail=detail,
         )
-        work = _inspected(renderer, wanted, row, col)
+        work = _inspected(renderer, wanted, lon, lat, row, col)
         values = await while_there(request, work, answers.deadline_seconds)
         document = {"source": source.id, "coordinates": [lon, lat], "zoom": zoom, **values}
         return JSONResponse(document, headers={"Cache-Control": "no-store"})
@@ -79,14 +81,19 @@ def _pixel(layer: Layer, zoom: int, lon: float, lat: float) -> tuple[int, int]:
     return floor((top - place.y) / size), floor((place.x - left) / size)
 
 
-async def _inspected(renderer: Renderer, wanted: TileRequest, row: int, col: int) -> dict[str, Any]:
-    """The values of a pixel in the source's own unit, by band.
+async def _inspected(
+    renderer: Renderer, wanted: TileRequest, lon: float, lat: float, row: int, col: int
+) -> dict[str, Any]:
+    """The values of a place and of the tile's pixel there, in the source's own unit, by band.
 
+    imagery is the pixel of the file that holds the place, as stored; native is the mean that pixels
+    of deeper zooms average to; scale says how many pixels of the zoom lie along one of the file's.
     Whole tiles are drawn: their blocks are remembered, and the next click nearby finds them.
     """
     source, layer = wanted.source, wanted.layer
+    stored = await renderer.stored_pixel(source, lon, lat)
     if layer.nearest is not None:
-        return await _inspected_class(renderer, wanted, row, col)
+        return await _inspected_class(renderer, wanted, row, col, stored)
     scale = 2 ** (wanted.tile.z - layer.native_zoom)
     above = replace(
         wanted, tile=Tile(wanted.tile.x // scale, wanted.tile.y // scale, layer.native_zoom)
@@ -104,7 +111,7 @@ async def _inspected(renderer: Renderer, wanted: TileRequest, row: int, col: int
         await renderer.check_unchanged(read)
     raster = source.raster
     return {
-        **_about(wanted),
+        **_about(wanted, stored),
         "native": _listed(unrounded(native, raster)),
         "super_resolved": _listed(unrounded(made, raster)),
         "interpolated": _listed(unrounded(plain, raster)),
@@ -114,22 +121,27 @@ async def _inspected(renderer: Renderer, wanted: TileRequest, row: int, col: int
 
 
 async def _inspected_class(
-    renderer: Renderer, wanted: TileRequest, row: int, col: int
+    renderer: Renderer, wanted: TileRequest, row: int, col: int, stored: StoredPixel | None
 ) -> dict[str, Any]:
     """The number of a class, which is the imagery's own at any zoom."""
     number = await _values(renderer, wanted, row, col)
     await renderer.check_unchanged(wanted)
     made = dict.fromkeys(("super_resolved", "interpolated", "uncertainty"))
     native = _listed(unrounded(number, wanted.source.raster))
-    return {**_about(wanted), "native": native, **made, "synthesised": False}
+    return {**_about(wanted, stored), "native": native, **made, "synthesised": False}
 
 
-def _about(wanted: TileRequest) -> dict[str, Any]:
-    native = wanted.layer.native_zoom
+def _about(wanted: TileRequest, stored: StoredPixel | None) -> dict[str, Any]:
+    """The sizes of the pixels, and the value of the file's own pixel at the place."""
+    layer, zoom = wanted.layer, wanted.tile.z
     return {
-        "native_zoom": native,
-        "scale": 2 ** (wanted.tile.z - native),
+        "native_zoom": layer.native_zoom,
+        "full_resolution_zoom": layer.ground.full_resolution_zoom,
+        **layer.ground.document(),
+        "pixel_metres": rounded(layer.ground.pixel_metres(zoom)),
+        "scale": rounded(layer.ground.ratio(zoom)),
         "bands": [f"b{index}" for index in wanted.source.raster.indexes],
+        "imagery": None if stored is None else stored._asdict(),
     }
 
 

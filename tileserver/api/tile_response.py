@@ -13,6 +13,7 @@ from tileserver.errors import Overloaded, SourceChanged, SourceUnavailable
 from tileserver.middleware.client_limits import turn_of
 from tileserver.middleware.disconnect import while_there
 from tileserver.middleware.request_log import note_pixels
+from tileserver.rasters.ground import rounded, times
 from tileserver.tiles.request import Mode, TileRequest
 from tileserver.tiles.service import Rendered, Renderer
 from tileserver.tiles.versions import version
@@ -104,8 +105,11 @@ class Answers:
         catalogue, asked = self.renderer.catalogue, request.query_params.get("v")
         if asked is not None and asked == version(catalogue, wanted.source, wanted.sample_asked):
             headers["Cache-Control"] = IMMUTABLE
+        ground, zoom = wanted.layer.ground, wanted.pixel_zoom
+        headers["X-Overzoom-Imagery-Metres"] = f"{rounded(ground.imagery_metres):g}"
+        headers["X-Overzoom-Pixel-Metres"] = f"{rounded(ground.pixel_metres(zoom)):g}"
         if wanted.sample is not None:
-            headers["X-Overzoom-Scale"] = str(2 ** (wanted.pixel_zoom - wanted.layer.native_zoom))
+            headers["X-Overzoom-Scale"] = times(ground.ratio(zoom))
             headers["X-Overzoom-Checkpoint"] = (
                 f"{quote(catalogue.checkpoint.name)}/{catalogue.checkpoint.fingerprint}"
             )

@@ -34,6 +34,7 @@ from tileserver.imagery.overviews import Overviews
 from tileserver.origins.origin import in_threads
 from tileserver.rasters.band_roles import BandRoles
 from tileserver.rasters.footprint import crosses, native_zoom
+from tileserver.rasters.ground import ground_sizes
 from tileserver.rasters.locating import locate
 from tileserver.rasters.raster import Raster, inspected
 from tileserver.rasters.value_range import RangeOrigin
@@ -155,6 +156,7 @@ class Opener:
             samples,
             Overviews(source.shelf, grid, native) if averaged else None,
             Footprints(raster, grid, native + 1),
+            ground_sizes(raster, grid, native),
             Nearest(source.shelf, grid, native) if raster.nearest else None,
             place is None and crosses(raster, grid),
         )

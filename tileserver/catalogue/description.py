@@ -8,12 +8,14 @@ from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.coverage import UNREACHED, geographic_bounds
 from tileserver.catalogue.layers import Layer, Source
 from tileserver.grid import WEB_MERCATOR
+from tileserver.rasters.ground import rounded
 
 
 def describe(catalogue: Catalogue, source: Source) -> dict[str, Any]:
     """Bounds (west, south, east, north in degrees), bands, zooms and fingerprints.
 
-    Bounds and zooms are None where web mercator does not reach the source.
+    Bounds, zooms and sizes of pixels (metres on the ground) are None where web mercator does not
+    reach the source.
     """
     raster = source.raster
     bounds, layer = _place(source)
@@ -30,11 +32,23 @@ def describe(catalogue: Catalogue, source: Source) -> dict[str, Any]:
         "resampling": "nearest neighbour" if raster.nearest else "super-resolution",
         "overviews": list(raster.overviews),
         "native_zoom": layer and layer.native_zoom,
+        "full_resolution_zoom": layer and layer.ground.full_resolution_zoom,
         "served_zooms": layer and [0, layer.max_zoom],
+        "pixel_metres": layer and _pixel_metres(layer),
         "fingerprint": source.fingerprint,
         "checkpoint": catalogue.checkpoint.name,
         "checkpoint_fingerprint": catalogue.checkpoint.fingerprint,
         "picture_fingerprint": catalogue.picture_fingerprint,
+    }
+
+
+def _pixel_metres(layer: Layer) -> dict[str, float]:
+    """The sides of pixels on the ground: the file's, the native zoom's, the deepest zoom's."""
+    ground = layer.ground
+    return {
+        "imagery": rounded(ground.imagery_metres),
+        "native": rounded(ground.native_metres),
+        "finest": rounded(ground.pixel_metres(layer.max_zoom)),
     }
 
 

@@ -24,9 +24,10 @@ from tileserver.imagery.handles import Shelf
 from tileserver.imagery.members_touched import Footprints
 from tileserver.imagery.nearest import Nearest
 from tileserver.imagery.overviews import Overviews
+from tileserver.rasters.ground import GroundSizes
 from tileserver.settings.server import SourceSettings
 
-READING = 5
+READING = 6
 """Part of every fingerprint: raised when the same file comes to be read as other pixels."""
 
 
@@ -44,6 +45,8 @@ class Layer:
     overviews: Overviews | None
     """None where the raster lies on the grid's own pixels: then its overviews do as well."""
     footprints: Footprints
+    ground: GroundSizes
+    """The sizes of pixels on the ground."""
     nearest: Nearest | None = None
     """What tiles of all zooms are read from where nothing is synthesised, averaged or
     interpolated; None: there is more to be made of it."""

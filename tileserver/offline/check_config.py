@@ -14,6 +14,7 @@ from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.description import describe
 from tileserver.catalogue.layers import Source
 from tileserver.errors import OverzoomError, StartupError
+from tileserver.rasters.ground import metres
 from tileserver.settings.server import Settings, read_settings
 
 
@@ -103,5 +104,9 @@ def _served(catalogue: Catalogue, source: Source) -> str:
     if found["served_zooms"] is None:
         return what + "beyond web mercator"
     how = " by nearest neighbour" if source.raster.nearest else ""
-    served = f"native to zoom {found['native_zoom']}, served to {found['served_zooms'][1]}"
+    sizes, deepest = found["pixel_metres"], found["served_zooms"][1]
+    served = (
+        f"imagery {metres(sizes['imagery'])} to zoom {found['native_zoom']}, "
+        f"served to {deepest} ({metres(sizes['finest'])})"
+    )
     return f"{what}{served}{how}"

@@ -24,6 +24,7 @@ from tileserver.offline.archives import (
     write_pmtiles,
 )
 from tileserver.offline.area import Bbox, tiles_of_bbox
+from tileserver.rasters.ground import metres, times
 from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.request import Mode, TileRequest
 from tileserver.tiles.service import Renderer
@@ -138,9 +139,12 @@ def _origin(renderer: Renderer, layer: Layer, zooms: tuple[int, int]) -> str:
     checkpoint = f"{catalogue.checkpoint.name} ({catalogue.checkpoint.fingerprint})"
     settings = catalogue.settings
     least, deepest = max(zooms[0], native + 1), zooms[1]
+    ground = layer.ground
+    sizes = f"imagery {metres(ground.imagery_metres)}, zoom {deepest} "
+    sizes += f"{metres(ground.pixel_metres(deepest))}, x{times(ground.ratio(deepest))}"
     made = f"Zoom {deepest} is" if least == deepest else f"Zooms {least} to {deepest} are"
     return (
         f"{made} synthesised by Overzoom "
         f"{version('overzoom')}: checkpoint {checkpoint}, {settings.steps} steps, noise seed "
-        f"{settings.noise_seed}; zooms up to {native} show the imagery itself."
+        f"{settings.noise_seed}; zooms up to {native} show the imagery itself ({sizes})."
     )

@@ -75,7 +75,7 @@ def geographic_extent(raster: Raster, crs: CRS = WGS84) -> Extent:
 
     Raises OutsideGrid for a picture of a whole side of the Earth, whose edges lie in space.
     """
-    lons, lats = _finite(*_moved(raster, crs, *_outline(raster)))
+    lons, lats = _finite(*projected(raster, crs, *_outline(raster)))
     if not raster.crs.is_geographic:
         apart = abs(lats) < POLE - NEAR_POLE
         lons = lons[apart] if apart.any() else lons
@@ -114,7 +114,7 @@ def window_on(raster: Raster, grid: Grid, zoom: int) -> Window:
 
 
 def native_zoom(raster: Raster, grid: Grid) -> int:
-    """The deepest zoom whose pixel is not smaller than the raster's, where that lies on the grid.
+    """The zoom whose pixel is nearest in size to the raster's, where that lies on the grid.
 
     A pixel's size is the square root of its area, or its shorter side where the grid stretches
     it much; a quarter of the raster may have smaller ones.
@@ -126,14 +126,37 @@ def native_zoom(raster: Raster, grid: Grid) -> int:
     return grid.zoom_of_pixel(float(np.quantile(measured, FINE_SHARE, method="lower")))
 
 
+def projected(raster: Raster, crs: CRS, cols: Values, rows: Values) -> tuple[Values, Values]:
+    """Places in a raster's pixels as x and y of a CRS; infinite where that does not reach them."""
+    place = raster.transform
+    x = place.a * cols + place.b * rows + place.c
+    y = place.d * cols + place.e * rows + place.f
+    if raster.crs.is_geographic:
+        y = y.clip(-POLE, POLE)  # grids whose pixels lie on the poles stick out by half of one
+    return reprojected(raster.crs, crs, x, y)
+
+
+def reprojected(
+    of: CRS, to: CRS, x: Values | Sequence[float], y: Values | Sequence[float]
+) -> tuple[Values, Values]:
+    """Places of one CRS in another; infinite where that does not reach them."""
+    if of == to:
+        return np.asarray(x, np.float64), np.asarray(y, np.float64)
+    try:
+        xs, ys = transform(of, to, x, y)
+    except (RasterioError, CPLE_BaseError):
+        xs = ys = np.full(len(x), np.inf)
+    return np.asarray(xs, np.float64), np.asarray(ys, np.float64)
+
+
 def _pixel_sizes(raster: Raster, grid: Grid) -> tuple[Values, NDArray[np.bool_]]:
     """The sizes of pixels all over a raster in units of the grid, and which of them lie on it."""
     share = (np.arange(SAMPLED) + 0.5) / SAMPLED
     cols = np.tile(share * (raster.width - 1), SAMPLED)
     rows = np.repeat(share * (raster.height - 1), SAMPLED)
-    x, y = _moved(raster, grid.crs, cols, rows)
-    right_x, right_y = _moved(raster, grid.crs, cols + 1, rows)
-    down_x, down_y = _moved(raster, grid.crs, cols, rows + 1)
+    x, y = projected(raster, grid.crs, cols, rows)
+    right_x, right_y = projected(raster, grid.crs, cols + 1, rows)
+    down_x, down_y = projected(raster, grid.crs, cols, rows + 1)
     left, bottom, right, top = grid.bounds
     with np.errstate(invalid="ignore", over="ignore"):
         sides = np.array([[right_x - x, right_y - y], [down_x - x, down_y - y]])
@@ -167,7 +190,7 @@ def _bounds_on(raster: Raster, grid: Grid) -> Bounds:
         if extent.north <= limits.bottom or extent.south >= limits.top:
             raise OutsideGrid
         return grid.bounds
-    xs, ys = _finite(*_moved(raster, grid.crs, *_outline(raster)))
+    xs, ys = _finite(*projected(raster, grid.crs, *_outline(raster)))
     return float(xs.min()), float(ys.min()), float(xs.max()), float(ys.max())
 
 
@@ -189,31 +212,9 @@ def _outline(raster: Raster) -> tuple[Values, Values]:
     return cols, rows
 
 
-def _moved(raster: Raster, crs: CRS, cols: Values, rows: Values) -> tuple[Values, Values]:
-    """Places in a raster's pixels as x and y of a CRS; infinite where that does not reach them."""
-    place = raster.transform
-    x = place.a * cols + place.b * rows + place.c
-    y = place.d * cols + place.e * rows + place.f
-    if raster.crs.is_geographic:
-        y = y.clip(-POLE, POLE)  # grids whose pixels lie on the poles stick out by half of one
-    return _transformed(raster.crs, crs, x, y)
-
-
-def _transformed(
-    of: CRS, to: CRS, x: Values | Sequence[float], y: Values | Sequence[float]
-) -> tuple[Values, Values]:
-    if of == to:
-        return np.asarray(x, np.float64), np.asarray(y, np.float64)
-    try:
-        xs, ys = transform(of, to, x, y)
-    except (RasterioError, CPLE_BaseError):
-        xs = ys = np.full(len(x), np.inf)
-    return np.asarray(xs, np.float64), np.asarray(ys, np.float64)
-
-
 def _poles_within(raster: Raster, crs: CRS) -> Iterator[float]:
     """The latitudes of the poles that a raster holds."""
-    xs, ys = _transformed(crs, raster.crs, [0.0, 0.0], [POLE, -POLE])
+    xs, ys = reprojected(crs, raster.crs, [0.0, 0.0], [POLE, -POLE])
     for lat, x, y in zip((POLE, -POLE), xs, ys, strict=True):
         if np.isfinite((x, y)).all():
             col, row = ~raster.transform * (float(x), float(y))

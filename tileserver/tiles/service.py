@@ -17,6 +17,7 @@ from engine.imagery import Pixels
 from engine.window import Window
 from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.layers import Layer, Source
+from tileserver.catalogue.stored_pixel import StoredPixel, read_stored_pixel
 from tileserver.errors import (
     NoUncertainty,
     OutOfRange,
@@ -204,6 +205,10 @@ class Renderer:
         1 is the whole range of the source. Raises Overloaded and SourceUnavailable.
         """
         return await self._drawn(request, Clock())
+
+    async def stored_pixel(self, source: Source, lon: float, lat: float) -> StoredPixel | None:
+        """The file's own pixel at a place; raises Overloaded and SourceUnavailable."""
+        return await self._readers.run(source.id, read_stored_pixel, source, lon, lat)
 
     async def check_unchanged(self, request: TileRequest) -> None:
         """Raises SourceChanged where what was read for a tile may be of two versions.

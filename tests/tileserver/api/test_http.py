@@ -50,7 +50,9 @@ def test_both_kinds_of_address_give_the_same_tile(
     by_grid = server.get(f"/yellowstone/tiles/WebMercatorQuad/{tile.z}/{tile.x}/{tile.y}.png")
     assert plain.content == by_grid.content
     assert plain.headers["etag"] == by_grid.headers["etag"]
-    assert plain.headers["x-overzoom-scale"] == "2"
+    assert plain.headers["x-overzoom-scale"] == "1.9"
+    assert plain.headers["x-overzoom-imagery-metres"] == "0.2001"  # UTM shrinks lengths
+    assert plain.headers["x-overzoom-pixel-metres"] == "0.1056"
     assert plain.headers["x-overzoom-steps"] == "2"
     assert plain.headers["x-overzoom-noise-seed"] == "0"
 
@@ -107,6 +109,9 @@ def test_tilejson_says_what_is_native_and_what_is_served(server: Service) -> Non
         document = server.get(path).json()
         assert document["maxzoom"] == NATIVE + 3
         assert document["overzoom"]["native_maxzoom"] == NATIVE
+        assert document["overzoom"]["full_resolution_zoom"] == NATIVE
+        assert document["overzoom"]["imagery_pixel_metres"] == pytest.approx(0.2, rel=0.001)
+        assert document["overzoom"]["native_pixel_metres"] == pytest.approx(0.2112, rel=0.001)
         assert document["overzoom"]["steps"] == 2
         assert document["overzoom"]["noise_seed"] == 0
         assert document["overzoom"]["checkpoint"] == "small"

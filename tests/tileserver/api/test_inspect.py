@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 import torch
 import yaml
+from rasterio.warp import transform
 from starlette.testclient import TestClient
 
 from tests.support.keys import hashed
-from tests.support.rasters import cut
+from tests.support.rasters import SCENE, cut
 from tests.support.server import Service, serving, wait_until_ready
 from tests.support.tiles import WEB_MERCATOR, path_of
 from tileserver.app import make_app
@@ -72,7 +74,8 @@ def test_the_values_are_those_of_the_tiles_pixels(reflectance: Service) -> None:
         assert found["source"] == "field"
         assert found["coordinates"] == [lon_there, lat_there]
         assert (found["zoom"], found["native_zoom"]) == (zoom, native)
-        assert found["scale"] == 2 ** (zoom - native)
+        assert found["pixel_metres"] == pytest.approx(0.2112 / 2 ** (zoom - native), rel=0.001)
+        assert found["scale"] == pytest.approx(0.2 / found["pixel_metres"], rel=0.001)
         assert found["bands"] == ["b1", "b2", "b3"]
         assert found["synthesised"] is True
         path = path_of(tile, "field", "npy")
@@ -87,12 +90,23 @@ def test_the_values_are_those_of_the_tiles_pixels(reflectance: Service) -> None:
         assert found["super_resolved"] != found["interpolated"]
 
 
+@pytest.mark.parametrize("zoom", [NATIVE, NATIVE + 3])
+def test_the_first_value_is_that_of_the_files_own_pixel(server: Service, zoom: int) -> None:
+    with rasterio.open(SCENE) as file:
+        (x,), (y,) = transform("EPSG:4326", file.crs, [LON], [LAT])
+        row, col = file.index(x, y)
+        (values,) = file.sample([(x, y)])
+    found = inspected(server, LON, LAT, zoom)
+    assert found["imagery"] == {"row": row, "col": col, "values": values.tolist()}
+    assert found["imagery"]["values"] != found["native"], "the native pixel is a mean of several"
+
+
 def test_pixels_below_a_native_one_average_to_it(server: Service) -> None:
     tile = WEB_MERCATOR.tile(LON, LAT, NATIVE)
     row, col = tile.y * 256 + 100, tile.x * 256 + 50
     above = inspected(server, *place_of(NATIVE, row, col), NATIVE)
     assert above["synthesised"] is False
-    assert above["scale"] == 1
+    assert above["scale"] == pytest.approx(0.2 / 0.2112, rel=0.001)
     assert above["native"] == above["super_resolved"] == above["interpolated"]
     assert above["uncertainty"] == [0, 0, 0]
     below = [

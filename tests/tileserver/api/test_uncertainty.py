@@ -165,7 +165,7 @@ def test_it_is_a_tile_like_any_other(server: Service, middle_tile: Callable[[int
     made = server.get(path)
     assert made.headers["x-overzoom"] == "uncertainty"
     assert made.headers["x-overzoom-noise-seed"] == "0"
-    assert made.headers["x-overzoom-scale"] == "2"
+    assert made.headers["x-overzoom-scale"] == "1.9"
     assert "max-age=3600" in made.headers["cache-control"]
     assert 'cache;desc="memory"' in server.get(path).headers["server-timing"]
     etag = made.headers["etag"]

@@ -28,7 +28,10 @@ def test_info_prints_what_would_be_served() -> None:
     assert described["id"] == "yellowstone_20cm"
     assert described["bands"] == 3
     assert described["native_zoom"] == 19
+    assert described["full_resolution_zoom"] == 19
     assert described["served_zooms"] == [0, 22]
+    sizes = {"imagery": 0.2, "native": 0.2112, "finest": 0.0264}
+    assert described["pixel_metres"] == pytest.approx(sizes, rel=0.002)
     assert len(described["fingerprint"]) == 16
     west, south, east, north = described["bounds"]
     assert -111 < west < east < -110

@@ -63,8 +63,8 @@ def test_a_good_configuration_says_what_would_be_served(tmp_path: Path) -> None:
     done = call_overzoom("check-config", written(tmp_path, sources=sources))
     assert done.exit_code == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "meadow: 300 x 300 px, 3 bands of uint8, native to zoom 19, served to 22",
-        "deep: 300 x 300 px, 3 bands of uint16, native to zoom 19, served to 22",
+        "meadow: 300 x 300 px, 3 bands of uint8, imagery 0.20 m to zoom 19, served to 22 (0.026 m)",
+        "deep: 300 x 300 px, 3 bands of uint16, imagery 0.20 m to zoom 19, served to 22 (0.026 m)",
         "disk: 300 x 300 px, 1 bands of uint8, beyond web mercator",
     ]
     assert done.stderr == ""

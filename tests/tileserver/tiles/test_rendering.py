@@ -110,7 +110,7 @@ def test_a_tile_of_512_px_is_its_four_children(kinds: Service) -> None:
     expected = np.vstack([np.hstack(row) for row in children])
     retina = kinds.get(f"{path}@2x.png")
     assert np.array_equal(decoded(retina.content), expected)
-    assert retina.headers["x-overzoom-scale"] == "4"
+    assert retina.headers["x-overzoom-scale"] == "3.8"
     by_grid = kinds.get(f"/{source}/tiles/WebMercatorQuad/{z}/{x}/{y}.png?tilesize=512")
     assert by_grid.content == retina.content
     assert by_grid.headers["etag"] == retina.headers["etag"]

@@ -239,7 +239,7 @@ def test_a_phone_goes_past_native_by_touch(browser: Browser, server: Service) ->
         visit.open()
         page.locator("#zoom-in").tap()
         visit.zoomed(20)
-        assert visit.text("origin") == "Synthesised detail ×2"
+        assert visit.text("origin") == "Synthesised detail ×1.9"
         page.get_by_text("Blink", exact=True).tap()
         expect(page.locator("#blink-name")).to_have_text("Super-resolved")
         page.locator("#open-inspect").tap()

@@ -75,13 +75,13 @@ def test_blink_shows_the_other_side_while_it_is_held(visit: Visit) -> None:
     visit.page.locator("#blink-hold").hover()
     visit.page.mouse.down()
     expect(visit.page.locator("#blink-name")).to_have_text("Interpolated")
-    expect(visit.page.locator("#origin")).to_have_text("Interpolated ×4")
+    expect(visit.page.locator("#origin")).to_have_text("Interpolated ×3.8")
     held = visit.ground()
     visit.page.mouse.up()
     expect(visit.page.locator("#blink-name")).to_have_text("Super-resolved")
     assert sharpness(held) < 0.9 * sharpness(up)
     assert np.array_equal(visit.ground(), up)
-    assert visit.text("origin") == "Synthesised detail ×4"
+    assert visit.text("origin") == "Synthesised detail ×3.8"
     visit.page.keyboard.down("b")
     expect(visit.page.locator("#blink-name")).to_have_text("Interpolated")
     visit.page.keyboard.up("b")
@@ -110,7 +110,7 @@ def test_the_reference_can_be_compared_with(visit: Visit) -> None:
     assert visit.tiles("/truth/21/")
     assert sharpness(visit.ground()) > 1.05 * sharpness(interpolated)
     visit.open(f"{VIEW}?mode=blink&other=reference")
-    assert visit.text("origin") == "Synthesised detail ×4"
+    assert visit.text("origin") == "Synthesised detail ×3.8"
     visit.page.keyboard.down("b")
     expect(visit.page.locator("#origin")).to_have_text("The reference")
     expect(visit.page.locator("#badge")).to_have_class(re.compile(r"\breal\b"))
@@ -127,7 +127,7 @@ def test_a_source_whose_reference_is_away_is_shown_without_it(
     page.route("**/truth/tilejson.json?*", lambda route: route.fulfill(status=503))
     visit = Visit(page, server.url)
     visit.open(f"{VIEW}?other=reference")
-    assert visit.text("origin") == "Synthesised detail ×4"
+    assert visit.text("origin") == "Synthesised detail ×3.8"
     assert page.locator("#other [value=reference]").count() == 0
     page.close()
 
@@ -142,7 +142,7 @@ def test_a_sample_is_named_as_what_it_is(visit: Visit) -> None:
     visit.page.keyboard.up("b")
     visit.page.keyboard.press("0")
     visit.zoomed(19)
-    assert visit.page.locator(".side").all_text_contents() == ["Native"] * 3
+    assert visit.page.locator(".side").all_text_contents() == ["Imagery"] * 3
     expect(told).not_to_have_class(made)
 
 

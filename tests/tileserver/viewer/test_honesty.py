@@ -23,11 +23,14 @@ def facts(visit: Visit, id: str) -> dict[str, str]:
 
 def test_the_badge_says_what_made_the_detail(visit: Visit, server: Service) -> None:
     visit.open(VIEW)
-    visit.page.get_by_role("button", name="Synthesised detail ×2").click()
+    visit.page.get_by_role("button", name="Synthesised detail ×1.9").click()
     expect(visit.page.locator("#meaning-text")).to_contain_text("plausible, not measured")
     expect(visit.page.locator("#meaning-text")).to_contain_text("exactly the imagery's own")
     overzoom = server.get("/yellowstone/tilejson.json").json()["overzoom"]
     said = facts(visit, "meaning-facts")
+    assert visit.text("zoom") == "Zoom 20, imagery ends at 19"
+    assert visit.text("sizes") == "Imagery 0.20 m, these pixels 0.11 m"
+    assert said["Pixels on the ground"] == "imagery 0.20 m, these 0.11 m"
     assert said["Checkpoint"].startswith(f"{overzoom['checkpoint']} ")
     assert said["Denoising steps"] == str(overzoom["steps"])
     assert said["Noise seed"] == str(overzoom["noise_seed"])
@@ -35,8 +38,26 @@ def test_the_badge_says_what_made_the_detail(visit: Visit, server: Service) -> N
     visit.page.get_by_role("button", name="Close").click()
     visit.page.locator("[data-zoom='19']").click()
     visit.zoomed(19)
+    assert visit.text("zoom") == "Zoom 19, full resolution"
+    assert visit.text("sizes") == "Imagery 0.20 m, these pixels 0.21 m"
     visit.page.get_by_role("button", name="The imagery itself").click()
     expect(visit.page.locator("#meaning-text")).to_contain_text("Nothing is added")
+
+
+def test_where_the_imagery_ends_coarser_than_its_file_that_is_not_full_resolution(
+    browser: Browser, server: Service
+) -> None:
+    document = server.get("/yellowstone/tilejson.json?tile_format=png").json()
+    document["overzoom"] |= {"imagery_pixel_metres": 0.16, "full_resolution_zoom": 20}
+    page = browsers.open_page(browser)
+    page.route("**/yellowstone/tilejson.json?*", lambda route: route.fulfill(json=document))
+    visit = Visit(page, server.url)
+    visit.open(f"yellowstone/19/{PLACE}?mode=one")
+    assert visit.text("zoom") == "Zoom 19, imagery ends here"
+    assert visit.text("sizes") == "Imagery 0.16 m, these pixels 0.21 m"
+    for name in ("20 full resolution, synthesised ×1.5", "19 imagery ×0.8"):
+        expect(page.get_by_role("button", name=f"Zoom {name}")).to_be_visible()
+    page.close()
 
 
 def table(visit: Visit) -> dict[str, list[float]]:
@@ -51,9 +72,16 @@ def test_a_click_tells_a_pixels_values(visit: Visit, server: Service) -> None:
     x, y = 3 * WIDTH // 4 - 40, HEIGHT // 3
     visit.page.mouse.click(x, y)
     told = table(visit)
-    assert list(told) == ["Native", "Super-resolved", "Interpolated", "± uncertainty"]
+    assert list(told) == [
+        "File's pixel",
+        "Mean, 0.21 m",
+        "Super-resolved",
+        "Interpolated",
+        "± uncertainty",
+    ]
     (path,) = [r.url for r in visit.requests if "/inspect/" in r.url]
     answer = server.client.get(path).json()
+    assert told["File's pixel"] == answer["imagery"]["values"]
     assert np.allclose(told["Super-resolved"], answer["super_resolved"], rtol=0.01)
     assert np.allclose(told["± uncertainty"], answer["uncertainty"], rtol=0.01)
     mark = visit.page.locator(".mark").bounding_box()
@@ -152,7 +180,7 @@ def test_the_drawer_lists_the_sources(visit: Visit, server: Service) -> None:
     cards = visit.page.locator("#source-list > li")
     assert cards.locator(".title").all_inner_texts() == [entry["title"] for entry in entries]
     card = cards.first.inner_text()
-    for said in ("zoom 19", "zoom 22, ×8", "NEON", "DeepForest", "44.956° N"):
+    for said in ("0.20 m, to zoom 19", "zoom 22, 0.026 m, ×7.6", "NEON", "DeepForest", "44.956° N"):
         assert said in card
     picture = cards.first.locator("img")
     assert picture.evaluate("e => e.decode().then(() => e.naturalWidth)") > 50

@@ -87,7 +87,7 @@ def test_the_map_goes_on_where_another_source_cannot_be_opened(
     expect(page.get_by_role("alert")).to_contain_text(told)
     page.keyboard.press("+")
     visit.zoomed(20)
-    assert visit.text("origin") == "Synthesised detail ×2"
+    assert visit.text("origin") == "Synthesised detail ×1.9"
     assert "#yellowstone/" in page.url
     with page.expect_response("**/truth/tilejson.json?*"):
         page.get_by_role("button", name="Retry").click()

@@ -62,7 +62,8 @@ def test_from_two_zooms_before_native_to_the_deepest(
         zoom_in(visit.page)
         visit.zoomed(zoom)
         past = zoom > NATIVE
-        said = f"Synthesised detail ×{2 ** (zoom - NATIVE)}" if past else "The imagery itself"
+        ratio = {1: "1.9", 2: "3.8", 3: "7.6"}.get(zoom - NATIVE)
+        said = f"Synthesised detail ×{ratio}" if past else "The imagery itself"
         assert visit.text("origin") == said
         middle = visit.ground()[MIDDLE]
         assert middle.std() > 10
@@ -76,14 +77,19 @@ def test_from_two_zooms_before_native_to_the_deepest(
 def test_the_ladder_draws_a_line_where_native_ends(visit: Visit) -> None:
     visit.open(f"yellowstone/21/{PLACE}")
     rungs = visit.page.locator(".rung")
-    for name in ("22 synthesised ×8", "21 synthesised ×4", "20 synthesised ×2", "19 native"):
+    for name in (
+        "22 synthesised ×7.6",
+        "21 synthesised ×3.8",
+        "20 synthesised ×1.9",
+        "19 full resolution",
+    ):
         expect(visit.page.get_by_role("button", name=f"Zoom {name}")).to_be_visible()
     kinds = [rung.get_attribute("class") for rung in rungs.all()]
     assert kinds == ["rung made"] * 3 + ["rung native"] + ["rung real"] * 3
     line = "getComputedStyle(document.querySelector('.rung.native')).borderTopWidth"
     assert visit.page.evaluate(line) == "2px"
     expect(visit.page.locator(".rung[aria-current]")).to_have_attribute("data-zoom", "21")
-    visit.page.get_by_role("button", name="Zoom 19 native").click()
+    visit.page.get_by_role("button", name="Zoom 19 full resolution").click()
     visit.zoomed(19)
     visit.page.mouse.dblclick(WIDTH / 2, HEIGHT / 2)
     visit.zoomed(20)
@@ -161,7 +167,7 @@ def test_a_dense_screen_gets_tiles_of_its_own_pixels(browser: Browser, server: S
     visit = Visit(page, server.url)
     visit.open(f"yellowstone/20/{PLACE}?mode=one")
     assert all("tilesize=512" in tile for tile in visit.tiles("/yellowstone/20/"))
-    assert visit.text("origin") == "Synthesised detail ×4", "on this screen"
+    assert visit.text("origin") == "Synthesised detail ×3.8", "on this screen"
     dense = visit.ground()
     assert dense.shape == (480, 640, 3)
     assert sharpness(dense) > 2

@@ -17,6 +17,7 @@ from tileserver.catalogue.layers import Layer, Source
 from tileserver.errors import OutsideGrid
 from tileserver.grid import WEB_MERCATOR
 from tileserver.middleware.api_keys import with_key
+from tileserver.rasters.ground import metres
 
 ENLARGED_ZOOMS = 2
 """How far a map goes on past the deepest tiles, by enlarging them."""
@@ -61,7 +62,8 @@ _templates.filters["oneline"] = lambda text: " ".join(text.split())
 _templates.filters["quoted"] = lambda url: quote(url, safe=":/")
 
 
-SYNTHESISED = "detail of deeper tiles is synthesised"
+SYNTHESISED = "detail of deeper tiles, down to {finest}, is synthesised"
+REPEATED = "deeper tiles repeat its pixels"
 
 
 def add_embed(router: APIRouter, path_dependency: Callable[..., Any]) -> None:
@@ -108,16 +110,18 @@ def _addresses(source: Source, request: Request) -> dict[str, Any]:
 def _place(
     source: Source, layer: Layer, zoom: float | None, lon: float | None, lat: float | None
 ) -> dict[str, float | str]:
-    """Zooms, bounds and the view that the map opens at: the middle, where detail begins."""
+    """Zooms, sizes, bounds and the view that the map opens at: the middle, where detail begins."""
     west, south, east, north = geographic_bounds(source)
     south, north = max(south, -MERCATOR_LATITUDE), min(north, MERCATOR_LATITUDE)
     middle, _ = geographic_centre(source)
     deepest = layer.max_zoom + ENLARGED_ZOOMS
     first = min(layer.native_zoom + 1, layer.max_zoom)
     opened = min(first if zoom is None else round(zoom, 2), deepest)
+    finest = metres(layer.ground.pixel_metres(layer.max_zoom))
     return {
         "native_zoom": layer.native_zoom,
-        "deeper": "deeper tiles repeat its pixels" if layer.nearest else SYNTHESISED,
+        "imagery_size": metres(layer.ground.imagery_metres),
+        "deeper": REPEATED if layer.nearest else SYNTHESISED.format(finest=finest),
         "max_zoom": layer.max_zoom,
         "map_zoom": deepest,
         "zoom": opened,

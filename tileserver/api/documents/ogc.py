@@ -117,7 +117,7 @@ def landing_page(request: Request, sources: list[Source]) -> Json:
     for source in sources:
         tilesets = f"{base}{source.id}/tiles"
         links.append(_link(tilesets, f"{RELATION}/tilesets-map", f"Tilesets of {source.title}"))
-    description = "Map tiles; past the native zoom of the imagery their detail is synthesised."
+    description = "Map tiles; where they are finer than the imagery their detail is synthesised."
     return {"title": "Overzoom", "description": description, "links": links}
 
 

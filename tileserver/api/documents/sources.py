@@ -16,7 +16,9 @@ from tileserver.catalogue.layers import Layer, Source
 from tileserver.grid import WEB_MERCATOR
 from tileserver.middleware.api_keys import grant_of, with_key
 
-READ = ("bounds", "native_zoom", "max_zoom", "bands", "thumbnail", "tilejson")
+ZOOMS = ("native_zoom", "max_zoom", "full_resolution_zoom")
+SIZES = ("imagery_pixel_metres", "native_pixel_metres")
+READ = ("bounds", *ZOOMS, *SIZES, "bands", "thumbnail", "tilejson")
 """What is known of a source only once it was read."""
 
 
@@ -34,8 +36,8 @@ def source_entry(source: Source | Absent, request: Request) -> dict[str, Any]:
     """What a list says of a source; addresses are relative and carry the request's key.
 
     Of what could not be read since the start only the configuration is known, all else is None.
-    native_zoom, max_zoom and tilejson are None where it lies outside web mercator, thumbnail where
-    making one would take long, bounds where its edges lie beside the Earth.
+    Zooms, sizes of pixels on the ground and tilejson are None where it lies outside web mercator,
+    thumbnail where making one would take long, bounds where its edges lie beside the Earth.
     """
     settings, reference = source.settings, source.settings.reference
     about = dict.fromkeys(READ) if isinstance(source, Absent) else _read(source, request)
@@ -54,15 +56,18 @@ def _read(source: Source, request: Request) -> dict[str, Any]:
         return with_key(f"{source.id}/{name}", request)
 
     layer = _on_web_mercator(source)
-    values = (
-        _bounds(source),
-        layer and layer.native_zoom,
-        layer and layer.max_zoom,
-        len(source.raster.indexes),
-        address("thumbnail.webp") if quick(source.raster) else None,
-        address("tilejson.json") if layer else None,
-    )
-    return dict(zip(READ, values, strict=True))
+    return {
+        "bounds": _bounds(source),
+        **(dict.fromkeys((*ZOOMS, *SIZES)) if layer is None else _resolution(layer)),
+        "bands": len(source.raster.indexes),
+        "thumbnail": address("thumbnail.webp") if quick(source.raster) else None,
+        "tilejson": address("tilejson.json") if layer else None,
+    }
+
+
+def _resolution(layer: Layer) -> dict[str, float]:
+    zooms = (layer.native_zoom, layer.max_zoom, layer.ground.full_resolution_zoom)
+    return {**dict(zip(ZOOMS, zooms, strict=True)), **layer.ground.document()}
 
 
 def _bounds(source: Source) -> list[float] | None:

@@ -1,4 +1,9 @@
-"""TileJSON 3.0 of a source: what is served, and which of it is native."""
+"""TileJSON 3.0 of a source: what is served, and which of it is native.
+
+Sizes are of pixels on the ground in the middle of the source. Those of a zoom's tiles are
+native_pixel_metres / 2 ** (zoom - native_maxzoom); past full_resolution_zoom, the first that holds
+all of the file's resolution, they are finer than the file's.
+"""
 
 from __future__ import annotations
 
@@ -61,6 +66,8 @@ def tilejson_document(
         ],
         "overzoom": {
             "native_maxzoom": min(layer.native_zoom - (scale - 1), deepest),
+            "full_resolution_zoom": layer.ground.full_resolution_zoom - (scale - 1),
+            **layer.ground.document(),
             "synthesised": shown is not None,
             **({} if shown is None else _made_by(catalogue, layer, shown)),
             "fingerprint": made_of,

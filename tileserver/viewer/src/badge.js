@@ -3,6 +3,7 @@
 import { element, made, write } from "./elements.js";
 import { isMade } from "./documents.js";
 import { opened } from "./dialogs.js";
+import { metres, times } from "./ground.js";
 import { state } from "./state.js";
 
 const PAST_NATIVE = {
@@ -16,24 +17,36 @@ const REPEATED = [
   "The imagery has no detail this fine. Its own pixels are shown larger, each as it is: nothing is "
   + "synthesised, averaged or interpolated.",
 ];
-const MADE = (scale) => [
-  `The imagery has no detail this fine. A denoising model drew what you see, ${scale} times finer `
-  + "than the imagery on each axis. It is plausible, not measured: another sample draws it "
-  + "otherwise. Do not count, measure or identify what appears only here.",
-  "It stays true to the data: averaged back to the native zoom, every pixel is exactly the "
-  + "imagery's own, to the rounding of a level.",
+const MADE = (imagery, pixel) => [
+  `The imagery has no detail this fine: its pixels are ${imagery} on the ground, these ${pixel}. A `
+  + "denoising model drew what lies between. It is plausible, not measured: another sample draws "
+  + "it otherwise. Do not count, measure or identify what appears only here.",
+  "It stays true to the data: averaged back to the zoom where it ends, every pixel is exactly "
+  + "the imagery's own, to the rounding of a level.",
 ];
 
 // Says what is seen at a zoom; seen: made | repeated | interpolated | reference.
-export function tellOrigin({ zoom, native, seen }) {
+export function tellOrigin({ zoom, native, seen, sizes }) {
   const real = seen === "reference" || seen === "repeated" || zoom <= native;
   const kind = real ? "real" : seen;
-  write("origin", seen === "reference" ? "The reference" : origin(zoom, native, seen));
+  write("origin", seen === "reference" ? "The reference" : origin({ zoom, native, seen, sizes }));
   element("badge").className = `panel ${kind}`;
 }
 
-function origin(zoom, native, seen = "made") {
-  return zoom > native ? `${PAST_NATIVE[seen]} ×${2 ** (zoom - native)}` : "The imagery itself";
+function origin({ zoom, native, sizes, seen = "made" }) {
+  return zoom > native ? `${PAST_NATIVE[seen]} ${times(sizes.ratio(zoom))}` : "The imagery itself";
+}
+
+// Where a zoom is: "Zoom 21, imagery ends at 19", "Zoom 19, full resolution".
+export function place({ zoom, native, sizes }) {
+  const what = zoom !== native ? `imagery ends at ${native}`
+    : sizes.full <= zoom ? "full resolution" : "imagery ends here";
+  return `Zoom ${zoom}, ${what}`;
+}
+
+// "Imagery 0.60 m, these pixels 0.13 m"
+export function sizesText({ zoom, sizes }) {
+  return `Imagery ${metres(sizes.imagery)}, these pixels ${metres(sizes.pixel(zoom))}`;
 }
 
 const checkpoint = ({ checkpoint: name, checkpoint_fingerprint: digest }) => `${name} (${digest})`;
@@ -43,10 +56,11 @@ export class Badge {
     element("badge").addEventListener("click", () => this.explain());
   }
 
-  tell({ zoom, native, seen, waiting, busy }) {
-    Object.assign(this, { zoom, native });
-    tellOrigin({ zoom, native, seen });
-    write("zoom", `Zoom ${zoom}, native to ${native}`);
+  tell({ zoom, native, sizes, seen, waiting, busy }) {
+    Object.assign(this, { zoom, native, sizes });
+    tellOrigin({ zoom, native, seen, sizes });
+    write("zoom", place(this));
+    write("sizes", sizesText(this));
     const toCome = `${waiting} to come`;
     write("progress", !waiting ? "" : busy ? `server busy, ${toCome}` : toCome);
   }
@@ -55,19 +69,21 @@ export class Badge {
     if (!state.documents || !state.drawn) return;
     const { overzoom, name, maxzoom } = state.drawn;
     const past = this.zoom > this.native;
-    const scale = 2 ** (this.zoom - this.native);
+    const [imagery, pixel] = [this.sizes.imagery, this.sizes.pixel(this.zoom)].map(metres);
     const kind = isMade(state.drawn) ? "made" : "repeated";
     const facts = [
       ["Source", name],
-      ["Zoom", `${this.zoom}; native to ${this.native}, served to ${maxzoom}`],
+      ["Zoom", `${this.zoom}; imagery ends at ${this.native}, served to ${maxzoom}`],
+      ["Pixels on the ground", `imagery ${imagery}, these ${pixel}`],
       ["Checkpoint", overzoom.checkpoint && checkpoint(overzoom)],
       ["Denoising steps", overzoom.steps],
       ["Noise seed", overzoom.noise_seed],
       ["Fingerprint", overzoom.fingerprint],
     ];
-    element("meaning-title").textContent = origin(this.zoom, this.native, kind);
+    element("meaning-title").textContent = origin({ ...this, seen: kind });
     element("meaning-text").replaceChildren(
-      ...(!past ? REAL : kind === "made" ? MADE(scale) : REPEATED).map((text) => made("p", {}, text)),
+      ...(!past ? REAL : kind === "made" ? MADE(imagery, pixel) : REPEATED)
+        .map((text) => made("p", {}, text)),
     );
     element("meaning-facts").replaceChildren(
       ...facts.filter(([, value]) => value !== undefined).flatMap(([term, value]) => [

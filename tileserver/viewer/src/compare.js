@@ -78,10 +78,10 @@ export class Compare {
     if (!state.documents) return;
     const past = this.shown().zoom > this.shown().native;
     const [, seed] = SAMPLE.exec(this.drawn) ?? [];
-    const native = { name: "Native", made: false };
+    const native = { name: "Imagery", made: false };
     const right = !past ? native
       : isMade(state.documents.made) ? { name: "Super-resolved", made: true }
-      : { name: "Native pixels, enlarged", made: false };
+      : { name: "Imagery, enlarged", made: false };
     const left = this.drawn === "reference" ? { name: "Reference", made: false }
       : !past ? native
       : this.drawn === "mean" ? { name: "Best estimate, no texture", made: true }

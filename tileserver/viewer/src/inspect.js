@@ -5,6 +5,7 @@ import { containsCoordinate } from "ol/extent.js";
 import { toLonLat } from "ol/proj.js";
 import { digits } from "./address.js";
 import { element, made } from "./elements.js";
+import { metres, times } from "./ground.js";
 import { extentOf } from "./layers.js";
 import { load, Refused } from "./server.js";
 import { state } from "./state.js";
@@ -70,7 +71,8 @@ function refusal(error) {
 
 function table(pixel) {
   const rows = [
-    ["Native", pixel.native, "real"],
+    ["File's pixel", pixel.imagery?.values, "real"],
+    [`Mean, ${metres(pixel.native_pixel_metres)}`, pixel.native, "real"],
     ["Super-resolved", pixel.synthesised && pixel.super_resolved, "made"],
     ["Interpolated", pixel.synthesised && pixel.interpolated, ""],
     ["± uncertainty", pixel.synthesised && pixel.uncertainty, ""],
@@ -83,12 +85,15 @@ function table(pixel) {
   const [lon, lat] = pixel.coordinates;
   const places = digits(pixel.zoom);
   const what = pixel.synthesised
-    ? `Zoom ${pixel.zoom}, ×${pixel.scale} past native zoom ${pixel.native_zoom}`
+    ? `Zoom ${pixel.zoom}: synthesised detail ${times(pixel.scale)}`
     : `Zoom ${pixel.zoom}: the imagery itself`;
+  const sizes = `Imagery ${metres(pixel.imagery_pixel_metres)}`
+    + `, these pixels ${metres(pixel.pixel_metres)}`;
   return [
     made("p", { className: "place" }, `${lat.toFixed(places)}, ${lon.toFixed(places)}`),
     made("table", {}, made("tr", {}, made("td"), ...bands), ...body),
     made("p", { className: "note" }, what),
+    made("p", { className: "note" }, sizes),
   ];
 }
 

@@ -19,6 +19,7 @@ import { lost } from "./connection.js";
 import * as dialogs from "./dialogs.js";
 import { documentsOf, FINER, isMade } from "./documents.js";
 import { element } from "./elements.js";
+import { sizesOf } from "./ground.js";
 import * as embedding from "./embed.js";
 import { Inspect } from "./inspect.js";
 import { help, Keyboard } from "./keyboard.js";
@@ -68,7 +69,10 @@ function shown() {
   const { made } = state.documents;
   const least = Math.round(map.getView().getMinZoom());
   const native = made.overzoom.native_maxzoom;
-  return { zoom: views.zoom, native, least, most: made.maxzoom, synthesised: isMade(made) };
+  return {
+    zoom: views.zoom, native, least, most: made.maxzoom, sizes: sizesOf(made),
+    synthesised: isMade(made),
+  };
 }
 
 function tell() {
@@ -156,7 +160,7 @@ new Keyboard([
   [["ArrowDown"], "move south", () => views.pan(0, 0.25)],
   [["+", "="], "zoom in", () => views.by(1)],
   [["-", "_"], "zoom out", () => views.by(-1)],
-  [["0"], "the native zoom", () => state.documents && views.to(shown().native)],
+  [["0"], "where the imagery ends", () => state.documents && views.to(shown().native)],
   [["1"], "super-resolved alone", () => change({ mode: "one" })],
   [["2"], "swipe", () => change({ mode: "swipe" })],
   [["3"], "blink", () => change({ mode: "blink" })],

@@ -13,9 +13,10 @@ import Projection from "ol/proj/Projection.js";
 import ImageTile from "ol/source/ImageTile.js";
 import TileGrid from "ol/tilegrid/TileGrid.js";
 import { attribute } from "./attribution.js";
-import { tellOrigin } from "./badge.js";
+import { place, sizesText, tellOrigin } from "./badge.js";
 import { isMade } from "./documents.js";
 import { write } from "./elements.js";
+import { sizesOf } from "./ground.js";
 import { show } from "./messages.js";
 import { load } from "./server.js";
 import { Settling } from "./settling.js";
@@ -63,6 +64,7 @@ async function start() {
     load("tilejson.json"),
   ]);
   const native = tilejson.overzoom.native_maxzoom;
+  const sizes = sizesOf(tilejson);
   const synthesised = isMade(tilejson);
   const seen = !synthesised ? "repeated" : mode === "interpolated" ? mode : "made";
   const limits = tileset.tileMatrixSetLimits;
@@ -99,9 +101,10 @@ async function start() {
   const ladder = new ZoomLadder((zoom) => view.animate({ zoom, duration: MOVE_MS }));
   map.on("postrender", () => {
     const zoom = Math.round(view.getZoom());
-    ladder.tell({ zoom, native, least, most, synthesised });
-    write("zoom", `${grid}, zoom ${zoom} (native to ${native})`);
-    tellOrigin({ zoom, native, seen });
+    ladder.tell({ zoom, native, least, most, sizes, synthesised });
+    write("zoom", `${grid}: ${place({ zoom, native, sizes })}`);
+    write("sizes", sizesText({ zoom, sizes }));
+    tellOrigin({ zoom, native, seen, sizes });
   });
   const tiles = new Tiles(map, () => {});
   new Settling(map, tiles);

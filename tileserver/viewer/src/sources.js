@@ -3,6 +3,7 @@
 import { linked } from "./attribution.js";
 import { opened } from "./dialogs.js";
 import { element, made } from "./elements.js";
+import { metres, times } from "./ground.js";
 import { address } from "./server.js";
 
 // chosen(id): a source was picked.
@@ -57,16 +58,22 @@ const link = (name, path) => made("a", { href: address(path) }, name);
 function factsOf(source) {
   const facts = [
     ["Extent", source.bounds && extent(source.bounds)],
-    ["Native to", source.native_zoom && `zoom ${source.native_zoom}`],
-    ["Served to", source.max_zoom && served(source)],
+    ["Imagery", source.native_zoom !== null && imagery(source)],
+    ["Served to", source.max_zoom !== null && served(source)],
     ["Licence", source.licence],
     ["Attribution", source.attribution && linked(source.attribution)],
   ];
   return facts.filter(([, value]) => value);
 }
 
-function served({ native_zoom: native, max_zoom: most }) {
-  return most > native ? `zoom ${most}, ×${2 ** (most - native)}` : `zoom ${most}`;
+function imagery({ imagery_pixel_metres: size, native_zoom: native }) {
+  return `${metres(size)}, to zoom ${native}`;
+}
+
+function served({ max_zoom: most, native_zoom: native, ...sizes }) {
+  const pixel = sizes.native_pixel_metres / 2 ** (most - native);
+  const ratio = most > native ? `, ${times(sizes.imagery_pixel_metres / pixel)}` : "";
+  return `zoom ${most}, ${metres(pixel)}${ratio}`;
 }
 
 function extent([west, south, east, north]) {

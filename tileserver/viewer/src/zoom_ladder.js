@@ -1,8 +1,9 @@
 // The zoom control: a rung a zoom, and a line where the imagery ends and synthesis begins.
 
 import { element, made } from "./elements.js";
+import { times } from "./ground.js";
 
-const BELOW = 3; // rungs shown before the native one
+const BELOW = 3; // rungs shown before the one where the imagery ends
 
 export class ZoomLadder {
   // to(zoom): goes there.
@@ -12,12 +13,13 @@ export class ZoomLadder {
     element("zoom-out").addEventListener("click", () => to(this.zoom - 1));
   }
 
-  tell({ zoom, native, least, most, synthesised = true }) {
-    Object.assign(this, { zoom, synthesised });
+  tell({ zoom, native, least, most, sizes, synthesised = true }) {
+    Object.assign(this, { zoom, sizes, synthesised });
     element("zoom-in").disabled = zoom >= most;
     element("zoom-out").disabled = zoom <= least;
     const lowest = Math.max(least, native - BELOW);
-    const signature = `${zoom} ${native} ${lowest} ${most} ${synthesised}`;
+    const size = `${sizes.imagery} ${sizes.pixel(0)}`;
+    const signature = `${zoom} ${native} ${lowest} ${most} ${size} ${synthesised}`;
     if (this.signature === signature) return;
     this.signature = signature;
     const held = document.activeElement?.dataset.zoom;
@@ -30,11 +32,14 @@ export class ZoomLadder {
 
   #rung(rung, native) {
     const past = rung > native;
-    const scale = `×${2 ** (rung - native)}`;
+    const scale = times(this.sizes.ratio(rung));
+    const full = rung === this.sizes.full;
     const kind = past ? (this.synthesised ? "made" : "real") : rung === native ? "native" : "real";
     const unseen = (text) => made("span", { className: "unseen" }, text);
-    const said = past ? [unseen(this.synthesised ? " synthesised " : " enlarged "), scale]
-      : rung === native ? ["native"] : [unseen(" native")];
+    const how = this.synthesised ? "synthesised" : "enlarged";
+    const said = past ? [unseen(full ? ` full resolution, ${how} ` : ` ${how} `), scale]
+      : full ? ["full resolution"]
+      : rung === native ? [unseen(" imagery "), scale] : [unseen(" imagery")];
     const button = made(
       "button",
       { type: "button", className: `rung ${kind}`, onclick: () => this.to(rung) },

@@ -77,6 +77,8 @@ def test_it_says_of_the_demo_what_its_configuration_and_its_tilejson_say(server:
     assert listed["native_zoom"] == document["overzoom"]["native_maxzoom"] == 19
     assert listed["max_zoom"] == document["maxzoom"] == 22
     assert listed["bands"] == 3
+    for name in ("full_resolution_zoom", "imagery_pixel_metres", "native_pixel_metres"):
+        assert listed[name] == document["overzoom"][name]
 
 
 def test_title_and_licence_are_in_the_metadata_of_ogc_services(server: Service) -> None:

@@ -1,0 +1,62 @@
+"""The pixel of a file that holds a place: its own values, before anything is made of them."""
+
+from __future__ import annotations
+
+from math import floor
+from typing import NamedTuple
+
+import numpy as np
+from rasterio.windows import Window
+
+from tileserver.catalogue.layers import Source
+from tileserver.rasters.footprint import HALF_TURN, TURN, WGS84, reprojected
+from tileserver.rasters.raster import Raster, open_raster
+
+MERCATOR = {3857, 3395}
+"""Projections in which a turn of the Earth is a length."""
+
+
+class StoredPixel(NamedTuple):
+    """Where it lies in the file, and the values of its bands there."""
+
+    row: int
+    col: int
+    values: list[float | None]
+    """None where the file has no data, or a value that is no number."""
+
+
+def read_stored_pixel(source: Source, lon: float, lat: float) -> StoredPixel | None:
+    """The file's pixel at a place in degrees; None beside it.
+
+    Raises SourceUnavailable where the raster cannot be read.
+    """
+    raster = source.raster
+    place = _find(raster, lon, lat)
+    if place is None:
+        return None
+    row, col = place
+    window = Window(col, row, 1, 1)
+    with source.shelf.borrow("as stored", lambda: open_raster(raster)) as dataset:
+        values = dataset.read(raster.indexes, window=window).reshape(-1).astype(float)
+        known = np.isfinite(values) & bool(dataset.dataset_mask(window=window).any())
+    pairs = zip(values, known, strict=True)
+    return StoredPixel(row, col, [float(value) if there else None for value, there in pairs])
+
+
+def _find(raster: Raster, lon: float, lat: float) -> tuple[int, int] | None:
+    """Row and column of the pixel that holds a place, on whichever turn of the Earth."""
+    turns = np.array([0.0, TURN, -TURN])
+    x, y = reprojected(WGS84, raster.crs, [lon], [lat])
+    xs, ys = np.repeat(x, 3), np.repeat(y, 3)
+    if raster.crs.is_geographic:
+        xs = xs + turns
+    elif raster.crs.to_epsg() in MERCATOR:
+        edges, _ = reprojected(WGS84, raster.crs, [-HALF_TURN, HALF_TURN], [0.0, 0.0])
+        xs = xs + turns / TURN * abs(edges[1] - edges[0])
+    if not (np.isfinite(xs) & np.isfinite(ys)).all():
+        return None
+    for east, north in zip(xs, ys, strict=True):
+        col, row = ~raster.transform * (float(east), float(north))
+        if 0 <= row < raster.height and 0 <= col < raster.width:
+            return floor(row), floor(col)
+    return None
