@@ -108,10 +108,15 @@ class SuperResolved:
         sizes = {(state.height, state.width) for state in states}
         if len(sizes) > 1 or self.sampler.settings.fusion is not Fusion.SDVC:
             return [self.read(window) for window in windows]
-        outers = [state.dilated(self.sampler.halo_px) for state in states]
+        halo_px = self.sampler.halo_px
+        outers = [state.dilated(max(halo_px, MARGIN_PX)) for state in states]
         pixels = read_many(self.condition, [outer.children(SCALE) for outer in outers])
         conditions = [torch.from_numpy(part).to(self.device) for part in pixels]
-        bands = self.sampler.windows(states, [by_group(part, self.groups) for part in conditions])
+        seen = [
+            by_group(_crop(condition, outer, state.dilated(halo_px)), self.groups)
+            for state, outer, condition in zip(states, outers, conditions, strict=True)
+        ]
+        bands = self.sampler.windows(states, seen)
         return [
             self._finished(window, state, _crop(condition, outer, state.dilated(MARGIN_PX)), part)
             for window, state, outer, condition, part in zip(
@@ -132,7 +137,7 @@ class SuperResolved:
         if settings.fusion is Fusion.INDEPENDENT:
             # Patches are drawn whole, each from reads of its own, which may have to grow.
             state = state.dilated(settings.lattice.patch_px + MIN_STATE_PX)
-        return state.dilated(self.sampler.halo_px).children(SCALE)
+        return state.dilated(max(self.sampler.halo_px, MARGIN_PX)).children(SCALE)
 
     @torch.inference_mode()
     def _picture(self, window: Window, draw: Callable[[Window, ReadCondition], Tensor]) -> Pixels:

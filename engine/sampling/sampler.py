@@ -63,7 +63,8 @@ class Sampler:
     @property
     def halo_px(self) -> int:
         """State pixels of condition that a window needs on every side."""
-        return halo_px(self.denoiser, self.settings.schedule.steps)
+        settings = self.settings
+        return halo_px(self.denoiser, settings.schedule.steps if settings.detail > 0.0 else 0)
 
     def window(self, window: Window, condition: ReadCondition) -> Tensor:
         """The bands over a window of state pixels.

@@ -10,7 +10,7 @@ from rasterio.crs import CRS
 from rio_tiler.errors import NoOverviewWarning
 from rio_tiler.io import Reader
 
-from tileserver.api.counting import CountedImage
+from tileserver.catalogue.counting import CountedImage
 from tileserver.catalogue.layers import Source
 from tileserver.grid import Grid
 from tileserver.rasters.footprint import geographic_extent

@@ -13,8 +13,8 @@ from affine import Affine
 from numpy.typing import NDArray
 from starlette.testclient import TestClient
 
-from tileserver.api.counting import MAX_CATEGORIES
 from tileserver.app import make_app
+from tileserver.catalogue.counting import MAX_CATEGORIES
 from tileserver.settings.server import Settings
 
 SIDE = 128
