@@ -81,13 +81,12 @@ def denoise(
 ) -> Tensor:
     """The bands of one window, (B, C, h, w): the mean, and `detail` times what is drawn around it.
 
-    condition covers the window dilated by halo_px, at two pixels a state pixel.
+    condition covers the window dilated by halo_px, at two pixels a state pixel; by that of no
+    steps where detail is 0.
     """
     encoding = denoiser.encode(condition)
     if detail == 0.0:
-        margin_px = 2 * state_halo_px(denoiser, schedule.steps)
-        height, width = (side - margin_px for side in encoding.mean.shape[-2:])
-        return crop_to(encoding.mean, height, width)
+        return encoding.mean
     residual = drawn(denoiser, encoding.context, schedule, noise)
     mean = crop_to(encoding.mean, residual.shape[-2], residual.shape[-1])
     return mean + residual * detail

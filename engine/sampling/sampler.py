@@ -64,7 +64,8 @@ class Sampler:
     @property
     def halo_px(self) -> int:
         """State pixels of condition that a window needs on every side."""
-        return halo_px(self.denoiser, self.settings.schedule.steps)
+        settings = self.settings
+        return halo_px(self.denoiser, settings.schedule.steps if settings.detail > 0.0 else 0)
 
     def condition_window(self, window: Window) -> Window:
         """The state pixels whose condition `window` reads, or rather parts of it."""

@@ -1,7 +1,9 @@
 """`make fuzz`: bad input by the thousand against a real server of the demo scene.
 
-A third of the requests come from schemathesis (the OpenAPI document, valid and invalid), a third
-from hypothesis (addresses of tiles), a third are written by hand (tests.benchmarks.hostile). Every
+It also serves rasters of every kind of values and number of bands, in files with odd names. A
+quarter of the requests comes from schemathesis (the OpenAPI document, valid and invalid), a quarter
+from hypothesis (addresses of tiles), a quarter asks every source for what it may or may not be able
+to show, a quarter is written by hand (tests.benchmarks.hostile). Every
 answer is held to the same rules; breaches are printed, and make the command fail.
 """
 
@@ -24,6 +26,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import schemathesis
+import yaml
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
@@ -31,7 +34,9 @@ from hypothesis.strategies import SearchStrategy
 from schemathesis.core.result import Ok
 
 from tests.benchmarks import hostile
+from tests.benchmarks.kinds import write_kinds
 from tests.support.server import Service, running
+from tests.support.tiles import WEB_MERCATOR
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "demo" / "overzoom.yaml"
 ORIGIN = "https://elsewhere.example"
@@ -44,6 +49,15 @@ LIBRARIES = re.compile(
     rb"rasterio|rio.?tiler|gdal|\bproj\b|pydantic|fastapi|starlette|numpy|numexpr|torch|morecantile",
     re.IGNORECASE,
 )
+ROUTES = [
+    *["{z}/{x}/{y}.{f}"] * 6,
+    *["tiles/WebMercatorQuad/{z}/{x}/{y}@2x.{f}"] * 3,
+    *["uncertainty/tiles/WebMercatorQuad/{z}/{x}/{y}.{f}"] * 2,
+    *("tilejson.json", "uncertainty/tilejson.json", "uncertainty/legend.json"),
+    *("inspect/{lon},{lat}", "point/{lon},{lat}", "statistics", "info", "info.geojson"),
+    *("preview.{f}", "thumbnail.webp", "embed.json", "WMTSCapabilities.xml", "tiles"),
+]
+"""Of a source; the first ones more often."""
 PARSER_ANSWER = b"Invalid HTTP request received."
 """What uvicorn answers to bytes that are no HTTP, before any application sees them."""
 
@@ -157,6 +171,52 @@ def tile_requests() -> SearchStrategy[hostile.Request]:
     return st.builds(put, ids, prefixes, triples, formats, queries, headers)
 
 
+def source_requests(sources: list[dict[str, Any]]) -> SearchStrategy[hostile.Request]:
+    """Every route of every source, where it lies, with parameters that suit some of them.
+
+    sources: the entries of /sources.json.
+    """
+    names = {
+        "bidx": st.integers(0, 6).map(str),
+        "rescale": st.sampled_from(["0,1", "0,255", "-9999,9999", "1,0", "0,1e308"]),
+        "colormap_name": st.sampled_from(["viridis", "gray", "none"]),
+        "color_formula": st.sampled_from(["gamma RGB 1.5", "saturation 2", "gamma G 2"]),
+        "return_mask": st.sampled_from(["true", "false"]),
+        "mode": st.sampled_from(["super-resolved", "interpolated"]),
+        "detail": st.sampled_from(["0", "0.65", "none"]),
+        "noise_seed": st.integers(-1, 5).map(str),
+        "tilesize": st.sampled_from(["256", "512", "257"]),
+        "categorical": st.sampled_from(["true", "false"]),
+        "c": st.sampled_from(["1", "0.5", "300", "-1", "nan", "1e39"]),
+        "expression": st.sampled_from(["b1", "b1/b2", "b4-b1", "b5*2"]),
+        "max_size": st.sampled_from(["1", "64", "300"]),
+        "algorithm": st.sampled_from(["normalizedIndex", "hillshade", "sum", "terrainrgb"]),
+        "nodata": st.sampled_from(["0", "nan", "1e39", "-1"]),
+        "unscale": st.just("true"),
+        "resampling": st.sampled_from(["cubic", "mode", "average"]),
+        "uncertainty": st.just("true"),
+        "sample": st.integers(0, 3).map(str),
+    }  # the last two are of no route
+    queries = st.lists(
+        st.sampled_from([*names]).flatmap(lambda n: st.tuples(st.just(n), names[n])), max_size=3
+    )
+    formats = st.sampled_from(["png", "jpg", "jpeg", "webp", "avif", "npy", "tif"])
+    depths = st.integers(-4, 4)
+
+    def put(
+        source: dict[str, Any], route: str, format: str, depth: int, query: list[tuple[str, str]]
+    ) -> hostile.Request:
+        west, south, east, north = source["bounds"]
+        lon, lat, zoom = (west + east) / 2, (south + north) / 2, source["native_zoom"] + depth
+        tile = WEB_MERCATOR.tile(lon, lat, zoom)
+        words = {"lon": lon, "lat": lat, "z": zoom, "x": tile.x, "y": tile.y, "f": format}
+        asked = "&".join(f"{name}={quote(value)}" for name, value in query)
+        return hostile.Request(f"/{source['id']}/{route.format(**words)}?{asked}")
+
+    whole = [source for source in sources if source["native_zoom"] is not None]
+    return st.builds(put, st.sampled_from(whole), st.sampled_from(ROUTES), formats, depths, queries)
+
+
 def _near(place: tuple[int, int, int]) -> tuple[str, str, str]:
     zoom, right, down = place
     # the scene's middle at zoom 19, and few enough tiles past native that most are drawn once
@@ -218,13 +278,14 @@ def drive(
 
 
 def fuzz(server: Service, count: int, number: int = 0) -> Judge:
-    """At least so many requests, a third of each kind."""
+    """At least so many requests, a quarter of each kind."""
     judge = Judge(server.url)
     by_hand = list(hostile.requests())
-    step = max(1, len(by_hand) * 3 // count)
+    step = max(1, len(by_hand) * 4 // count)
     for request in by_hand[number % step :: step]:
         judge.ask(request)
-    drive(tile_requests(), judge.ask, count // 3, number)
+    drive(tile_requests(), judge.ask, count // 4, number)
+    drive(source_requests(server.get("/sources.json").json()), judge.ask, count // 4, number)
     operations = documented_requests(server.get("/openapi.json").json(), server.url)
     turn = number
     while (missing := count - judge.statuses.total()) > 0:
@@ -234,16 +295,27 @@ def fuzz(server: Service, count: int, number: int = 0) -> Judge:
     return judge
 
 
+def write_config(folder: Path) -> Path:
+    """The demo's configuration and a source of every kind."""
+    sources = {**yaml.safe_load(CONFIG.read_text())["sources"], **write_kinds(folder / "kinds")}
+    for source in sources.values():
+        source["path"] = str(CONFIG.parent / source["path"])
+    path = folder / "overzoom.yaml"
+    path.write_text(yaml.safe_dump({"sources": sources}))
+    return path
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    arguments = ("--config", CONFIG, "--threads", "1")
-    with tempfile.TemporaryDirectory() as cache, running(*arguments, cache=Path(cache)) as server:
-        judge = fuzz(server, options.requests, options.seed)
-        assert server.get("/readyz").status_code == 200
-        assert server.get(hostile.TILE).status_code == 200
+    with tempfile.TemporaryDirectory() as name:
+        config = write_config(Path(name))
+        with running("--config", config, "--threads", "1", cache=Path(name) / "cache") as server:
+            judge = fuzz(server, options.requests, options.seed)
+            assert server.get("/readyz").status_code == 200
+            assert server.get(hostile.TILE).status_code == 200
     for breach, times in judge.breaches.most_common():
         print(f"{times} x {breach}")
     quantiles = statistics.quantiles(judge.seconds, n=1000)

@@ -1,4 +1,4 @@
-"""`make soak`: 16 viewers of three sources for MINUTES (10), against a real server process.
+"""`make soak`: 16 viewers of seven sources for MINUTES (10), against a real server process.
 
 Prints what they met, and ends with status 1 unless
 - every answer was a tile, 304, 404 outside the source, or a deliberate 503 or 429;
@@ -27,7 +27,10 @@ from tests.support.rasters import SCENE, cut
 from tests.support.server import Server, running
 
 VIEWERS = 16
-SOURCES = ("scene", "truth", "deep")
+KINDS = {"deep": "uint16", "signed": "signed", "heights": "float", "near_infrared": "four"}
+KINDS |= {"classes": "palette"}
+"""Of tests.support.rasters, by source: types of values, numbers of bands, a colour table."""
+SOURCES = ("scene", "truth", *KINDS)
 ABOVE_NATIVE = 2
 """Zooms above the native one that are looked at."""
 SAMPLE_SECONDS = 1.0
@@ -43,12 +46,12 @@ def main() -> None:
     seconds = 60 * float(os.environ.get("MINUTES", "10"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        deep = cut(folder / "deep.tif", "uint16")
-        sources = {
+        sources: dict[str, dict[str, object]] = {
             "scene": {"path": str(SCENE)},
             "truth": {"path": str(SCENE.with_name("yellowstone_10cm_truth.tif"))},
-            "deep": {"path": str(deep), "range": [0, 255 * 40]},
         }
+        for id, kind in KINDS.items():
+            sources[id] = {"path": str(cut(folder / f"{id}.tif", kind))}
         config = folder / "overzoom.yaml"
         access = {"trusted_proxies": ["127.0.0.1"]}
         config.write_text(yaml.safe_dump({"sources": sources, "access": access, **LIMITS}))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
+from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.transform import from_bounds
@@ -15,6 +18,18 @@ SIDE = 300
 FULL_DISK = (CRS.from_string("+proj=geos +h=35785831 +a=6378169 +b=6356583.8 +units=m"), 5_500_000)
 """How a weather satellite sees the Earth, and how far its picture reaches from the middle, in
 metres: its edges lie in space."""
+
+
+PLAIN: dict[str, Callable[[NDArray[np.uint8]], NDArray[Any]]] = {
+    "rgb": lambda colours: colours,
+    "grey": lambda colours: colours[:1],
+    "two": lambda colours: colours[:2],
+    "five": lambda colours: np.concatenate((colours, colours[:2])),
+    "uint16": lambda colours: colours.astype(np.uint16) * 40,
+    "int32": lambda colours: colours[:1].astype(np.int32) * 1000,
+    "palette": lambda colours: colours[:1] // 32,
+}
+"""Kinds without a hole, from the scene's colours."""
 
 
 def cut(path: Path, kind: str) -> Path:
@@ -30,8 +45,8 @@ def cut(path: Path, kind: str) -> Path:
     if kind == "rgba":
         bands = np.concatenate((colours, np.where(hole, 0, 255).astype(np.uint8)[None]))
         options = {"photometric": "RGB", "alpha": "YES"}
-    elif kind == "grey":
-        bands = colours[:1]
+    elif kind in PLAIN:
+        bands = PLAIN[kind](colours)
     elif kind == "nodata":
         bands, options = np.where(hole, 0, np.maximum(colours, 1)), {"nodata": 0}
     elif kind == "signed":
@@ -40,8 +55,6 @@ def cut(path: Path, kind: str) -> Path:
     elif kind in ("mask", "interleaved"):
         options = {"interleave": "band"} if kind == "interleaved" else {"interleave": "pixel"}
         mask = np.where(hole, 0, 255).astype(np.uint8)
-    elif kind == "uint16":
-        bands = colours.astype(np.uint16) * 40
     elif kind == "four":
         bands, options = np.concatenate((colours, colours[:1])), {"photometric": "RGB"}
     elif kind in ("nan", "float"):
@@ -52,7 +65,7 @@ def cut(path: Path, kind: str) -> Path:
         alpha = np.where(hole, 0, 255).astype(np.uint8)[None]
         bands = np.concatenate((colours, alpha, colours[:1]))
         options = {"photometric": "RGB"}
-    elif kind != "rgb":
+    else:
         raise ValueError(kind)
     with (
         rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
@@ -69,6 +82,8 @@ def cut(path: Path, kind: str) -> Path:
         if kind == "alpha inside":
             out.colorinterp = [*out.colorinterp[:3], ColorInterp.alpha, ColorInterp.undefined]
         out.write(bands)
+        if kind == "palette":
+            out.write_colormap(1, {level: (32 * level, 255 - level, 0) for level in range(8)})
         if mask is not None:
             out.write_mask(mask)
     return path

@@ -22,6 +22,7 @@ from tileserver.api.documents.wmts import Wmts
 from tileserver.api.inspect import add_inspect
 from tileserver.api.parameters import Sizes
 from tileserver.api.tile_parameters import (
+    Asked,
     Detail,
     GridId,
     Index,
@@ -31,6 +32,7 @@ from tileserver.api.tile_parameters import (
     Shown,
     TileSize,
     Zoom,
+    asked_parameters,
     scale_of,
 )
 from tileserver.api.tile_response import Answers
@@ -42,7 +44,6 @@ from tileserver.catalogue.layers import Source
 from tileserver.grid import WEB_MERCATOR
 from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.readers import Readers
-from tileserver.tiles.rendering import Rendering
 from tileserver.tiles.request import Mode
 
 
@@ -149,74 +150,29 @@ class OverzoomFactory(TilerFactory):
         """Register TileJSON, whose maxzoom is the served one."""
 
         def document(
-            request: Request,
-            source: Source,
-            grid_id: str,
-            url: str,
-            mode: Mode,
-            tilesize: int | None,
-            rendering: Rendering,
-            format: ImageFormat,
-            noise_seed: int | None,
-            detail: float | None,
+            request: Request, source: Source, grid_id: str, asked: Asked, route: str, **place: str
         ) -> dict[str, Any]:
-            scale, renderer = scale_of(1, tilesize), self.answers.renderer
-            found = tilejson_document(
-                renderer, source, grid_id, url, mode, scale, rendering, format, noise_seed, detail
-            )
+            tile = {"z": "{z}", "x": "{x}", "y": "{y}", "format": str(asked.format)}
+            url = self.url_for(request, route, **place, **tile)
+            found = tilejson_document(self.answers.renderer, source, grid_id, url, asked)
             return for_client(found, request)
 
         @self.router.get("/{tileMatrixSetId}/tilejson.json")
         def tilejson(
             request: Request,
             tileMatrixSetId: GridId,
-            rendering: Shown,
-            tile_format: ImageFormat = ImageFormat.png,
-            tilesize: TileSize = None,
-            mode: ModeParam = Mode.super_resolved,
-            noise_seed: NoiseSeed = None,
-            detail: Detail = None,
+            asked: Asked = Depends(asked_parameters),
             source: Source = Depends(self.path_dependency),
         ) -> dict[str, Any]:
             """TileJSON 3.0; its member "overzoom" says what is native and what is made."""
-            route = {"z": "{z}", "x": "{x}", "y": "{y}", "format": str(tile_format)}
-            url = self.url_for(request, "tile", tileMatrixSetId=tileMatrixSetId, **route)
-            return document(
-                request,
-                source,
-                tileMatrixSetId,
-                url,
-                mode,
-                tilesize,
-                rendering,
-                tile_format,
-                noise_seed,
-                detail,
-            )
+            grid = tileMatrixSetId
+            return document(request, source, grid, asked, "tile", tileMatrixSetId=grid)
 
         @self.router.get("/tilejson.json")
         def xyz_tilejson(
             request: Request,
-            rendering: Shown,
-            tile_format: ImageFormat = ImageFormat.png,
-            tilesize: TileSize = None,
-            mode: ModeParam = Mode.super_resolved,
-            noise_seed: NoiseSeed = None,
-            detail: Detail = None,
+            asked: Asked = Depends(asked_parameters),
             source: Source = Depends(self.path_dependency),
         ) -> dict[str, Any]:
             """The TileJSON of the web mercator grid."""
-            route = {"z": "{z}", "x": "{x}", "y": "{y}", "format": str(tile_format)}
-            url = self.url_for(request, "xyz_tile", **route)
-            return document(
-                request,
-                source,
-                WEB_MERCATOR,
-                url,
-                mode,
-                tilesize,
-                rendering,
-                tile_format,
-                noise_seed,
-                detail,
-            )
+            return document(request, source, WEB_MERCATOR, asked, "xyz_tile")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from fastapi import Depends, Path, Query
 from pydantic import Field
 
 from tileserver.errors import OutOfRange
 from tileserver.grid import TILE_PX
+from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.rendering import Rendering, rendering_parameters
 from tileserver.tiles.request import Mode
 
@@ -34,6 +35,29 @@ Detail = Annotated[
     ),
 ]
 Shown = Annotated[Rendering, Depends(rendering_parameters)]
+
+
+class Asked(NamedTuple):
+    """What tiles a document is about."""
+
+    rendering: Rendering
+    format: ImageFormat = ImageFormat.png
+    scale: int = 1
+    mode: Mode = Mode.super_resolved
+    noise_seed: int | None = None
+    detail: float | None = None
+
+
+async def asked_parameters(
+    rendering: Shown,
+    tile_format: ImageFormat = ImageFormat.png,
+    tilesize: TileSize = None,
+    mode: ModeParam = Mode.super_resolved,
+    noise_seed: NoiseSeed = None,
+    detail: Detail = None,
+) -> Asked:
+    """The tiles that a query of a document asks for; raises OutOfRange."""
+    return Asked(rendering, tile_format, scale_of(1, tilesize), mode, noise_seed, detail)
 
 
 def scale_of(scale: int, tilesize: int | None) -> int:

@@ -16,7 +16,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tileserver.api.documents.tilejson import for_client, tilejson_document
-from tileserver.api.tile_parameters import GridId, Index, Scale, Shown, TileSize, Zoom, scale_of
+from tileserver.api.tile_parameters import (
+    Asked,
+    GridId,
+    Index,
+    Scale,
+    Shown,
+    TileSize,
+    Zoom,
+    scale_of,
+)
 from tileserver.api.tile_response import Answers
 from tileserver.catalogue.layers import Source
 from tileserver.grid import WEB_MERCATOR
@@ -68,10 +77,8 @@ def add_uncertainty(
     ) -> Json:
         route = {"z": "{z}", "x": "{x}", "y": "{y}", "format": str(tile_format)}
         url = url_for(request, "uncertainty_tile", tileMatrixSetId=grid_id, **route)
-        scale = scale_of(1, tilesize)
-        found = tilejson_document(
-            answers.renderer, source, grid_id, url, Mode.uncertainty, scale, rendering, tile_format
-        )
+        asked = Asked(rendering, tile_format, scale_of(1, tilesize), Mode.uncertainty)
+        found = tilejson_document(answers.renderer, source, grid_id, url, asked)
         return for_client(found, request)
 
     @router.get("/uncertainty/{tileMatrixSetId}/tilejson.json")

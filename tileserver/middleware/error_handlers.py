@@ -26,6 +26,10 @@ _TITILER_TEXTS = {
 _HTTP_TEXTS = {400: "bad request", 404: "not found", 405: "method not allowed"}
 
 
+MAX_ALLOWED = 200
+"""Characters of what a parameter may be: titiler has two hundred colour maps."""
+
+
 def add_error_handlers(app: FastAPI) -> None:
     """Answer every error in JSON with a fixed text; details go to the log alone."""
     for error, status in STATUS_CODES.items():
@@ -66,6 +70,9 @@ async def _invalid(_request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     place = [part for part in first["loc"] if isinstance(part, str)]
     allowed = re.sub(r"<[\w.]+: ('[^']*')>", r"\1", first["msg"])  # members of an enumeration
+    if len(allowed) > MAX_ALLOWED:
+        some = allowed[:MAX_ALLOWED].rpartition(",")[0]
+        allowed = f"{some} or one of the others that the API's document lists"
     return error_response(OutOfRange(place[-1] if place else "body", allowed))
 
 

@@ -145,3 +145,19 @@ def test_four_bands_are_super_resolved_and_average_back(small: Checkpoint) -> No
     pixels = drawn.read(window)
     means = pixels.reshape(4, 32, 2, 32, 2).mean(axis=(2, 4))
     np.testing.assert_allclose(means, Grey().read(window.parent()), atol=1e-6)
+
+
+def test_without_detail_a_window_is_encoded_with_the_encoders_halo_alone(
+    bundled: Checkpoint,
+) -> None:
+    settings = SamplerSettings(Schedule(steps=3), SMALL_LATTICE, noise_seed=3, detail=0.0)
+    drawn = SuperResolved(Waves(), 3, bundled, settings, zoom=18)
+    assert drawn.sampler.halo_px == bundled.denoiser.encode_reach_px
+    assert drawn.sampler.halo_px < picture(bundled).sampler.halo_px
+    window = Window(-30, 50, 96, 128)
+    whole = drawn.read(window)
+    parts = [Window(-30, 50, 48, 64), Window(18, 114, 48, 64)]
+    for part, pixels in zip(parts, drawn.read_many(parts), strict=True):
+        rows, cols = window.slices(part)
+        assert np.array_equal(pixels, whole[:, rows, cols])
+    assert np.abs(drawn.read_lattice(window, {}) - whole).max() < 1e-5

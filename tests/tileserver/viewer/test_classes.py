@@ -34,7 +34,7 @@ def test_classes_are_one_picture_that_says_that_nothing_is_synthesised(classes: 
     lon, lat = MIDDLE
     classes.open(f"cover/{NATIVE + 2}/{lat}/{lon}?mode=swipe")
     page = classes.page
-    expect(page.locator("#origin")).to_have_text("The imagery, enlarged ×4")
+    expect(page.locator("#origin")).to_have_text("The imagery, enlarged ×3")
     for gone in ("compare", "sides", "open-certainty"):
         expect(page.locator(f"#{gone}")).to_be_hidden()
     assert not any("interpolated" in one.url for one in classes.requests)
@@ -50,5 +50,5 @@ def test_classes_are_one_picture_that_says_that_nothing_is_synthesised(classes: 
     page.keyboard.press("Enter")
     expect(page.locator("#inspected table")).to_be_visible()
     rows = page.locator("#inspected tr").all_inner_texts()
-    assert [row.split("\t")[0] for row in rows[1:]] == ["Native"]
+    assert [row.split("\t")[0] for row in rows[1:]] == ["File's pixel"]
     assert float(rows[1].split("\t")[1]) in COLOURS

@@ -13,12 +13,12 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 
 from engine.pictures.samples import Sample
+from tileserver.api.tile_parameters import Asked
 from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.coverage import geographic_bounds, geographic_centre
 from tileserver.catalogue.layers import Layer, Source
 from tileserver.errors import OutOfRange
 from tileserver.middleware.api_keys import grant_of, links_with_key
-from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.rendering import Rendering, query_of
 from tileserver.tiles.request import Mode
 from tileserver.tiles.service import Renderer
@@ -26,22 +26,14 @@ from tileserver.tiles.versions import version
 
 
 def tilejson_document(
-    renderer: Renderer,
-    source: Source,
-    grid_id: str,
-    url: str,
-    mode: Mode,
-    scale: int,
-    rendering: Rendering,
-    format: ImageFormat,
-    noise_seed: int | None = None,
-    detail: float | None = None,
+    renderer: Renderer, source: Source, grid_id: str, url: str, asked: Asked
 ) -> dict[str, Any]:
     """The TileJSON of a source on a grid, for tiles of a URL template.
 
     The template carries the version of the tiles, so that clients may keep them for good.
     """
     layer, catalogue = source.layer(grid_id), renderer.catalogue
+    rendering, format, scale, mode, noise_seed, detail = asked
     renderer.check(source, layer, mode, rendering, format, noise_seed, detail)
     tms, deepest = layer.grid.tms, layer.max_zoom - (scale - 1)
     if deepest < tms.minzoom:

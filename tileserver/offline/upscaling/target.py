@@ -117,7 +117,7 @@ def describe_run(
     meaning = f"detail finer than 1/{work.factor} of this resolution"
     if target.deviation:
         meaning = "standard deviation of the error"
-    settings, value_range = work.settings, work.value_range
+    settings = work.settings
     tags = {
         "SYNTHETIC": meaning,
         "VERSION": version("overzoom"),
@@ -129,7 +129,7 @@ def describe_run(
         "STEPS": str(settings.schedule.steps),
         "DETAIL": repr(settings.detail),
         "NOISE_SEED": str(settings.noise_seed),
-        "RANGE": "whole" if value_range is None else "{!r} to {!r}".format(*value_range),
+        "RANGE": "{!r} to {!r}".format(*scene.raster.range),
         "DEVICE": work.device.partition(":")[0],
     }
     return {PREFIX + name: value for name, value in tags.items()}

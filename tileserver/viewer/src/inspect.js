@@ -70,9 +70,10 @@ function refusal(error) {
 }
 
 function table(pixel) {
+  const classes = pixel.super_resolved === null; // their numbers have no mean
   const rows = [
     ["File's pixel", pixel.imagery?.values, "real"],
-    [`Mean, ${metres(pixel.native_pixel_metres)}`, pixel.native, "real"],
+    [`Mean, ${metres(pixel.native_pixel_metres)}`, !classes && pixel.native, "real"],
     ["Super-resolved", pixel.synthesised && pixel.super_resolved, "made"],
     ["Interpolated", pixel.synthesised && pixel.interpolated, ""],
     ["± uncertainty", pixel.synthesised && pixel.uncertainty, ""],

@@ -138,7 +138,7 @@ def finished(tmp_path: Path) -> tuple[Path, Path]:
         (["--detail", "0.25"], "detail 0.65, not 0.25"),
         (["--noise-seed", "3"], "noise seed 0, not 3"),
         (["--steps", "1"], "steps 2, not 1"),
-        (["--range", "0", "100"], "range whole, not 0.0 to 100.0"),
+        (["--range", "0", "100"], "range 0.0 to 255.0, not 0.0 to 100.0"),
     ],
 )
 def test_a_finished_result_of_other_settings_is_kept(
