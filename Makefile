@@ -81,7 +81,8 @@ $(VENV)/.bench: $(VENV)/.dev
 	touch $@
 
 $(VENV)/.browser: $(VENV)/.dev
-	command -v chromium >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq chromium; }
+	command -v chromium-headless-shell chromium >/dev/null || { $(SUDO) apt-get update -qq && \
+	  { $(SUDO) apt-get install -y -qq chromium-headless-shell || $(SUDO) apt-get install -y -qq chromium; }; }
 	touch $@
 
 $(VENV)/.redis: $(VENV)/.dev

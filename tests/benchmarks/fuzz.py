@@ -25,13 +25,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-import schemathesis
 import yaml
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import SearchStrategy
-from schemathesis.core.result import Ok
 
 from tests.benchmarks import hostile
 from tests.benchmarks.kinds import write_kinds
@@ -228,6 +226,10 @@ def documented_requests(
     document: dict[str, Any], url: str
 ) -> list[SearchStrategy[hostile.Request]]:
     """What the OpenAPI document allows, and what it does not, for every operation."""
+    # Seconds of imports, of which tests of the rules have no need.
+    import schemathesis
+    from schemathesis.core.result import Ok
+
     schema = schemathesis.openapi.from_dict(document)
     strategies = []
     for result in schema.get_all_operations():

@@ -36,16 +36,15 @@ class Place:
         globe = np.stack((np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)))
         return 128 + LEVELS * np.sin(2 * np.pi * self.waves * globe)
 
-    def holds(self, lons: NDArray[Any], lats: NDArray[Any], margin_px: float) -> NDArray[np.bool_]:
-        """Which places lie inside by so many pixels, on any turn of the Earth."""
-        inside = np.zeros(lons.shape, bool)
-        turns = [turn * TURNS.get(self.crs, 0) for turn in (-1, 0, 1)]
+    def depth_px(self, lons: NDArray[Any], lats: NDArray[Any]) -> NDArray[np.float64]:
+        """How far inside its borders places lie, on any turn of the Earth; outside negative."""
+        depth = np.full(lons.shape, -np.inf)
         xs, ys = (np.reshape(part, lons.shape) for part in _moved(DEGREES, self.crs, lons, lats))
-        for turn in turns:
+        for turn in {turn * TURNS.get(self.crs, 0) for turn in (-1, 0, 1)}:
             cols, rows = _applied(~self.transform, xs + turn, ys)
-            along = (cols > margin_px) & (cols < self.width - margin_px)
-            inside |= along & (rows > margin_px) & (rows < self.height - margin_px)
-        return inside
+            sides = (cols, self.width - cols, rows, self.height - rows)
+            depth = np.maximum(depth, np.minimum.reduce(sides))
+        return depth
 
     def write(self, path: Path, **options: Any) -> Path:
         """A GeoTIFF of the pattern."""

@@ -9,6 +9,7 @@ import rasterio
 from rasterio.windows import Window as RasterWindow
 
 from engine.window import Window
+from tests.support.rasters import SMALL_SIDE
 from tests.support.tiles import WEB_MERCATOR
 from tileserver.grid import Grid
 from tileserver.imagery.bands import Bands, GridSource
@@ -18,8 +19,9 @@ from tileserver.rasters.raster import Raster, inspected
 from tileserver.settings.server import SourceSettings
 
 GRID = Grid(WEB_MERCATOR)
-QUARTERS = {"nw": (0, 0), "ne": (0, 140), "sw": (140, 0), "se": (140, 140)}
-"""Row and column of overlapping quarters of 160 px that cover the scene."""
+QUARTERS = {"nw": (0, 0), "ne": (0, 70), "sw": (70, 0), "se": (70, 70)}
+"""Row and column of overlapping quarters that cover a small scene."""
+QUARTER_PX = SMALL_SIDE - 70
 
 
 def quarters(scene: Path, folder: Path) -> list[Path]:
@@ -28,10 +30,10 @@ def quarters(scene: Path, folder: Path) -> list[Path]:
     paths = []
     with rasterio.open(scene) as dataset:
         for name, (row, col) in QUARTERS.items():
-            window = RasterWindow(col, row, 160, 160)
+            window = RasterWindow(col, row, QUARTER_PX, QUARTER_PX)
             profile = dataset.profile | {
-                "height": 160,
-                "width": 160,
+                "height": QUARTER_PX,
+                "width": QUARTER_PX,
                 "transform": dataset.window_transform(window),
             }
             paths.append(folder / f"{name}.tif")

@@ -15,6 +15,8 @@ from rasterio.transform import from_bounds
 
 SCENE = Path(__file__).parents[2] / "deploy" / "demo" / "yellowstone_20cm.tif"
 SIDE = 300
+SMALL_SIDE = 150
+"""Height and width, in pixels: more than a tile at the native zoom, or a fraction of its work."""
 FULL_DISK = (CRS.from_string("+proj=geos +h=35785831 +a=6378169 +b=6356583.8 +units=m"), 5_500_000)
 """How a weather satellite sees the Earth, and how far its picture reaches from the middle, in
 metres: its edges lie in space."""
@@ -32,14 +34,14 @@ PLAIN: dict[str, Callable[[NDArray[np.uint8]], NDArray[Any]]] = {
 """Kinds without a hole, from the scene's colours."""
 
 
-def cut(path: Path, kind: str) -> Path:
-    """Write the scene's corner in one of many kinds, most with a square hole in the data."""
+def cut(path: Path, kind: str, side: int = SIDE) -> Path:
+    """Write the scene's corner, (side, side) px, in one of many kinds; most have a square hole."""
     with rasterio.open(SCENE) as scene:
-        colours = scene.read(window=((200, 200 + SIDE), (300, 300 + SIDE)))
-        transform = scene.window_transform(((200, 200 + SIDE), (300, 300 + SIDE)))
-        profile = {"driver": "GTiff", "height": SIDE, "width": SIDE, "crs": scene.crs}
-    hole = np.zeros((SIDE, SIDE), bool)
-    hole[100:180, 120:200] = True
+        colours = scene.read(window=((200, 200 + side), (300, 300 + side)))
+        transform = scene.window_transform(((200, 200 + side), (300, 300 + side)))
+        profile = {"driver": "GTiff", "height": side, "width": side, "crs": scene.crs}
+    hole = np.zeros((side, side), bool)
+    hole[side * 5 // 15 : side * 9 // 15, side * 6 // 15 : side * 10 // 15] = True
     bands, mask = colours, None
     options: dict[str, object] = {}
     if kind == "rgba":

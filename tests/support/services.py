@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -48,10 +50,19 @@ class RedisServer:
         self.client.close()
 
 
+PORTS = range(15_000, 32_000)
+"""Below those that the system gives to whoever connects or asks for any: one of these that is
+free now is still free when the server binds to it, but that another test chose the same."""
+
+
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port that nobody listens on, chosen by chance."""
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with socket.socket() as listener, suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 class S3:

@@ -74,7 +74,7 @@ def test_stage_deviation_learns_how_large_errors_are_and_leaves_the_picture(
     initial = tmp_path / "initial.safetensors"
     save_checkpoint(initial, small_denoiser(), SIGMA_DATA, {})
     settings = replace(
-        SETTINGS, stage=Stage.DEVIATION, initial=initial, own_output_share=0.0, iterations=60,
+        SETTINGS, stage=Stage.DEVIATION, initial=initial, own_output_share=0.0, iterations=30,
         learning_rate=1e-2, warmup_iterations=1, ema_halflife_iterations=2,
     )  # fmt: skip
     reports = list(train(collections, settings, tmp_path / "run", {}))

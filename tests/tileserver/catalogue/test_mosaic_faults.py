@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from tests.support.changing import LONG_AGO, aged, inverted, wait_for_replacement
 from tests.support.members import mosaic_json, raster_of
-from tests.support.rasters import cut
+from tests.support.rasters import SMALL_SIDE, cut
 from tests.support.tiles import WEB_MERCATOR, path_of
 from tests.support.waiting import LIMIT_SECONDS, wait_until
 from tileserver.app import make_app
@@ -35,7 +35,7 @@ NATIVE = 19
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Members in a row, far from each other."""
-    scene = cut(tmp_path / "scene.tif", "rgb")
+    scene = cut(tmp_path / "scene.tif", "rgb", SMALL_SIDE)
     folder = tmp_path / "parts"
     folder.mkdir()
     for number in range(6):

@@ -140,10 +140,11 @@ def check_ground(client: TestClient, name: str, above: int) -> None:
     for tile in some_tiles(layer, zoom):
         pixels, opaque = pixels_of(client, name, grid, tile, "?mode=interpolated")
         lons, lats = degrees_of(layer, tile)
-        margin = 2.0 * 2 ** max(above, 0) + 1
-        inside = place.holds(lons, lats, margin)
+        margin_px = 2.0 * 2 ** max(above, 0) + 1
+        depth_px = place.depth_px(lons, lats)
+        inside = depth_px > margin_px
         assert opaque[inside].all(), tile
-        assert not opaque[~place.holds(lons, lats, -margin)].any(), tile
+        assert not opaque[depth_px <= -margin_px].any(), tile
         error = abs(pixels - place.values(lons, lats))[:, inside]
         assert not inside.any() or error.mean() < 4, tile
         shown += int(inside.sum())
@@ -207,7 +208,7 @@ def test_documents_hold_bounds_of_the_earth(client: TestClient, name: str) -> No
     if name in CROSSING | EVERYWHERE | set(GRIDS) | {"wide-pole"}:
         assert (west, east) == pytest.approx((-180, 180), abs=1e-3)
     else:
-        assert PLACES[name].holds(np.array([lon]), np.array([lat]), 1).all()
+        assert (PLACES[name].depth_px(np.array([lon]), np.array([lat])) > 1).all()
         assert east - west < 25
 
 

@@ -25,7 +25,7 @@ from tileserver.settings.server import Settings
 from tileserver.tiles.encoding import to_levels
 
 NATIVE = 19
-SIZE = 4
+SIZE = 3
 CONNECTIONS = 6
 ORDERS: tuple[dict[str, object], ...] = ({}, {"threads": 1}, {})
 """Settings of three servers; each is asked in an order of its own."""
@@ -137,7 +137,7 @@ def border_ratio(texture: np.ndarray) -> float:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("bundled_checkpoint")
-@pytest.mark.parametrize(("zoom", "tiles"), [(NATIVE + 1, 6), (NATIVE + 2, 8)])
+@pytest.mark.parametrize(("zoom", "tiles"), [(NATIVE + 1, 5), (NATIVE + 2, 6)])
 def test_tile_borders_are_as_steep_as_the_interior_where_independent_tiles_are_steeper(
     config_settings: Settings, zoom: int, tiles: int
 ) -> None:
@@ -156,8 +156,8 @@ def test_tile_borders_are_as_steep_as_the_interior_where_independent_tiles_are_s
         values = layer.samples.pyramid(sample).picture(zoom).read(window)
         return values.astype(np.float64)
 
-    textured, independent = pixels(joined), pixels(alone)
+    textured = pixels(joined)
     assert border_ratio(textured - pixels(joined, 0.0)) == pytest.approx(1, abs=0.02)
     if zoom > NATIVE + 1:  # noise of two steps is too faint in the first zoom's means to tell
         # Tiles that are drawn alone differ from joined ones most steeply where they end.
-        assert border_ratio(independent - textured) > 1.02
+        assert border_ratio(pixels(alone) - textured) > 1.02

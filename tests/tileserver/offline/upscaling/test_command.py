@@ -18,7 +18,7 @@ from engine.evaluation.ways import predicted_deviation, super_resolved
 from engine.network.checkpoint import load_checkpoint
 from engine.sampling.sampler import SamplerSettings
 from tests.support.commands import call_overzoom, command_of
-from tests.support.rasters import SIDE, cut
+from tests.support.rasters import SMALL_SIDE, cut
 from tests.support.waiting import wait_until
 from tileserver.checkpoints import local_checkpoint
 from tileserver.offline.upscaling import Upscaling, upscale
@@ -28,10 +28,10 @@ WORK = Upscaling(2, SamplerSettings())
 
 @pytest.mark.parametrize("kind", ["rgb", "rgba", "nodata", "mask", "uint16", "four", "nan"])
 def test_every_kind_of_raster_averages_back_to_itself(tmp_path: Path, kind: str) -> None:
-    source, out = cut(tmp_path / "in.tif", kind), tmp_path / "out.tif"
+    source, out = cut(tmp_path / "in.tif", kind, SMALL_SIDE), tmp_path / "out.tif"
     upscale(source, out, WORK, None)
     with rasterio.open(source) as before, rasterio.open(out) as after:
-        assert after.shape == (2 * SIDE, 2 * SIDE)
+        assert after.shape == (2 * SMALL_SIDE, 2 * SMALL_SIDE)
         assert after.crs == before.crs
         assert after.bounds == before.bounds
         assert after.dtypes[0] == before.dtypes[0]
@@ -48,7 +48,7 @@ def test_every_kind_of_raster_averages_back_to_itself(tmp_path: Path, kind: str)
         bands = [i for i in before.indexes if before.colorinterp[i - 1].name != "alpha"]
         data = np.nan_to_num(before.read(bands).astype(float))
         fine = after.read(bands).astype(float)
-    means = fine.reshape(len(bands), SIDE, 2, SIDE, 2).mean(axis=(2, 4))
+    means = fine.reshape(len(bands), SMALL_SIDE, 2, SMALL_SIDE, 2).mean(axis=(2, 4))
     rounding = {"nan": 1e-5}.get(kind, 0.76)
     # Where contrast is out of range it is shrunk, which may round a mean that is not: 1 level.
     assert np.abs(means - data)[:, valid].max() <= rounding
@@ -57,7 +57,7 @@ def test_every_kind_of_raster_averages_back_to_itself(tmp_path: Path, kind: str)
 def test_the_bundled_checkpoint_draws_steeper_than_interpolation(
     tmp_path: Path, bundled_checkpoint: Path
 ) -> None:
-    source, out = cut(tmp_path / "in.tif", "rgb"), tmp_path / "out.tif"
+    source, out = cut(tmp_path / "in.tif", "rgb", SMALL_SIDE), tmp_path / "out.tif"
     upscale(source, out, WORK, None)
     with rasterio.open(source) as before, rasterio.open(out) as after:
         assert after.tags()["OVERZOOM_CHECKPOINT"] == bundled_checkpoint.stem
@@ -68,11 +68,11 @@ def test_the_bundled_checkpoint_draws_steeper_than_interpolation(
 def test_the_pixels_are_the_engines_whatever_the_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_checkpoint: Path
 ) -> None:
-    source = cut(tmp_path / "in.tif", "rgb")
+    source = cut(tmp_path / "in.tif", "rgb", 176)
     with rasterio.open(source) as scene:
         low = scene.read().astype(np.float32) / np.float32(255)
     whole = super_resolved(low, load_checkpoint(small_checkpoint), SamplerSettings(), zooms=2)
-    for block_px in (1024, 512):
+    for block_px in (512, 256):  # which end inside of what is compared
         monkeypatch.setattr("tileserver.offline.upscaling.drawing.BLOCK_PX", block_px)
         out = tmp_path / f"{block_px}.tif"
         upscale(source, out, Upscaling(4, SamplerSettings()), None)
@@ -87,7 +87,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_file(
     tmp_path: Path, small_checkpoint: Path
 ) -> None:
     options = ["--factor", 4, "--steps", 1, "--checkpoint", small_checkpoint]
-    source = cut(tmp_path / "in.tif", "rgb")
+    source = cut(tmp_path / "in.tif", "rgb", 300)
     straight, halting = tmp_path / "straight.tif", tmp_path / "halting.tif"
     done = call_overzoom("upscale", source, straight, *options)
     assert done.exit_code == 0, done.stderr
@@ -114,7 +114,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_file(
 
 
 def test_strips_of_other_settings_are_not_used(tmp_path: Path) -> None:
-    source, out = cut(tmp_path / "in.tif", "rgb"), tmp_path / "out.tif"
+    source, out = cut(tmp_path / "in.tif", "rgb", SMALL_SIDE), tmp_path / "out.tif"
     parts = tmp_path / "out.tif.parts"
     parts.mkdir()
     (parts / "run.txt").write_text("another run")
@@ -126,7 +126,7 @@ def test_strips_of_other_settings_are_not_used(tmp_path: Path) -> None:
 
 def test_uncertainty_is_that_of_the_picture_in_the_rasters_own_unit(tmp_path: Path) -> None:
     source, out, error = (tmp_path / name for name in ("in.tif", "out.png", "error.tif"))
-    cut(source, "mask")
+    cut(source, "mask", SMALL_SIDE)
     done = call_overzoom("upscale", source, out, "--uncertainty", error)
     assert done.exit_code == 0, done.stderr
     with rasterio.open(source) as file:
@@ -148,11 +148,13 @@ def test_uncertainty_is_that_of_the_picture_in_the_rasters_own_unit(tmp_path: Pa
 
 
 def test_a_picture_without_a_place_is_upscaled_too(tmp_path: Path) -> None:
-    with rasterio.open(cut(tmp_path / "in.tif", "rgb")) as scene:
+    with rasterio.open(cut(tmp_path / "in.tif", "rgb", SMALL_SIDE)) as scene:
         pixels = scene.read()
     with (
         pytest.warns(NotGeoreferencedWarning),
-        rasterio.open(tmp_path / "in.png", "w", "PNG", SIDE, SIDE, 3, dtype="uint8") as out,
+        rasterio.open(
+            tmp_path / "in.png", "w", "PNG", SMALL_SIDE, SMALL_SIDE, 3, dtype="uint8"
+        ) as out,
     ):
         out.write(pixels)
     done = call_overzoom("upscale", tmp_path / "in.png", tmp_path / "out.png", "--factor", 2)
@@ -163,7 +165,7 @@ def test_a_picture_without_a_place_is_upscaled_too(tmp_path: Path) -> None:
         rasterio.open(tmp_path / "out.png") as file,
     ):
         fine = file.read()
-    means = fine.reshape(3, SIDE, 2, SIDE, 2).mean(axis=(2, 4))
+    means = fine.reshape(3, SMALL_SIDE, 2, SMALL_SIDE, 2).mean(axis=(2, 4))
     assert np.abs(means - pixels).max() <= 0.76
 
 
@@ -187,9 +189,9 @@ def test_what_cannot_be_upscaled_is_refused_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], reason: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    cut(tmp_path / "in.tif", "rgb")
-    cut(tmp_path / "nan.tif", "nan")
-    cut(tmp_path / "four.tif", "four")
+    cut(tmp_path / "in.tif", "rgb", SMALL_SIDE)
+    cut(tmp_path / "nan.tif", "nan", SMALL_SIDE)
+    cut(tmp_path / "four.tif", "four", SMALL_SIDE)
     with rasterio.open(tmp_path / "in.tif") as scene:
         profile = {**scene.profile, "dtype": "uint32"}
         with rasterio.open(tmp_path / "long.tif", "w", **profile) as out:
@@ -203,7 +205,7 @@ def test_what_cannot_be_upscaled_is_refused_in_one_line(
 
 
 def test_values_of_any_range_survive_also_outside_a_given_range(tmp_path: Path) -> None:
-    with rasterio.open(cut(tmp_path / "rgb.tif", "rgb")) as scene:
+    with rasterio.open(cut(tmp_path / "rgb.tif", "rgb", SMALL_SIDE)) as scene:
         metres = scene.read(1).astype(np.float32) * 4 - 100
         profile = {**scene.profile, "dtype": "float32", "count": 1}
         profile.pop("photometric", None)
@@ -211,10 +213,10 @@ def test_values_of_any_range_survive_also_outside_a_given_range(tmp_path: Path) 
         out.write(metres, 1)
     upscale(tmp_path / "heights.tif", tmp_path / "whole.tif", WORK, None)
     with rasterio.open(tmp_path / "whole.tif") as file:
-        means = file.read(1).reshape(SIDE, 2, SIDE, 2).mean(axis=(1, 3))
+        means = file.read(1).reshape(SMALL_SIDE, 2, SMALL_SIDE, 2).mean(axis=(1, 3))
     np.testing.assert_allclose(means, metres, atol=0.01)
     narrow = replace(WORK, value_range=(0.0, 200.0))
     upscale(tmp_path / "heights.tif", tmp_path / "narrow.tif", narrow, None)
     with rasterio.open(tmp_path / "narrow.tif") as file:
-        means = file.read(1).reshape(SIDE, 2, SIDE, 2).mean(axis=(1, 3))
+        means = file.read(1).reshape(SMALL_SIDE, 2, SMALL_SIDE, 2).mean(axis=(1, 3))
     np.testing.assert_allclose(means, metres, atol=0.01)
