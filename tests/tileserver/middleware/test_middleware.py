@@ -67,11 +67,13 @@ def logged(settings: LogSettings) -> Iterator[Callable[[], list[str]]]:
     handler.addFilter(with_request_id)
     handler.setFormatter(formatter(settings))
     logger.addHandler(handler)
+    level = logger.level
     logger.setLevel(logging.INFO)
     try:
         yield lambda: stream.getvalue().splitlines()
     finally:
         logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def test_an_id_goes_from_the_request_through_the_code_to_the_answer() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +66,12 @@ def test_time_begins_with_the_arrival_or_with_the_end_of_a_body(config_settings:
     app.state.renderer.close()
 
 
+def refusals(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """What is logged of answers 503, the lines of the access log apart."""
+    ours = (one for one in caplog.records if one.name.startswith("tileserver"))
+    return [one for one in ours if "503" in one.message]
+
+
 def test_a_deleted_file_s_warm_tiles_are_refused_at_once(
     app_settings: MakeSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -81,7 +88,7 @@ def test_a_deleted_file_s_warm_tiles_are_refused_at_once(
         answer = client.get(path_of(tile, "scene", "webp"))
         assert client.get(path_of(tile, "scene")).status_code == 200, "what is kept is served on"
     assert (answer.status_code, answer.json()["detail"]) == (503, SourceUnavailable.text)
-    (line,) = [record for record in caplog.records if "503" in record.message]
+    (line,) = refusals(caplog)
     assert line.levelname == "WARNING"
     assert line.message.startswith("scene: 503, the source cannot be read at present")
     assert "No such file" in line.message
@@ -97,7 +104,7 @@ def test_a_source_that_never_could_be_read_says_why_in_the_log(
         caplog.clear()
         for path in ("info", "tilejson.json", "0/0/0.png"):
             assert client.get(f"/broken/{path}").status_code == 503
-    lines = [record.message for record in caplog.records if "503" in record.message]
+    lines = [record.message for record in refusals(caplog)]
     assert len(lines) == 3
     assert all("broken: 503" in line and "not a raster" in line for line in lines)
 
