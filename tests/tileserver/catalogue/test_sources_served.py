@@ -162,7 +162,12 @@ def test_a_replaced_file_is_served_under_another_etag(setting: Setting, tmp_path
     path, scene = setting.tile(NATIVE, "file"), setting.folder / "scene.tif"
     old = setting.server.get(path)
     inverted(scene, tmp_path / "other.tif").replace(scene)
-    wait_until(lambda: setting.server.get(path).headers["ETag"] != old.headers["ETag"])
+
+    def is_replaced() -> bool:
+        answer = setting.server.get(path)  # 503 where the raster was opened amid the change
+        return answer.status_code == 200 and answer.headers["ETag"] != old.headers["ETag"]
+
+    wait_until(is_replaced)
     new = setting.server.get(path)
     before, after = decoded(old.content).astype(int), decoded(new.content).astype(int)
     shown = before[..., 3] > 0
