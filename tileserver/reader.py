@@ -33,7 +33,8 @@ from tileserver.grid import TILE_PX
 from tileserver.imagery.bands import unscaled
 from tileserver.rasters.ground import rounded
 from tileserver.rasters.raster import open_raster
-from tileserver.settings.server import Settings, SourceSettings, is_remote_address
+from tileserver.settings.server import Settings
+from tileserver.settings.sources import SourceSettings, is_remote_address
 from tileserver.tiles.pixels import joined, valid_pixels
 from tileserver.tiles.request import NEAREST, Mode
 

@@ -16,7 +16,7 @@ from tileserver.imagery.bands import Bands, GridSource
 from tileserver.imagery.handles import Handles
 from tileserver.rasters.locating import locate
 from tileserver.rasters.raster import Raster, inspected
-from tileserver.settings.server import SourceSettings
+from tileserver.settings.sources import SourceSettings
 
 GRID = Grid(WEB_MERCATOR)
 QUARTERS = {"nw": (0, 0), "ne": (0, 70), "sw": (70, 0), "se": (70, 70)}

@@ -38,7 +38,8 @@ from tileserver.rasters.ground import ground_sizes
 from tileserver.rasters.locating import locate
 from tileserver.rasters.raster import Raster, inspected
 from tileserver.rasters.value_range import RangeOrigin
-from tileserver.settings.server import Settings, SourceSettings, is_remote_address
+from tileserver.settings.server import Settings
+from tileserver.settings.sources import SourceSettings, is_remote_address
 
 logger = logging.getLogger(__name__)
 

@@ -32,7 +32,8 @@ from tileserver.errors import SourceUnavailable, StartupError
 from tileserver.origins import remote
 from tileserver.rasters.locating import locate
 from tileserver.rasters.raster import Raster, inspected
-from tileserver.settings.server import Settings, SourceSettings
+from tileserver.settings.server import Settings
+from tileserver.settings.sources import SourceSettings
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from tileserver.errors import StartupError
 from tileserver.origins.members import LocalFile
 from tileserver.rasters.locating import locate
 from tileserver.rasters.raster import inspect, inspected
-from tileserver.settings.server import SourceSettings
+from tileserver.settings.sources import SourceSettings
 
 ELSEWHERE = f"""<VRTDataset rasterXSize="150" rasterYSize="150">
 <VRTRasterBand dataType="Byte" band="1"><SimpleSource><SourceFilename>{SCENE}</SourceFilename>

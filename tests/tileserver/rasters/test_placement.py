@@ -25,7 +25,7 @@ from tileserver.origins.origin import file_origin
 from tileserver.rasters.footprint import geographic_extent, native_zoom
 from tileserver.rasters.locating import locate
 from tileserver.rasters.raster import Raster, inspect, inspected, open_raster
-from tileserver.settings.server import SourceSettings
+from tileserver.settings.sources import SourceSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
