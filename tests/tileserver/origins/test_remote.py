@@ -30,8 +30,9 @@ from tileserver.assembly import open_catalogue
 from tileserver.catalogue.catalogue import Catalogue
 from tileserver.errors import SourceUnavailable, StartupError
 from tileserver.origins import remote
+from tileserver.rasters.inspection import inspect_origin
 from tileserver.rasters.locating import locate
-from tileserver.rasters.raster import Raster, inspected
+from tileserver.rasters.raster import Raster
 from tileserver.settings.server import Settings
 from tileserver.settings.sources import SourceSettings
 
@@ -55,7 +56,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def at(url: str, *hosts: str) -> Raster:
     source = SourceSettings.model_validate({"path": url})
-    return inspected(locate(source, frozenset(hosts)), None)
+    return inspect_origin(locate(source, frozenset(hosts)), None)
 
 
 def watched(url: str, host: str) -> Catalogue:
@@ -124,7 +125,7 @@ def test_a_mosaic_of_remote_members_asks_allowed_hosts_only(
     with pytest.raises(StartupError, match="not in remote_hosts"):
         raster_of(path)
     source = SourceSettings.model_validate({"path": str(path)})
-    bands, extent = bands_of(inspected(locate(source, frozenset({store.host})), None))
+    bands, extent = bands_of(inspect_origin(locate(source, frozenset({store.host})), None))
     local, _ = bands_of(raster_of(store.folder / "scene.tif"))
     assert np.array_equal(bands.read(extent), local.read(extent))
 
