@@ -22,7 +22,7 @@ from obstore.store import S3Store
 from tests.support.changing import inverted, wait_for_replacement
 from tests.support.members import bands_of, mosaic_json, quarters, raster_of
 from tests.support.polls import Polls
-from tests.support.rasters import cut
+from tests.support.rasters import SMALL_SIDE, cut
 from tests.support.services import free_port
 from tests.support.stores import FileServer, file_server
 from tests.support.waiting import LIMIT_SECONDS, wait_until
@@ -119,14 +119,15 @@ def test_only_hosts_on_the_list_are_asked(store: FileServer, hosts: tuple[str, .
 def test_a_mosaic_of_remote_members_asks_allowed_hosts_only(
     store: FileServer, tmp_path: Path
 ) -> None:
-    paths = quarters(store.folder / "scene.tif", store.folder / "parts")
+    scene = cut(store.folder / "scene.tif", "mask", SMALL_SIDE)  # which the quarters cover
+    paths = quarters(scene, store.folder / "parts")
     names = [f"{store.url}/parts/{path.name}" for path in paths]
     path = mosaic_json(tmp_path / "mosaic.json", names)
     with pytest.raises(StartupError, match="not in remote_hosts"):
         raster_of(path)
     source = SourceSettings.model_validate({"path": str(path)})
     bands, extent = bands_of(inspect_origin(locate(source, frozenset({store.host})), None))
-    local, _ = bands_of(raster_of(store.folder / "scene.tif"))
+    local, _ = bands_of(raster_of(scene))
     assert np.array_equal(bands.read(extent), local.read(extent))
 
 
