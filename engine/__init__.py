@@ -16,7 +16,7 @@ what is remembered of them, and what is held of a source for a drawing. lattice:
 and S. noise: counter-based normals. schedule: noise levels. network: the local denoiser. denoising:
 the loop. fusion: the rules. sampler: both evaluators. projection, doubling, pair: consistency.
 resolver, pyramid: zooms. samples, uncertainty: several noise seeds, how much they differ, and what
-that says of the error. checkpoint: files. global_network: what local denoisers are compared with.
+that says of the error. checkpoint: files.
 span: a peer, and the teacher of the mean. training, perceptual, evaluation: how checkpoints come to
 be, and their worth.
 """

@@ -2,6 +2,7 @@
 
 OverzoomError
 ├── StartupError          the server cannot start: a source, a checkpoint or the configuration
+│   └── InvalidSettings   each wrong setting is a reason of its own
 ├── CommandError          a command cannot do what it was asked for
 └── RequestError          an answer with a fixed text that says nothing of the machine
     ├── UnknownSource     404
@@ -24,7 +25,7 @@ OverzoomError
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 
 class OverzoomError(Exception):
@@ -33,6 +34,15 @@ class OverzoomError(Exception):
 
 class StartupError(OverzoomError):
     """The server does not start; the message says in one line which thing and why."""
+
+
+class InvalidSettings(StartupError):
+    """Settings that cannot be; the message is all reasons in one line."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        """reasons: where, which setting and why, a line each."""
+        super().__init__("; ".join(reasons))
+        self.reasons = tuple(reasons)
 
 
 class CommandError(OverzoomError):

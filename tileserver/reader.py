@@ -24,16 +24,17 @@ from titiler.core.errors import BadRequestError
 from engine.imagery import Picture
 from engine.pictures.super_resolution import Doubled
 from engine.window import Window
-from tileserver.catalogue.catalogue import Opener
 from tileserver.catalogue.layers import Layer, Source
+from tileserver.catalogue.opener import Opener
 from tileserver.catalogue.watch import Tracked
 from tileserver.checkpoints import local_checkpoint
 from tileserver.errors import OutsideGrid, SourceUnavailable, StartupError, UnsupportedGrid
 from tileserver.grid import TILE_PX
 from tileserver.imagery.bands import unscaled
 from tileserver.rasters.ground import rounded
-from tileserver.rasters.raster import open_raster
-from tileserver.settings.server import Settings, SourceSettings, is_remote_address
+from tileserver.rasters.opening import open_raster
+from tileserver.settings.server import Settings
+from tileserver.settings.sources import SourceSettings, is_remote_address
 from tileserver.tiles.pixels import joined, valid_pixels
 from tileserver.tiles.request import NEAREST, Mode
 

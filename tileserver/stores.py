@@ -17,7 +17,7 @@ from cache import (
 )
 from cache.time_limit import CALL_SECONDS
 from tileserver.errors import StartupError
-from tileserver.settings.server import CacheSettings
+from tileserver.settings.cache import CacheSettings
 
 logger = logging.getLogger(__name__)
 

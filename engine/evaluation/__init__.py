@@ -8,5 +8,6 @@ phases        whether detail is spread evenly over native pixels
 correctness   improvement, omission, hallucination (opensr-test)
 seams         what a border of patches or tiles does to gradients and variance
 reliability   whether a standard deviation says where errors are
+global_unet   a denoiser with global context, to compare fusion rules with
 segmentation  a task on the pictures: finding buildings
 """

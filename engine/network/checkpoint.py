@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,16 +21,15 @@ from torch import Tensor
 
 from engine.errors import CheckpointError
 from engine.network.calibration import Calibration
-from engine.network.global_unet import GlobalConfig, GlobalDenoiser
 from engine.network.local import LocalDenoiser, NetworkConfig
+from engine.network.network import Config, Kind, Network
 from engine.network.pair import SigmaData
-
-Network = LocalDenoiser | GlobalDenoiser
-Config = NetworkConfig | GlobalConfig
 
 FORMAT = "overzoom-pair-haar-2"
 """The meaning of the parameters: raised when a change to the code changes their pixels."""
 METADATA_KEY = "overzoom"
+LOCAL: Mapping[str, Kind] = {"local": Kind(NetworkConfig, LocalDenoiser)}
+"""What can draw any window, by the context that its checkpoint names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +49,6 @@ class Checkpoint:
         if not self.calibrations:
             return Calibration()
         return self.calibrations[min(zooms, len(self.calibrations)) - 1]
-
-
-def new_network(config: Config) -> Network:
-    """A denoiser with fresh parameters."""
-    if isinstance(config, GlobalConfig):
-        return GlobalDenoiser(config)
-    return LocalDenoiser(config)
 
 
 def save_checkpoint(
@@ -84,11 +76,13 @@ def save_checkpoint(
     partial.replace(path)
 
 
-def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
-    """Read a checkpoint.
+def load_checkpoint(
+    path: Path, device: str = "cpu", kinds: Mapping[str, Kind] = LOCAL
+) -> Checkpoint:
+    """Read a checkpoint of one of the kinds of networks, which are named by their context.
 
-    Raises CheckpointError, naming the file, where it is missing, corrupt, not one of ours, or
-    where its parameters do not fit the configuration that it states.
+    Raises CheckpointError, naming the file, where it is missing, corrupt, not one of ours, of
+    another kind, or where its parameters do not fit the configuration that it states.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -102,8 +96,14 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
             raise CheckpointError(
                 f"{path}: format {header['format']!r} where this release reads {FORMAT!r}"
             )
-        wide = header.get("context", "local") == "global"
-        config = (GlobalConfig if wide else NetworkConfig)(**header["network"])
+        context = header.get("context", "local")
+        if context not in kinds:
+            raise CheckpointError(
+                f"{path}: has {context} context, so what it draws depends on the window: "
+                "only comparisons of fusion rules use it"
+            )
+        kind = kinds[context]
+        config = kind.config(**header["network"])
         sigma_data = SigmaData(*(float(value) for value in header["sigma_data"]))
         calibrations = tuple(
             Calibration(one["factor"], one["floor"], tuple(one["quantiles"]))
@@ -111,7 +111,7 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: not an Overzoom checkpoint ({error})") from error
-    denoiser = new_network(config)
+    denoiser = kind.network(config)
     try:
         denoiser.load_state_dict(parameters)
     except RuntimeError as error:

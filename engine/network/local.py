@@ -32,6 +32,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.network.network import Network
 from engine.sampling.denoising import Encoding, crop_to
 
 SCALE = 2
@@ -112,7 +113,7 @@ class ResidualBlock(nn.Module):
         return out
 
 
-class LocalDenoiser(nn.Module):
+class LocalDenoiser(Network):
     """EDM-preconditioned denoiser of two zooms' bands whose receptive field is bounded.
 
     `encode` maps a condition (B, C, 2H, 2W) to the mean (B, 15C, h, w) and to the context of the
@@ -120,12 +121,13 @@ class LocalDenoiser(nn.Module):
     reach_px on every side.
     """
 
+    config: NetworkConfig
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
         width, channels = config.width, config.image_channels
         self.channels = BANDS * channels
-        """Bands of a state."""
         self.local = True
         self.padded = False
         """Whether convolutions pad with zeros: training's crops only, never a window."""

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from engine.errors import TrainingError
-from engine.network.checkpoint import Network
 from engine.network.local import NetworkConfig
+from engine.network.network import Network
 
 
 @torch.no_grad()

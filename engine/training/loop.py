@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from engine.errors import TrainingError
-from engine.network.checkpoint import load_checkpoint, new_network, save_checkpoint
+from engine.evaluation.global_unet import KINDS
+from engine.network.checkpoint import load_checkpoint, save_checkpoint
 from engine.network.doubling import REACH_PX, doubled_whole
 from engine.network.local import LocalDenoiser
 from engine.network.pair import SigmaData, deeper_picture, in_pixels
@@ -65,7 +66,8 @@ class _Trainer:
     ) -> None:
         self.settings, self.run, self.card = settings, run, card
         torch.manual_seed(settings.noise_seed)  # initial parameters; torch has no other way in
-        network = new_network(settings.network).to(settings.device)
+        kind = next(k for k in KINDS.values() if isinstance(settings.network, k.config))
+        network = kind.network(settings.network).to(settings.device)
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if isinstance(self.network, LocalDenoiser):
             self.network.pad(True)
@@ -77,7 +79,7 @@ class _Trainer:
         self.iteration, self.seconds, self.sigma_data = 0, 0.0, SigmaData(0.0, 0.0)
         self.initial = None
         if settings.initial is not None:
-            self.initial = load_checkpoint(settings.initial, settings.device)
+            self.initial = load_checkpoint(settings.initial, settings.device, KINDS)
             self.card = {**card, "initial": self.initial.card}
         self._restore()
 

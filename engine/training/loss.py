@@ -22,9 +22,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.evaluation.phases import phase_gradients
-from engine.network.checkpoint import Network
 from engine.network.doubling import REACH_PX
 from engine.network.local import PAIR_SCALE, log_uniform
+from engine.network.network import Network
 from engine.network.pair import SigmaData, base_bands, in_deviations, in_pixels
 from engine.network.projection import from_bands, merge_corners, pool, to_bands, to_pair_bands
 from engine.perceptual import PerceptualDistance

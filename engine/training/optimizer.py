@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine.network.checkpoint import Network
 from engine.network.local import LocalDenoiser
+from engine.network.network import Network
 from engine.training.settings import Stage, TrainingSettings
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from engine.network.checkpoint import Config
 from engine.network.local import PAIR_SCALE, NetworkConfig
+from engine.network.network import Config
 from engine.perceptual import Backbone
 from engine.training.loss import EDGE_CELLS
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from engine.network.checkpoint import Network
 from engine.network.local import PAIR_SCALE, SCALE
+from engine.network.network import Network
 from engine.network.pair import SigmaData
 from engine.network.projection import pool
 from engine.perceptual import Backbone, PerceptualDistance

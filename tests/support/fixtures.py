@@ -21,7 +21,8 @@ from tests.support.sharing import shared
 from tests.support.tiles import WEB_MERCATOR
 from tileserver import checkpoints
 from tileserver import stores as tiers
-from tileserver.settings.server import Settings, read_settings
+from tileserver.settings.reading import read_settings
+from tileserver.settings.server import Settings
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # one process a core

@@ -14,9 +14,10 @@ from tests.support.tiles import WEB_MERCATOR
 from tileserver.grid import Grid
 from tileserver.imagery.bands import Bands, GridSource
 from tileserver.imagery.handles import Handles
+from tileserver.rasters.inspection import inspect_origin
 from tileserver.rasters.locating import locate
-from tileserver.rasters.raster import Raster, inspected
-from tileserver.settings.server import SourceSettings
+from tileserver.rasters.raster import Raster
+from tileserver.settings.sources import SourceSettings
 
 GRID = Grid(WEB_MERCATOR)
 QUARTERS = {"nw": (0, 0), "ne": (0, 70), "sw": (70, 0), "se": (70, 70)}
@@ -47,7 +48,7 @@ def quarters(scene: Path, folder: Path) -> list[Path]:
 
 def raster_of(path: Path, **settings: object) -> Raster:
     source = SourceSettings.model_validate({"path": str(path), **settings})
-    return inspected(locate(source), source.range)
+    return inspect_origin(locate(source), source.range)
 
 
 def bands_of(raster: Raster) -> tuple[Bands, Window]:

@@ -10,7 +10,8 @@ from affine import Affine
 
 from tests.support.tiles import WEB_MERCATOR
 from tileserver.grid import Grid
-from tileserver.rasters.raster import Raster, inspect
+from tileserver.rasters.inspection import inspect
+from tileserver.rasters.raster import Raster
 
 GRID = Grid(WEB_MERCATOR)
 PX = 64

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from tests.support.services import free_port
 from tests.support.waiting import LIMIT_SECONDS, wait_until
 from tileserver import checkpoints
-from tileserver.settings.server import read_settings
+from tileserver.settings.reading import read_settings
 
 
 @dataclass

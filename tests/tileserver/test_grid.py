@@ -11,7 +11,7 @@ from tests.support.rasters import full_disk
 from tileserver.errors import OutsideGrid
 from tileserver.grid import Grid, doubling_grids
 from tileserver.rasters.footprint import native_zoom, window_on
-from tileserver.rasters.raster import inspect
+from tileserver.rasters.inspection import inspect
 
 GRIDS = doubling_grids(morecantile.tms)
 

@@ -15,7 +15,8 @@ from tests.support.services import S3, RedisServer
 from tests.support.tiles import path_of
 from tileserver.app import make_app
 from tileserver.errors import StartupError
-from tileserver.settings.server import CacheSettings, read_settings
+from tileserver.settings.cache import CacheSettings
+from tileserver.settings.reading import read_settings
 from tileserver.stores import open_cluster, open_store
 
 

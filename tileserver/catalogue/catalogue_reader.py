@@ -14,7 +14,7 @@ from tileserver.catalogue.counting import CountedImage
 from tileserver.catalogue.layers import Source
 from tileserver.grid import Grid
 from tileserver.rasters.footprint import geographic_extent
-from tileserver.rasters.raster import open_raster
+from tileserver.rasters.opening import open_raster
 
 
 class CatalogueReader(Reader):

@@ -25,7 +25,7 @@ from tileserver.imagery.members_touched import Footprints
 from tileserver.imagery.nearest import Nearest
 from tileserver.imagery.overviews import Overviews
 from tileserver.rasters.ground import GroundSizes
-from tileserver.settings.server import SourceSettings
+from tileserver.settings.sources import SourceSettings
 
 READING = 6
 """Part of every fingerprint: raised when the same file comes to be read as other pixels."""

@@ -10,7 +10,8 @@ from rasterio.windows import Window
 
 from tileserver.catalogue.layers import Source
 from tileserver.rasters.footprint import HALF_TURN, TURN, WGS84, reprojected
-from tileserver.rasters.raster import Raster, open_raster
+from tileserver.rasters.opening import open_raster
+from tileserver.rasters.raster import Raster
 
 MERCATOR = {3857, 3395}
 """Projections in which a turn of the Earth is a length."""

@@ -78,7 +78,7 @@ def settings_options(command: Command) -> Command:
 
 def settings_of(config: Path | None, cache_dir: Path | None) -> Settings:
     """The server's settings; raises StartupError."""
-    from tileserver.settings.server import read_settings
+    from tileserver.settings.reading import read_settings
 
     overrides = {} if cache_dir is None else {"cache": {"folder": str(cache_dir)}}
     return read_settings(config, overrides)

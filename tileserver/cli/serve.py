@@ -32,7 +32,7 @@ def serve(
     from tileserver.middleware.logs import configure_logging
     from tileserver.origins.naming import name_sources
     from tileserver.process import server as serving
-    from tileserver.settings.server import read_settings
+    from tileserver.settings.reading import read_settings
 
     overrides = {name: value for name, value in options.items() if value is not None}
     if sources:

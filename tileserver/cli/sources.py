@@ -22,12 +22,15 @@ def info(source: Path, checkpoint: Path | None) -> None:
     from tileserver.assembly import open_catalogue
     from tileserver.catalogue.description import describe
     from tileserver.origins.naming import name_sources
-    from tileserver.settings.server import read_settings
+    from tileserver.settings.reading import read_settings
 
     overrides: dict[str, Any] = {"sources": name_sources([source])}
     if checkpoint is not None:
         overrides["checkpoint"] = str(checkpoint)
-    with closing(open_catalogue(read_settings(None, overrides))) as catalogue:
+    settings = read_settings(None, overrides)
+    named = {id: settings.sources[id] for id in overrides["sources"]}
+    settings = settings.model_copy(update={"sources": named})  # none of the environment's
+    with closing(open_catalogue(settings)) as catalogue:
         for opened in catalogue.sources():
             click.echo(json.dumps(describe(catalogue, opened), indent=2))
 

@@ -17,7 +17,8 @@ from engine.window import Window
 from tileserver.grid import Grid
 from tileserver.imagery.bands import filled, scaled
 from tileserver.imagery.handles import Shelf
-from tileserver.rasters.raster import Raster, open_raster
+from tileserver.rasters.opening import open_raster
+from tileserver.rasters.raster import Raster
 
 OFF_PX = 0.01
 """Edges that lie nearer to the grid's than this lie on it."""

@@ -29,7 +29,8 @@ from tileserver.grid import Grid
 from tileserver.imagery.filling import mirrored
 from tileserver.imagery.handles import Shelf
 from tileserver.rasters.footprint import window_on
-from tileserver.rasters.raster import Raster, open_raster
+from tileserver.rasters.opening import open_raster
+from tileserver.rasters.raster import Raster
 
 BLOCK_PX = 512
 MARGIN_PX = 160

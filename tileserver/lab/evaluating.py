@@ -11,12 +11,13 @@ import click
 import rasterio
 import torch
 
+from engine.evaluation.global_unet import BUNDLED as GLOBAL
 from engine.imagery import Pixels
 from engine.network.checkpoint import Checkpoint
 from engine.perceptual import PerceptualDistance
 from engine.sampling.sampler import SamplerSettings
 from engine.sampling.schedule import Schedule
-from tileserver.checkpoints import COMPACT, GLOBAL, local_checkpoint
+from tileserver.checkpoints import COMPACT, local_checkpoint
 from tileserver.errors import StartupError
 from tileserver.lab.buildings import buildings_table
 from tileserver.lab.enlargements import (

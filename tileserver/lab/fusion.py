@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from engine.evaluation.global_unet import KINDS
 from engine.evaluation.scores import scores
 from engine.evaluation.seams import seam_ratio, variance_ratio
 from engine.evaluation.ways import interpolated
@@ -69,7 +70,7 @@ def fusion_table(
     own_variance = variance_ratio(sample.truth - plain, overlaps)
     rows: dict[str, Sequence[Cell]] = {}
     for path in checkpoints:
-        checkpoint = load_checkpoint(path)
+        checkpoint = load_checkpoint(path, kinds=KINDS)
         modes = [str(rule) for rule in Fusion] + ([WINDOW] if checkpoint.denoiser.local else [])
         for mode in tqdm(modes, desc=f"fusion, {checkpoint.name}", unit="mode"):
             drawn = _alone(path, mode, sample.low)
@@ -95,7 +96,7 @@ def _alone(path: Path, mode: str, low: Pixels) -> _Drawn:
 
 def _draw(path: Path, mode: str, low: Pixels, threads: int) -> _Drawn:
     torch.set_num_threads(threads)
-    checkpoint = load_checkpoint(path)
+    checkpoint = load_checkpoint(path, kinds=KINDS)
     rule = Fusion.SDVC if mode == WINDOW else Fusion(mode)
     settings = SamplerSettings(Schedule(steps=STEPS), LATTICE, fusion=rule)
     picture = SuperResolved(Doubled(ArrayImagery(low)), low.shape[0], checkpoint, settings, 1)

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from engine.network.global_unet import GlobalConfig
+from engine.evaluation.global_unet import GlobalConfig
 from engine.network.local import NetworkConfig
 from engine.training.imagery import Collection
 from engine.training.loop import train

@@ -20,7 +20,8 @@ from tileserver.middleware.client_limits import Limited
 from tileserver.middleware.guard import Guard
 from tileserver.middleware.public_url import PublicUrl
 from tileserver.middleware.request_log import Observation
-from tileserver.settings.server import RESERVED_IDS, Settings
+from tileserver.settings.server import Settings
+from tileserver.settings.sources import RESERVED_IDS
 
 EXPOSED = ["ETag", "Retry-After", "Server-Timing", "X-Request-ID", "X-Overzoom"]
 EXPOSED += ["X-Overzoom-Scale", "X-Overzoom-Checkpoint", "X-Overzoom-Steps"]

@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from tileserver.assembly import open_catalogue
 from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.description import describe
 from tileserver.catalogue.layers import Source
-from tileserver.errors import OverzoomError, StartupError
+from tileserver.errors import InvalidSettings, OverzoomError, StartupError
 from tileserver.rasters.ground import metres
-from tileserver.settings.server import Settings, read_settings
+from tileserver.settings.reading import read_settings
+from tileserver.settings.server import Settings
 
 
 def check(config: Path, *, sources: bool = True) -> Iterator[tuple[bool, str]]:
@@ -25,13 +24,11 @@ def check(config: Path, *, sources: bool = True) -> Iterator[tuple[bool, str]]:
     """
     try:
         settings = read_settings(config, {})
+    except InvalidSettings as error:
+        yield from ((False, reason) for reason in error.reasons)
+        return
     except StartupError as error:
-        cause = error.__cause__
-        reasons = cause.errors() if isinstance(cause, ValidationError) else []
-        for reason in reasons:
-            yield False, f"{config}: {'.'.join(map(str, reason['loc']))}: {reason['msg']}"
-        if not reasons:
-            yield False, str(error)
+        yield False, str(error)
         return
     for problem in (*_unknown_ids(settings), *_cache_problems(settings)):
         yield False, f"{config}: {problem}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tileserver.origins.files import picture_files
-from tileserver.settings.server import RESERVED_IDS, SOURCE_ID
+from tileserver.settings.sources import RESERVED_IDS, SOURCE_ID
 
 MAX_LENGTH = 60
 """Leaves room for a number within the 64 characters of an id."""

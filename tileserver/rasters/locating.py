@@ -15,7 +15,7 @@ from tileserver.rasters.parts import Part, described
 from tileserver.rasters.upstream import upstream_origin
 from tileserver.rasters.virtual import band_on_band, side_by_side
 from tileserver.rasters.virtual_file import virtual_origin
-from tileserver.settings.server import SourceSettings, is_remote_address
+from tileserver.settings.sources import SourceSettings, is_remote_address
 
 
 def locate(settings: SourceSettings, hosts: Set[str] = frozenset()) -> Origin:

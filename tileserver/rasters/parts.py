@@ -17,8 +17,9 @@ from tileserver.errors import StartupError
 from tileserver.library_internals import CPLE_BaseError
 from tileserver.origins.origin import Bounds, Origin
 from tileserver.origins.vrt import DATA_TYPES, VrtFile
+from tileserver.rasters.inspection import REFERRING_DRIVERS
+from tileserver.rasters.opening import open_anew
 from tileserver.rasters.palette import Palette, read_palette
-from tileserver.rasters.raster import REFERRING_DRIVERS, opened_anew
 
 MOST_DESCRIPTIONS = 65536
 """Members that are remembered, a kilobyte each at most."""
@@ -82,7 +83,7 @@ def described(origin: Origin) -> Part:
 def _described(origin: Origin) -> Part:
     name = origin.address.name
     try:
-        with origin.address.environment(), opened_anew(origin.address) as dataset:
+        with origin.address.environment(), open_anew(origin.address) as dataset:
             if dataset.driver in REFERRING_DRIVERS:
                 raise StartupError(f"{name}: refers to other files, and so cannot be a member")
             if dataset.crs is None:

@@ -27,7 +27,7 @@ from tileserver.origins.origin import Address, Origin
 from tileserver.origins.remote import CONNECT_SECONDS, TIMEOUT_SECONDS, check_host, gdal_options
 from tileserver.rasters.parts import Part
 from tileserver.rasters.virtual import cropped
-from tileserver.settings.server import UpstreamSettings
+from tileserver.settings.sources import UpstreamSettings
 
 MAX_SIDE_PX = 2**31 - 1
 """GDAL counts pixels in 32 bits."""

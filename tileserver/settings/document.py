@@ -10,14 +10,25 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from tileserver.settings.server import MEBIBYTE, Settings, SourceSettings
+from tileserver.settings.base import MEBIBYTE
+from tileserver.settings.server import Settings
+from tileserver.settings.sources import SourceSettings
 
 LINE_WIDTH = 96
 HEADING = """\
 # yaml-language-server: $schema=overzoom.schema.json
 # Every setting of Overzoom: overzoom serve --config overzoom.yaml
 # All but the sources may be left out; what is shown is the default. Written by
-# overzoom check-config --annotated."""
+# overzoom check-config --annotated.
+#
+# Environment variables override this file, and options of the command override both. So a
+# container needs no file, and a secret need not stand in one:
+#   OVERZOOM_PORT=80
+#   OVERZOOM_CACHE__REDIS_URL=redis://cache                    "__" goes one level down
+#   OVERZOOM_SOURCES='{"scene": {"path": "/data/scene.tif"}}'  lists and mappings are JSON
+#   OVERZOOM_CACHE__REDIS_URL_FILE=/run/secrets/redis_url      the value is the file's content
+# Paths in them are relative to the working folder. An unknown name is an error.
+"""
 EXAMPLE = {"path": "demo/yellowstone_20cm.tif"}
 """The one source of the annotated example; relative to it."""
 

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-Share = Annotated[int, Field(ge=1, le=100_000)]
-Seconds = Annotated[float, Field(ge=0, le=86_400)]
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from tileserver.settings.base import Frozen, Seconds, Share
 
 
-class KeySettings(_Frozen):
+class KeySettings(Frozen):
     """One API key: `overzoom hash-key` makes them."""
 
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = Field(
@@ -23,7 +18,7 @@ class KeySettings(_Frozen):
     sources: tuple[str, ...] = Field(("*",), description="Ids that it opens; * is all of them.")
 
 
-class AccessSettings(_Frozen):
+class AccessSettings(Frozen):
     """Who may ask for what, and for how much at a time."""
 
     keys: dict[str, KeySettings] = Field(
@@ -56,7 +51,7 @@ class AccessSettings(_Frozen):
     )
 
 
-class LogSettings(_Frozen):
+class LogSettings(Frozen):
     """What is written to standard error."""
 
     format: Literal["text", "json"] = Field("text", description="Lines for people, or JSON.")
@@ -71,7 +66,7 @@ class LogSettings(_Frozen):
     )
 
 
-class OperationSettings(_Frozen):
+class OperationSettings(Frozen):
     """How a server is watched, and how it ends."""
 
     hang_seconds: Annotated[float, Field(gt=0)] = Field(

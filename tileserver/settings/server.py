@@ -1,184 +1,25 @@
-"""All settings, in one frozen object: built once at start-up, from the command line and YAML."""
+"""All settings, in one frozen object: built once at start-up and passed in."""
 
 from __future__ import annotations
 
-import os
-import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field
 
-from engine.sampling.fusion import Fusion
-from engine.sampling.lattice import Lattice
 from engine.sampling.sampler import SamplerSettings
 from engine.sampling.schedule import Schedule
-from tileserver.errors import StartupError
+from tileserver.settings.base import MEBIBYTE, Frozen
+from tileserver.settings.cache import CacheSettings
 from tileserver.settings.noise_seeds import MAX_NOISE_SEED, MIN_NOISE_SEED
 from tileserver.settings.operation import AccessSettings, LogSettings, OperationSettings
-
-SOURCE_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
-RESERVED_IDS = frozenset(
-    {"viewer", "sources.json", "healthz", "readyz", "api.html", "openapi.json", "conformance"}
-    | {"favicon.ico"}
-    | {"tileMatrixSets", "metrics", "status.json"}
-)
-MEBIBYTE = 2**20
+from tileserver.settings.sources import SourceId, SourceSettings
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class UpstreamSettings(_Frozen):
-    """A service of XYZ or WMTS tiles of 256 px, 8-bit, on a host in remote_hosts."""
-
-    url: str = Field(
-        description="Address of a tile with {z}, {x} and {y}, or a WMTS's with {TileMatrix}, "
-        "{TileCol} and {TileRow}."
-    )
-    maxzoom: Annotated[int, Field(ge=0, le=30)] = Field(
-        description="Its deepest zoom, which becomes the native one."
-    )
-    minzoom: Annotated[int, Field(ge=0, le=30)] = Field(0, description="Its first zoom.")
-    bounds: tuple[float, float, float, float] | None = Field(
-        None, description="West, south, east, north in degrees; default: all of the grid."
-    )
-    grid: str = Field("WebMercatorQuad", description="Its tile matrix set.")
-    version: str = Field("", description="Change it when the service's imagery changes.")
-    renewed_seconds: Annotated[int, Field(ge=60)] | None = Field(
-        None, description="Take the imagery for changed every so many seconds; default: never."
-    )
-
-    @model_validator(mode="after")
-    def _one_address_a_tile(self) -> Self:
-        places = set(re.findall(r"\{(\w+)\}", self.url))
-        if places not in ({"z", "x", "y"}, {"TileMatrix", "TileCol", "TileRow"}):
-            raise ValueError("url has {z}, {x}, {y} or {TileMatrix}, {TileCol}, {TileRow}")
-        if self.minzoom > self.maxzoom:
-            raise ValueError("minzoom lies below maxzoom")
-        return self
-
-
-class SourceSettings(_Frozen):
-    """One raster to serve: a path or an upstream."""
-
-    path: str | None = Field(
-        None,
-        description="A raster that GDAL reads, a .vrt, a MosaicJSON or STAC item (.json), a folder "
-        "with `mosaic`, relative to the configuration file; or an https:// or s3:// address.",
-    )
-    upstream: UpstreamSettings | None = Field(None, description="A tile service instead.")
-    mosaic: bool = Field(False, description="Serve all rasters below a folder as this one source.")
-    assets: tuple[str, ...] = Field((), description="Assets of a STAC item; their bands in order.")
-    range: tuple[float, float] | None = Field(
-        None,
-        description="Values shown as black and white; default: all levels of 8-bit values, else "
-        "the file's exact statistics, else the 2nd to the 98th percentile. None is clipped.",
-    )
-    crs: str | None = Field(
-        None,
-        description="Its coordinate reference system (EPSG:32633, WKT or PROJ), in place of what "
-        "the file says or does not say.",
-    )
-    bands: tuple[Annotated[int, Field(ge=1)], ...] = Field(
-        (),
-        description="Numbers of the bands that are its picture, in order; default: all but alpha.",
-    )
-    nodata: float | None = Field(
-        None, description="The value of pixels without data, in place of what the file says."
-    )
-    alpha: Annotated[int, Field(ge=0)] | None = Field(
-        None,
-        description="Number of the band that says where there is data, 0 for none; default: the "
-        "file's, if it holds the values of a mask.",
-    )
-    title: str | None = Field(None, description="What people call it; default: its id.")
-    attribution: str | None = Field(
-        None, description="Who made the imagery: shown on maps and in every document, HTML allowed."
-    )
-    licence: str | None = Field(
-        None,
-        description="What may be done with the imagery: an SPDX identifier, a name or an address.",
-    )
-    detail: Annotated[float, Field(ge=0, le=1)] | Literal["none"] | None = Field(
-        None,
-        description="How much synthesised texture is shown; default: the server's `detail`. none: "
-        "nothing is synthesised, averaged or interpolated, as of classes: nearest neighbour at "
-        "all zooms. Rasters with a colour table are always shown so.",
-    )
-    reference: str | None = Field(
-        None, description="Id of a source with the true detail, to compare with in the viewer."
-    )
-
-    @property
-    def nearest(self) -> bool:
-        """Whether its values are to be taken for classes."""
-        return self.detail == "none"
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> Self:
-        if (self.path is None) == (self.upstream is None):
-            raise ValueError("a source has either a path or an upstream")
-        return self
-
-
-class CacheSettings(_Frozen):
-    """Where finished tiles are kept."""
-
-    folder: Path | None = Field(
-        None,
-        description="Disk tier, relative to the configuration file; default: overzoom/ in the "
-        "user's cache folder (XDG).",
-    )
-    memory_bytes: Annotated[int, Field(ge=0)] = Field(
-        256 * MEBIBYTE, description="Encoded tiles kept in memory."
-    )
-    disk_bytes: Annotated[int, Field(ge=0)] = Field(
-        4096 * MEBIBYTE,
-        description="Encoded tiles kept on disk, by all servers that share the folder; "
-        "0 keeps none.",
-    )
-    redis_url: SecretStr | None = Field(
-        None,
-        description="Redis that all servers share (redis://, rediss://, unix://): its tiles, and "
-        "one computation a tile among them. Bounded by Redis's own maxmemory.",
-    )
-    redis_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{0,64}$")] = Field(
-        "overzoom:", description="What the names of all keys in Redis start with."
-    )
-    object_store_url: SecretStr | None = Field(
-        None,
-        description="Object store that all servers share: s3://bucket/prefix, gs://bucket/prefix, "
-        "az://account/container/prefix or file:///folder. Bounded by the bucket's own rules.",
-    )
-    object_store_options: dict[str, SecretStr] = Field(
-        default_factory=dict,
-        description="Options of that store as obstore names them, such as endpoint, region and "
-        "access_key_id; what is not given comes from the environment (AWS_..., GOOGLE_..., "
-        "AZURE_...).",
-    )
-    ttl_seconds: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="Age at which tiles are dropped from every tier; default: never."
-    )
-    max_age_seconds: Annotated[int, Field(ge=0)] = Field(
-        3600, description="How long clients may use a tile without asking again (Cache-Control)."
-    )
-
-    def disk_folder(self) -> Path:
-        """The disk tier's folder."""
-        if self.folder is not None:
-            return self.folder
-        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-        return Path(base) / "overzoom"
-
-
-class Settings(_Frozen):
+class Settings(Frozen):
     """Everything that a server is defined by."""
 
-    sources: dict[Annotated[str, Field(pattern=SOURCE_ID)], SourceSettings] = Field(
+    sources: dict[SourceId, SourceSettings] = Field(
         default_factory=dict, description="Sources by id: the first path element of their URLs."
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
@@ -209,16 +50,6 @@ class Settings(_Frozen):
     samples: Annotated[int, Field(ge=1, le=16)] = Field(
         4,
         description="Samples that clients may ask for: noise_seed and those after it.",
-    )
-    fusion: Literal["sdvc", "independent"] = Field(
-        "sdvc",
-        description="How tiles meet: sdvc joins them; independent (for comparison) shows seams.",
-    )
-    patch_px: Annotated[int, Field(ge=16)] = Field(
-        256, description="Side of a patch of the noise lattice, in parent pixels."
-    )
-    stride_px: Annotated[int, Field(ge=16)] = Field(
-        224, description="Distance of neighbouring patches, in parent pixels."
     )
     queue_tiles: Annotated[int, Field(ge=1)] = Field(
         256,
@@ -279,70 +110,12 @@ class Settings(_Frozen):
     def sampler(
         self, noise_seed: int | None = None, detail: float | None = None
     ) -> SamplerSettings:
-        """The part that decides a sample; raises ValueError where numbers do not fit.
+        """The part that decides a sample; its patches and how they are fused are the engine's.
 
         noise_seed: default: the first of noise_seeds; detail: default: that of these settings.
         """
-        overlap_px = self.patch_px - self.stride_px
-        if self.fusion == "independent" and (self.stride_px % 2 or overlap_px % 4):
-            raise ValueError("independent patches lie on even pixels: stride_px even, overlap by 4")
         return SamplerSettings(
             Schedule(steps=self.steps),
-            Lattice(self.patch_px, self.stride_px),
-            self.noise_seed if noise_seed is None else noise_seed,
-            Fusion(self.fusion),
-            self.detail if detail is None else detail,
+            noise_seed=self.noise_seed if noise_seed is None else noise_seed,
+            detail=self.detail if detail is None else detail,
         )
-
-
-def read_settings(config: Path | None, overrides: dict[str, Any]) -> Settings:
-    """Settings from a YAML file (if any) and overrides; raises StartupError in one line."""
-    values: dict[str, Any] = {}
-    where = "options"
-    if config is not None:
-        values, where = _from_yaml(config), str(config)
-    try:
-        settings = Settings.model_validate(_merged(values, overrides))
-        settings.sampler()
-        for id in RESERVED_IDS & set(settings.sources):
-            raise ValueError(f"{id!r} is a page of the server: give that source another id")
-    except ValidationError as error:
-        reasons = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise StartupError(f"{where}: {'; '.join(reasons)}") from error
-    except ValueError as error:
-        raise StartupError(f"{where}: {error}") from error
-    return settings
-
-
-def is_remote_address(path: str) -> bool:
-    """Whether a path is an address in a remote store, which is relative to nothing."""
-    return urlsplit(path).scheme in ("http", "https", "s3")
-
-
-def _from_yaml(config: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(config.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise StartupError(f"{config}: not a readable configuration ({reason})") from error
-    if not isinstance(values, dict):
-        raise StartupError(f"{config}: not a mapping of settings")
-    folder = config.parent
-    sources = values.get("sources")
-    for source in sources.values() if isinstance(sources, dict) else ():
-        path = source.get("path") if isinstance(source, dict) else None
-        if isinstance(path, str) and not is_remote_address(path):
-            source["path"] = str(folder / path)
-    for place, name in ((values, "checkpoint"), (values.get("cache"), "folder")):
-        if isinstance(place, dict) and isinstance(place.get(name), str):
-            place[name] = str(folder / place[name])
-    return values
-
-
-def _merged(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(values)
-    for name, value in overrides.items():
-        inner = merged.get(name)
-        both = isinstance(value, dict) and isinstance(inner, dict)
-        merged[name] = _merged(inner or {}, value) if both else value
-    return merged

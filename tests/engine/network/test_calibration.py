@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from engine.evaluation.global_unet import GlobalConfig, GlobalDenoiser
 from engine.network.calibration import COVERAGES, Calibration, coverage, fit_calibration
 from engine.network.checkpoint import Checkpoint
-from engine.network.global_unet import GlobalConfig, GlobalDenoiser
 from engine.network.local import LEAST_DEVIATION, LocalDenoiser
 from engine.pictures.deviation import error_pictures
 from engine.pictures.probe import Waves

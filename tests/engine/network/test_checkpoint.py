@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from engine.errors import CheckpointError
+from engine.evaluation.global_unet import BUNDLED, KINDS
 from engine.network.calibration import Calibration
 from engine.network.checkpoint import (
     FORMAT,
@@ -19,7 +20,7 @@ from engine.network.checkpoint import (
 )
 from engine.network.local import NetworkConfig
 from engine.network.pair import SigmaData
-from tileserver.checkpoints import COMPACT, GLOBAL
+from tileserver.checkpoints import COMPACT
 
 
 @pytest.fixture
@@ -47,10 +48,10 @@ def test_the_fingerprint_follows_parameters_and_not_remarks(path: Path, small: C
     assert load_checkpoint(path).fingerprint != first
 
 
-@pytest.mark.parametrize("path", [COMPACT, GLOBAL])
+@pytest.mark.parametrize("path", [COMPACT, BUNDLED])
 def test_bundled_checkpoints_are_small_and_say_where_they_come_from(path: Path) -> None:
     assert path.stat().st_size < 20e6
-    card: dict[str, Any] | None = load_checkpoint(path).card
+    card: dict[str, Any] | None = load_checkpoint(path, kinds=KINDS).card
     batches = 0
     while card:
         batches += card["training"]["iterations_done"]
@@ -84,6 +85,8 @@ def test_unusable_files_give_one_error_that_names_the_file(path: Path, tmp_path:
     refused("do not fit")
     _rewritten(bad, {METADATA_KEY: json.dumps({**header, "format": "another"})})
     refused("format 'another'")
+    _rewritten(bad, {METADATA_KEY: json.dumps({**header, "context": "global"})})
+    refused("has global context")
     _rewritten(bad, {METADATA_KEY: json.dumps({**header, "network": {"width": -1}})})
     refused("not an Overzoom checkpoint")
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from engine.evaluation.global_unet import GlobalConfig, GlobalDenoiser
 from engine.network.checkpoint import Checkpoint
-from engine.network.global_unet import GlobalConfig, GlobalDenoiser
 from engine.pictures.probe import Waves, windows_agree
 from engine.pictures.super_resolution import Doubled, SuperResolved
 from engine.sampling.fusion import Fusion

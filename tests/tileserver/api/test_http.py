@@ -82,7 +82,7 @@ def test_etags_follow_everything_that_changes_pixels(
 ) -> None:
     deep, native = path_of(middle_tile(NATIVE + 1)), path_of(middle_tile(NATIVE - 1))
     tags = []
-    for overrides in ({}, {"noise_seed": 1}, {"steps": 3}, {"stride_px": 200}):
+    for overrides in ({}, {"noise_seed": 1}, {"steps": 3}, {"detail": 0.3}):
         with TestClient(make_app(app_settings(**overrides))) as client:
             asked = {"If-None-Match": "*"}  # which is answered before anything is drawn
             answers = [client.get(path, headers=asked) for path in (deep, native)]

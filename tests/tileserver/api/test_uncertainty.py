@@ -26,7 +26,8 @@ from tileserver.app import make_app
 from tileserver.assembly import open_catalogue
 from tileserver.errors import NoUncertainty
 from tileserver.grid import TILE_PX
-from tileserver.settings.server import Settings, read_settings
+from tileserver.settings.reading import read_settings
+from tileserver.settings.server import Settings
 from tileserver.tiles.deviation import deviation_rendering, deviation_shown
 from tileserver.tiles.rendering import PLAIN
 

@@ -20,7 +20,8 @@ from tests.support.stores import FileServer, file_server
 from tests.support.tiles import WEB_MERCATOR, decoded, path_of
 from tests.support.waiting import wait_until
 from tileserver.app import make_app
-from tileserver.settings.server import Settings, read_settings
+from tileserver.settings.reading import read_settings
+from tileserver.settings.server import Settings
 
 NATIVE = 19
 KINDS = ["file", "mosaic", "remote", "upstream"]

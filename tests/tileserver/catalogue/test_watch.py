@@ -209,7 +209,7 @@ def test_a_source_that_is_missing_at_the_start_is_there_once_it_can_be_read(
 def test_a_source_that_came_late_is_found_where_nothing_is_watched(
     scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tileserver.catalogue.catalogue.ABSENT_SECONDS", CHECK_SECONDS)
+    monkeypatch.setattr("tileserver.catalogue.opener.ABSENT_SECONDS", CHECK_SECONDS)
     late = tmp_path / "late.tif"
     catalogue = open_catalogue(configured(check_seconds=0, late=late, scene=scene), every=False)
     shutil.copy(scene, late)

@@ -17,8 +17,6 @@ from tests.support.rasters import SCENE, cut, full_disk
 from tests.support.server import running
 from tests.support.tiles import WEB_MERCATOR, decoded
 from tests.support.waiting import wait_until
-from tileserver.errors import StartupError
-from tileserver.settings.server import Settings, read_settings
 
 
 def test_info_prints_what_would_be_served() -> None:
@@ -86,7 +84,7 @@ def test_a_folder_is_served_by_its_stems(tmp_path: Path) -> None:
         (["serve", "text.tif", "placeless.tif"], "text.tif: not a raster"),
         (["serve", "placeless.tif"], "placeless.tif: has no coordinate reference system"),
         (["serve", "--config", "broken.yaml"], "broken.yaml: not a readable configuration"),
-        (["serve", "--config", "wrong.yaml"], "sources.one.pathh: Extra inputs are not permitted"),
+        (["serve", "--config", "wrong.yaml"], "sources.one: unknown setting 'pathh': did you mean"),
         (["serve", "good.tif", "--checkpoint", "text.tif"], "text.tif: not a readable safetensors"),
         (["serve", "good.tif", "--device", "nowhere"], "cannot be put on device 'nowhere'"),
         (["info", "text.tif"], "text.tif: not a raster"),
@@ -142,59 +140,3 @@ def test_training_that_was_killed_goes_on_where_it_had_saved(tmp_path: Path, dem
     card = load_checkpoint(run / "checkpoint.safetensors").card
     assert card["training"]["iterations_done"] == saved + 3
     assert "batch 1," not in done.stderr
-
-
-def test_settings_come_from_the_file_and_then_from_the_command_line(tmp_path: Path) -> None:
-    config = tmp_path / "overzoom.yaml"
-    config.write_text(
-        "steps: 2\ncache: {memory_bytes: 5}\nsources: {one: {path: scene.tif, range: [0, 10]}}"
-    )
-    settings = read_settings(config, {"port": 9, "cache": {"folder": "elsewhere"}})
-    assert (settings.steps, settings.port) == (2, 9)
-    assert settings.cache.memory_bytes == 5
-    assert settings.cache.disk_folder() == Path("elsewhere")
-    assert settings.sources["one"].path == str(tmp_path / "scene.tif")
-    assert settings.sources["one"].range == (0, 10)
-
-
-def test_paths_in_a_configuration_are_relative_to_its_file(tmp_path: Path) -> None:
-    config = tmp_path / "overzoom.yaml"
-    config.write_text(
-        "checkpoint: my.safetensors\ncache: {folder: tiles}\nsources: {one: {path: scene.tif}}"
-    )
-    settings = read_settings(config, {})
-    assert settings.checkpoint == tmp_path / "my.safetensors"
-    assert settings.cache.disk_folder() == tmp_path / "tiles"
-    config.write_text("cache: {folder: /var/cache/overzoom}")
-    assert read_settings(config, {}).cache.disk_folder() == Path("/var/cache/overzoom")
-    config.write_text("cache: 5")
-    with pytest.raises(StartupError, match="cache: Input should be"):
-        read_settings(config, {})
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"port": 70000},
-        {"steps": 0},
-        {"sources": {"a/b": {"path": "x"}}},
-        {"patch_px": 32, "stride_px": 64},
-        {"fusion": "independent", "stride_px": 225},
-        {"sources": {"viewer": {"path": "x"}}},
-        {"fusion": "average"},
-        {"unknown": 1},
-    ],
-)
-def test_settings_out_of_range_are_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(StartupError, match="options: "):
-        read_settings(None, wrong)
-
-
-def test_the_disk_cache_lies_in_the_users_cache_folder(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert Settings().cache.disk_folder() == tmp_path / "overzoom"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert Settings().cache.disk_folder() == tmp_path / ".cache" / "overzoom"

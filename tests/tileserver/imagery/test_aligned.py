@@ -19,7 +19,8 @@ from tileserver.grid import Grid
 from tileserver.imagery.aligned import AlignedSource, window_on_grid
 from tileserver.imagery.bands import Bands
 from tileserver.imagery.handles import Handles
-from tileserver.rasters.raster import Raster, inspect
+from tileserver.rasters.inspection import inspect
+from tileserver.rasters.raster import Raster
 from tileserver.settings.server import Settings
 
 GRID, NATIVE = Grid(WEB_MERCATOR), 19

@@ -18,7 +18,7 @@ from tileserver.imagery.bands import Bands, GridSource
 from tileserver.imagery.filling import mirrored
 from tileserver.imagery.handles import Handles
 from tileserver.rasters.footprint import native_zoom
-from tileserver.rasters.raster import inspect
+from tileserver.rasters.inspection import inspect
 
 GRID = Grid(WEB_MERCATOR)
 NATIVE = 19

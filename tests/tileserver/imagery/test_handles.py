@@ -17,7 +17,8 @@ from tileserver.errors import SourceUnavailable
 from tileserver.grid import Grid
 from tileserver.imagery.bands import GridSource
 from tileserver.imagery.handles import Handles
-from tileserver.rasters.raster import inspect, open_raster
+from tileserver.rasters.inspection import inspect
+from tileserver.rasters.opening import open_raster
 
 GRID = Grid(WEB_MERCATOR)
 SOURCES, MAX_OPEN = 300, 16

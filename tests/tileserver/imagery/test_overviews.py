@@ -15,7 +15,8 @@ from tests.support.rasters import cut
 from tileserver.assembly import open_catalogue
 from tileserver.catalogue.layers import Layer
 from tileserver.imagery.overviews import MOST_PIXELS
-from tileserver.settings.server import Settings, read_settings
+from tileserver.settings.reading import read_settings
+from tileserver.settings.server import Settings
 
 NATIVE = 19
 

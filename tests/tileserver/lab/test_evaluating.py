@@ -13,16 +13,17 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
+from engine.errors import CheckpointError
+from engine.evaluation.global_unet import KINDS, GlobalConfig, GlobalDenoiser
 from engine.evaluation.scores import Score
-from engine.network.checkpoint import Network, save_checkpoint
-from engine.network.global_unet import GlobalConfig, GlobalDenoiser
+from engine.network.checkpoint import load_checkpoint, save_checkpoint
 from engine.network.local import LocalDenoiser, NetworkConfig
+from engine.network.network import Network
 from engine.network.pair import SigmaData
 from engine.perceptual import PerceptualDistance
 from tests.support.span import span_parameters
 from tileserver.checkpoints import local_checkpoint
 from tileserver.cli.main import main
-from tileserver.errors import StartupError
 from tileserver.lab.columns import SCORED
 from tileserver.lab.enlargements import COLUMNS, Sample, area_mean, judged, reduced, truths
 from tileserver.lab.evaluating import middle, served_samples
@@ -190,5 +191,10 @@ def test_served_pictures_are_paired_with_the_truth_of_the_same_ground(tmp_path: 
 def test_a_denoiser_with_global_context_is_not_served(checkpoints: tuple[Path, Path]) -> None:
     local, wide = checkpoints
     assert local_checkpoint(local, "cpu").denoiser.local
-    with pytest.raises(StartupError, match=r"tiny-global.safetensors: has global context"):
+    with pytest.raises(CheckpointError, match=r"tiny-global.safetensors: has global context"):
         local_checkpoint(wide, "cpu")
+    done = CliRunner().invoke(main, ["info", str(TRUTH), "--checkpoint", str(wide)])
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"overzoom: {wide}: has global context")
+    assert not load_checkpoint(wide, kinds=KINDS).denoiser.local

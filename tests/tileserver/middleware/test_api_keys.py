@@ -17,7 +17,8 @@ from tileserver.app import make_app
 from tileserver.middleware.api_keys import Access, grant_of, with_key
 from tileserver.middleware.stack import PAGES
 from tileserver.settings.operation import AccessSettings
-from tileserver.settings.server import RESERVED_IDS, Settings
+from tileserver.settings.server import Settings
+from tileserver.settings.sources import RESERVED_IDS
 
 SETTINGS = AccessSettings.model_validate(
     {

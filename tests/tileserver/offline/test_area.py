@@ -19,7 +19,8 @@ from tileserver.cli import options
 from tileserver.errors import CommandError
 from tileserver.grid import Grid
 from tileserver.offline.area import TileRange, downward, tiles_of_bbox, tiles_of_source
-from tileserver.settings.server import Settings, read_settings
+from tileserver.settings.reading import read_settings
+from tileserver.settings.server import Settings
 
 MERCATOR = Grid(morecantile.tms.get("WebMercatorQuad"))
 

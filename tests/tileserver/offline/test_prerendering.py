@@ -29,7 +29,8 @@ from tests.support.waiting import wait_until
 from tileserver.app import make_app
 from tileserver.assembly import open_catalogue
 from tileserver.offline.prerendering import Area, fill
-from tileserver.settings.server import Settings, read_settings
+from tileserver.settings.reading import read_settings
+from tileserver.settings.server import Settings
 
 MIDDLE = WEB_MERCATOR.tile(-110.643554, 44.955993, 20)
 BBOX = ",".join(

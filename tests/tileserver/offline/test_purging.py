@@ -13,7 +13,7 @@ from tests.support.commands import call_overzoom
 from tests.support.services import S3, RedisServer
 from tests.support.tiles import WEB_MERCATOR, path_of
 from tileserver.app import make_app
-from tileserver.settings.server import read_settings
+from tileserver.settings.reading import read_settings
 
 BOX = (-110.6436, 44.9559, -110.6434, 44.9560)
 STALE = "0" * 16 + "-" + "1" * 16

@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 from tests.support.rasters import cut
 from tileserver.app import make_app
 from tileserver.origins.naming import name_sources, slug
-from tileserver.settings.server import SOURCE_ID, read_settings
+from tileserver.settings.reading import read_settings
+from tileserver.settings.sources import SOURCE_ID
 
 PRODUCT = "S2A_MSIL2A_20230101T100031_N0509_R122_T33UUP_20230101T123456.SAFE-10m"
 

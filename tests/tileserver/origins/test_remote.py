@@ -30,9 +30,11 @@ from tileserver.assembly import open_catalogue
 from tileserver.catalogue.catalogue import Catalogue
 from tileserver.errors import SourceUnavailable, StartupError
 from tileserver.origins import remote
+from tileserver.rasters.inspection import inspect_origin
 from tileserver.rasters.locating import locate
-from tileserver.rasters.raster import Raster, inspected
-from tileserver.settings.server import Settings, SourceSettings
+from tileserver.rasters.raster import Raster
+from tileserver.settings.server import Settings
+from tileserver.settings.sources import SourceSettings
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def at(url: str, *hosts: str) -> Raster:
     source = SourceSettings.model_validate({"path": url})
-    return inspected(locate(source, frozenset(hosts)), None)
+    return inspect_origin(locate(source, frozenset(hosts)), None)
 
 
 def watched(url: str, host: str) -> Catalogue:
@@ -117,15 +119,15 @@ def test_only_hosts_on_the_list_are_asked(store: FileServer, hosts: tuple[str, .
 def test_a_mosaic_of_remote_members_asks_allowed_hosts_only(
     store: FileServer, tmp_path: Path
 ) -> None:
-    cut(store.folder / "scene.tif", "mask", SMALL_SIDE)
-    paths = quarters(store.folder / "scene.tif", store.folder / "parts")
+    scene = cut(store.folder / "scene.tif", "mask", SMALL_SIDE)  # which the quarters cover
+    paths = quarters(scene, store.folder / "parts")
     names = [f"{store.url}/parts/{path.name}" for path in paths]
     path = mosaic_json(tmp_path / "mosaic.json", names)
     with pytest.raises(StartupError, match="not in remote_hosts"):
         raster_of(path)
     source = SourceSettings.model_validate({"path": str(path)})
-    bands, extent = bands_of(inspected(locate(source, frozenset({store.host})), None))
-    local, _ = bands_of(raster_of(store.folder / "scene.tif"))
+    bands, extent = bands_of(inspect_origin(locate(source, frozenset({store.host})), None))
+    local, _ = bands_of(raster_of(scene))
     assert np.array_equal(bands.read(extent), local.read(extent))
 
 

@@ -20,9 +20,9 @@ from tests.support.stores import file_server
 from tileserver.assembly import open_catalogue
 from tileserver.errors import StartupError
 from tileserver.origins.members import LocalFile
+from tileserver.rasters.inspection import inspect, inspect_origin
 from tileserver.rasters.locating import locate
-from tileserver.rasters.raster import inspect, inspected
-from tileserver.settings.server import SourceSettings
+from tileserver.settings.sources import SourceSettings
 
 ELSEWHERE = f"""<VRTDataset rasterXSize="150" rasterYSize="150">
 <VRTRasterBand dataType="Byte" band="1"><SimpleSource><SourceFilename>{SCENE}</SourceFilename>
@@ -213,7 +213,7 @@ def test_nothing_is_looked_for_beside_a_remote_raster(tmp_path: Path) -> None:
     with_mask(with_overviews(cut(folder / "scene.tif", "rgb")))
     with file_server(folder, tmp_path / "control") as store:
         settings = SourceSettings(path=f"{store.url}/scene.tif")
-        raster = inspected(locate(settings, frozenset({store.host})), None)
+        raster = inspect_origin(locate(settings, frozenset({store.host})), None)
         assert (raster.masked, raster.overviews) == (False, ())
         assert {path for _, path, _ in store.asked} == {"/scene.tif"}
 
@@ -278,5 +278,5 @@ def test_a_remote_raster_s_own_tags_lead_to_no_other_file(tmp_path: Path) -> Non
             dataset.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=address)
         origin = locate(SourceSettings(path=f"{store.url}/scene.tif"), frozenset({store.host}))
         with pytest.raises(StartupError, match="from another file"):
-            inspected(origin, None)
+            inspect_origin(origin, None)
         assert "/secret.tif" not in {path for _, path, _ in store.asked}

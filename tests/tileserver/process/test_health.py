@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from tests.support.rasters import cut, full_disk
 from tests.support.server import wait_until_ready
 from tileserver.app import make_app
-from tileserver.settings.server import read_settings
+from tileserver.settings.reading import read_settings
 
 NO_CACHE = {"memory_bytes": 0, "disk_bytes": 0}
 

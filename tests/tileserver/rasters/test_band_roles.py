@@ -20,7 +20,8 @@ from tileserver.app import make_app
 from tileserver.errors import StartupError
 from tileserver.origins.origin import file_origin
 from tileserver.rasters.band_roles import BandRoles
-from tileserver.rasters.raster import Raster, inspected
+from tileserver.rasters.inspection import inspect_origin
+from tileserver.rasters.raster import Raster
 from tileserver.settings.server import Settings
 
 TILE = WEB_MERCATOR.tile(15, 45, 14)
@@ -45,7 +46,7 @@ def write(path: Path, bands: NDArray[Any], *, aligned: bool = True, **options: A
 
 
 def inspect(path: Path, **roles: Any) -> Raster:
-    return inspected(file_origin(path), None, roles=BandRoles(**roles))
+    return inspect_origin(file_origin(path), None, roles=BandRoles(**roles))
 
 
 def values(path: Path, **settings: Any) -> NDArray[Any]:

@@ -22,7 +22,7 @@ from tileserver.catalogue.coverage import tile_limits
 from tileserver.catalogue.layers import Layer, Source
 from tileserver.grid import TILE_PX, WEB_MERCATOR
 from tileserver.imagery import overviews
-from tileserver.settings.server import read_settings
+from tileserver.settings.reading import read_settings
 
 CACHE = {"memory_bytes": 0, "disk_bytes": 0}
 STEP = Affine(100, 0, 500_000, 0, -100, 5_000_000)

@@ -15,7 +15,8 @@ from tests.support.rasters import SCENE
 from tileserver.grid import Grid
 from tileserver.rasters.footprint import native_zoom
 from tileserver.rasters.ground import GroundSizes, ground_sizes, metres, times
-from tileserver.rasters.raster import Raster, inspect
+from tileserver.rasters.inspection import inspect
+from tileserver.rasters.raster import Raster
 
 ZOOM = 18
 

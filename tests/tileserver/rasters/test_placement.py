@@ -23,9 +23,11 @@ from tileserver.imagery.bands import GridSource
 from tileserver.imagery.handles import Handles
 from tileserver.origins.origin import file_origin
 from tileserver.rasters.footprint import geographic_extent, native_zoom
+from tileserver.rasters.inspection import inspect, inspect_origin
 from tileserver.rasters.locating import locate
-from tileserver.rasters.raster import Raster, inspect, inspected, open_raster
-from tileserver.settings.server import SourceSettings
+from tileserver.rasters.opening import open_raster
+from tileserver.rasters.raster import Raster
+from tileserver.settings.sources import SourceSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
@@ -93,13 +95,13 @@ def test_rpcs_say_where_a_raster_lies(tmp_path: Path) -> None:
 @pytest.mark.parametrize("said", [None, "EPSG:4326", "EPSG:32610"])
 def test_the_configured_crs_replaces_the_files_own(tmp_path: Path, said: str | None) -> None:
     path = rewritten(tmp_path / "elsewhere.tif", said, UTM.transform)
-    raster = inspected(file_origin(path), None, crs="EPSG:32633")
+    raster = inspect_origin(file_origin(path), None, crs="EPSG:32633")
     assert raster.crs == rasterio.crs.CRS.from_epsg(32633)
     assert_shows_the_pattern(raster)
-    other = inspected(file_origin(path), None, crs="EPSG:32634")
+    other = inspect_origin(file_origin(path), None, crs="EPSG:32634")
     assert raster.fingerprint != other.fingerprint
     settings = SourceSettings(path=str(path), crs="EPSG:32633")
-    assert inspected(locate(settings), None, crs=settings.crs).bounds == raster.bounds
+    assert inspect_origin(locate(settings), None, crs=settings.crs).bounds == raster.bounds
 
 
 def test_the_configured_crs_is_that_of_control_points_and_of_turned_rasters(tmp_path: Path) -> None:
@@ -109,7 +111,7 @@ def test_the_configured_crs_is_that_of_control_points_and_of_turned_rasters(tmp_
     with rasterio.open(turned, "r+") as dataset:
         dataset.crs = "EPSG:32610"
     for path in (points, turned):
-        assert_shows_the_pattern(inspected(file_origin(path), None, crs="EPSG:32633"))
+        assert_shows_the_pattern(inspect_origin(file_origin(path), None, crs="EPSG:32633"))
 
 
 def test_what_says_nothing_of_its_place_is_refused_in_a_line(tmp_path: Path) -> None:
@@ -117,16 +119,16 @@ def test_what_says_nothing_of_its_place_is_refused_in_a_line(tmp_path: Path) -> 
     with pytest.raises(StartupError, match=r"nowhere\.tif: has no coordinate reference system"):
         inspect(nowhere, None)
     with pytest.raises(StartupError, match=r"nowhere\.tif: .* nothing says where it lies"):
-        inspected(file_origin(nowhere), None, crs="EPSG:32633")
+        inspect_origin(file_origin(nowhere), None, crs="EPSG:32633")
     placed = rewritten(tmp_path / "placed.tif", None, UTM.transform)
     with pytest.raises(StartupError, match=r"placed\.tif: .* say it as `crs:`"):
         inspect(placed, None)
     with pytest.raises(StartupError, match=r"placed\.tif: crs 'EPSG:0' is not a coordinate"):
-        inspected(file_origin(placed), None, crs="EPSG:0")
+        inspect_origin(file_origin(placed), None, crs="EPSG:0")
     flat = rewritten(tmp_path / "flat.tif", "EPSG:32633", Affine(100, 0, 5e5, 0, 0, 5e6))
     with pytest.raises(StartupError, match=r"flat\.tif: .* cannot be inverted"):
         inspect(flat, None)
-    assert inspected(file_origin(nowhere), None, placed=False).bounds == (0, 0, 200, 200)
+    assert inspect_origin(file_origin(nowhere), None, placed=False).bounds == (0, 0, 200, 200)
 
 
 def test_control_points_on_both_sides_of_the_antimeridian_are_refused(tmp_path: Path) -> None:

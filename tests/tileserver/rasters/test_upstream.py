@@ -17,7 +17,8 @@ from tileserver.assembly import open_catalogue
 from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.layers import Layer
 from tileserver.errors import SourceUnavailable, StartupError
-from tileserver.settings.server import Settings, read_settings
+from tileserver.settings.reading import read_settings
+from tileserver.settings.server import Settings
 
 NATIVE = 19
 SIDE = 3

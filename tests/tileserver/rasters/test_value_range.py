@@ -21,7 +21,7 @@ from tileserver.assembly import open_catalogue
 from tileserver.errors import StartupError
 from tileserver.imagery.bands import unscaled
 from tileserver.rasters import value_range
-from tileserver.rasters.raster import inspect
+from tileserver.rasters.inspection import inspect
 from tileserver.rasters.value_range import RangeOrigin
 from tileserver.settings.server import Settings
 from tileserver.tiles.pixels import valid_pixels
@@ -153,7 +153,7 @@ def test_what_is_taken_is_logged(
 ) -> None:
     path = write(tmp_path / "dem.tif", KINDS["float32"])
     settings = Settings.model_validate({"sources": {"dem": {"path": str(path)}}})
-    logger = "tileserver.catalogue.catalogue"
+    logger = "tileserver.catalogue.opener"
     with caplog.at_level(logging.INFO, logger), TestClient(make_app(settings)):
         pass
     assert "dem: values from 562.25 to 697.25 are shown black to white" in caplog.text

@@ -15,7 +15,9 @@ from tests.support.commands import call_overzoom
 from tests.support.keys import hashed
 from tests.support.rasters import cut, full_disk
 from tileserver.settings.document import annotated, schema
-from tileserver.settings.server import Settings, SourceSettings, read_settings
+from tileserver.settings.reading import read_settings
+from tileserver.settings.server import Settings
+from tileserver.settings.sources import SourceSettings
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 
@@ -116,10 +118,13 @@ def test_a_cache_folder_that_cannot_even_be_looked_at_is_a_line_too(tmp_path: Pa
 @pytest.mark.parametrize(
     ("values", "reasons"),
     [
-        ({"steps": 0, "prot": 1}, ["steps: Input should be", "prot: Extra inputs"]),
+        (
+            {"steps": 0, "prot": 1},
+            ["steps: Input should be", "unknown setting 'prot': did you mean 'port'?"],
+        ),
         ({"access": {"keys": {"a": {"sha256": "key itself"}}}}, ["access.keys.a.sha256: String"]),
         ({"sources": {}}, ["sources: nothing to serve"]),
-        ({"stride_px": 512}, ["stride"]),
+        ({"stride_px": 512}, ["unknown setting 'stride_px'"]),
     ],
 )
 def test_settings_that_cannot_be_are_named(

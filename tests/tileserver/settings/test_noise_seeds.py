@@ -14,7 +14,8 @@ from tests.support.server import Service
 from tests.support.tiles import decoded, path_of
 from tileserver.app import make_app
 from tileserver.errors import StartupError
-from tileserver.settings.server import Settings, read_settings
+from tileserver.settings.reading import read_settings
+from tileserver.settings.server import Settings
 
 NATIVE = 19
 MakeSettings = Callable[..., Settings]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -14,12 +15,14 @@ import torch
 from morecantile import Tile
 from starlette.testclient import TestClient
 
+from engine.pictures.pyramid import Pyramid
+from engine.sampling.fusion import Fusion
+from engine.sampling.lattice import Lattice
 from engine.window import Window
 from tests.support.server import running
 from tests.support.tiles import block, decoded, mosaic, path_of
 from tileserver.app import make_app
 from tileserver.assembly import open_catalogue
-from tileserver.catalogue.layers import Layer
 from tileserver.grid import TILE_PX
 from tileserver.settings.server import Settings
 from tileserver.tiles.encoding import to_levels
@@ -143,21 +146,27 @@ def test_tile_borders_are_as_steep_as_the_interior_where_independent_tiles_are_s
 ) -> None:
     joined = open_catalogue(config_settings)["yellowstone"].layer("WebMercatorQuad")
     patch_px = TILE_PX >> (zoom - NATIVE)  # patches are measured in native pixels: a patch a tile
-    update = {"fusion": "independent", "patch_px": patch_px, "stride_px": patch_px}
-    alone_settings = config_settings.model_copy(update=update)
-    alone = open_catalogue(alone_settings)["yellowstone"].layer("WebMercatorQuad")
+    pyramid = joined.pyramid
+    alone = Pyramid(
+        joined.bands,
+        3,
+        NATIVE,
+        zoom,
+        pyramid.checkpoint,
+        replace(pyramid.settings, lattice=Lattice(patch_px, patch_px), fusion=Fusion.INDEPENDENT),
+        lambda _name: {},
+    )
     extent = joined.extent.children(2 ** (zoom - NATIVE - 1))
     inner = extent.dilated(-64).aligned(TILE_PX).dilated(-TILE_PX)
     side = tiles * TILE_PX
     window = Window(inner.row, inner.col, min(side, inner.height), min(side, inner.width))
 
-    def pixels(layer: Layer, detail: float | None = None) -> np.ndarray:
-        sample = layer.samples.sample(detail=detail)
-        values = layer.samples.pyramid(sample).picture(zoom).read(window)
-        return values.astype(np.float64)
+    def pixels(drawn: Pyramid) -> np.ndarray:
+        return drawn.picture(zoom).read(window).astype(np.float64)
 
-    textured = pixels(joined)
-    assert border_ratio(textured - pixels(joined, 0.0)) == pytest.approx(1, abs=0.02)
+    textured = pixels(pyramid)
+    plain = joined.samples.pyramid(joined.samples.sample(detail=0.0))
+    assert border_ratio(textured - pixels(plain)) == pytest.approx(1, abs=0.02)
     if zoom > NATIVE + 1:  # noise of two steps is too faint in the first zoom's means to tell
         # Tiles that are drawn alone differ from joined ones most steeply where they end.
         assert border_ratio(pixels(alone) - textured) > 1.02

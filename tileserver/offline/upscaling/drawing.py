@@ -21,7 +21,7 @@ from tileserver.imagery.block_memory import BlockMemory
 from tileserver.offline.upscaling.condition import Alpha, Condition, FinerAlpha
 from tileserver.offline.upscaling.options import Upscaling
 from tileserver.offline.upscaling.scene import Scene, Validity, Values
-from tileserver.settings.server import CacheSettings
+from tileserver.settings.cache import CacheSettings
 
 BLOCK_PX = 1024
 """A block's halo costs a quarter of its work at this side; 256 px would double it."""

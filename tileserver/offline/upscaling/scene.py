@@ -19,7 +19,9 @@ from tileserver.offline.upscaling.description import Description, read_descripti
 from tileserver.offline.upscaling.orientation import read_orientation
 from tileserver.offline.upscaling.placement import read_placement
 from tileserver.origins.origin import file_origin
-from tileserver.rasters.raster import Raster, inspected, open_raster
+from tileserver.rasters.inspection import inspect_origin
+from tileserver.rasters.opening import open_raster
+from tileserver.rasters.raster import Raster
 
 SCALED_TYPES = ("uint8", "uint16", "int16", "float32", "float64")
 """Types whose values survive the engine's float32."""
@@ -34,7 +36,9 @@ class Scene:
     def __init__(self, path: Path, value_range: tuple[float, float] | None) -> None:
         """Raises StartupError in one line where it cannot be read or has values of another type."""
         self.path = path
-        self.raster: Raster = inspected(file_origin(path), value_range, placed=False, trusting=True)
+        self.raster: Raster = inspect_origin(
+            file_origin(path), value_range, placed=False, trusting=True
+        )
         if self.raster.palette is not None:
             raise StartupError(
                 f"{path}: has a colour table, and classes are not super-resolved; gdalwarp -r near "

@@ -19,7 +19,7 @@ from tests.support.rasters import SCENE
 from tests.support.server import Service
 from tests.support.tiles import decoded
 from tileserver.app import make_app
-from tileserver.settings.server import read_settings
+from tileserver.settings.reading import read_settings
 
 RELATION = "http://www.opengis.net/def/rel/ogc/1.0"
 LISTED = {"WebMercatorQuad": 22, "WorldCRS84Quad": 21, "UTM31WGS84Quad": 22}

@@ -19,7 +19,7 @@ from tests.support.rasters import cut
 from tests.support.server import Service
 from tests.support.tiles import decoded
 from tileserver.app import make_app
-from tileserver.settings.server import read_settings
+from tileserver.settings.reading import read_settings
 
 NAMES = {"ows": "http://www.opengis.net/ows/1.1"}
 RANGES = {"uint16": (0, 10200), "signed": (-128, 127), "float": (0, 1), "nan": (0, 1)}

@@ -8,14 +8,18 @@ fusion rules are worth shows on it: patches that overlap disagree. The server ne
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.network.checkpoint import LOCAL
 from engine.network.local import BANDS, EMBEDDING_FREQUENCIES, SCALE, noise_phases, preconditioned
+from engine.network.network import Kind, Network
 from engine.sampling.denoising import Encoding
 
+BUNDLED = Path(__file__).with_name("global.safetensors")
 GROUPS = 8
 """Groups of channels that are normalised together."""
 LEVELS = 3
@@ -36,8 +40,10 @@ class GlobalConfig:
             raise ValueError(f"image_channels must be positive, not {self.image_channels}")
 
 
-class GlobalDenoiser(nn.Module):
+class GlobalDenoiser(Network):
     """EDM-preconditioned U-Net over a whole patch of state and condition."""
+
+    config: GlobalConfig
 
     def __init__(self, config: GlobalConfig) -> None:
         super().__init__()
@@ -45,7 +51,6 @@ class GlobalDenoiser(nn.Module):
         width, channels = config.width, config.image_channels
         self.channels = BANDS * channels
         self.local = False
-        self.encode_reach_px = self.reach_px = 0
         widths = [width * (level + 1) for level in range(LEVELS)]
         self.embedding = nn.Sequential(
             nn.Linear(2 * EMBEDDING_FREQUENCIES, 4 * width), nn.SiLU(), nn.Linear(4 * width, width)
@@ -60,6 +65,15 @@ class GlobalDenoiser(nn.Module):
             _Block(2 * widths[i], widths[max(0, i - 1)], width) for i in reversed(range(LEVELS))
         )
         self.exit = _normed(width, self.channels, zero=True)
+
+    @property
+    def encode_reach_px(self) -> int:
+        """Nothing is trimmed: what it pads with is its own affair."""
+        return 0
+
+    @property
+    def reach_px(self) -> int:
+        return 0
 
     def encode(self, condition: Tensor) -> Encoding:
         """A condition in [0, 1] on the grid of states: nothing here runs once, the mean is zero."""
@@ -84,6 +98,10 @@ class GlobalDenoiser(nn.Module):
                 hidden = F.interpolate(hidden, scale_factor=2.0)
             hidden = block(torch.cat((hidden, kept[-1 - depth]), dim=1), level)
         return preconditioned(state, self.exit(hidden), sigma)
+
+
+KINDS = {**LOCAL, "global": Kind(GlobalConfig, GlobalDenoiser)}
+"""What evaluation and training read and write."""
 
 
 def _normed(width_in: int, width_out: int, *, zero: bool = False) -> nn.Sequential:
