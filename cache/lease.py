@@ -103,7 +103,7 @@ class Leases:
         try:
             answer = await ask()
         except self.breaker.errors as error:
-            self.breaker.failed(error)
+            self.breaker.record_failure(error)
             return default
-        self.breaker.succeeded()
+        self.breaker.record_success()
         return answer

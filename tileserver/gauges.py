@@ -112,6 +112,6 @@ class Gauges:
         if self.cluster is not None:
             breakers.append(self.cluster.leases.breaker)
         for breaker in breakers:
-            away.add_metric([breaker.name], breaker.resting)
+            away.add_metric([breaker.name], breaker.is_open)
             failures.add_metric([breaker.name], breaker.failures)
         yield from (away, failures)
