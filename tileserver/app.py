@@ -54,7 +54,7 @@ def make_app(settings: Settings) -> FastAPI:
     scheduler = renderer.scheduler
 
     def slow_reads() -> int:
-        return renderer.slow_reads + readers.slow + catalogue.slow_looks
+        return renderer.slow_reads + readers.slow + catalogue.slow_polls
 
     metrics.watch(scheduler, store.tiers, renderer.cluster, store.limits.values(), slow_reads)
     health = Health(catalogue, lambda: scheduler.running_since, operation.hang_seconds)

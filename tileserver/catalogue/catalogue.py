@@ -1,9 +1,9 @@
-"""Sources by id, each as its files are now; no path or URL of a request reaches GDAL.
+"""Sources by id, each in its files' current version; no path or URL of a request reaches GDAL.
 
     settings -> locating -> raster (one version) -> Source -> Layer (layers), one a grid
 
-A source whose files change is replaced by another one (watch), with handles, layers and
-remembered blocks of its own; whoever holds the old one ends with it.
+A source whose files change is replaced by a new Source (watch), with its own handles, layers and
+cached blocks; requests that hold the old one finish with it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from tileserver.grid import Grid, doubling_grids
 from tileserver.imagery.aligned import AlignedSource, window_on_grid
 from tileserver.imagery.bands import Bands, GridSource
 from tileserver.imagery.block_memory import BlockMemory
-from tileserver.imagery.handles import Handles
-from tileserver.imagery.members_touched import Footprints
+from tileserver.imagery.handles import HandlePool
+from tileserver.imagery.mosaic_members import MosaicMembers
 from tileserver.imagery.nearest import Nearest
 from tileserver.imagery.overviews import Overviews
 from tileserver.origins.origin import in_threads
@@ -43,32 +43,34 @@ from tileserver.settings.server import Settings, SourceSettings, is_remote_addre
 logger = logging.getLogger(__name__)
 
 ABSENT_SECONDS = 10.0
-"""Between looks for a source that could not be read yet, where sources are not watched."""
+"""Between polls of a source that could not be read yet, if `source_check_seconds` is 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """A configured source that could not be read since the start."""
+    """A configured source that has never been readable since the start."""
 
     id: str
     settings: SourceSettings
 
 
 class Opener:
-    """Makes sources: the checkpoint, the memory and the handles that all of them share."""
+    """Makes sources; owns the checkpoint, block memory and handle pool that they share."""
 
     def __init__(self, settings: Settings, checkpoint: Checkpoint, grids: TileMatrixSets) -> None:
         self.settings, self.checkpoint = settings, checkpoint
         self.grids = doubling_grids(grids)
         self.memory = BlockMemory(settings.block_memory_bytes)
-        self.handles = Handles(settings.open_handles)
+        self.handle_pool = HandlePool(settings.open_handles)
         folder = settings.cache.disk_folder() if settings.cache.disk_bytes else None
         self._canonical = not windows_agree(checkpoint, settings.sampler(), settings.device, folder)
         if self._canonical:
-            logger.warning("windows of different shape differ on this device: drawing by blocks")
+            logger.warning(
+                "results depend on the window's shape on this device: drawing fixed blocks"
+            )
 
     def tracked(self, id: str, settings: SourceSettings, hosts: frozenset[str]) -> Tracked[Source]:
-        """A source and its later versions, or the failure to open it.
+        """A source that follows the versions of its files, or the failure to open it.
 
         hosts: remote hosts and buckets that it may be read from.
         """
@@ -87,23 +89,23 @@ class Opener:
             _log_range(id, raster)
             if generation > 0:
                 self.memory.forget((id, str(generation - 1)))
-            shelf = self.handles.of(raster, changed, alone)
-            return Source(id, settings, shelf, self.grids, self._layer, generation)
+            handles = self.handle_pool.of(raster, on_change, unwatched)
+            return Source(id, settings, handles, self.grids, self._layer, generation)
 
-        def alone() -> bool:
+        def unwatched() -> bool:
             return self.check_seconds(tracked) == 0
 
-        def changed() -> None:
-            if alone() and not tracked.current.raster.origin.remote:
-                tracked.look()
+        def on_change() -> None:
+            if unwatched() and not tracked.current.raster.origin.remote:
+                tracked.poll()
 
         tracked = Tracked(id, inspect, make)
         return tracked
 
     def check_seconds(self, tracked: Tracked[Source]) -> float:
-        """Seconds between looks for a change of its files; 0: only who reads it looks."""
+        """Seconds between polls of its files; 0: they are checked only when read."""
         settings = self.settings
-        if tracked.item is None:  # which nobody can read
+        if tracked.item is None:  # it has never been readable
             remote, least = (
                 is_remote_address(settings.sources[tracked.name].path or ""),
                 ABSENT_SECONDS,
@@ -119,9 +121,9 @@ class Opener:
         deepest = max(native, min(native + settings.extra_zooms, int(grid.tms.maxzoom)))
         place = window_on_grid(raster, grid, native)
         base = (
-            GridSource(source.shelf, grid, native + 1)
+            GridSource(source.handles, grid, native + 1)
             if place is None
-            else AlignedSource(source.shelf, place)
+            else AlignedSource(source.handles, place)
         )
 
         def memo(name: str) -> BlockMemo:
@@ -154,10 +156,10 @@ class Opener:
             bands,
             base.extent,
             samples,
-            Overviews(source.shelf, grid, native) if averaged else None,
-            Footprints(raster, grid, native + 1),
+            Overviews(source.handles, grid, native) if averaged else None,
+            MosaicMembers(raster, grid, native + 1),
             ground_sizes(raster, grid, native),
-            Nearest(source.shelf, grid, native) if raster.nearest else None,
+            Nearest(source.handles, grid, native) if raster.nearest else None,
             place is None and crosses(raster, grid),
         )
 
@@ -165,13 +167,13 @@ class Opener:
 def _log_range(id: str, raster: Raster) -> None:
     if raster.range_origin is not RangeOrigin.TYPE:
         logger.info(
-            "%s: values from %g to %g are shown black to white (%s)",
+            "%s: values from %g to %g are shown as black to white (%s)",
             id, *raster.range, raster.range_origin,
         )  # fmt: skip
 
 
 class Catalogue:
-    """All sources of a server, followed through the versions of their files."""
+    """All sources of a server, each following the versions of its files."""
 
     def __init__(
         self,
@@ -183,7 +185,7 @@ class Catalogue:
     ) -> None:
         """Raises StartupError for the first source that cannot be served.
 
-        every: whether each must open; else any does, and the others are tried again.
+        every: whether every source must open; else one is enough, and the others are polled.
         """
         self.settings, self.checkpoint = settings, checkpoint
         self._opener = Opener(settings, checkpoint, grids)
@@ -200,14 +202,14 @@ class Catalogue:
 
     @property
     def picture_fingerprint(self) -> str:
-        """Digest of all that decides the pixels of the default sample, the source apart."""
+        """Digest of everything but the source that decides the default sample's pixels."""
         return self.fingerprint_of(Sample(self.settings.noise_seed, self.settings.detail))
 
     def fingerprint_of(self, sample: Sample) -> str:
-        """Digest of all that decides a sample's super-resolved pixels, the source apart."""
+        """Digest of everything but the source that decides a sample's super-resolved pixels."""
         found = self._fingerprints.get(sample)
         if found is None:
-            # Kinds of device round differently; whether they also draw differently is not assumed.
+            # Kinds of device round differently, so they may draw different pixels.
             kind = self.settings.device.partition(":")[0]
             found = fingerprint(
                 checkpoint=self.checkpoint.fingerprint,
@@ -223,22 +225,24 @@ class Catalogue:
             failure = missing[0].failure
             raise StartupError(str(failure)) from failure
         for each in missing:
-            logger.error("%s: cannot be read at present (%s)", each.name, each.failure)
+            logger.error(
+                "%s: cannot be read at present, will be retried (%s)", each.name, each.failure
+            )
 
     @property
-    def handles(self) -> Handles:
+    def handle_pool(self) -> HandlePool:
         """The open handles of all sources."""
-        return self._opener.handles
+        return self._opener.handle_pool
 
     @property
-    def slow_looks(self) -> int:
-        """Looks for changes that have been under way for long: they may hang."""
+    def slow_polls(self) -> int:
+        """Polls that have been running for long: they may hang."""
         return self._watch.slow
 
     def __getitem__(self, id: str) -> Source:
-        """The source as it is now, or as it was last read; takes no time.
+        """The source's latest readable version; does no I/O.
 
-        Raises UnknownSource, and SourceUnavailable where it could not be read since the start.
+        Raises UnknownSource, and SourceUnavailable if it was never readable since the start.
         """
         try:
             return self._tracked[id].current
@@ -246,24 +250,24 @@ class Catalogue:
             raise UnknownSource from None
 
     def failure(self, id: str) -> Exception | None:
-        """Why the last look at a source found nothing to read, if it did not."""
+        """Why the last poll of a source failed; None if it succeeded."""
         return self._tracked[id].failure
 
-    def look(self, id: str) -> None:
-        """Look at a source now, unless somebody does."""
-        self._tracked[id].look()
+    def poll(self, id: str) -> None:
+        """Poll a source now, unless a poll is running."""
+        self._tracked[id].poll()
 
     def sources(self) -> list[Source]:
-        """All that were ever read, in the order of the configuration."""
+        """The sources that have been readable, in the order of the configuration."""
         return [each.item for each in self._tracked.values() if each.item is not None]
 
     def configured(self) -> list[Source | Absent]:
-        """All of them, in the order of the configuration."""
+        """All configured sources, in the order of the configuration."""
         settings = self.settings.sources
         return [each.item or Absent(id, settings[id]) for id, each in self._tracked.items()]
 
     def close(self) -> None:
-        """Look for changes no more, and close the handles that nobody uses."""
+        """Stop polling, and close the sources' idle handles."""
         self._watch.close()
         for source in self.sources():
             source.close()

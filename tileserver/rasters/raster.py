@@ -20,7 +20,7 @@ from rasterio.windows import Window
 from cache.key import fingerprint
 from tileserver.errors import StartupError
 from tileserver.library_internals import CPLE_BaseError
-from tileserver.origins.members import Look
+from tileserver.origins.members import Signature
 from tileserver.origins.origin import Address, Origin, file_origin
 from tileserver.origins.sidecars import names_overviews
 from tileserver.rasters.band_roles import (
@@ -77,7 +77,7 @@ class Raster:
     """The colours of its one band's values, if the file has a colour table."""
     fingerprint: str
     """Of the members' content."""
-    signature: tuple[Look, ...]
+    signature: tuple[Signature, ...]
     """What the members looked like when they were read."""
     settled: bool
     """Whether any later change is sure to change the signature."""
@@ -115,7 +115,7 @@ class Raster:
         """
         known = self.signature if members is None else tuple(self.signature[n] for n in members)
         try:
-            return self.origin.last_looks(members) == known
+            return self.origin.last_signature(members) == known
         except OSError:
             return False
 
