@@ -30,10 +30,10 @@ def failing(fault: Exception) -> Callable[..., object]:
 @pytest.mark.parametrize(
     ("place", "path"),
     [
-        ("factory.tilejson_document", "tilejson.json"),
-        ("uncertainty.legend", "uncertainty/legend.json"),
-        ("documents.thumbnail.shown", "thumbnail.webp"),
-        ("reader.open_raster", "info"),  # below a route of titiler's
+        ("api.factory.tilejson_document", "tilejson.json"),
+        ("api.uncertainty.legend", "uncertainty/legend.json"),
+        ("api.documents.thumbnail.shown", "thumbnail.webp"),
+        ("catalogue.catalogue_reader.open_raster", "info"),  # below a route of titiler's
     ],
 )
 def test_it_is_answered_and_logged_as_one(

@@ -172,7 +172,7 @@ def test_assets_of_a_stac_item_become_the_bands(tmp_path: Path) -> None:
         bands, _ = bands_of(raster_of(path, assets=chosen))
         assert np.array_equal(bands.valid(extent), expected.valid(extent))
         assert np.array_equal(bands.read(extent), expected.read(extent))
-    with pytest.raises(StartupError, match="choose its assets: some of blue, green, red, visual"):
+    with pytest.raises(StartupError, match="set assets to some of blue, green, red, visual"):
         raster_of(path)
     with pytest.raises(StartupError, match="has no asset nir"):
         raster_of(path, assets=["nir"])
