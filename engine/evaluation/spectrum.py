@@ -34,7 +34,7 @@ def radial_power(picture: Tensor, rings: int = RINGS) -> Tensor:
 
 
 def grid_db(error: Tensor) -> float:
-    """Power of a picture's error (C, H, W) at periods of 4 and 2 px, over that of frequencies around.
+    """Power of a picture's error (C, H, W) at periods of 4 and 2 px over that of other periods.
 
     Networks that write cells of several pixels leave such grids; eyes notice them, distances do
     not.
