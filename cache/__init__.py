@@ -1,17 +1,20 @@
-"""Bytes and where they are kept: bounded, and never trusted.
+"""Caches of bytes: bounded in size, checksummed when read.
 
-    Tiered.get(key) -> memory -> disk -> redis -> objects    first hit wins, is copied upward
-    Tiered.put(key) -> memory, disk, redis; objects behind the request (behind)
-    SingleFlight.run(key, work)            one computation a key, shared by all who wait
-    ClusterFlight.run(key, found, work)    one in all servers of a Redis (lease)
+    Tiered.get(key) -> memory -> disk -> redis -> objects    the first hit is copied to faster tiers
+    Tiered.put(key) -> memory, disk, redis; objects asynchronously (write_behind)
+    SingleFlight.run(key, work)              one computation a key in this process
+    ClusterFlight.run(key, look_up, work)    one in all servers that share a Redis (lease)
 
-What leaves the process carries its age and a digest (envelope). A service that fails is left alone
-for some seconds (breaker), and so is a tier that does not answer in time (time_limit). A store may
-lose anything at any time; a miss is None. Whatever goes wrong inside a store costs time, never a
-tile. Keys hold the fingerprint of all that decides the bytes (key), so nothing is ever stale.
+    store         what every tier implements; memory, disk (disk_index, files), redis, objects
+    key           tile keys, fingerprints and ETags
+    envelope      stored form of a value outside the process: its age, a digest, its bytes
+    breaker       circuit breaker: a failing service is skipped for some seconds
+    time_limit    a tier that does not answer in time is skipped
+
+A store may lose anything at any time; a miss is None. A failure inside a store costs time, never
+a tile. Keys contain the fingerprint of everything that decides the bytes, so no value is stale.
 """
 
-from cache.behind import Behind
 from cache.cluster_flight import ClusterFlight
 from cache.disk import DiskStore
 from cache.key import TileKey
@@ -20,16 +23,16 @@ from cache.memory import MemoryStore
 from cache.objects import ObjectStore
 from cache.redis import RedisStore
 from cache.single_flight import SingleFlight
-from cache.store import Entry, Kept, Store
+from cache.store import CachedValue, Entry, Store
 from cache.tiered import Tiered
 from cache.time_limit import TimeLimit
+from cache.write_behind import WriteBehind
 
 __all__ = [
-    "Behind",
+    "CachedValue",
     "ClusterFlight",
     "DiskStore",
     "Entry",
-    "Kept",
     "Leases",
     "MemoryStore",
     "ObjectStore",
@@ -39,4 +42,5 @@ __all__ = [
     "Tiered",
     "TileKey",
     "TimeLimit",
+    "WriteBehind",
 ]

@@ -1,4 +1,8 @@
-"""A service that fails is left alone for some seconds: it costs one timeout, not one a request."""
+"""A circuit breaker: a failing service costs one timeout, not one a request.
+
+Closed, calls go through. A failure opens it: calls are skipped for some seconds, then one caller
+tries again. A success closes it.
+"""
 
 from __future__ import annotations
 
@@ -11,76 +15,75 @@ from typing import TypeVar
 
 logger = logging.getLogger(__name__)
 
-REST_SECONDS = 3.0
-"""Short enough that a service is in use again soon after it came back."""
+OPEN_SECONDS = 3.0
+"""Short enough that a service is used again soon after it recovers."""
 
 Value = TypeVar("Value")
 
 
 class Breaker:
-    """Guards calls to one service; safe from any thread. Says so once when the service goes away,
-    and once when it is back."""
+    """Guards calls to one service; thread-safe. Logs once when it opens and once when it closes."""
 
     def __init__(
-        self, name: str, errors: tuple[type[Exception], ...], rest_seconds: float = REST_SECONDS
+        self, name: str, errors: tuple[type[Exception], ...], open_seconds: float = OPEN_SECONDS
     ) -> None:
-        """errors: what the service raises where it is not well; anything else is not caught."""
-        self.name, self.errors, self.rest_seconds = name, errors, rest_seconds
+        """errors: the exceptions that count as a failure; any other is not caught."""
+        self.name, self.errors, self.open_seconds = name, errors, open_seconds
         self.failures = 0
-        """Calls that failed; the ones that were spared are not counted."""
-        self._resting_until: float | None = None
+        """Calls that failed; skipped ones are not counted."""
+        self._open_until: float | None = None
         self._lock = Lock()
 
     @property
-    def resting(self) -> bool:
-        """Whether the last call failed."""
-        return self._resting_until is not None
+    def is_open(self) -> bool:
+        """Whether calls are skipped: the last one failed."""
+        return self._open_until is not None
 
     def allows(self) -> bool:
-        """Whether to call the service now; after a rest one caller tries, the others wait for it.
+        """Whether to call the service now. When the open time is over, one caller may try.
 
-        Who calls must tell the outcome by `succeeded` or `failed`.
+        The caller must report the outcome by `record_success` or `record_failure`.
         """
         with self._lock:
-            if self._resting_until is None:
+            if self._open_until is None:
                 return True
             now = time.monotonic()
-            if now < self._resting_until:
+            if now < self._open_until:
                 return False
-            self._resting_until = now + self.rest_seconds
+            self._open_until = now + self.open_seconds
             return True
 
-    def failed(self, error: Exception) -> None:
+    def record_failure(self, error: Exception) -> None:
         with self._lock:
             self.failures += 1
-            news = self._resting_until is None
-            self._resting_until = time.monotonic() + self.rest_seconds
-        if news:
-            logger.warning("%s: not in use until it answers again: %s", self.name, brief(error))
+            opens = self._open_until is None
+            self._open_until = time.monotonic() + self.open_seconds
+        if opens:
+            logger.warning("%s: circuit breaker open: %s", self.name, summarise_error(error))
 
-    def succeeded(self) -> None:
-        if self._resting_until is None:
+    def record_success(self) -> None:
+        if self._open_until is None:
             return
         with self._lock:
-            if self._resting_until is None:  # another thread has said so
+            if self._open_until is None:  # another thread has closed it
                 return
-            self._resting_until = None
-        logger.warning("%s: in use again", self.name)
+            self._open_until = None
+        logger.warning("%s: circuit breaker closed", self.name)
 
     def call(self, work: Callable[[], Value], default: Value) -> Value:
-        """What work gives; default where the service rests or fails."""
+        """The result of work; default if the breaker is open or the call fails."""
         if not self.allows():
             return default
         try:
             value = work()
         except self.errors as error:
-            self.failed(error)
+            self.record_failure(error)
             return default
-        self.succeeded()
+        self.record_success()
         return value
 
 
-def brief(error: BaseException) -> str:
-    """The first line of an error, without what a URL in it may carry behind its `?`."""
+def summarise_error(error: BaseException) -> str:
+    """The first line of an error; query strings of URLs, which may hold secrets, are cut."""
     first = (str(error).splitlines() or [""])[0]
     return f"{type(error).__name__}: " + re.sub(r"[?]\S*", "?...", first)

@@ -1,4 +1,4 @@
-"""One computation a key in the cluster: whoever gets the lease works, the others wait for it."""
+"""One computation a key in all servers: the holder of the lease computes, the others wait."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cache.lease import Leases
 
 FIRST_PAUSE_SECONDS = 0.025
 LONGEST_PAUSE_SECONDS = 0.1
-"""Between two looks at a lease that another server holds: half of it is what waiting adds."""
+"""Between polls of a lease that another server holds; half of it is the mean added latency."""
 
 Value = TypeVar("Value")
 
@@ -18,35 +18,36 @@ Value = TypeVar("Value")
 class ClusterFlight:
     """For one event loop, behind the process's own single flight.
 
-    A value must be in a store that the servers share before work is over. Cancelling a caller
-    cancels its work and frees the key.
+    work must put its value into a store that the servers share before it returns. Cancelling a
+    caller cancels its work and releases the lease.
     """
 
     def __init__(self, leases: Leases) -> None:
         self.leases = leases
         self.waited = 0
-        """Values that another server was already working for."""
+        """Values that another server was already computing."""
 
     async def run(
         self,
         key: str,
-        found: Callable[[], Awaitable[Value | None]],
+        look_up: Callable[[], Awaitable[Value | None]],
         work: Callable[[], Awaitable[Value]],
     ) -> Value:
-        """What found gives, if need be after somebody's work; without Redis work's value.
+        """The value that look_up finds in the shared store, else the one that work computes.
 
-        A failure of work reaches this caller alone: the next who waits tries for itself.
+        Without Redis every server computes. A failure of work is raised to this caller alone;
+        the next waiting server computes for itself.
         """
         waited = False
         while True:
             async with self.leases.held(key) as held:
                 if held:
-                    value = await found()  # made while we asked for the lease
+                    value = await look_up()  # stored while we asked for the lease
                     return await work() if value is None else value
             self.waited += not waited
             waited = True
             await self._until_free(key)
-            value = await found()
+            value = await look_up()
             if value is not None:
                 return value
 

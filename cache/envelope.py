@@ -1,8 +1,8 @@
-"""The form in which values leave the process: with their age and a digest.
+"""The stored form of a value outside the process: its age and a digest precede it.
 
     OZ02 | written, float64 | digest of key, written and value | value
 
-Content that was cut, flipped, put under another key or never ours does not open.
+Truncated, corrupted or foreign content, and content stored under another key, does not unpack.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import struct
 
-from cache.store import Kept
+from cache.store import CachedValue
 
 MAGIC = b"OZ02"
 DIGEST_BYTES = 16
@@ -18,28 +18,28 @@ _AGE = struct.Struct(">d")
 HEADER_BYTES = len(MAGIC) + _AGE.size + DIGEST_BYTES
 
 
-def sealed(key: str, kept: Kept) -> bytes:
-    """A value of a key as it is stored."""
-    return _header(key, kept) + kept.value
+def pack(key: str, cached: CachedValue) -> bytes:
+    """The bytes to store for a key's value."""
+    return _header(key, cached) + cached.value
 
 
-def opened(key: str, content: bytes) -> Kept | None:
-    """The value that was sealed under the key; None where the content is anything else."""
+def unpack(key: str, content: bytes) -> CachedValue | None:
+    """The value that was packed under the key; None if the digest does not match."""
     if len(content) < HEADER_BYTES:
         return None
-    kept = Kept(content[HEADER_BYTES:], written(content))
-    return kept if content[:HEADER_BYTES] == _header(key, kept) else None
+    cached = CachedValue(content[HEADER_BYTES:], read_written(content))
+    return cached if content[:HEADER_BYTES] == _header(key, cached) else None
 
 
-def written(content: bytes) -> float:
-    """When the value was made, by a header that is not checked; 0 where there is none."""
+def read_written(content: bytes) -> float:
+    """When the value was made (seconds since 1970), not verified; 0 without a header."""
     if len(content) < HEADER_BYTES or not content.startswith(MAGIC):
         return 0.0
     return float(_AGE.unpack_from(content, len(MAGIC))[0])
 
 
-def _header(key: str, kept: Kept) -> bytes:
-    age = _AGE.pack(kept.written)
+def _header(key: str, cached: CachedValue) -> bytes:
+    age = _AGE.pack(cached.written)
     digest = hashlib.blake2b(key.encode() + b"\0" + age, digest_size=DIGEST_BYTES)
-    digest.update(kept.value)
+    digest.update(cached.value)
     return MAGIC + age + digest.digest()

@@ -1,4 +1,4 @@
-"""Files that are written beside their place, then renamed: seen whole or not at all."""
+"""Atomic writes: a temporary file beside the target, then a rename."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 PARTIAL = ".partial"
 """Suffix of files being written; they also start with a dot, which no key's element does."""
 WRITE_TRIES = 3
-"""Another process may remove the empty folder that a file was to be written to."""
+"""Another process may remove the empty folder between its creation and the write."""
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is seen whole or not at all; raises OSError."""
+    """Write a file atomically, creating its folders; raises OSError."""
     for tries_left in reversed(range(WRITE_TRIES)):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

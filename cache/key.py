@@ -11,7 +11,7 @@ from math import isfinite
 from typing import Any
 
 KEY_FORMAT = 1
-"""Part of every fingerprint: raised when the same values come to be written in another way."""
+"""Part of every fingerprint: raised when the canonical form of the same values changes."""
 
 _ELEMENT = r"[A-Za-z0-9_][A-Za-z0-9_.@~+-]{0,127}"
 _KEY = re.compile(rf"{_ELEMENT}(/{_ELEMENT}){{0,15}}")
@@ -44,12 +44,12 @@ class TileKey:
 
     @property
     def etag(self) -> str:
-        """A strong ETag: known without looking anything up."""
+        """A strong ETag, known without reading the tile."""
         return f'"{hashlib.sha256(self.path.encode()).hexdigest()[:40]}"'
 
     @classmethod
     def parse(cls, path: str) -> TileKey | None:
-        """The key of a path; None where it is no tile's."""
+        """The key of a path; None if it is not a tile's."""
         found = _TILE.fullmatch(path)
         if found is None:
             return None
@@ -58,37 +58,37 @@ class TileKey:
 
 
 def is_key(text: str) -> bool:
-    """Whether a text is a path that neither leaves a folder nor matches as a pattern."""
+    """Whether a text is a safe path: no `..`, no glob pattern, no absolute path."""
     return _KEY.fullmatch(text) is not None
 
 
-def checked(key: str) -> str:
-    """The key; raises ValueError where it is none."""
+def check_key(key: str) -> str:
+    """The key itself; raises ValueError if it is not a safe path."""
     if not is_key(key):
         raise ValueError(f"not a key: {key!r}")
     return key
 
 
 def fingerprint(**values: object) -> str:
-    """The digest of named values: equal for equal values, whatever the classes that hold them.
+    """A digest of named values: equal for equal values, whatever classes hold them.
 
-    Raises TypeError for what has no canonical form.
+    Raises TypeError for a value that has no canonical form.
     """
     return hashlib.sha256(canonical_text(values).encode()).hexdigest()[:16]
 
 
 def canonical_text(values: Mapping[str, object]) -> str:
-    """Named values as JSON with sorted keys, with the number of this form.
+    """Named values as JSON with sorted keys, and KEY_FORMAT.
 
-    Dataclasses and named tuples are written as their fields, floats as the shortest decimals
-    that are the same float (`repr`), those that are not finite as the member "float".
+    Dataclasses and named tuples become their fields, floats the shortest decimals that round-trip
+    (`repr`), NaN and infinities an object {"float": ...}.
     """
     document = {"format": KEY_FORMAT, "values": _plain(values)}
     return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def _plain(value: object) -> Any:
-    """A value as JSON has it."""
+    """A value in JSON's types."""
     named = _named(value)
     if named is not None:
         return {name: _plain(item) for name, item in named.items()}
@@ -105,7 +105,7 @@ def _plain(value: object) -> Any:
 
 
 def _named(value: object) -> Mapping[str, object] | None:
-    """The values that a mapping, a named tuple or a dataclass holds by name; None: it is none."""
+    """The named values of a mapping, a named tuple or a dataclass; None for anything else."""
     if is_dataclass(value) and not isinstance(value, type):
         return {one.name: getattr(value, one.name) for one in fields(value)}
     if isinstance(value, tuple) and hasattr(value, "_fields"):

@@ -31,8 +31,8 @@ if holder and holder ~= ARGV[1] then return 0 end
 redis.call('set', KEYS[1], ARGV[1], 'px', ARGV[2])
 return 1
 """
-"""A Redis that restarted has forgotten the lease: it is taken again, which redis-py's Lock, that never
-renews by itself, does not do."""
+"""A Redis that restarted has forgotten the lease: it is acquired again. redis-py's Lock does not
+renew itself."""
 
 
 class Leases:
@@ -104,7 +104,7 @@ class Leases:
         try:
             answer = await ask()
         except self.breaker.errors as error:
-            self.breaker.failed(error)
+            self.breaker.record_failure(error)
             return default
-        self.breaker.succeeded()
+        self.breaker.record_success()
         return answer

@@ -1,4 +1,4 @@
-"""The memory tier: least recently used values within a number of bytes."""
+"""The memory tier: an LRU cache bounded in bytes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from threading import Lock
 
 from cachetools import Cache, TLRUCache
 
-from cache.store import Entry, Kept, Store
+from cache.store import CachedValue, Entry, Store
 
 OVERHEAD_BYTES = 512
-"""What an entry costs beside its value: key, object headers and links (measured, rounded up)."""
+"""Memory of an entry besides its value: key, object headers, links (measured, rounded up)."""
 
 
 class MemoryStore(Store):
@@ -25,7 +25,7 @@ class MemoryStore(Store):
         lifetime = float("inf") if ttl_seconds is None else ttl_seconds
         self._values = _Counting(
             max_bytes,
-            ttu=lambda _key, kept, _now: kept.written + lifetime,
+            ttu=lambda _key, cached, _now: cached.written + lifetime,
             timer=_now,
             getsizeof=_cost_bytes,
         )
@@ -33,16 +33,16 @@ class MemoryStore(Store):
 
     @property
     def evicted(self) -> int:
-        """Values removed for want of room."""
+        """Values evicted to make room."""
         return self._values.evicted
 
     @property
     def used_bytes(self) -> int:
-        """Bytes that values take, and what they cost beside."""
-        with self._lock:  # what is too old is dropped by being counted
+        """Bytes of all values, with their overhead."""
+        with self._lock:  # currsize drops expired values first
             return int(self._values.currsize)
 
-    def get(self, key: str) -> Kept | None:
+    def get(self, key: str) -> CachedValue | None:
         with self._lock:
             return self._values.get(key)
 
@@ -51,17 +51,17 @@ class MemoryStore(Store):
             return key in self._values
 
     def put(self, key: str, value: bytes, written: float | None = None) -> None:
-        kept = Kept(value, time.time() if written is None else written)
-        if _cost_bytes(kept) <= self._values.maxsize:
+        cached = CachedValue(value, time.time() if written is None else written)
+        if _cost_bytes(cached) <= self._values.maxsize:
             with self._lock:
-                self._values[key] = kept
+                self._values[key] = cached
 
     def remove(self, key: str) -> None:
         with self._lock:
             self._values.pop(key, None)
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
-        with self._lock:  # read past the cache: a listing is no use
+        with self._lock:  # bypasses the cache: listing is not a use
             values = [
                 (key, len(Cache.__getitem__(self._values, key).value)) for key in list(self._values)
             ]
@@ -72,18 +72,18 @@ class MemoryStore(Store):
             self._values.clear()
 
 
-class _Counting(TLRUCache[str, Kept]):
+class _Counting(TLRUCache[str, CachedValue]):
     evicted = 0
 
-    def popitem(self) -> tuple[str, Kept]:
+    def popitem(self) -> tuple[str, CachedValue]:
         self.evicted += 1
         return super().popitem()
 
 
-def _cost_bytes(kept: Kept) -> int:
-    return len(kept.value) + OVERHEAD_BYTES
+def _cost_bytes(cached: CachedValue) -> int:
+    return len(cached.value) + OVERHEAD_BYTES
 
 
 def _now() -> float:
-    """The clock, looked up at every use: a test may have replaced it."""
+    """The clock, looked up at every call so that a test can replace it."""
     return time.time()

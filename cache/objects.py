@@ -1,7 +1,7 @@
 """The object store tier: S3, Google Cloud Storage, Azure or a folder, through obstore.
 
-Nothing is ever evicted here: set a lifecycle rule on the bucket. Whoever serves writes to it
-behind the request (behind.py).
+Nothing is evicted here: set a lifecycle rule on the bucket. A server writes to it asynchronously
+(write_behind.py).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import from_url
 
-from cache.breaker import Breaker, brief
-from cache.envelope import opened, sealed
-from cache.key import checked, is_key
-from cache.store import Entry, Kept, Store
-from cache.tally import Tally
+from cache.breaker import Breaker, summarise_error
+from cache.counter import Counter
+from cache.envelope import pack, unpack
+from cache.key import check_key, is_key
+from cache.store import CachedValue, Entry, Store
 
 logger = logging.getLogger(__name__)
 
@@ -34,11 +34,11 @@ RETRIES: dict[str, Any] = {
         "base": 2,
     },
 }
-"""A tile that was not found after that is made instead."""
+"""After these a get counts as a miss, and the tile is made."""
 
 
 class ObjectStore(Store):
-    """Values as objects under a URL; where the store is away they are misses."""
+    """Values as objects under a URL; while the store is unavailable, every get misses."""
 
     name = "objects"
 
@@ -50,41 +50,44 @@ class ObjectStore(Store):
     ) -> None:
         """url: s3://bucket/prefix, gs://, az://, file:///folder or memory:///.
 
-        options are obstore's for the kind of store, such as endpoint, region or access_key_id;
-        what is not given comes from the environment. Raises ValueError where they do not fit.
+        options: obstore's for that kind of store, such as endpoint, region or access_key_id;
+        missing ones come from the environment. Raises ValueError for an invalid URL or option.
         """
         self.ttl_seconds = ttl_seconds
         self.breaker = Breaker("object store", (BaseError, OSError))
         self.breakers = (self.breaker,)
         self._store = _opened(url, dict(options or {}))
-        self._dropped = Tally()
+        self._dropped = Counter()
 
     @property
     def dropped(self) -> int:
         return self._dropped.value
 
-    def get(self, key: str) -> Kept | None:
+    def get(self, key: str) -> CachedValue | None:
         content = self.breaker.call(lambda: self._read(key), None)
         if content is None:
             return None
-        kept = opened(key, content)
-        if kept is None:
+        cached = unpack(key, content)
+        if cached is None:
             logger.warning("corrupt object removed: %s", key)
-        if kept is None or self._expired(kept.written):
+        if cached is None or self._expired(cached.written):
             self.remove(key)
             return None
-        return kept
+        return cached
 
     def has(self, key: str) -> bool:
         return self.breaker.call(lambda: self._fresh(key), False)
 
     def put(self, key: str, value: bytes, written: float | None = None) -> None:
-        kept = Kept(value, time.time() if written is None else written)
-        if self._expired(kept.written):
+        cached = CachedValue(value, time.time() if written is None else written)
+        if self._expired(cached.written):
             self.remove(key)
             return
-        content = sealed(key, kept)
-        if self.breaker.call(lambda: obstore.put(self._store, checked(key), content), None) is None:
+        content = pack(key, cached)
+        if (
+            self.breaker.call(lambda: obstore.put(self._store, check_key(key), content), None)
+            is None
+        ):
             self._dropped.add()
 
     def remove(self, key: str) -> None:
@@ -100,29 +103,29 @@ class ObjectStore(Store):
                     if found["path"].startswith(prefix) and is_key(found["path"]):
                         yield Entry(found["path"], found["size"])
         except self.breaker.errors as error:
-            self.breaker.failed(error)
+            self.breaker.record_failure(error)
             return
-        self.breaker.succeeded()
+        self.breaker.record_success()
 
     def close(self) -> None:
-        """Nothing to let go of: connections are obstore's own."""
+        """Nothing to close: obstore owns the connections."""
 
     def _read(self, key: str) -> bytes | None:
         try:
-            return obstore.get(self._store, checked(key)).bytes().to_bytes()
+            return obstore.get(self._store, check_key(key)).bytes().to_bytes()
         except FileNotFoundError:
             return None
 
     def _fresh(self, key: str) -> bool:
         try:
-            modified = obstore.head(self._store, checked(key))["last_modified"]
+            modified = obstore.head(self._store, check_key(key))["last_modified"]
         except FileNotFoundError:
             return False
         return not self._expired(modified.timestamp())
 
     def _delete(self, key: str) -> None:
         try:
-            obstore.delete(self._store, checked(key))
+            obstore.delete(self._store, check_key(key))
         except FileNotFoundError:
             return
 
@@ -142,4 +145,4 @@ def _opened(url: str, options: dict[str, str]) -> Any:
     try:
         return from_url(url, mkdir=True) if url.startswith("file:") else from_url(url, **remote)
     except BaseError as error:
-        raise ValueError(brief(error)) from error
+        raise ValueError(summarise_error(error)) from error

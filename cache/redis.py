@@ -14,38 +14,38 @@ from redis.exceptions import OutOfMemoryError, RedisError
 from redis.retry import Retry
 
 from cache.breaker import Breaker
-from cache.envelope import opened, sealed
-from cache.key import checked, is_key
-from cache.store import Entry, Kept, Store
-from cache.tally import Tally
+from cache.counter import Counter
+from cache.envelope import pack, unpack
+from cache.key import check_key, is_key
+from cache.store import CachedValue, Entry, Store
 
 logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 0.25
 ANSWER_SECONDS = 0.5
 FULL_SECONDS = 30.0
-"""Redis has no room and evicts nothing (maxmemory-policy noeviction): nothing is put so long."""
+"""How long puts are skipped when Redis is full and evicts nothing (maxmemory-policy noeviction)."""
 SCAN_COUNT = 1000
-"""Keys a step of a listing: each step holds up Redis for less than a millisecond."""
+"""Keys a SCAN step: each blocks Redis for less than a millisecond."""
 
 
 class RedisStore(Store):
-    """Values in Redis under a prefix; where Redis is away or full they are misses."""
+    """Values in Redis under a prefix; while Redis is unavailable every get is a miss."""
 
     name = "redis"
 
     def __init__(self, url: str, prefix: str = "overzoom:", ttl_seconds: float | None = None):
-        """url: redis://, rediss:// or unix://; raises ValueError for any other. Connects late."""
+        """url: redis://, rediss:// or unix://, else ValueError. Connects at the first call."""
         self.prefix, self.ttl_seconds = prefix, ttl_seconds
         self.breaker = Breaker("Redis", (RedisError, OSError))
-        self._room = Breaker("Redis without room", (OutOfMemoryError,), FULL_SECONDS)
+        self._room = Breaker("Redis memory", (OutOfMemoryError,), FULL_SECONDS)
         self.breakers = (self.breaker, self._room)
-        self._dropped = Tally()
+        self._dropped = Counter()
         self._client = redis.Redis.from_url(
             url,
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=ANSWER_SECONDS,
-            # A connection that Redis closed while it idled is opened once more.
+            # Reconnects once where Redis has closed an idle connection.
             retry=Retry(NoBackoff(), 1, (redis.ConnectionError,)),
         )
 
@@ -53,28 +53,28 @@ class RedisStore(Store):
     def dropped(self) -> int:
         return self._dropped.value
 
-    def get(self, key: str) -> Kept | None:
+    def get(self, key: str) -> CachedValue | None:
         content = self.breaker.call(lambda: self._read(key), None)
         if content is None:
             return None
-        kept = opened(key, content)
-        if kept is None:
+        cached = unpack(key, content)
+        if cached is None:
             logger.warning("corrupt value in Redis removed: %s", key)
             self.remove(key)
-        return None if kept is None or self._left(kept.written) <= 0 else kept
+        return None if cached is None or self._left(cached.written) <= 0 else cached
 
     def has(self, key: str) -> bool:
         return self.breaker.call(lambda: bool(self._client.exists(self._name(key))), False)
 
     def put(self, key: str, value: bytes, written: float | None = None) -> None:
-        kept = Kept(value, time.time() if written is None else written)
-        left = self._left(kept.written)
+        cached = CachedValue(value, time.time() if written is None else written)
+        left = self._left(cached.written)
         if left <= 0:
             self.remove(key)
             return
         milliseconds = None if self.ttl_seconds is None else ceil(left * 1000)
-        content = sealed(key, kept)
-        # Asked first: a put that is spared says nothing of whether Redis is there.
+        content = pack(key, cached)
+        # Checked first: a skipped put says nothing of whether Redis answers.
         if not self._room.allows() or not self.breaker.call(
             lambda: self._set(key, content, milliseconds), False
         ):
@@ -85,7 +85,7 @@ class RedisStore(Store):
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         pattern = re.sub(r"([*?\[\]\\])", r"\\\1", self.prefix + prefix) + "*"
-        seen: set[str] = set()  # Redis may give a key twice
+        seen: set[str] = set()  # SCAN may return a key twice
         cursor: int | None = None
         while cursor != 0 and self.breaker.allows():
             try:
@@ -95,11 +95,11 @@ class RedisStore(Store):
                         lengths.strlen(self._name(key))
                     sizes = lengths.execute()
             except self.breaker.errors as error:
-                self.breaker.failed(error)
+                self.breaker.record_failure(error)
                 return
-            self.breaker.succeeded()
+            self.breaker.record_success()
             for key, size in zip(keys, sizes, strict=True):
-                if size and key not in seen:  # else it went in the meantime
+                if size and key not in seen:  # else it was evicted in the meantime
                     seen.add(key)
                     yield Entry(key, size)
 
@@ -107,10 +107,10 @@ class RedisStore(Store):
         self._client.close()
 
     def _name(self, key: str) -> str:
-        return self.prefix + checked(key)
+        return self.prefix + check_key(key)
 
     def _step(self, cursor: int, pattern: str) -> tuple[int, list[str]]:
-        """Where to go on, and the keys of a step; what lies beside them (leases) is none."""
+        """The next cursor, and the tile keys of one SCAN step (leases share the prefix)."""
         after, names = self._client.scan(cursor, match=pattern, count=SCAN_COUNT)
         texts = (name.decode(errors="replace") for name in names if isinstance(name, bytes))
         keys = (text.removeprefix(self.prefix) for text in texts)
@@ -121,16 +121,16 @@ class RedisStore(Store):
         return content if isinstance(content, bytes) else None
 
     def _left(self, written: float) -> float:
-        """Seconds that a value still has."""
+        """Seconds until a value expires."""
         lifetime = float("inf") if self.ttl_seconds is None else self.ttl_seconds
         return written + lifetime - time.time()
 
     def _set(self, key: str, content: bytes, milliseconds: int | None) -> bool:
-        """Whether there was room; full, it can still be read."""
+        """Whether there was room; a full Redis can still be read."""
         try:
             self._client.set(self._name(key), content, px=milliseconds)
         except OutOfMemoryError as error:
-            self._room.failed(error)
+            self._room.record_failure(error)
             return False
-        self._room.succeeded()
+        self._room.record_success()
         return True

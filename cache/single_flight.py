@@ -1,4 +1,4 @@
-"""One computation a key: whoever asks while it runs shares its outcome."""
+"""One computation a key: concurrent callers share its result."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class _Flight(Generic[Value]):
 
 
 class SingleFlight(Generic[Value]):
-    """For one event loop. A failure reaches everybody who waited, and is not remembered."""
+    """For one event loop. A failure is raised to every waiting caller, and not remembered."""
 
     def __init__(self) -> None:
         self._running: dict[str, _Flight[Value]] = {}
 
     async def run(self, key: str, work: Callable[[], Awaitable[Value]]) -> Value:
-        """work's value, computed once for all concurrent callers of a key.
+        """The value of work, computed once for all concurrent callers of a key.
 
-        A caller that is cancelled leaves the computation running for the others; the last one
-        takes it along.
+        Cancelling a caller leaves the computation running for the others; cancelling the last one
+        cancels it.
         """
         flight = self._running.get(key)
         if flight is None:
@@ -45,10 +45,10 @@ class SingleFlight(Generic[Value]):
     def _finished(self, key: str, flight: _Flight[Value]) -> None:
         self._forget(key, flight)
         if not flight.task.cancelled():
-            flight.task.exception()  # seen, even where every caller has left
+            flight.task.exception()  # retrieved, even if every caller was cancelled
 
     def _forget(self, key: str, flight: _Flight[Value]) -> None:
-        """Who asks from now on starts anew."""
+        """Later callers start a new computation."""
         if self._running.get(key) is flight:
             del self._running[key]
 

@@ -1,4 +1,4 @@
-"""Tiers of stores, fastest first."""
+"""Several stores as one, fastest first."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ Value = TypeVar("Value")
 
 
 class Tiered:
-    """Reads from the first tier that has a value and copies it upward; writes to all."""
+    """Reads from the first tier that has a value and copies it to faster ones; writes to all."""
 
     def __init__(self, tiers: Sequence[Store], call_seconds: float | None = None) -> None:
-        """call_seconds: a tier below the first that takes longer is skipped; None: waited for."""
+        """call_seconds: time limit of a call of any tier but the first; None: no limit."""
         self.tiers = tuple(tiers)
         limited = () if call_seconds is None else self.tiers[1:]
         self.limits = {tier.name: TimeLimit(tier.name, call_seconds or 0) for tier in limited}
-        """The time limits by tier; the first lies in memory and needs none."""
+        """Time limits by the tier's name; the first tier is memory and needs none."""
 
     def get_fast(self, key: str) -> bytes | None:
-        """The value where it lies in the first tier: cheap enough for an event loop."""
-        kept = self.tiers[0].get(key) if self.tiers else None
-        return None if kept is None else kept.value
+        """The value if the first tier has it; does no I/O, so an event loop may call it."""
+        cached = self.tiers[0].get(key) if self.tiers else None
+        return None if cached is None else cached.value
 
     def get(self, key: str) -> tuple[bytes, str] | None:
-        """The value and the name of the tier that had it, or None. May wait for a disk."""
+        """The value and the name of the tier that had it, or None. May do I/O."""
         for depth, tier in enumerate(self.tiers):
-            kept = self._ask(tier, partial(tier.get, key), None)
-            if kept is not None:
+            cached = self._ask(tier, partial(tier.get, key), None)
+            if cached is not None:
                 for above in self.tiers[:depth]:
-                    self._put(above, key, kept.value, kept.written)
-                return kept.value, tier.name
+                    self._put(above, key, cached.value, cached.written)
+                return cached.value, tier.name
         return None
 
     def has(self, key: str) -> bool:
@@ -43,7 +43,7 @@ class Tiered:
         return any(self._ask(tier, partial(tier.has, key), False) for tier in self.tiers)
 
     def put(self, key: str, value: bytes) -> None:
-        """Keep a value in every tier that takes it in time."""
+        """Store a value in every tier; a tier that does not answer in time is skipped."""
         written = time.time()
         for tier in self.tiers:
             self._put(tier, key, value, written)
@@ -53,7 +53,7 @@ class Tiered:
             self._ask(tier, partial(tier.remove, key), None)
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
-        """What is kept under the keys that start with a prefix, each key once."""
+        """The stored values whose keys start with a prefix, each key once."""
         seen: set[str] = set()
         for tier in self.tiers:
             for entry in tier.entries(prefix):

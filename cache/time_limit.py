@@ -1,4 +1,4 @@
-"""A time limit for a tier whose calls may hang, as those of a dead network drive do."""
+"""A time limit for calls of a tier that may hang, such as one on a dead network drive."""
 
 from __future__ import annotations
 
@@ -9,57 +9,57 @@ from threading import BoundedSemaphore
 from typing import TypeVar
 
 from cache.breaker import Breaker
-from cache.tally import Tally
+from cache.counter import Counter
 
 CALL_SECONDS = 2.0
-"""A value is a few kilobytes: a disk or a service that takes longer is of no use to a viewer."""
+"""Values are a few kilobytes: a tier that takes longer than this is useless to a viewer."""
 CALL_THREADS = 4
-"""Calls of one tier at a time; so many may hang before the tier is no longer asked at all."""
+"""Concurrent calls of one tier; when so many hang, the tier is not called at all."""
 
 Value = TypeVar("Value")
 
 
 class TimeLimit:
-    """Calls of one tier, in threads of their own and waited for so long at most.
+    """Runs the calls of one tier in threads of its own, and waits for a limited time.
 
-    A call that takes longer is left to end by itself, and its tier rests (breaker). While every
-    thread hangs the tier is not asked at all; once one comes back it is tried again.
+    A call that takes longer goes on in its thread, and the tier's circuit breaker opens. While all
+    threads hang, the tier is not called; once one returns, it is tried again.
     """
 
     def __init__(
         self, name: str, seconds: float = CALL_SECONDS, threads: int = CALL_THREADS
     ) -> None:
-        """name: the tier's, which the breaker's ends with."""
+        """name: the tier's; the breaker is called "cache tier NAME"."""
         self.name, self.seconds, self.threads = name, seconds, threads
         self.breaker = Breaker(f"cache tier {name}", (TimeoutError,))
-        self._skipped, self._hanging = Tally(), Tally()
+        self._skipped, self._hanging = Counter(), Counter()
         self._free = BoundedSemaphore(threads)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"tier {name}")
 
     @property
     def skipped(self) -> int:
-        """Calls that were not made, or not waited for any longer."""
+        """Calls that were skipped or abandoned."""
         return self._skipped.value
 
     def call(self, work: Callable[[], Value], default: Value) -> Value:
-        """What work gives or raises; default where it does not come in time."""
+        """The result of work, or what it raises; default if it takes too long."""
         if not self.breaker.allows():
             self._skipped.add()
             return default
         future = self._begin(work)
         if future is None:
             self._skipped.add()
-            self.breaker.failed(TimeoutError(f"no answer within {self.seconds:g} s"))
+            self.breaker.record_failure(TimeoutError(f"no answer within {self.seconds:g} s"))
             return default
-        self.breaker.succeeded()
+        self.breaker.record_success()
         return future.result()
 
     def close(self) -> None:
-        """Begin nothing more; a call that hangs is not waited for."""
+        """Start no more calls; hanging ones are not waited for."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self, work: Callable[[], Value]) -> Future[Value] | None:
-        """The outcome of work; None where it does not come in time."""
+        """The finished future of work; None if it takes too long."""
         ends = time.monotonic() + self.seconds
         if self._hanging.value >= self.threads or not self._free.acquire(timeout=self.seconds):
             return None

@@ -1,22 +1,25 @@
-"""The numbers of Overzoom: diffusion super-resolution of unbounded imagery, a window at a time.
+"""The engine: diffusion super-resolution of unbounded imagery, a window at a time (numpy, torch).
 
-    Imagery (condition) --read--> SuperResolved.read(window)
-                                      | halo around the window (denoising.halo_px)
-                                      v
-                                  encode once: the mean's bands, and a context
-    NoiseField.fused ------> Sampler.window: per step
-    (SDVC's xi, a function       x0 = denoiser(x, sigma, context)
-     of address alone)           x  = mean(x, x0) + deviation * xi
-                                      |
-                                      v mean + detail * x: residual Haar bands of two zooms
-                             pair: upper and deeper picture, each averages back to the one above
+condition (imagery) --read--> SuperResolved.read(window)
+                                  | the window plus a halo (sampling.denoising)
+                                  v
+                              encode once: the mean's bands, and a context
+NoiseField.fused ------> Sampler.window, each step:
+(xi of SDVC, a function      x0 = denoiser(x, sigma, context)
+ of the address alone)       x  = mean(x, x0) + deviation * xi
+                                  |
+                                  v mean + detail * x: residual Haar bands of two zooms
+                              pair: the upper and the deeper picture; each averages to its parent
 
-window: rectangles of absolute pixels. imagery, blocks, pinned: what pictures are computed from,
-what is remembered of them, and what is held of a source for a drawing. lattice: patches, weights, W
-and S. noise: counter-based normals. schedule: noise levels. network: the local denoiser. denoising:
-the loop. fusion: the rules. sampler: both evaluators. projection, doubling, pair: consistency.
-resolver, pyramid: zooms. samples, uncertainty: several noise seeds, how much they differ, and what
-that says of the error. checkpoint: files.
-span: a peer, and the teacher of the mean. training, perceptual, evaluation: how checkpoints come to
-be, and their worth.
+window, imagery   rectangles of absolute pixels; the interface of everything that can be read
+sampling/         schedule: noise levels. noise: counter-based normals. lattice: patches and
+                  their weights. denoising: one window. fusion: the rules. sampler: by window
+                  and by lattice
+network/          local: the denoiser. checkpoint: its file. doubling, projection, pair:
+                  consistency with the data. calibration: of the uncertainty. span: a peer, and
+                  the teacher of the mean
+pictures/         super_resolution: two zooms. pyramid: all zooms. samples: by noise seed and
+                  detail. deviation: the uncertainty. blocks, pinned: cached and held pixels.
+                  probe: does this device draw the same pixels in every window?
+training/, perceptual, evaluation/    make and judge checkpoints; the server imports none of it
 """

@@ -2,9 +2,9 @@
 
 EngineError
 ├── CheckpointError   a checkpoint file is missing, corrupt, foreign or of the wrong shape
-├── TrainingError     training cannot start or go on with what it was given
+├── TrainingError     training cannot start or continue with its input
 ├── EvaluationError   what is needed to judge pictures is missing
-└── UnpinnedRead      a drawing reads what was not read for it: a programming error
+└── UnpinnedRead      drawing reads source pixels that were not pinned: a programming error
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class CheckpointError(EngineError):
 
 
 class TrainingError(EngineError):
-    """Training cannot start or go on; the message says what is missing."""
+    """Training cannot start or continue; the message says what is missing."""
 
 
 class EvaluationError(EngineError):
@@ -27,4 +27,4 @@ class EvaluationError(EngineError):
 
 
 class UnpinnedRead(EngineError):
-    """A drawing reads of its source what it was not given; the message names the windows."""
+    """Drawing reads source pixels that were not pinned; the message names the windows."""

@@ -1,10 +1,10 @@
-"""The one seam between pictures: anything that can be read by a window of absolute pixels.
+"""The interface between pictures: anything that can be read by a window of absolute pixels.
 
     source --read--> Picture.compute --> Picture.compute --> pixels
 
-A source, an interpolation and a super-resolution all meet it, so zooms stack. A picture says by
-`inputs` what it is computed from. Drawing reads these windows and no others, so whoever must know
-beforehand what a drawing reads of the source asks the pictures themselves (source_window).
+Sources, interpolations and super-resolutions all implement it, so zooms can be stacked. A picture
+declares by `inputs` what it is computed from; drawing reads exactly these windows. source_window
+derives from it which source pixels a drawing will need.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from engine.window import Window
 Pixels = NDArray[np.float32]
 """(C, H, W); 0 to 1 is the range of the source's values."""
 BlockMemo = MutableMapping[tuple[int, int], Pixels]
-"""Blocks by their row and column; it may forget anything at any time."""
+"""A cache of blocks by row and column; it may lose anything at any time."""
 
 
 class Imagery(Protocol):
     """An unbounded picture at one zoom."""
 
     def read(self, window: Window) -> Pixels:
-        """The pixels of a window, equal for every window that holds them; not to be written to."""
+        """The pixels of a window, independent of the window that contains them; read-only."""
 
 
 class Input(NamedTuple):
@@ -40,17 +40,17 @@ class Input(NamedTuple):
 
 
 class Picture(ABC):
-    """Imagery that is made of other imagery, in the end of one source: imagery that is not."""
+    """Imagery computed from other imagery, ultimately from one source that is not a Picture."""
 
     @abstractmethod
     def inputs(self, window: Window) -> Sequence[Input]:
-        """All that drawing a window reads, where nothing is remembered."""
+        """All windows that drawing a window reads if nothing is cached."""
 
     @abstractmethod
     def read_many(self, windows: Sequence[Window], source: Imagery | None = None) -> list[Pixels]:
-        """The pixels of each window, drawn as one batch; each as read gives it.
+        """The pixels of each window, drawn as one batch, equal to those of read.
 
-        source: what is read in place of the source.
+        source: read in place of the actual source.
         """
 
     def read(self, window: Window) -> Pixels:
@@ -58,7 +58,7 @@ class Picture(ABC):
 
 
 class Computed(Picture):
-    """A picture each of whose windows is computed from equally many inputs, of the same imagery."""
+    """A picture whose windows are each computed from one window of the same inputs."""
 
     @abstractmethod
     def compute(
@@ -78,9 +78,9 @@ class Computed(Picture):
 def read_many(
     imagery: Imagery, windows: Sequence[Window], source: Imagery | None = None
 ) -> list[Pixels]:
-    """Windows of any imagery, at once where it is a picture.
+    """Windows of any imagery, as one batch if it is a Picture.
 
-    source: what is read in place of the imagery that is no picture.
+    source: read in place of the imagery that is not a Picture.
     """
     if isinstance(imagery, Picture):
         return imagery.read_many(windows, source) if windows else []
@@ -88,7 +88,7 @@ def read_many(
 
 
 def source_window(imagery: Imagery, window: Window) -> Window:
-    """The smallest window that holds all that drawing a window reads of the source."""
+    """The smallest window that contains all source pixels that drawing a window reads."""
     if not isinstance(imagery, Picture):
         return window
     return reduce(Window.union, (source_window(*part) for part in imagery.inputs(window)))
@@ -108,6 +108,6 @@ class ArrayImagery:
 
 
 def _mirrored(start: int, count: int, size: int) -> NDArray[np.int64]:
-    """Indices into an axis of so many pixels, the first and the last repeated at the mirror."""
+    """Indices into an axis of `size` pixels, mirrored so that border pixels are repeated."""
     place = np.arange(start, start + count) % (2 * size)
     return np.minimum(place, 2 * size - 1 - place)

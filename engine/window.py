@@ -1,7 +1,7 @@
 """Rectangles of absolute pixels.
 
 A zoom's pixel grid is unbounded: rows grow downward, columns to the right, and both may be
-negative. Everything in the engine that is drawn, read or kept is addressed by such a rectangle.
+negative. Everything in the engine that is drawn, read or cached is addressed by such a rectangle.
 """
 
 from __future__ import annotations

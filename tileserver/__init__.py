@@ -1,26 +1,39 @@
-"""The tile server: requests in, tiles out; the only package that knows engine and cache.
+"""The tile server: HTTP and maps; the only package that imports engine and cache.
 
-    middleware          turns, keys, bounds, figures, logs: before any route
-    route (factory)     path -> source, grid, tile, format, mode, rendering, sample; 404, 422
-    key (renderer)      fingerprint + z/x/y + format -> strong ETag; If-None-Match ends here
-    store (cache)       memory -> disk -> Redis -> object store (tiers); a hit ends here
-    single flight       one computation a key, in the process and in the cluster
-    readers             threads with a share a source: what drawing will need is read here
-    scheduler           bounded by the deadline, newest first, neighbours merged into one window
-    pyramid (engine)    native: 2x2 means of the source; deeper: window evaluation
-    rendering, encoding bands, rescaling, colours; PNG to GeoTIFF; provenance in headers
+The way of a tile, GET /{source}/{z}/{x}/{y}.{format}:
 
-catalogue, layers, grid, footprint: sources by id, each as it is now, on the pixels of any grid.
-tile_request, tile_parameters, tile_pixels, versions: what a tile is. answers: 304, tile, refusal.
-uncertainty, deviation: how far pixels may be from the truth. inspecting: one pixel. departure: who
-leaves, and how long a request may take.
-reader, source_route: titiler's own routes, in threads of their source; limits, parameters: what
-they may be asked for.
-superresolved: the tiles for other titiler apps.
-sources/: where rasters come from and how they are read. operation/: before any route, and around.
-documents/: TileJSON, WMTS, OGC API Tiles, pages. keeping/: tiers, prerendering, purging, exports.
-upscaling/: whole rasters. training, evaluating/: checkpoints made and judged; checkpoints:
-those that ship. settings, configuration, app, cli: assembly.
+    middleware   correlation id, metrics, log, size limits, API keys, slots by client
+    api          the route: parses and checks the request; 304, 404, 422
+    tiles        key -> store -> single flight -> read -> draw -> encode
+                   key: fingerprint + z/x/y + format, the ETag; store: the tiers of cache
+                   read: all source pixels, in threads (imagery); draw: queue, then engine.pictures
+    api          the answer: provenance headers, or an error (middleware.error_handlers)
+
+Where to change what:
+
+    a tile's encoding                 tiles/encoding; bands, rescaling, colours: tiles/rendering
+    a route                           api/: tiles in factory, documents (TileJSON, WMTS, OGC) in
+                                      documents/, titiler's own in titiler_limits
+    a setting                         settings/; then write deploy/overzoom.yaml anew (check-config)
+    a kind of source                  origins/: what GDAL opens, how changes are detected;
+                                      rasters/locating: from settings to an origin
+    a raster's description           rasters/: bands, range, extent, native zoom, pixel sizes
+    how its pixels are read           imagery/: warping, filling, overviews, handle pool
+    sources by id, their versions     catalogue/: catalogue, layers, watch
+    access, limits, logs              middleware/ (stack shows the order)
+    metrics                           metrics (counters), gauges (read at scrape time)
+    cache tiers                       stores, from settings; the tiers themselves: package cache
+    start-up, shutdown, health        app, assembly, process/
+    commands                          cli/ (options), offline/ (without a server), lab/ (training,
+                                      evaluation)
+    the viewer                        viewer/ (JavaScript), api/documents/pages
+    errors and status codes           errors
+    tiles for other titiler apps      reader: SuperResolvedReader
+
+Imports go downward only, in the order of the contracts in pyproject.toml:
+
+    cli > app, offline, lab > api, assembly, reader > tiles, process > catalogue > imagery > rasters
+    > origins, stores > middleware > settings, grid, metrics, checkpoints > errors, gauges
 """
 
 from __future__ import annotations

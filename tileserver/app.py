@@ -24,12 +24,12 @@ from tileserver.api.tile_response import Answers
 from tileserver.assembly import open_catalogue, open_renderer
 from tileserver.catalogue.catalogue import Absent, Catalogue
 from tileserver.catalogue.layers import Source
-from tileserver.metrics import Metrics, add_figures
+from tileserver.metrics import Metrics, add_metrics
 from tileserver.middleware.api_keys import grant_of
 from tileserver.middleware.error_handlers import add_error_handlers
 from tileserver.middleware.stack import add_middleware
 from tileserver.process.health import Health, add_health
-from tileserver.process.memory import keep_trimmed
+from tileserver.process.memory import trim_periodically
 from tileserver.settings.server import Settings
 from tileserver.stores import open_store
 from tileserver.tiles.readers import Readers
@@ -54,7 +54,7 @@ def make_app(settings: Settings) -> FastAPI:
     scheduler = renderer.scheduler
 
     def slow_reads() -> int:
-        return renderer.slow_reads + readers.slow + catalogue.slow_looks
+        return renderer.slow_reads + readers.slow + catalogue.slow_polls
 
     metrics.watch(scheduler, store.tiers, renderer.cluster, store.limits.values(), slow_reads)
     health = Health(catalogue, lambda: scheduler.running_since, operation.hang_seconds)
@@ -62,7 +62,7 @@ def make_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         warming = asyncio.create_task(health.warm_up())
-        trimming = asyncio.create_task(keep_trimmed())
+        trimming = asyncio.create_task(trim_periodically())
         try:
             yield
         finally:
@@ -87,7 +87,7 @@ def make_app(settings: Settings) -> FastAPI:
     add_error_handlers(app)
     _add_viewer(app, catalogue)
     add_health(app, health)
-    add_figures(app, metrics)
+    add_metrics(app, metrics)
     add_ogc(app, catalogue)
     add_api_page(app)
     app.include_router(_tiles(renderer, readers, settings).router, prefix="/{source}")

@@ -1,10 +1,10 @@
 """The server's errors, and the one table that turns errors into status codes.
 
 OverzoomError
-├── StartupError          the server cannot start: a source, a checkpoint or the configuration
+├── StartupError          the server cannot start: bad source, checkpoint or configuration
 │   └── InvalidSettings   each wrong setting is a reason of its own
-├── CommandError          a command cannot do what it was asked for
-└── RequestError          an answer with a fixed text that says nothing of the machine
+├── CommandError          a command cannot do what was requested
+└── RequestError          answered with a fixed text that reveals nothing of the machine
     ├── UnknownSource     404
     ├── OutsideSource     404
     ├── OutsideGrid       404
@@ -12,15 +12,15 @@ OverzoomError
     ├── OutOfRange        422
     ├── UnsupportedGrid   400
     │   └── UnknownGrid   404
-    ├── KeyNeeded         401: no API key, or none that is known
+    ├── KeyNeeded         401: no API key, or an unknown one
     ├── BodyTooSlow       408
     ├── BodyTooLarge      413
     ├── UrlTooLong        414
-    ├── TooManyRequests   429, with Retry-After: this client asks for more than its share
+    ├── TooManyRequests   429, with Retry-After: this client exceeds its limit
     ├── Overloaded        503, with Retry-After
     ├── SourceUnavailable 503, with Retry-After
     │   └── SourceChanged
-    └── Departed          499: the client has closed the connection, nobody reads it
+    └── Disconnected      499: the client has closed the connection, nobody reads the answer
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class OverzoomError(Exception):
 
 
 class StartupError(OverzoomError):
-    """The server does not start; the message says in one line which thing and why."""
+    """The server does not start; the message says in one line what is wrong and where."""
 
 
 class InvalidSettings(StartupError):
@@ -46,11 +46,11 @@ class InvalidSettings(StartupError):
 
 
 class CommandError(OverzoomError):
-    """A command has nothing to do, or cannot do it; the message says why in one line."""
+    """A command has nothing to do or cannot do it; the message says why in one line."""
 
 
 class RequestError(OverzoomError):
-    """A request that cannot be answered with a tile; its text says nothing of the machine."""
+    """A request that cannot be fulfilled; its text reveals nothing of the machine."""
 
     text = "bad request"
     retry_after_seconds: int | None = None
@@ -77,12 +77,12 @@ class NoUncertainty(RequestError):
 
 
 class OutOfRange(RequestError):
-    """A parameter that cannot be used; the answer names it and says what can."""
+    """An invalid parameter; the answer names it and says what is allowed."""
 
     text = "parameter out of range"
 
     def __init__(self, parameter: str, allowed: str) -> None:
-        """allowed: what the parameter may be, as a phrase that follows its name and a colon."""
+        """allowed: the valid values, as a phrase that follows the parameter's name and a colon."""
         Exception.__init__(self, f"{parameter}: {allowed}")
         self.parameter, self.allowed = parameter, allowed
 
@@ -128,11 +128,11 @@ class Overloaded(RequestError):
 
 
 class SourceChanged(SourceUnavailable):
-    """Its file became another one while a tile was drawn: the tile belongs to neither."""
+    """Its file changed while a tile was drawn, so the tile belongs to neither version."""
 
 
-class Departed(RequestError):
-    text = "the client has left"
+class Disconnected(RequestError):
+    text = "the client disconnected"
 
 
 STATUS_CODES: dict[type[Exception], int] = {
@@ -151,5 +151,5 @@ STATUS_CODES: dict[type[Exception], int] = {
     Overloaded: 503,
     SourceUnavailable: 503,
     SourceChanged: 503,
-    Departed: 499,
+    Disconnected: 499,
 }

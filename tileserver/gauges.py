@@ -1,4 +1,4 @@
-"""Metrics that are not counted but read when Prometheus asks for them: queues, bytes, services."""
+"""Metrics that are read at every scrape: queues, bytes, circuit breakers, leases."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cache import ClusterFlight, Store, TimeLimit
 
 @runtime_checkable
 class Bounded(Protocol):
-    """A store that knows what it holds, and how much it gave up for want of room."""
+    """A store that knows its size and its number of evictions."""
 
     @property
     def name(self) -> str: ...
@@ -23,7 +23,7 @@ class Bounded(Protocol):
 
 
 class Queue(Protocol):
-    """What the scheduler knows of itself, in windows."""
+    """The scheduler's queue: numbers of windows."""
 
     @property
     def waiting(self) -> int: ...
@@ -34,13 +34,13 @@ class Queue(Protocol):
 
 
 class Empty:
-    """The queue of a server that has none."""
+    """An empty queue, until the scheduler's is registered."""
 
     waiting = shed = departed = 0
 
 
 class Gauges:
-    """Figures that others hold, read when Prometheus asks."""
+    """A Prometheus collector of values that other objects hold."""
 
     def __init__(self, build: Mapping[str, str]) -> None:
         self.build = build
@@ -52,21 +52,29 @@ class Gauges:
 
     def collect(self) -> Iterator[Metric]:
         build = GaugeMetricFamily(
-            "overzoom_build_info", "Version, checkpoint and fingerprint.", labels=list(self.build)
+            "overzoom_build_info",
+            "Version, checkpoint and its fingerprint, as labels.",
+            labels=list(self.build),
         )
         build.add_metric(list(self.build.values()), 1)
         yield build
         queue = self.queue
-        yield GaugeMetricFamily("overzoom_queue_windows", "Windows queued.", queue.waiting)
-        yield CounterMetricFamily(
-            "overzoom_departed_windows", "Windows that every client left undrawn.", queue.departed
+        yield GaugeMetricFamily(
+            "overzoom_queue_windows", "Windows waiting for the denoiser.", queue.waiting
         )
         yield CounterMetricFamily(
-            "overzoom_shed_windows", "Windows refused: they would have been late.", queue.shed
+            "overzoom_departed_windows",
+            "Queued windows dropped because every client disconnected.",
+            queue.departed,
+        )
+        yield CounterMetricFamily(
+            "overzoom_shed_windows",
+            "Windows refused because they would have missed the deadline.",
+            queue.shed,
         )
         yield GaugeMetricFamily(
             "overzoom_slow_reads",
-            "Reads of sources and polls for changes under way for more than 2 s: they may hang.",
+            "Source reads and polls that have been running for more than 2 s; they may hang.",
             self.slow_reads(),
         )
         yield from self._tiers()
@@ -74,17 +82,19 @@ class Gauges:
         if self.cluster is not None:
             waited, lost = self.cluster.waited, self.cluster.leases.lost
             yield CounterMetricFamily(
-                "overzoom_lease_waits", "Tiles waited for while another server made them.", waited
+                "overzoom_lease_waits", "Tiles that another server was already making.", waited
             )
             yield CounterMetricFamily(
-                "overzoom_leases_lost", "Leases lost to another server.", lost
+                "overzoom_leases_lost", "Leases lost to another server while a tile was made.", lost
             )
 
     def _tiers(self) -> Iterator[Metric]:
-        used = GaugeMetricFamily("overzoom_cache_bytes", "Bytes held.", labels=["tier"])
-        evicted = CounterMetricFamily("overzoom_cache_evictions", "Tiles evicted.", labels=["tier"])
+        used = GaugeMetricFamily("overzoom_cache_bytes", "Bytes in a cache tier.", labels=["tier"])
+        evicted = CounterMetricFamily(
+            "overzoom_cache_evictions", "Tiles evicted to make room.", labels=["tier"]
+        )
         dropped = CounterMetricFamily(
-            "overzoom_cache_dropped_writes", "Tiles that could not be kept.", labels=["tier"]
+            "overzoom_cache_dropped_writes", "Tiles that could not be written.", labels=["tier"]
         )
         for store in self.stores:
             dropped.add_metric([store.name], store.dropped)
@@ -93,7 +103,7 @@ class Gauges:
                 evicted.add_metric([store.name], store.evicted)
         skipped = CounterMetricFamily(
             "overzoom_cache_skipped_calls",
-            "Calls of a tier skipped because it did not answer in time.",
+            "Calls of a cache tier skipped because it did not answer in time.",
             labels=["tier"],
         )
         for limit in self.limits:
@@ -102,16 +112,16 @@ class Gauges:
 
     def _services(self) -> Iterator[Metric]:
         away = GaugeMetricFamily(
-            "overzoom_service_away", "1: its circuit breaker is open.", labels=["service"]
+            "overzoom_service_away", "1 if the circuit breaker is open, else 0.", labels=["service"]
         )
         failures = CounterMetricFamily(
-            "overzoom_service_failures", "Calls that failed.", labels=["service"]
+            "overzoom_service_failures", "Failed calls of a service.", labels=["service"]
         )
         breakers = [breaker for store in self.stores for breaker in store.breakers]
         breakers += [limit.breaker for limit in self.limits]
         if self.cluster is not None:
             breakers.append(self.cluster.leases.breaker)
         for breaker in breakers:
-            away.add_metric([breaker.name], breaker.resting)
+            away.add_metric([breaker.name], breaker.is_open)
             failures.add_metric([breaker.name], breaker.failures)
         yield from (away, failures)

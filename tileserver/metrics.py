@@ -1,8 +1,8 @@
-"""What a running server has done, counted for Prometheus and for people.
+"""Counters and histograms for Prometheus, and a summary for the viewer.
 
-Hooks are called where things happen: observation (answered), answers (found), renderer (computed),
-scheduler (drawn) and whoever refuses (refused). What can be read when it is asked for
-(queue, bytes by tier, services that are away, leases) is not counted but watched.
+They are updated where things happen: in the request log (answered), where tiles are looked up
+(found), made (computed) and drawn (drawn), and where requests are refused (refused). Values that
+other objects hold (queue, bytes by tier, circuit breakers, leases) are read by gauges.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from cache import ClusterFlight, Store, TimeLimit
 from tileserver.gauges import Gauges, Queue
 
 KINDS = ("native", "super-resolved", "interpolated", "uncertainty", "fallback", "other")
-"""What an answer's pixels are (X-Overzoom); other: anything but a tile."""
+"""The kinds of pixels of an answer (X-Overzoom); other: anything but a tile."""
 RECENT = 1024
-"""Tiles that the figures of status() are taken over: some screens of some viewers."""
-# From a memory hit (under 1 ms) to the longest wait that a browser sits through.
+"""The latest tiles that status() summarises: some screens of some viewers."""
+# From a memory hit (under 1 ms) to the longest wait that browsers allow.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 WINDOWS = (1, 2, 4, 6, 9, 12, 16, 25, 36, 64)
 
 
 class Metrics:
-    """The counters of one server, in a registry of their own."""
+    """The metrics of one server, in a registry of their own."""
 
     def __init__(self, checkpoint: str = "", fingerprint: str = "") -> None:
         self.registry = CollectorRegistry()
@@ -46,29 +46,33 @@ class Metrics:
         self._started = time.time()
         self._gauges = Gauges(self.build)
         self.registry.register(self._gauges)
-        self._requests = self._counter("requests", "Answers.", "status", "kind")
-        self._seconds = self._histogram("request_seconds", "Time to answer.", SECONDS, "kind")
-        self._hits = self._counter("cache_hits", "Tiles that a tier had.", "tier")
-        self._misses = self._counter("cache_misses", "Tiles that no tier had.")
-        self._computed = self._counter("computed_tiles", "Tiles made.", "kind")
-        self._stages = self._histogram(
-            "stage_seconds", "Making a tile, by stage.", SECONDS, "stage"
+        self._requests = self._counter("requests", "Answered requests.", "status", "kind")
+        self._seconds = self._histogram(
+            "request_seconds", "Time from a request's arrival to its answer.", SECONDS, "kind"
         )
-        self._waits = self._histogram("queue_wait_seconds", "Time before the denoiser.", SECONDS)
-        self._merged = self._histogram("merged_windows", "Windows drawn together.", WINDOWS)
-        self._refused = self._counter("refused", "Requests refused.", "reason")
-        self._children: dict[tuple[Any, ...], Any] = {}  # finding a child by labels costs 2 us
+        self._hits = self._counter("cache_hits", "Tiles found in a cache tier.", "tier")
+        self._misses = self._counter("cache_misses", "Tiles found in no cache tier.")
+        self._computed = self._counter("computed_tiles", "Tiles computed.", "kind")
+        self._stages = self._histogram(
+            "stage_seconds", "Time to compute a tile, by stage.", SECONDS, "stage"
+        )
+        self._waits = self._histogram(
+            "queue_wait_seconds", "Time in the denoiser's queue.", SECONDS
+        )
+        self._merged = self._histogram("merged_windows", "Queued windows drawn together.", WINDOWS)
+        self._refused = self._counter("refused", "Refused requests.", "reason")
+        self._children: dict[tuple[Any, ...], Any] = {}  # prometheus_client takes 2 us to find one
         self._recent_tiers: deque[str | None] = deque(maxlen=RECENT)
         self._recent_milliseconds: deque[float] = deque(maxlen=RECENT)
 
     def answered(self, status: int, kind: str, seconds: float) -> None:
-        """A request of any route has been answered."""
+        """Count an answered request of any route."""
         kind = kind if kind in KINDS else "other"
         self._child(self._requests, str(status), kind).inc()
         self._child(self._seconds, kind).observe(seconds)
 
     def found(self, tier: str | None) -> None:
-        """A tile was asked for; the tier that had it, None where it was made."""
+        """Count a looked-up tile; tier: the cache tier that had it, None for a miss."""
         self._recent_tiers.append(tier)
         if tier is None:
             self._misses.inc()
@@ -76,22 +80,23 @@ class Metrics:
             self._child(self._hits, tier).inc()
 
     def computed(self, kind: str, milliseconds: Mapping[str, float]) -> None:
-        """A tile was made, once however many asked for it; its milliseconds by stage."""
+        """Count a computed tile, with its milliseconds by stage."""
         self._child(self._computed, kind).inc()
         for stage, spent in milliseconds.items():
             self._child(self._stages, stage).observe(spent / 1000)
         self._recent_milliseconds.append(sum(milliseconds.values()))
 
     def drawn(self, waited_seconds: Sequence[float]) -> None:
-        """Windows were drawn as one; how long each of them had waited."""
+        """Count windows that were drawn as one, with the time that each waited."""
         self._merged.observe(len(waited_seconds))
         for waited in waited_seconds:
             self._waits.observe(waited)
 
     def refused(self, reason: str) -> None:
-        """A request was turned away; the reason is a fixed word.
+        """Count a refused request.
 
-        client: more than its share. requests: more than all may have. busy: queue or deadline.
+        reason: "client" (over its limit), "requests" (over the limit of all clients) or "busy"
+        (queue or deadline).
         """
         self._child(self._refused, reason).inc()
 
@@ -103,18 +108,18 @@ class Metrics:
         limits: Iterable[TimeLimit] = (),
         slow_reads: Callable[[], int] = lambda: 0,
     ) -> None:
-        """Read what all these know of themselves whenever metrics are asked for."""
+        """Register the objects whose values are read at every scrape."""
         gauges = self._gauges
         gauges.queue, gauges.stores, gauges.cluster = queue, tuple(stores), cluster
         gauges.limits, gauges.slow_reads = tuple(limits), slow_reads
 
     def text(self) -> bytes:
-        """Everything, in Prometheus' text format."""
+        """All metrics, in Prometheus' text format."""
         return generate_latest(self.registry)
 
     def status(self) -> dict[str, Any]:
-        """The few figures that a viewer shows."""
-        # Copied first: other threads go on adding.
+        """The summary that the viewer shows."""
+        # Copied first: other threads keep appending.
         recent, spent = self._recent_tiers.copy(), self._recent_milliseconds.copy()
         asked, tiers = len(recent), Counted(tier for tier in recent if tier is not None)
         return {
@@ -144,15 +149,15 @@ class Metrics:
         return child
 
 
-def add_figures(app: FastAPI, metrics: Metrics) -> None:
-    """Register /metrics and /status.json; neither waits for anything."""
+def add_metrics(app: FastAPI, metrics: Metrics) -> None:
+    """Register /metrics and /status.json; neither blocks."""
 
     @app.get("/metrics", response_class=Response)
-    async def figures() -> Response:
-        """Counters in Prometheus' text format."""
+    async def metrics_text() -> Response:
+        """Metrics in Prometheus' text format."""
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/status.json")
     async def status() -> dict[str, Any]:
-        """How busy the server is, and how quick."""
+        """A summary of load and speed."""
         return metrics.status()

@@ -85,7 +85,7 @@ class SuperResolvedReader(Reader):
             raise ValueError("SuperResolvedReader opens a raster by its path or address")
         with _readable():
             self._source = _engine(type(self)).source(self.input)
-            borrowed = self._source.shelf.borrow(
+            borrowed = self._source.handles.acquire(
                 "as stored", lambda: open_raster(self._source.raster)
             )
             self.dataset = self._ctx_stack.enter_context(borrowed)
@@ -246,7 +246,7 @@ class _Engine:
             if mine is not tracked:  # another thread was quicker
                 mine.current.close()
         elif self._due(path, tracked.current):
-            tracked.look()
+            tracked.poll()
         return tracked.current
 
     def _due(self, path: str, source: Source) -> bool:

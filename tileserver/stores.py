@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 from cache import (
-    Behind,
     ClusterFlight,
     DiskStore,
     Leases,
@@ -14,6 +13,7 @@ from cache import (
     RedisStore,
     Store,
     Tiered,
+    WriteBehind,
 )
 from cache.time_limit import CALL_SECONDS
 from tileserver.errors import StartupError
@@ -40,7 +40,7 @@ def open_store(settings: CacheSettings, *, behind: bool = True) -> Tiered:
         tiers.append(_redis(settings.redis_url.get_secret_value(), settings.redis_prefix, ttl))
     if settings.object_store_url is not None:
         objects = _objects(settings.object_store_url.get_secret_value(), settings)
-        tiers.append(Behind(objects) if behind else objects)
+        tiers.append(WriteBehind(objects) if behind else objects)
     return Tiered(tiers, CALL_SECONDS if behind else None)
 
 

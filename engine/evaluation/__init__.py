@@ -1,13 +1,13 @@
-"""What a picture is worth, where the truth is known.
+"""Measures of a picture whose truth is known.
 
 ways          low-resolution picture -> larger picture (ours, interpolations)
 scores        larger picture, low-resolution picture, truth -> figures
-judges        HaarPSI, FSIM, VIFp, MDSI: measures that nobody trains on
+judges        HaarPSI, FSIM, VIFp, MDSI: measures that no network is trained on
 spectrum      error of the log spectrum, and grids
 phases        whether detail is spread evenly over native pixels
 correctness   improvement, omission, hallucination (opensr-test)
-seams         what a border of patches or tiles does to gradients and variance
-reliability   whether a standard deviation says where errors are
+seams         how borders of patches or tiles change gradients and variance
+reliability   whether a standard deviation predicts the errors
 global_unet   a denoiser with global context, to compare fusion rules with
-segmentation  a task on the pictures: finding buildings
+segmentation  an evaluation by task: finding buildings
 """

@@ -1,8 +1,8 @@
-"""Judges that nobody trains on: measures without learned parameters, from the package `piq`.
+"""Measures without learned parameters, that no network is trained on, from the package `piq`.
 
 HaarPSI  Haar wavelets (Reisenhofer et al., arXiv:1607.06140)
 FSIM     phase congruency and gradients, with colour (Zhang et al. 2011)
-VIFp     the information that is left, by pixels (Sheikh and Bovik 2006)
+VIFp     preserved information, in the pixel domain (Sheikh and Bovik 2006)
 MDSI     how unevenly gradients and colours differ (Nafchi et al., arXiv:1608.07433)
 """
 
@@ -26,7 +26,7 @@ MIN_PX = 41
 
 
 class Judgement(NamedTuple):
-    """What the judges say of one picture."""
+    """The measures of one picture."""
 
     haarpsi: float
     fsim: float
@@ -48,8 +48,8 @@ def judge(picture: Tensor, truth: Tensor) -> Judgement:
 def _measures() -> tuple[Measure, ...]:
     """The functions of piq, from modules of their own.
 
-    The package itself imports its learned metrics, and those torchvision, which nothing here
-    wants: so it is entered without being run.
+    Importing the package itself would import its learned metrics and torchvision, which are not
+    needed: so its __init__ is not executed.
     """
     spec = find_spec("piq")
     if spec is None:

@@ -1,8 +1,8 @@
-"""Whether detail is spread evenly over a native pixel, or gathers at its borders.
+"""Whether detail is spread evenly over a native pixel, or concentrates at its borders.
 
 The gradient between two neighbouring pixels has a phase: the place of the left or upper one
-within its native pixel. From phase factor - 1 it crosses into the next native pixel, where
-enlargements that only know the data are steepest.
+within its native pixel. At phase factor - 1 it crosses into the next native pixel, where plain
+interpolations are steepest.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 MIN_RATIO = 1e-3
-"""Of gradients to the truth's: blocks of one colour have none inside, and still a finite figure."""
+"""Lower bound of the ratios: blocks of one colour have no gradient inside."""
 
 
 def phase_evenness(picture: Tensor, truth: Tensor, factor: int) -> float:

@@ -1,4 +1,4 @@
-"""Whether a standard deviation over noise seeds says where the errors are."""
+"""Whether a standard deviation predicts where the errors are."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Array = NDArray[np.floating]
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """Ground sorted by its standard deviation into equal parts, least sure last."""
+    """Blocks sorted by standard deviation into equal parts, the least certain last."""
 
     deviation_levels: tuple[float, ...]
     """Root mean square of the standard deviation in every part, in levels of 255."""
     error_levels: tuple[float, ...]
     """Root mean square of the error there."""
     rank_correlation: float
-    """Spearman's, over blocks: 1 where the less sure is always the worse."""
+    """Spearman's, over blocks: 1 if larger deviations always mean larger errors."""
 
 
 def reliability(deviation: Array, error: Array, parts: int = 8, block_px: int = 8) -> Reliability:

@@ -1,4 +1,4 @@
-"""Figures of one enlarged picture against its truth, both as 8-bit pixels."""
+"""Scores of an enlarged picture against its truth, both as 8-bit pixels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHIFT_UPSAMPLING = 20
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One way to enlarge one picture: first what nobody trains on, then what networks learn."""
+    """Scores of one picture: first those that no network is trained on."""
 
     haarpsi: float
     fsim: float
@@ -38,7 +38,7 @@ class Score:
     improvement: float
     omission: float
     hallucination: float
-    """Shares of pixels (opensr-test): nearer the truth, left as interpolated, far from both."""
+    """Shares of pixels (opensr-test): near the truth, as interpolated, far from both."""
     psnr_db: float
     ssim: float
     perceptual_alex: float
@@ -66,7 +66,7 @@ def score(
 
 @torch.inference_mode()
 def scores(
-    ways: Mapping[str, Pixels],
+    enlargements: Mapping[str, Pixels],
     low: Pixels,
     truth: Pixels,
     interpolated: Pixels,
@@ -74,14 +74,14 @@ def scores(
 ) -> dict[str, Score]:
     """Compare several enlargements of low with the same truth."""
     true = _eight_bit(truth)
-    shown = torch.stack([_eight_bit(pixels) for pixels in ways.values()])
+    shown = torch.stack([_eight_bit(pixels) for pixels in enlargements.values()])
     distances = {
         name: metric.distances(shown, true[None]).tolist() for name, metric in metrics.items()
     }
     plain, data = _eight_bit(interpolated), torch.from_numpy(low)
     factor = true.shape[-1] // data.shape[-1]
     found = {}
-    for index, name in enumerate(ways):
+    for index, name in enumerate(enlargements):
         picture = shown[index]
         reduced = picture
         while reduced.shape[-1] > data.shape[-1]:
@@ -105,7 +105,7 @@ def scores(
 
 
 def mean_score(all_scores: Iterable[Score]) -> Score:
-    """The mean of every figure over the pictures that have it."""
+    """The mean of every score over the pictures that have it."""
     rows = [asdict(one) for one in all_scores]
     known = {name: [row[name] for row in rows if isfinite(row[name])] for name in rows[0]}
     return Score(**{name: fmean(values) if values else nan for name, values in known.items()})

@@ -1,4 +1,4 @@
-"""What borders do: gradients across them, and the variance of detail beside them."""
+"""Seams at borders: gradients across them, and the variance of detail in overlaps."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Grey = NDArray[np.float64]
 def seam_ratio(picture: Pixels, rows: Sequence[int], cols: Sequence[int]) -> float:
     """How steep a picture (C, H, W) is across borders, relative to the lines beside them.
 
-    A border is named by its first row or column beyond. 1 is no seam. It is compared with the
-    lines 4 and 8 px away: near, so that the scene itself cancels, and at the same place within
-    data pixels, between which every enlargement is steeper than inside them.
+    A border is given by the first row or column after it. 1 is no seam. It is compared with the
+    lines 4 and 8 px away: close, so that the scene itself cancels, and at the same phase within
+    native pixels, since every enlargement is steeper between native pixels than inside them.
     """
     grey: Grey = picture.mean(axis=0, dtype=np.float64)
     across, beside = [], []
@@ -34,7 +34,7 @@ def seam_ratio(picture: Pixels, rows: Sequence[int], cols: Sequence[int]) -> flo
 def variance_ratio(detail: Pixels, overlaps: NDArray[np.bool_]) -> float:
     """Variance of detail (C, H, W) where patches overlap over that where they do not.
 
-    Both relative to nothing: divide by the same ratio of the truth's detail to cancel the scene.
+    Divide by the same ratio of the truth's detail to cancel the scene.
     """
     squares = (detail.astype(np.float64) ** 2).mean(axis=0)
     return float(squares[overlaps].mean() / squares[~overlaps].mean())

@@ -1,7 +1,7 @@
-"""A task on the pictures: a small network that finds buildings, trained on true pixels.
+"""An evaluation by task: a small network that finds buildings, trained on true pixels.
 
-The claim to test is the paper's: that what a task reaches on super-resolved pictures is nearer to
-what it reaches on true ones than on interpolated ones.
+It tests the paper's claim that a task performs nearly as well on super-resolved pictures as on
+true ones, and better than on interpolated ones.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Power by frequency: how far a picture's spectrum is from the truth's, and grids in its error."""
+"""Spectra: how far a picture's is from the truth's, and periodic patterns in its error."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 RINGS = 32
-"""Of equal width up to Nyquist."""
+"""Rings of frequency, of equal width up to Nyquist."""
 GRID_PX = 4
 
 
@@ -34,16 +34,17 @@ def radial_power(picture: Tensor, rings: int = RINGS) -> Tensor:
 
 
 def grid_db(error: Tensor) -> float:
-    """How much a picture's error (C, H, W) repeats every 4 px, over what its spectrum would have.
+    """Power of a picture's error (C, H, W) at periods of 4 and 2 px over that of other periods.
 
-    A fault that distances do not mind and eyes do: networks write cells of several pixels.
+    Networks that write cells of several pixels leave such grids; eyes notice them, distances do
+    not.
     """
     side = min(error.shape[1:]) // GRID_PX * GRID_PX
     taper = torch.hann_window(side, periodic=False)
     grey = error.mean(dim=0)[:side, :side]
     power = torch.fft.fft2(grey * taper[:, None] * taper).abs() ** 2
     places = [(row, col) for row in range(GRID_PX) for col in range(GRID_PX) if row or col]
-    around = (-7, -6, 6, 7)  # past the taper's own width
+    around = (-7, -6, 6, 7)  # beyond the width of the taper
     lines = [(row * side // GRID_PX, col * side // GRID_PX) for row, col in places]
     peaks = torch.stack([power[row, col] for row, col in lines])
     beside = torch.stack(

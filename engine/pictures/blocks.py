@@ -1,4 +1,4 @@
-"""Imagery of which aligned blocks are remembered."""
+"""Imagery with a cache of aligned blocks."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from engine.window import Window
 
 
 class BlockedImagery(Picture):
-    """Imagery whose aligned blocks are kept in a memo that the caller supplies and bounds.
+    """Imagery whose aligned blocks are cached in a memo that the caller supplies and bounds.
 
-    canonical: the inner imagery is only ever read by whole blocks, which makes the picture a
-    function of the block grid even where the inner reads depend on their window. Otherwise a
-    window that is not wholly in the memo is read as it is, and its whole blocks are kept.
+    canonical: read the inner imagery only by whole blocks, so that the picture does not depend on
+    the window even if inner reads do. Otherwise a window that is not completely in the memo is read
+    as it is, and its whole blocks are cached.
     """
 
     def __init__(
@@ -41,25 +41,25 @@ class BlockedImagery(Picture):
         unknown = [part for part in parts if part not in known]
         for part, pixels in zip(unknown, read_many(self.inner, unknown, source), strict=True):
             known[part] = pixels
-            self._keep_whole_blocks(part, pixels)
+            self._cache_whole_blocks(part, pixels)
         return [
             known[window] if window in known else _assembled(window, self.blocks(window), known)
             for window in windows
         ]
 
-    def _keep_whole_blocks(self, window: Window, pixels: Pixels) -> None:
+    def _cache_whole_blocks(self, window: Window, pixels: Pixels) -> None:
         for block in self.blocks(window):
             if window.contains(block):
                 rows, cols = window.slices(block)
-                kept = np.ascontiguousarray(pixels[:, rows, cols])
-                kept.setflags(write=False)
-                self.memo[self._index(block)] = kept
+                cached = np.ascontiguousarray(pixels[:, rows, cols])
+                cached.setflags(write=False)
+                self.memo[self._index(block)] = cached
 
     def _index(self, block: Window) -> tuple[int, int]:
         return block.row // self.block_px, block.col // self.block_px
 
     def blocks(self, window: Window) -> list[Window]:
-        """The aligned blocks that a window touches."""
+        """The aligned blocks that a window intersects."""
         size = self.block_px
         outer = window.aligned(size)
         return [

@@ -1,8 +1,8 @@
-"""How far a super-resolution is from the truth, pixel by pixel: the error's standard deviation.
+"""The uncertainty of a super-resolution: the error's standard deviation, pixel by pixel.
 
 The encoder predicts it beside the mean, from the condition alone (Kendall and Gal,
-arXiv:1703.04977), so it joins from window to window as pictures do and costs one encoding.
-Deeper than native + 2 the condition is itself uncertain: its variance is added.
+arXiv:1703.04977), so it is seamless like the pictures and costs one encoding. Deeper than
+native + 2 the condition itself is uncertain: its variance is added.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class PredictedDeviation(Computed):
         return state_window(window, self.scale).dilated(self.denoiser.encode_reach_px)
 
     def _own(self, window: Window, pixels: Pixels) -> Pixels:
-        """The deviation where the condition, whose pixels these are, is data."""
+        """The deviation given the condition's pixels, without the condition's own uncertainty."""
         condition = torch.from_numpy(pixels).to(self.device)
         predicted = self.denoiser.deviation(by_group(condition, self.groups))
         levels = error_pictures(predicted)[self.depth - 1]
@@ -87,7 +87,7 @@ class PredictedDeviation(Computed):
         return own
 
     def _combined(self, window: Window, own: Pixels, above: Pixels | None = None) -> Pixels:
-        """A deviation with that of the condition, above, whose pixels are each `scale` wide."""
+        """Adds the variance of the condition (above), whose pixels are `scale` wide."""
         if above is None:
             return own
         parents = window.parent(self.scale)
@@ -98,7 +98,7 @@ class PredictedDeviation(Computed):
 
 
 class CalibratedDeviation(Computed):
-    """A predicted deviation, scaled to what errors were measured to be."""
+    """A predicted deviation, calibrated by measured errors."""
 
     def __init__(self, predicted: Imagery, calibration: Calibration) -> None:
         self.predicted, self.calibration = predicted, calibration

@@ -1,4 +1,4 @@
-"""Pixels of a source that are held for a drawing, so that it reads nothing."""
+"""Source pixels that are read before a drawing, so that it does no I/O."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engine.window import Window
 
 
 class Pinned:
-    """A few windows of imagery as imagery: what lies outside of them cannot be read."""
+    """Imagery that consists of a few windows; nothing outside them can be read."""
 
     def __init__(self, parts: Iterable[tuple[Window, Pixels]]) -> None:
         """parts: each window's pixels (C, H, W); where windows overlap these are equal."""
@@ -20,11 +20,11 @@ class Pinned:
 
     @classmethod
     def join(cls, several: Iterable[Pinned]) -> Pinned:
-        """All that any of them holds; no pixels are copied."""
+        """The windows of several; no pixels are copied."""
         return cls(part for each in several for part in each.parts)
 
     def read(self, window: Window) -> Pixels:
-        """Raises UnpinnedRead for a window that is not held: whoever pinned it forgot something."""
+        """Raises UnpinnedRead for a window that is not completely pinned."""
         met = [
             (outer, pixels, part)
             for outer, pixels in self.parts
@@ -38,7 +38,7 @@ class Pinned:
             held[window.slices(part)] = True
         if not held.all():
             windows = ", ".join(str(outer) for outer, _ in self.parts)
-            raise UnpinnedRead(f"{window} of the source is not held, only {windows or 'nothing'}")
+            raise UnpinnedRead(f"{window} of the source is not pinned, only {windows or 'nothing'}")
         values = np.empty((len(met[0][1]), window.height, window.width), np.float32)
         for outer, pixels, part in met:
             values[:, *window.slices(part)] = pixels[:, *outer.slices(part)]

@@ -1,7 +1,7 @@
-"""Does this device draw the same pixels whatever the window? Asked once, at start-up.
+"""Measures whether this device draws the same pixels in every window.
 
-Every promise of seamless tiles rests on it, and a library's choice of kernel can break it in the
-last bit; so it is measured where the server runs, not assumed.
+Seamless tiles depend on it, and a library's choice of kernel can break it in the last bit; so it is
+measured at start-up, not assumed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _OUTER = Window(0, -256, 512, 512)
 
 
 class Waves:
-    """Imagery that needs no file: colours that vary smoothly with the coordinates."""
+    """Synthetic imagery: colours that vary smoothly with the coordinates."""
 
     def read(self, window: Window) -> Pixels:
         rows = np.arange(window.row, window.bottom, dtype=np.float32)[:, None]

@@ -21,7 +21,7 @@ from engine.sampling.sampler import SamplerSettings
 Made = TypeVar("Made", bound=Imagery)
 
 BLOCK_PX = 256
-"""Pictures that deeper zooms start from are remembered by blocks the size of a tile."""
+"""Pictures that deeper zooms are drawn from are cached by blocks of the size of a tile."""
 
 
 class Pyramid:
@@ -44,8 +44,8 @@ class Pyramid:
     ) -> None:
         """source is read on the grid of native_zoom + 1; memo supplies a bounded memo by name.
 
-        limits: what values the source, and so every picture of it, may have.
-        canonical: draw whole blocks only, for devices whose windows differ (engine.pictures.probe).
+        limits: the range of values of the source, and so of every picture.
+        canonical: draw whole blocks only, if results depend on the window (engine.pictures.probe).
         """
         if max_zoom < native_zoom:
             raise ValueError(f"max_zoom {max_zoom} lies above the native zoom {native_zoom}")
@@ -72,16 +72,16 @@ class Pyramid:
                 depth=depth,
                 limits=limits,
             )
-            kept = memo(f"zoom {zoom}")
-            self._pictures[zoom] = BlockedImagery(picture, block_px, kept, canonical=canonical)
+            blocks = memo(f"zoom {zoom}")
+            self._pictures[zoom] = BlockedImagery(picture, block_px, blocks, canonical=canonical)
             parent = self._interpolated[zoom - 1]
             self._interpolated[zoom] = source if zoom == native_zoom + 1 else Doubled(parent)
             if checkpoint.denoiser.local:
                 predicted = PredictedDeviation(
                     condition, channels, checkpoint, device, depth=depth, above=above
                 )
-                kept = memo(f"deviation, zoom {zoom}")
-                deviation = BlockedImagery(predicted, block_px, kept, canonical=canonical)
+                blocks = memo(f"deviation, zoom {zoom}")
+                deviation = BlockedImagery(predicted, block_px, blocks, canonical=canonical)
                 calibration = checkpoint.calibration(zoom - native_zoom)
                 self._deviations[zoom] = deviation
                 self._uncertainty[zoom] = CalibratedDeviation(deviation, calibration)

@@ -10,27 +10,27 @@ from engine.pictures.pyramid import Pyramid
 
 
 class Sample(NamedTuple):
-    """Which of a source's super-resolved pictures."""
+    """Identifies one of a source's super-resolved pictures."""
 
     noise_seed: int
     detail: float
-    """How much of what is drawn around the mean is shown, 0 to 1."""
+    """Share of the texture, drawn around the mean, that is shown: 0 to 1."""
 
 
 class Samples:
-    """Pyramids by sample, each made when it is first asked for; from any thread."""
+    """Pyramids by sample, each made at its first use; thread-safe."""
 
     def __init__(
         self, noise_seeds: Sequence[int], detail: float, pyramid: Callable[[Sample], Pyramid]
     ) -> None:
-        """pyramid makes the one of a sample; the first of noise_seeds is the default."""
+        """pyramid: makes the pyramid of a sample. The first of noise_seeds is the default."""
         self.noise_seeds, self.detail = tuple(noise_seeds), detail
         self._make = pyramid
         self._pyramids: dict[Sample, Pyramid] = {}
         self._lock = Lock()
 
     def sample(self, noise_seed: int | None = None, detail: float | None = None) -> Sample:
-        """A sample by what is asked of it; without detail all noise seeds are one sample.
+        """The sample of a request; with detail 0 all noise seeds are one sample.
 
         Raises ValueError for a noise seed or an amount of detail that is not served.
         """

@@ -1,4 +1,4 @@
-"""Condition imagery in, super-resolved imagery out: the pictures of two zooms past their parent."""
+"""Super-resolved imagery from condition imagery: the pictures of two zooms below their parent."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from engine.sampling.sampler import Memo, Sampler, SamplerSettings, channel_grou
 from engine.window import Window
 
 MIN_STATE_PX = 64
-"""Smaller windows are grown to this: below it convolutions sum in another order (measured)."""
+"""Smaller windows are extended to this: below it convolutions sum in another order (measured)."""
 
 KNOWN_RANGE = (-0.5, 1.5)
-"""What a network is shown of values far outside their range, which it never met in training."""
+"""Values outside are clamped for the network, which never saw any in training."""
 
 
 class Doubled(Computed):
@@ -47,7 +47,7 @@ def _doubled(window: Window, parent: Pixels) -> Pixels:
 
 
 class Halved(Computed):
-    """The 2x2 means of a child's imagery, in range as every super-resolution of it is."""
+    """The 2x2 means of a child's imagery, clipped to the range of every picture."""
 
     def __init__(self, child: Imagery, limits: Limits = UNIT) -> None:
         self.child, self.limits = child, limits
@@ -62,7 +62,7 @@ class Halved(Computed):
 
 
 def _mean(child: Pixels) -> Pixels:
-    """By numpy alone: torch would wake its threads, which wait in loops, for every tile."""
+    """2x2 means by numpy: torch would wake its busy-waiting threads for every tile."""
     upper = child[:, 0::2, 0::2] + child[:, 0::2, 1::2]
     lower = child[:, 1::2, 0::2] + child[:, 1::2, 1::2]
     mean: Pixels = (upper + lower) * np.float32(0.25)  # as pool sums
@@ -122,7 +122,7 @@ class SuperResolved(Computed):
 
     @torch.inference_mode()
     def read_lattice(self, window: Window, memo: Memo) -> Pixels:
-        """By lattice evaluation, its contributions kept in memo."""
+        """By lattice evaluation; contributions are cached in memo."""
         state = state_window(window, self.scale)
 
         def read(wanted: Window) -> Tensor:
@@ -188,9 +188,9 @@ class SuperResolved(Computed):
 
 
 def by_group(condition: Tensor, groups: Sequence[Sequence[int]]) -> Tensor:
-    """A condition (C, H, W) as a network is shown it, a group of channels each: (G, colours, H, W).
+    """A condition (C, H, W) as network input by groups of channels: (G, colours, H, W).
 
-    groups: as sampler.channel_groups gives them.
+    groups: as returned by sampler.channel_groups.
     """
     known = condition.clamp(*KNOWN_RANGE)
     return torch.stack([known[list(group)] for group in groups])

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from engine.evaluation.scores import mean_score, scores
-from engine.evaluation.ways import resampled, super_resolved
+from engine.evaluation.upsampling import resample, super_resolve
 from engine.network.checkpoint import Checkpoint, load_checkpoint
 from engine.network.local import NetworkConfig
 from engine.perceptual import PerceptualDistance
@@ -26,7 +26,7 @@ from engine.training.imagery import Collection
 from engine.training.loop import train
 from engine.training.settings import TrainingSettings
 from tileserver.checkpoints import COMPACT
-from tileserver.lab.enlargements import area_mean, truths
+from tileserver.lab.enlargements import area_mean, read_truths
 from tileserver.lab.pictures import read_pictures
 
 SHAPE_ITERATIONS = 400
@@ -56,7 +56,7 @@ SCHEDULES = [
 
 def main(judged: str, *data: str) -> None:
     collections = [_collection(entry) for entry in data]
-    pictures = truths(Path(judged), JUDGED_PICTURES * 6)[::6]
+    pictures = read_truths(Path(judged), JUDGED_PICTURES * 6)[::6]
     metrics = {name: PerceptualDistance(name) for name in ("alex", "vgg")}
 
     def row(
@@ -68,8 +68,8 @@ def main(judged: str, *data: str) -> None:
             for truth in pictures:
                 low = area_mean(truth, 2**zooms)
                 settings = SamplerSettings(schedule, detail=detail)
-                drawn = super_resolved(low, checkpoint, settings, zooms)
-                plain = resampled(low, zooms, Image.Resampling.BICUBIC)
+                drawn = super_resolve(low, checkpoint, settings, zooms)
+                plain = resample(low, zooms, Image.Resampling.BICUBIC)
                 found.append(scores({"": drawn}, low, truth, plain, metrics)[""])
             mean = mean_score(found)
             cells.append(

@@ -33,7 +33,7 @@ from tests.support.server import running
 from tests.support.services import free_port
 from tests.support.tiles import WEB_MERCATOR, path_of
 from tileserver.checkpoints import COMPACT
-from tileserver.lab.peers import Peer, peers
+from tileserver.lab.peers import Peer, find_peers
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "demo" / "overzoom.yaml"
 NATIVE = 19
@@ -68,7 +68,7 @@ def main() -> None:
     row("share of a cold tile's engine time in the denoiser", f"{denoiser_share():.0%}", "")
     ours = statistics.median(own_seconds(2))
     row("ours, one 256 px tile, x4, engine alone, halo included", f"{ours:.2f} s", "")
-    for peer in peers():
+    for peer in find_peers():
         times = peer_seconds(peer)
         ratio = statistics.median(times) / ours
         row(f"{peer.name}, one 256 px tile", f"{spread(times)} ({ratio:.1f} x ours at x4)", "")

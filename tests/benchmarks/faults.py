@@ -226,7 +226,7 @@ def hanging_cache(site: Site) -> Outcome:
             wrong += site.wrong_in(answers) + others_served(site, server)
             statuses = sorted({answer.status_code for answer in answers.values()})
             wrong += [f"answered {status}" for status in statuses if status != 200]
-            noticed = "cache tier disk: not in use" in server.log.read_text()
+            noticed = "cache tier disk: circuit breaker open" in server.log.read_text()
         wrong += recovered(site, server)
     if not noticed:
         wrong.append("nothing hung")

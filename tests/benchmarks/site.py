@@ -15,7 +15,7 @@ import rasterio
 import yaml
 from morecantile import Tile
 
-from cache.envelope import opened
+from cache.envelope import unpack
 from tests.support.rasters import cut
 from tests.support.server import Server, running
 from tests.support.tiles import WEB_MERCATOR, path_of
@@ -124,7 +124,7 @@ def stored(cache: Path) -> Iterator[tuple[str, Path]]:
 
 
 def unreadable(cache: Path) -> list[str]:
-    return [key for key, file in stored(cache) if opened(key, file.read_bytes()) is None]
+    return [key for key, file in stored(cache) if unpack(key, file.read_bytes()) is None]
 
 
 def others_served(site: Site, server: Server) -> list[str]:

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from cache.breaker import Breaker, brief
+from cache.breaker import Breaker, summarise_error
 
 
 class Service:
@@ -23,7 +23,7 @@ def test_a_failing_service_is_left_alone_and_taken_up_again(
 ) -> None:
     now = 0.0
     monkeypatch.setattr("cache.breaker.time.monotonic", lambda: now)
-    service, breaker = Service(), Breaker("service", (OSError,), rest_seconds=5)
+    service, breaker = Service(), Breaker("service", (OSError,), open_seconds=5)
     assert breaker.call(service, "none") == "value"
     service.well = False
     with caplog.at_level(logging.INFO):
@@ -32,14 +32,14 @@ def test_a_failing_service_is_left_alone_and_taken_up_again(
             for _ in range(10):
                 assert breaker.call(service, "none") == "none"
         assert service.calls == 1 + 5, "one try at 0, 5, 10, 15 and 20 seconds"
-        assert breaker.resting
+        assert breaker.is_open
         service.well, now = True, 30.0
         assert [breaker.call(service, "none") for _ in range(3)] == ["value"] * 3
-    assert not breaker.resting
+    assert not breaker.is_open
     assert breaker.failures == 5
     assert [record.message for record in caplog.records] == [
-        "service: not in use until it answers again: OSError: away",
-        "service: in use again",
+        "service: circuit breaker open: OSError: away",
+        "service: circuit breaker closed",
     ]
 
 
@@ -48,8 +48,8 @@ def test_after_a_rest_one_caller_tries_while_the_others_go_on(
 ) -> None:
     now = 0.0
     monkeypatch.setattr("cache.breaker.time.monotonic", lambda: now)
-    breaker = Breaker("service", (OSError,), rest_seconds=5)
-    breaker.failed(OSError())
+    breaker = Breaker("service", (OSError,), open_seconds=5)
+    breaker.record_failure(OSError())
     now = 6.0
     assert [breaker.allows() for _ in range(3)] == [True, False, False]
 
@@ -64,17 +64,17 @@ def test_of_two_threads_that_find_a_service_well_one_says_so(
 
         def __enter__(self) -> None:
             breaker._lock = lock
-            breaker.succeeded()
+            breaker.record_success()
             lock.acquire()
 
         def __exit__(self, *_: object) -> None:
             lock.release()
 
-    breaker.failed(OSError())
+    breaker.record_failure(OSError())
     lock = breaker._lock
     breaker._lock = Overtaken()  # type: ignore[assignment]
-    breaker.succeeded()
-    assert [record.message for record in caplog.records][1:] == ["service: in use again"]
+    breaker.record_success()
+    assert [record.message for record in caplog.records][1:] == ["service: circuit breaker closed"]
 
 
 def test_other_errors_are_not_swallowed() -> None:
@@ -84,4 +84,4 @@ def test_other_errors_are_not_swallowed() -> None:
 
 def test_a_logged_error_is_one_line_without_a_signature() -> None:
     error = OSError("GET https://host/container/tile?sig=SECRET&x=1 failed\nDebug source: SECRET")
-    assert brief(error) == "OSError: GET https://host/container/tile?... failed"
+    assert summarise_error(error) == "OSError: GET https://host/container/tile?... failed"

@@ -154,7 +154,7 @@ def test_nobody_gives_back_the_lease_of_another(redis_server: RedisServer) -> No
 def test_without_redis_every_server_works_for_itself() -> None:
     async def scenario() -> None:
         async with flight("redis://127.0.0.1:1/0") as alone:
-            alone.leases.breaker.rest_seconds = LIMIT_SECONDS
+            alone.leases.breaker.open_seconds = LIMIT_SECONDS
             keys = [f"key{number}" for number in range(100)]
             answers = await asyncio.gather(*(alone.run(k, nothing, made(k.encode())) for k in keys))
             assert answers == [key.encode() for key in keys]
@@ -170,7 +170,7 @@ def test_a_redis_that_hangs_costs_one_timeout(own_redis: RedisServer) -> None:
         async with flight(own_redis.url) as alone:
             assert await alone.run("k", nothing, made(b"v")) == b"v"
             own_redis.client.execute_command("CLIENT", "PAUSE", 60_000, "ALL")
-            alone.leases.breaker.rest_seconds = LIMIT_SECONDS
+            alone.leases.breaker.open_seconds = LIMIT_SECONDS
             for _ in range(20):
                 assert await alone.run("k", nothing, made(b"v")) == b"v"
             assert alone.leases.breaker.failures <= 2, "one for the lease, one to give it back"

@@ -12,14 +12,14 @@ import pytest
 
 from cache import DiskStore
 from cache.disk import TAG
-from cache.stock import BLOCK_BYTES
+from cache.disk_index import BLOCK_BYTES
 from tests.support.machine import needs_mount
 from tests.support.store_contract import (
     VALUE,
     AgingContract,
     BoundedContract,
     StoreContract,
-    finish_looks,
+    finish_scans,
     tile,
     value,
 )
@@ -196,7 +196,7 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
         assert 10 * MEBIBYTE < highest <= quota + slack
         for number in range(60):
             first.put(tile(number, "first"), bytes(40_000))
-        finish_looks()  # it knows now of what the others left
+        finish_scans()  # it knows now of what the others left
         first.put(tile(60, "first"), bytes(40_000))
         assert _bytes_in(tmp_path) <= quota
 
@@ -208,7 +208,7 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
             busy.put(tile(number), bytes(40_000))
         for number in range(40):  # and looks
             idle.put(tile(number, "idle"), bytes(40_000))
-        finish_looks()
+        finish_scans()
         idle.put(tile(40, "idle"), bytes(40_000))
         assert 0.75 * quota < _bytes_in(tmp_path) <= quota
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from cache.key import TileKey, canonical_text, checked, fingerprint
+from cache.key import TileKey, canonical_text, check_key, fingerprint
 from engine.sampling.fusion import Fusion
 from engine.sampling.lattice import Lattice
 from engine.sampling.sampler import SamplerSettings
@@ -45,7 +45,7 @@ def test_what_is_no_tiles_path_is_not_parsed(path: str) -> None:
 
 @pytest.mark.parametrize("key", [KEY.path, "a" * 40, "scene.2-b/x_1/2@2x.png"])
 def test_paths_of_plain_names_are_keys(key: str) -> None:
-    assert checked(key) == key
+    assert check_key(key) == key
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_paths_of_plain_names_are_keys(key: str) -> None:
 )
 def test_nothing_else_is_a_key(key: str) -> None:
     with pytest.raises(ValueError, match="not a key"):
-        checked(key)
+        check_key(key)
 
 
 def test_an_etag_is_strong_and_quoted() -> None:

@@ -8,8 +8,8 @@ import obstore
 import pytest
 
 from cache import Store
-from cache.behind import Behind
 from cache.objects import ObjectStore
+from cache.write_behind import WriteBehind
 from tests.support.services import S3
 from tests.support.store_contract import VALUE, AgingContract, StoreContract, tile, value
 from tests.support.waiting import LIMIT_SECONDS, wait_until
@@ -54,7 +54,7 @@ class TestBehind(StoreContract):
         return _Waiting(ObjectStore("memory:///"))
 
 
-class _Waiting(Behind):
+class _Waiting(WriteBehind):
     def put(self, key: str, value: bytes, written: float | None = None) -> None:
         super().put(key, value, written)
         self._queue.join()
@@ -115,7 +115,7 @@ class _Gated(ObjectStore):
 
 def test_a_put_behind_the_request_neither_waits_nor_piles_up() -> None:
     slow = _Gated()
-    behind = Behind(slow, waiting=10)
+    behind = WriteBehind(slow, waiting=10)
     for number in range(100):
         behind.put(tile(number), VALUE, 5.0)
     assert not slow.gate.is_set(), "nobody has written yet"

@@ -97,8 +97,8 @@ def test_a_redis_killed_under_use_costs_misses_and_comes_back(
     wait_until(is_back)
     messages = [r.message for r in caplog.records if r.levelno == logging.WARNING]
     assert len(messages) == 2, "once when it goes, once when it is back"
-    assert "not in use" in messages[0]
-    assert "in use again" in messages[1]
+    assert "circuit breaker open" in messages[0]
+    assert "circuit breaker closed" in messages[1]
 
 
 def test_a_redis_that_restarted_between_two_calls_is_not_noticed(
@@ -119,7 +119,7 @@ def test_a_redis_that_hangs_costs_one_timeout(own_redis: RedisServer) -> None:
     store = RedisStore(own_redis.url)
     store.put(tile(1), VALUE)
     own_redis.client.execute_command("CLIENT", "PAUSE", 60_000, "ALL")
-    store.breaker.rest_seconds = LIMIT_SECONDS
+    store.breaker.open_seconds = LIMIT_SECONDS
     assert [store.get(tile(1)) for _ in range(100)] == [None] * 100
     assert store.breaker.failures == 1
 
@@ -134,7 +134,7 @@ def test_a_full_redis_still_gives_what_it_has(
     assert value(store, tile(0)) == VALUE
     assert store.get(tile(599)) is None
     assert store.dropped == 600 - len(list(store.keys())) > 0
-    assert [r.message.partition(":")[0] for r in caplog.records] == ["Redis without room"]
+    assert [r.message.partition(":")[0] for r in caplog.records] == ["Redis memory"]
 
 
 def test_no_password_reaches_the_log(
@@ -144,7 +144,7 @@ def test_no_password_reaches_the_log(
     own_redis.client.config_set("requirepass", "another")
     store = RedisStore(own_redis.url.replace("127", ":verysecret@127"))
     assert store.get(tile(1)) is None
-    assert "not in use" in caplog.text
+    assert "circuit breaker open" in caplog.text
     assert "verysecret" not in caplog.text
     assert "verysecret" not in repr(store)
 
@@ -158,10 +158,10 @@ def test_a_put_that_a_full_redis_is_spared_does_not_say_that_redis_is_there(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     store = RedisStore("redis://127.0.0.1:1")
-    store.breaker.rest_seconds = 0
-    store._room.failed(OutOfMemoryError())
+    store.breaker.open_seconds = 0
+    store._room.record_failure(OutOfMemoryError())
     assert store.get(tile(1)) is None
     store.put(tile(1), VALUE)
-    assert store.breaker.resting
+    assert store.breaker.is_open
     assert store.dropped == 1
-    assert "in use again" not in caplog.text
+    assert "circuit breaker closed" not in caplog.text

@@ -26,7 +26,7 @@ def disk(tmp_path: Path) -> DiskStore:
 def tiered(disk: DiskStore) -> Iterator[Tiered]:
     tiered = Tiered([MemoryStore(0), disk], SHORT)
     limit = tiered.limits["disk"]
-    limit.breaker.rest_seconds = 0
+    limit.breaker.open_seconds = 0
     yield tiered
     tiered.close()
 
@@ -40,7 +40,7 @@ def test_a_read_that_hangs_is_skipped_and_others_go_on(disk: DiskStore, tiered: 
         assert limit.skipped >= limit.threads - 1
         wait_until(lambda: tiered.get(tile(2)) == (VALUE, "disk"), "one thread is left")
     wait_until(lambda: tiered.get(tile(2)) == (VALUE, "disk"))
-    assert not limit.breaker.resting
+    assert not limit.breaker.is_open
 
 
 def test_a_tier_with_all_threads_hanging_is_not_asked_until_one_comes_back(

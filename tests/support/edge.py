@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from tests.support.services import free_port
 from tests.support.waiting import wait_until
-from tileserver.process.server import config_of
+from tileserver.process.server import make_config
 from tileserver.settings.server import Settings
 
 
@@ -37,7 +37,7 @@ def served(app: ASGIApp | None = None, **settings: object) -> Iterator[int]:
 @contextmanager
 def serve_in_thread(app: ASGIApp, settings: Settings) -> Iterator[None]:
     """Any application behind the real edge, while this lasts."""
-    server = uvicorn.Server(config_of(app, settings))
+    server = uvicorn.Server(make_config(app, settings))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -13,7 +13,7 @@ from tests.support.rasters import SMALL_SIDE
 from tests.support.tiles import WEB_MERCATOR
 from tileserver.grid import Grid
 from tileserver.imagery.bands import Bands, GridSource
-from tileserver.imagery.handles import Handles
+from tileserver.imagery.handles import HandlePool
 from tileserver.rasters.inspection import inspect_origin
 from tileserver.rasters.locating import locate
 from tileserver.rasters.raster import Raster
@@ -52,7 +52,7 @@ def raster_of(path: Path, **settings: object) -> Raster:
 
 
 def bands_of(raster: Raster) -> tuple[Bands, Window]:
-    source = GridSource(Handles(8).of(raster), GRID, 20)
+    source = GridSource(HandlePool(8).of(raster), GRID, 20)
     return Bands(source, {}), source.extent
 
 

@@ -15,13 +15,13 @@ class Polls:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ended = 0
-        look = Tracked.look
+        poll = Tracked.poll
 
         def count(tracked: Tracked[Any]) -> None:
-            look(tracked)
+            poll(tracked)
             self.ended += 1
 
-        monkeypatch.setattr(Tracked, "look", count)
+        monkeypatch.setattr(Tracked, "poll", count)
 
     def wait_for(self, more: int) -> None:
         """Return once so many polls have begun and ended from now on."""

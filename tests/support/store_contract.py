@@ -22,10 +22,10 @@ def value(store: Store, key: str) -> bytes | None:
     return None if kept is None else kept.value
 
 
-def finish_looks() -> None:
+def finish_scans() -> None:
     """Wait for what disk stores do beside the requests."""
     for thread in threading.enumerate():
-        if thread.name == "disk cache":
+        if thread.name == "disk cache scan":
             thread.join()
 
 
@@ -119,7 +119,7 @@ class BoundedContract:
         for number in range(100):
             store.put(tile(number), VALUE)
             assert value(store, tile(0)) == VALUE, "used all the time, never evicted"
-        finish_looks()
+        finish_scans()
         kept = [number for number in range(100) if store.get(tile(number)) is not None]
         assert 0 in kept
         assert 99 in kept

@@ -181,6 +181,6 @@ def test_the_unit_checks_the_folder_that_its_server_keeps_tiles_in(tmp_path: Pat
     (tmp_path / "overzoom").write_text("where the folder is wanted")
     done = started_before(tmp_path, DEPLOY / "overzoom.yaml")
     assert done.exit_code == 1
-    assert f"cache.folder: {tmp_path / 'overzoom'} cannot be written to" in done.stderr
+    assert f"cache.folder: {tmp_path / 'overzoom'} is not writable" in done.stderr
     (folder,) = unit_settings("CacheDirectory")
     assert folder == "overzoom"

@@ -7,7 +7,15 @@ import cProfile
 import shutil
 from pathlib import Path
 
-from cache import Behind, ClusterFlight, DiskStore, Leases, MemoryStore, ObjectStore, RedisStore
+from cache import (
+    ClusterFlight,
+    DiskStore,
+    Leases,
+    MemoryStore,
+    ObjectStore,
+    RedisStore,
+    WriteBehind,
+)
 from tests.support.metrics import parse_metrics
 from tests.support.services import RedisServer
 from tileserver.gauges import Empty
@@ -70,11 +78,11 @@ def test_queue_and_bytes_are_read_when_they_are_asked_for() -> None:
 def test_a_service_that_is_away_is_seen_until_it_is_back(own_redis: RedisServer) -> None:
     tier, metrics = RedisStore(own_redis.url), Metrics()
     refused = {"endpoint": "http://127.0.0.1:1", "region": "x", "skip_signature": "true"}
-    objects = Behind(ObjectStore("s3://bucket", refused))
-    tier.breaker.rest_seconds = 0
+    objects = WriteBehind(ObjectStore("s3://bucket", refused))
+    tier.breaker.open_seconds = 0
     metrics.watch(Empty(), [tier, objects])
     assert samples(metrics)[AWAY, "Redis"] == 0
-    assert samples(metrics)[AWAY, "Redis without room"] == 0
+    assert samples(metrics)[AWAY, "Redis memory"] == 0
     tier.get("a/b/c")
     objects.get("a/b/c")
     seen = samples(metrics)
@@ -120,7 +128,7 @@ def test_leases_that_are_waited_for_and_lost_are_counted(redis_server: RedisServ
 
 def test_writes_that_a_tier_dropped_are_counted(tmp_path: Path) -> None:
     disk, metrics = DiskStore(tmp_path / "cache", 2**20), Metrics()
-    behind = Behind(ObjectStore("memory:///"), waiting=1)
+    behind = WriteBehind(ObjectStore("memory:///"), waiting=1)
     metrics.watch(Empty(), [disk, behind])
     disk.put("a/b/c", b"x")
     behind.put("a/b/c", b"x")

@@ -10,7 +10,7 @@ import pytest
 from morecantile import Tile
 from starlette.testclient import TestClient
 
-from cache import Behind, ObjectStore
+from cache import ObjectStore, WriteBehind
 from tests.support.services import S3, RedisServer
 from tests.support.tiles import path_of
 from tileserver.app import make_app
@@ -77,7 +77,7 @@ def test_the_time_to_live_reaches_every_tier(tmp_path: Path) -> None:
 
 def test_the_object_store_is_written_behind_the_request_where_asked(tmp_path: Path) -> None:
     values = settings(tmp_path, object_store_url="memory:///")
-    assert isinstance(open_store(values).tiers[-1], Behind)
+    assert isinstance(open_store(values).tiers[-1], WriteBehind)
     assert isinstance(open_store(values, behind=False).tiers[-1], ObjectStore)
 
 

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cache.breaker import brief
+from cache.breaker import summarise_error
 from tileserver.catalogue.layers import Source
 from tileserver.errors import Overloaded, SourceChanged, SourceUnavailable
 from tileserver.middleware.disconnect import while_there
@@ -78,4 +78,4 @@ class SourceRoute(APIRoute):
 
 def _reason(error: BaseException) -> str:
     """What an error comes from, in brackets; empty where nothing is known."""
-    return "" if error.__cause__ is None else f" ({brief(error.__cause__)})"
+    return "" if error.__cause__ is None else f" ({summarise_error(error.__cause__)})"

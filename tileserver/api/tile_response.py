@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from cache import TileKey
 from tileserver.errors import Overloaded, SourceChanged, SourceUnavailable
-from tileserver.middleware.client_limits import turn_of
+from tileserver.middleware.client_limits import slot_of
 from tileserver.middleware.disconnect import while_there
 from tileserver.middleware.request_log import note_pixels
 from tileserver.rasters.ground import rounded, times
@@ -74,7 +74,7 @@ class Answers:
         """The tile within a share of the request's time."""
 
         async def in_turn() -> Rendered:
-            async with turn_of(request.scope):
+            async with slot_of(request.scope):
                 return await self.renderer.render(wanted, key.path)
 
         return await while_there(request, in_turn(), share * self.deadline_seconds)

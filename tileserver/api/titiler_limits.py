@@ -21,7 +21,7 @@ from titiler.core.errors import DEFAULT_STATUS_CODES
 
 from tileserver.api.parameters import check_known, check_parameters
 from tileserver.api.source_route import SourceRoute
-from tileserver.errors import BodyTooLarge, BodyTooSlow, Departed, OutOfRange
+from tileserver.errors import BodyTooLarge, BodyTooSlow, Disconnected, OutOfRange
 from tileserver.library_internals import CPLE_BaseError, parameter_names
 from tileserver.middleware.disconnect import note_arrival
 
@@ -79,7 +79,7 @@ def check_limits(request: Request, max_side_px: int = MAX_SIDE_PX) -> None:
 
 
 async def check_features(request: Request) -> None:
-    """Raises BodyTooLarge for too many shapes, BodyTooSlow and Departed for those that do not come.
+    """Raises BodyTooLarge for too many shapes, BodyTooSlow and Disconnected without a body.
 
     The body's size is bounded while it is read (guard).
     """
@@ -92,7 +92,7 @@ async def check_features(request: Request) -> None:
     except TimeoutError:
         raise BodyTooSlow from None
     except ClientDisconnect:
-        raise Departed from None
+        raise Disconnected from None
     except (ValueError, RecursionError):
         return  # refused by the route
     shapes = document.get("features") if isinstance(document, dict) else None

@@ -1,9 +1,9 @@
-"""Sources by id, each as its files are now; no path or URL of a request reaches GDAL.
+"""Sources by id, each in its files' current version; no path or URL of a request reaches GDAL.
 
     settings -> locating -> raster (one version) -> Source -> Layer (layers), one a grid
 
-A source whose files change is replaced by another one (watch), with handles, layers and
-remembered blocks of its own; whoever holds the old one ends with it.
+A source whose files change is replaced by a new Source (watch), with its own handles, layers and
+cached blocks; requests that hold the old one finish with it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tileserver.catalogue.layers import Source
 from tileserver.catalogue.opener import Opener
 from tileserver.catalogue.watch import Watch
 from tileserver.errors import StartupError, UnknownSource
-from tileserver.imagery.handles import Handles
+from tileserver.imagery.handles import HandlePool
 from tileserver.origins.origin import in_threads
 from tileserver.settings.server import Settings
 from tileserver.settings.sources import SourceSettings
@@ -31,14 +31,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """A configured source that could not be read since the start."""
+    """A configured source that has never been readable since the start."""
 
     id: str
     settings: SourceSettings
 
 
 class Catalogue:
-    """All sources of a server, followed through the versions of their files."""
+    """All sources of a server, each following the versions of its files."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Catalogue:
     ) -> None:
         """Raises StartupError for the first source that cannot be served.
 
-        every: whether each must open; else any does, and the others are tried again.
+        every: whether every source must open; else one is enough, and the others are polled.
         """
         self.settings, self.checkpoint = settings, checkpoint
         self._opener = Opener(settings, checkpoint, grids)
@@ -67,14 +67,14 @@ class Catalogue:
 
     @property
     def picture_fingerprint(self) -> str:
-        """Digest of all that decides the pixels of the default sample, the source apart."""
+        """Digest of everything but the source that decides the default sample's pixels."""
         return self.fingerprint_of(Sample(self.settings.noise_seed, self.settings.detail))
 
     def fingerprint_of(self, sample: Sample) -> str:
-        """Digest of all that decides a sample's super-resolved pixels, the source apart."""
+        """Digest of everything but the source that decides a sample's super-resolved pixels."""
         found = self._fingerprints.get(sample)
         if found is None:
-            # Kinds of device round differently; whether they also draw differently is not assumed.
+            # Kinds of device round differently, so they may draw different pixels.
             kind = self.settings.device.partition(":")[0]
             found = fingerprint(
                 checkpoint=self.checkpoint.fingerprint,
@@ -90,22 +90,24 @@ class Catalogue:
             failure = missing[0].failure
             raise StartupError(str(failure)) from failure
         for each in missing:
-            logger.error("%s: cannot be read at present (%s)", each.name, each.failure)
+            logger.error(
+                "%s: cannot be read at present, will be retried (%s)", each.name, each.failure
+            )
 
     @property
-    def handles(self) -> Handles:
+    def handle_pool(self) -> HandlePool:
         """The open handles of all sources."""
-        return self._opener.handles
+        return self._opener.handle_pool
 
     @property
-    def slow_looks(self) -> int:
-        """Looks for changes that have been under way for long: they may hang."""
+    def slow_polls(self) -> int:
+        """Polls that have been running for long: they may hang."""
         return self._watch.slow
 
     def __getitem__(self, id: str) -> Source:
-        """The source as it is now, or as it was last read; takes no time.
+        """The source's latest readable version; does no I/O.
 
-        Raises UnknownSource, and SourceUnavailable where it could not be read since the start.
+        Raises UnknownSource, and SourceUnavailable if it was never readable since the start.
         """
         try:
             return self._tracked[id].current
@@ -113,24 +115,24 @@ class Catalogue:
             raise UnknownSource from None
 
     def failure(self, id: str) -> Exception | None:
-        """Why the last look at a source found nothing to read, if it did not."""
+        """Why the last poll of a source failed; None if it succeeded."""
         return self._tracked[id].failure
 
-    def look(self, id: str) -> None:
-        """Look at a source now, unless somebody does."""
-        self._tracked[id].look()
+    def poll(self, id: str) -> None:
+        """Poll a source now, unless a poll is running."""
+        self._tracked[id].poll()
 
     def sources(self) -> list[Source]:
-        """All that were ever read, in the order of the configuration."""
+        """The sources that have been readable, in the order of the configuration."""
         return [each.item for each in self._tracked.values() if each.item is not None]
 
     def configured(self) -> list[Source | Absent]:
-        """All of them, in the order of the configuration."""
+        """All configured sources, in the order of the configuration."""
         settings = self.settings.sources
         return [each.item or Absent(id, settings[id]) for id, each in self._tracked.items()]
 
     def close(self) -> None:
-        """Look for changes no more, and close the handles that nobody uses."""
+        """Stop polling, and close the sources' idle handles."""
         self._watch.close()
         for source in self.sources():
             source.close()

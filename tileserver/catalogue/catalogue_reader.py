@@ -1,4 +1,4 @@
-"""rio-tiler's reader over a catalogued source: what titiler's own routes read through."""
+"""rio-tiler's reader for a source of the catalogue, used by titiler's own routes."""
 
 from __future__ import annotations
 
@@ -18,18 +18,17 @@ from tileserver.rasters.opening import open_raster
 
 
 class CatalogueReader(Reader):
-    """Borrows a handle of a source for one request; its zooms are the served ones.
+    """Holds a handle of a source for one request; its zooms are the served ones.
 
-    Raises SourceUnavailable where the source cannot be opened, or read while it is used as a
-    context.
+    As a context manager, raises SourceUnavailable where the source cannot be opened or read.
     """
 
     input: Source  # type: ignore[assignment]  # the catalogue's, where rio-tiler has a path
 
     def __attrs_post_init__(self) -> None:
         raster = self.input.raster
-        borrowed = self.input.shelf.borrow("as stored", lambda: open_raster(raster))
-        self.dataset = self._ctx_stack.enter_context(borrowed)
+        acquired = self.input.handles.acquire("as stored", lambda: open_raster(raster))
+        self.dataset = self._ctx_stack.enter_context(acquired)
         with warnings.catch_warnings():
             # Sources without overviews are served; `overzoom info` says so once.
             warnings.simplefilter("ignore", NoOverviewWarning)
@@ -41,7 +40,7 @@ class CatalogueReader(Reader):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._ctx_stack.__exit__(kind, error, trace)  # a handle that failed is closed, not kept
+        self._ctx_stack.__exit__(kind, error, trace)  # closes a handle that failed
 
     def preview(self, *arguments: Any, **options: Any) -> CountedImage:
         """rio-tiler's preview, with bounded statistics."""
@@ -64,7 +63,7 @@ class CatalogueReader(Reader):
 
     @property
     def minzoom(self) -> int:
-        """The zoom at which the whole source is about a tile."""
+        """The zoom at which the whole source fits about one tile."""
         return self.input.layer(str(self.tms.id)).least_zoom
 
     @property

@@ -1,7 +1,7 @@
-"""Counts of categories, bounded: a histogram of every value that a raster has has no end.
+"""Bounded counts of categories.
 
-titiler answers `/statistics?categorical=true` with every different value and its count: few for
-classes, of whatever type; a million for elevations.
+titiler answers `/statistics?categorical=true` with every distinct value and its count: a few for
+classes, but millions for elevations.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from titiler.core.algorithm.base import BaseAlgorithm
 from tileserver.errors import OutOfRange
 
 MAX_CATEGORIES = 256
-"""As many as a colour table has, and as may be named by `c=`."""
+"""As many as a colour table has entries, and as `c=` may name."""
 
 
 class CountedImage(ImageData):
-    """An image whose categories are counted where there are no more than MAX_CATEGORIES."""
+    """An image that counts at most MAX_CATEGORIES categories a band."""
 
     @classmethod
     def of(cls, image: ImageData) -> Self:
@@ -38,14 +38,14 @@ class CountedImage(ImageData):
         *arguments: Any,
         **options: Any,
     ) -> dict[str, BandStatistics]:
-        """rio-tiler's statistics; raises OutOfRange where too many categories would be listed."""
+        """rio-tiler's statistics; raises OutOfRange for too many categories."""
         if categorical and not categories:
             for band in self.array:
                 if np.unique(band.compressed()).size > MAX_CATEGORIES:
                     raise OutOfRange(
                         "categorical",
-                        f"for bands of {MAX_CATEGORIES} different values at most, and one here has "
-                        "more: name those to count by c, or take the histogram without it",
+                        f"a band here has more than {MAX_CATEGORIES} distinct values: list "
+                        "those to count with c, or leave out categorical for a histogram",
                     )
         return super().statistics(categorical, categories, *arguments, **options)
 
@@ -54,5 +54,5 @@ Process = Annotated[BaseAlgorithm | None, Depends(available_algorithms.dependenc
 
 
 def counted_process(process: Process) -> Callable[[ImageData], CountedImage] | None:
-    """titiler's algorithm, if one is asked for; what it makes has bounded statistics."""
+    """titiler's algorithm, if one is requested; its result has bounded statistics."""
     return None if process is None else lambda image: CountedImage.of(process(image))

@@ -1,4 +1,4 @@
-"""Which tiles of each zoom show ground of a source, for the documents that announce them."""
+"""Which tiles of each zoom contain data of a source, for the documents that announce them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tileserver.library_internals import CPLE_BaseError
 from tileserver.rasters.footprint import geographic_extent
 
 UNREACHED = (OutsideGrid, RasterioError, CPLE_BaseError, ArithmeticError, ValueError)
-"""What is raised where a projection does not reach a source."""
+"""Errors of a projection that does not cover a source."""
 
 
 @dataclass(frozen=True, slots=True)
 class TileLimits:
-    """The tiles of one zoom that show ground, first and last included."""
+    """The tiles of one zoom that contain data, first and last included."""
 
     zoom: int
     matrix: str
@@ -31,7 +31,7 @@ class TileLimits:
 
 
 def tile_limits(layer: Layer) -> list[TileLimits]:
-    """The limits of every served zoom; none where the source lies outside the grid."""
+    """The limits of every served zoom; empty if the source lies outside the grid."""
     limits = [_limits(layer, zoom) for zoom in range(layer.grid.tms.minzoom, layer.max_zoom + 1)]
     return [one for one in limits if one is not None]
 
@@ -42,14 +42,17 @@ def _limits(layer: Layer, zoom: int) -> TileLimits | None:
     bottom = min((extent.row + extent.height - 1) // TILE_PX, matrix.matrixHeight - 1)
     right = min((extent.col + extent.width - 1) // TILE_PX, matrix.matrixWidth - 1)
     if layer.crosses and extent.col + extent.width > layer.grid.whole(zoom).width:
-        left, right = 0, matrix.matrixWidth - 1  # both ends, which one pair of limits cannot say
+        left, right = (
+            0,
+            matrix.matrixWidth - 1,
+        )  # at both ends of the grid: one range must span all columns
     if bottom < top or right < left:
         return None
     return TileLimits(zoom, str(matrix.id), top, bottom, left, right)
 
 
 def covered_layers(source: Source, grids: list[str]) -> Iterator[tuple[Layer, list[TileLimits]]]:
-    """The source on every grid that it lies on, web mercator first."""
+    """The source on every grid that covers it, web mercator first."""
     for grid_id in sorted(grids, key=lambda name: (name != WEB_MERCATOR, name)):
         try:
             layer = source.layer(grid_id)
@@ -62,11 +65,11 @@ def covered_layers(source: Source, grids: list[str]) -> Iterator[tuple[Layer, li
 def geographic_bounds(source: Source) -> tuple[float, float, float, float]:
     """West, south, east and north of a source in degrees, from -180 to 180 and -90 to 90.
 
-    Raises OutsideGrid for a picture of a whole side of the Earth, whose edges lie in space.
+    Raises OutsideGrid for a full-disc picture, whose edges lie in space.
     """
     return geographic_extent(source.raster).bounds
 
 
 def geographic_centre(source: Source) -> tuple[float, float]:
-    """Longitude and latitude of a source's middle; raises OutsideGrid as geographic_bounds does."""
+    """Longitude and latitude of a source's centre; raises OutsideGrid as geographic_bounds does."""
     return geographic_extent(source.raster).centre

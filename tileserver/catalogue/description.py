@@ -1,4 +1,4 @@
-"""What a source is, in words for people and programs: `overzoom info`."""
+"""A summary of a source: `overzoom info`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tileserver.rasters.ground import rounded
 def describe(catalogue: Catalogue, source: Source) -> dict[str, Any]:
     """Bounds (west, south, east, north in degrees), bands, zooms and fingerprints.
 
-    Bounds, zooms and sizes of pixels (metres on the ground) are None where web mercator does not
-    reach the source.
+    Bounds, zooms and pixel sizes (metres on the ground) are None if web mercator does not cover
+    the source.
     """
     raster = source.raster
     bounds, layer = _place(source)
@@ -43,7 +43,7 @@ def describe(catalogue: Catalogue, source: Source) -> dict[str, Any]:
 
 
 def _pixel_metres(layer: Layer) -> dict[str, float]:
-    """The sides of pixels on the ground: the file's, the native zoom's, the deepest zoom's."""
+    """Ground sizes of a pixel: of the file, the native zoom and the deepest zoom."""
     ground = layer.ground
     return {
         "imagery": rounded(ground.imagery_metres),

@@ -1,4 +1,4 @@
-"""A source as its files are now, and what its tiles are drawn from on the pixels of a grid."""
+"""One version of a source, and what its tiles are drawn from on each grid."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from engine.pictures.samples import Samples
 from engine.window import Window
 from tileserver.grid import TILE_PX, Grid, grid_of
 from tileserver.imagery.bands import BLOCK_PX, MARGIN_PX, Bands
-from tileserver.imagery.handles import Shelf
-from tileserver.imagery.members_touched import Footprints
+from tileserver.imagery.handles import RasterHandles
+from tileserver.imagery.mosaic_members import MosaicMembers
 from tileserver.imagery.nearest import Nearest
 from tileserver.imagery.overviews import Overviews
 from tileserver.rasters.ground import GroundSizes
 from tileserver.settings.sources import SourceSettings
 
 READING = 6
-"""Part of every fingerprint: raised when the same file comes to be read as other pixels."""
+"""Part of every fingerprint: raised when a change of the code reads other pixels from a file."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One source on one grid: everything that its tiles are drawn from."""
+    """One source on one grid: everything that its tiles are drawn from; immutable."""
 
     grid: Grid
     native_zoom: int
@@ -43,15 +43,15 @@ class Layer:
     """The pixels with data, on the grid of native_zoom + 1."""
     samples: Samples
     overviews: Overviews | None
-    """None where the raster lies on the grid's own pixels: then its overviews do as well."""
-    footprints: Footprints
+    """None if the raster's pixels are the grid's own: then its overviews' are, too."""
+    members: MosaicMembers
     ground: GroundSizes
     """The sizes of pixels on the ground."""
     nearest: Nearest | None = None
-    """What tiles of all zooms are read from where nothing is synthesised, averaged or
-    interpolated; None: there is more to be made of it."""
+    """The reader of all zooms of a source of classes, shown by nearest neighbour; None for any
+    other source."""
     crosses: bool = False
-    """Whether the extent goes on past the grid's last column: its first ones come again there."""
+    """Whether the extent continues past the grid's last column, across 180 degrees."""
 
     @property
     def pyramid(self) -> Pyramid:
@@ -60,12 +60,12 @@ class Layer:
 
     @property
     def uncertain(self) -> bool:
-        """Whether there is an uncertainty: zooms whose pixels are synthesised."""
+        """Whether it has an uncertainty: some zooms are synthesised."""
         return self.nearest is None and self.max_zoom > self.native_zoom
 
     @property
     def least_zoom(self) -> int:
-        """The deepest zoom at which the whole source is no larger than a tile, or nearly so."""
+        """The deepest zoom at which the whole source is about one tile in size, or smaller."""
         side = max(self.extent.height, self.extent.width)
         above = ceil(log2(max(1, side / TILE_PX)))
         return max(int(self.grid.tms.minzoom), min(self.native_zoom, self.native_zoom + 1 - above))
@@ -76,15 +76,15 @@ class Layer:
         return self.extent.parent(2**below) if below >= 0 else self.extent.children(2**-below)
 
     def touches(self, tile: Tile) -> bool:
-        """Whether a tile of any zoom shows ground of the source."""
+        """Whether a tile of any zoom contains data of the source."""
         window = self.grid.tile_window(tile)
         return any(self._reaches(tile.z, one) for one in self.windows(tile.z, window))
 
     def windows(self, zoom: int, window: Window) -> list[Window]:
-        """Where the source's pictures show the ground of a window of the grid's pixels.
+        """The windows of the source's pictures that show the ground of a window of the grid.
 
-        That window; of a source that crosses 180 degrees the same ground one turn further east,
-        or both where the window holds both ends of the world.
+        The window itself; for a source that crosses 180 degrees the same ground one turn further
+        east, or both if the window contains both ends of the world.
         """
         if not self.crosses:
             return [window]
@@ -95,58 +95,57 @@ class Layer:
         return window.intersection(self.extent_at(zoom)) is not None
 
     def is_quick(self, zoom: int) -> bool:
-        """Whether `read` has few pixels to read for a zoom; GDAL's plain decimation is else."""
+        """Whether `read` is fast at a zoom; otherwise GDAL's plain decimation is faster."""
         reader = self.nearest or self.overviews
         return reader is not None and reader.quick(zoom)
 
     def read(self, zoom: int, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
-        """A window of a zoom above native as means of what lies deeper, or of classes of any zoom.
+        """A window of a zoom above native, as means of a deeper zoom; of classes, of any zoom.
 
-        Values (C, H, W) in the engine's unit, and where they are data (H, W).
+        Returns values (C, H, W) in the engine's unit, and their validity (H, W).
         """
         reader = self.nearest or self.overviews
         assert reader is not None
         return reader.read(zoom, window)
 
-    def touched(self, zoom: int, window: Window) -> list[int] | None:
-        """The numbers of the members that a window of any zoom was read from; None: any of them."""
+    def find_members(self, zoom: int, window: Window) -> list[int] | None:
+        """The numbers of the members that a window of any zoom is read from; None: any of them."""
         scale = 2 ** max(0, self.native_zoom + 1 - zoom)
         if scale > 2:
-            return self.footprints.touched(window.dilated(TILE_PX).children(scale))
+            return self.members.find_members(window.dilated(TILE_PX).children(scale))
         blocks = source_window(self.pyramid.picture(zoom), window).aligned(BLOCK_PX)
-        return self.footprints.touched(blocks.dilated(MARGIN_PX))
+        return self.members.find_members(blocks.dilated(MARGIN_PX))
 
     def pin(self, picture: Imagery, window: Window) -> Pinned:
-        """All that drawing a window of one of the layer's pictures reads of the source.
+        """Read all source pixels that drawing a window of one of the layer's pictures needs.
 
-        Whoever draws it from these pixels waits for no disk and no network. Raises
-        SourceUnavailable.
+        Drawing from the result does no I/O. Raises SourceUnavailable.
         """
         return self.bands.pin(source_window(picture, window))
 
 
 class Source:
-    """One version of a catalogued raster; its layers are made when a grid is first asked for."""
+    """One version of a raster of the catalogue; a layer is made when its grid is first used."""
 
     def __init__(
         self,
         id: str,
         settings: SourceSettings,
-        shelf: Shelf,
+        handles: RasterHandles,
         grids: Mapping[str, Grid],
         layer: Callable[[Source, Grid], Layer],
         generation: int = 0,
     ) -> None:
-        """generation: the number of this version, which keeps its blocks from those of others."""
-        self.id, self.settings, self.shelf = id, settings, shelf
-        self.raster, self.generation = shelf.raster, generation
+        """generation: the number of this version; separates its cached blocks from others'."""
+        self.id, self.settings, self.handles = id, settings, handles
+        self.raster, self.generation = handles.raster, generation
         self._grids, self._make_layer = grids, layer
         self._layers: dict[str, Layer] = {}
         self._lock = Lock()
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of all that decides the source's own pixels."""
+        """Digest of everything that decides the source's own pixels."""
         return fingerprint(
             reading=READING,
             raster=self.raster.fingerprint,
@@ -156,12 +155,12 @@ class Source:
 
     @property
     def title(self) -> str:
-        """What people call it."""
+        """The display name."""
         return self.settings.title or self.id
 
     @property
     def memory_section(self) -> tuple[str, str]:
-        """What the names of its sections of the block memory begin with."""
+        """The prefix of its sections in the block memory."""
         return self.id, str(self.generation)
 
     def layer(self, grid_id: str) -> Layer:
@@ -173,16 +172,16 @@ class Source:
             return self._layers[grid_id]
 
     def unchanged(self, members: Sequence[int] | None = None) -> bool:
-        """Whether what was read is still this version, by a fresh look at local files.
+        """Whether what was read is this version, by current signatures of local files.
 
-        members: the numbers of those that were read (Layer.touched); None: all.
+        members: the numbers of those that were read (Layer.find_members); None: all.
 
-        A file overwritten in place shows both versions to whoever reads at that time: what is
-        drawn from it may be kept only where this is true after drawing. Of remote files the last
-        look counts. Takes no network and raises nothing.
+        A read during an overwrite in place may mix two versions: what is drawn from it may be
+        stored only if this is true after drawing. For remote files the last poll counts. Does no
+        network I/O and raises nothing.
         """
-        return self.shelf.unchanged(members)
+        return self.handles.unchanged(members)
 
     def close(self) -> None:
-        """Close its handles: resting ones now, the others when they are given back."""
-        self.shelf.close()
+        """Close its handles: idle ones now, the others when they are released."""
+        self.handles.close()

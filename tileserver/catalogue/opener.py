@@ -17,8 +17,8 @@ from tileserver.grid import Grid, doubling_grids
 from tileserver.imagery.aligned import AlignedSource, window_on_grid
 from tileserver.imagery.bands import Bands, GridSource
 from tileserver.imagery.block_memory import BlockMemory
-from tileserver.imagery.handles import Handles
-from tileserver.imagery.members_touched import Footprints
+from tileserver.imagery.handles import HandlePool
+from tileserver.imagery.mosaic_members import MosaicMembers
 from tileserver.imagery.nearest import Nearest
 from tileserver.imagery.overviews import Overviews
 from tileserver.rasters.band_roles import BandRoles
@@ -34,24 +34,26 @@ from tileserver.settings.sources import SourceSettings, is_remote_address
 logger = logging.getLogger(__name__)
 
 ABSENT_SECONDS = 10.0
-"""Between looks for a source that could not be read yet, where sources are not watched."""
+"""Between polls of a source that could not be read yet, if `source_check_seconds` is 0."""
 
 
 class Opener:
-    """Makes sources: the checkpoint, the memory and the handles that all of them share."""
+    """Makes sources; owns the checkpoint, block memory and handle pool that they share."""
 
     def __init__(self, settings: Settings, checkpoint: Checkpoint, grids: TileMatrixSets) -> None:
         self.settings, self.checkpoint = settings, checkpoint
         self.grids = doubling_grids(grids)
         self.memory = BlockMemory(settings.block_memory_bytes)
-        self.handles = Handles(settings.open_handles)
+        self.handle_pool = HandlePool(settings.open_handles)
         folder = settings.cache.disk_folder() if settings.cache.disk_bytes else None
         self._canonical = not windows_agree(checkpoint, settings.sampler(), settings.device, folder)
         if self._canonical:
-            logger.warning("windows of different shape differ on this device: drawing by blocks")
+            logger.warning(
+                "results depend on the window's shape on this device: drawing fixed blocks"
+            )
 
     def tracked(self, id: str, settings: SourceSettings, hosts: frozenset[str]) -> Tracked[Source]:
-        """A source and its later versions, or the failure to open it.
+        """A source that follows the versions of its files, or the failure to open it.
 
         hosts: remote hosts and buckets that it may be read from.
         """
@@ -70,23 +72,23 @@ class Opener:
             _log_range(id, raster)
             if generation > 0:
                 self.memory.forget((id, str(generation - 1)))
-            shelf = self.handles.of(raster, changed, alone)
-            return Source(id, settings, shelf, self.grids, self._layer, generation)
+            handles = self.handle_pool.of(raster, on_change, unwatched)
+            return Source(id, settings, handles, self.grids, self._layer, generation)
 
-        def alone() -> bool:
+        def unwatched() -> bool:
             return self.check_seconds(tracked) == 0
 
-        def changed() -> None:
-            if alone() and not tracked.current.raster.origin.remote:
-                tracked.look()
+        def on_change() -> None:
+            if unwatched() and not tracked.current.raster.origin.remote:
+                tracked.poll()
 
         tracked = Tracked(id, inspect, make)
         return tracked
 
     def check_seconds(self, tracked: Tracked[Source]) -> float:
-        """Seconds between looks for a change of its files; 0: only who reads it looks."""
+        """Seconds between polls of its files; 0: they are checked only when read."""
         settings = self.settings
-        if tracked.item is None:  # which nobody can read
+        if tracked.item is None:  # it has never been readable
             remote, least = (
                 is_remote_address(settings.sources[tracked.name].path or ""),
                 ABSENT_SECONDS,
@@ -102,9 +104,9 @@ class Opener:
         deepest = max(native, min(native + settings.extra_zooms, int(grid.tms.maxzoom)))
         place = window_on_grid(raster, grid, native)
         base = (
-            GridSource(source.shelf, grid, native + 1)
+            GridSource(source.handles, grid, native + 1)
             if place is None
-            else AlignedSource(source.shelf, place)
+            else AlignedSource(source.handles, place)
         )
 
         def memo(name: str) -> BlockMemo:
@@ -137,10 +139,10 @@ class Opener:
             bands,
             base.extent,
             samples,
-            Overviews(source.shelf, grid, native) if averaged else None,
-            Footprints(raster, grid, native + 1),
+            Overviews(source.handles, grid, native) if averaged else None,
+            MosaicMembers(raster, grid, native + 1),
             ground_sizes(raster, grid, native),
-            Nearest(source.shelf, grid, native) if raster.nearest else None,
+            Nearest(source.handles, grid, native) if raster.nearest else None,
             place is None and crosses(raster, grid),
         )
 

@@ -1,9 +1,9 @@
-"""Whether windows agree on this machine (engine.pictures.probe): measured once, then remembered.
+"""Whether windows agree on this machine (engine.pictures.probe): measured once, then stored.
 
-    known in this process -> in the cache's folder (PROBES) -> measured
+    this process -> file PROBES in the cache's folder -> measurement
 
-What is remembered holds for one checkpoint, engine, device, number of threads and PyTorch: a
-change of any is measured anew. Losing it costs a second at the next start.
+A stored result holds for one checkpoint, engine, device, number of threads and PyTorch version.
+Losing it costs a second at the next start.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from engine.pictures import probe
 from engine.sampling.sampler import SamplerSettings
 
 PROBES = ".probes.json"
-"""Starts with a dot, as no key of a tile does: it is neither counted nor evicted."""
+"""Starts with a dot, as no tile key does: neither counted nor evicted by the disk cache."""
 MAX_PROBES = 64
-"""The latest ones; each has 30 bytes."""
+"""Stored results, latest last; 30 bytes each."""
 
 _known: dict[str, bool] = {}
 _lock = threading.Lock()
@@ -41,17 +41,17 @@ def windows_agree(
 ) -> bool:
     """As engine.pictures.probe.windows_agree.
 
-    folder: that of the disk cache; nothing is written where there is none yet.
+    folder: the disk cache's; nothing is written if there is no cache yet.
     """
     key = _key(checkpoint, settings, device)
     with _lock:
         if key not in _known:
-            kept = {} if folder is None else _read(folder)
-            if key not in kept:
-                kept[key] = probe.windows_agree(checkpoint, settings, device)
+            stored = {} if folder is None else _read(folder)
+            if key not in stored:
+                stored[key] = probe.windows_agree(checkpoint, settings, device)
                 if folder is not None:
-                    _write(folder, kept)
-            _known[key] = kept[key]
+                    _write(folder, stored)
+            _known[key] = stored[key]
         return _known[key]
 
 
@@ -68,7 +68,7 @@ def _key(checkpoint: Checkpoint, settings: SamplerSettings, device: str) -> str:
         code.update(file.read_bytes())
     return fingerprint(
         checkpoint=checkpoint.fingerprint,
-        sampler=replace(settings, noise_seed=0),  # values decide no order of sums
+        sampler=replace(settings, noise_seed=0),  # values do not change the order of sums
         machine=describe_machine(device),
         threads=torch.get_num_threads(),
         version=version("overzoom"),
@@ -77,7 +77,7 @@ def _key(checkpoint: Checkpoint, settings: SamplerSettings, device: str) -> str:
 
 
 def _processor() -> tuple[str, ...]:
-    """What the choice of kernels depends on."""
+    """What PyTorch chooses its kernels by."""
     with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
         for line in file:
             if line.startswith("model name"):
@@ -86,20 +86,20 @@ def _processor() -> tuple[str, ...]:
 
 
 def _read(folder: Path) -> dict[str, bool]:
-    """What was kept; nothing where it is damaged."""
+    """The stored results; empty if the file is corrupt."""
     try:
-        kept = json.loads((folder / PROBES).read_bytes())
+        stored = json.loads((folder / PROBES).read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
-    if not isinstance(kept, dict):
+    if not isinstance(stored, dict):
         return {}
-    return {key: value for key, value in kept.items() if isinstance(value, bool)}
+    return {key: value for key, value in stored.items() if isinstance(value, bool)}
 
 
-def _write(folder: Path, kept: dict[str, bool]) -> None:
-    """Keep the latest; the file is replaced whole or not at all."""
+def _write(folder: Path, stored: dict[str, bool]) -> None:
+    """Store the latest results, atomically."""
     if not (folder / TAG).exists():
         return
-    latest = dict([*kept.items()][-MAX_PROBES:])
+    latest = dict([*stored.items()][-MAX_PROBES:])
     with suppress(OSError):
         write_whole(folder / PROBES, json.dumps(latest).encode())

@@ -1,4 +1,4 @@
-"""The pixel of a file that holds a place: its own values, before anything is made of them."""
+"""The file's own pixel at a place, with its unchanged values."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from tileserver.rasters.opening import open_raster
 from tileserver.rasters.raster import Raster
 
 MERCATOR = {3857, 3395}
-"""Projections in which a turn of the Earth is a length."""
+"""Projections that repeat along x with the Earth's circumference."""
 
 
 class StoredPixel(NamedTuple):
-    """Where it lies in the file, and the values of its bands there."""
+    """A pixel of the file: its row, column and band values."""
 
     row: int
     col: int
     values: list[float | None]
-    """None where the file has no data, or a value that is no number."""
+    """None for nodata and NaN."""
 
 
 def read_stored_pixel(source: Source, lon: float, lat: float) -> StoredPixel | None:
-    """The file's pixel at a place in degrees; None beside it.
+    """The file's pixel at a place in degrees; None outside the file.
 
     Raises SourceUnavailable where the raster cannot be read.
     """
@@ -37,7 +37,7 @@ def read_stored_pixel(source: Source, lon: float, lat: float) -> StoredPixel | N
         return None
     row, col = place
     window = Window(col, row, 1, 1)
-    with source.shelf.borrow("as stored", lambda: open_raster(raster)) as dataset:
+    with source.handles.acquire("as stored", lambda: open_raster(raster)) as dataset:
         values = dataset.read(raster.indexes, window=window).reshape(-1).astype(float)
         known = np.isfinite(values) & bool(dataset.dataset_mask(window=window).any())
     pairs = zip(values, known, strict=True)
@@ -45,7 +45,7 @@ def read_stored_pixel(source: Source, lon: float, lat: float) -> StoredPixel | N
 
 
 def _find(raster: Raster, lon: float, lat: float) -> tuple[int, int] | None:
-    """Row and column of the pixel that holds a place, on whichever turn of the Earth."""
+    """Row and column of the pixel at a place, also if the file counts longitudes past 180."""
     turns = np.array([0.0, TURN, -TURN])
     x, y = reprojected(WGS84, raster.crs, [lon], [lat])
     xs, ys = np.repeat(x, 3), np.repeat(y, 3)

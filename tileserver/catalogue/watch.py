@@ -1,4 +1,4 @@
-"""Following sources through the versions of their files, beside the requests."""
+"""Polls files for changes in the background and replaces sources by their new versions."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from tileserver.rasters.raster import Raster
 
 logger = logging.getLogger(__name__)
 
-LOOKING_THREADS = 4
-"""Sources looked at at a time, those not counted that may hang on a network."""
+POLLING_THREADS = 4
+"""Concurrent polls, not counting slow ones, which may hang."""
 SLOW_SECONDS = 2.0
-"""A look that has taken so long may hang; one at a local file takes a fraction of a millisecond."""
+"""A poll that takes longer may hang; of a local file it takes a fraction of a millisecond."""
 RAREST_SECONDS = 60.0
-"""What cannot be read is looked at as often as this, or as often as it would be else."""
+"""Longest interval between polls of a source that cannot be read, unless its own is longer."""
 DOUBLINGS = 20
 END_SECONDS = 0.25
-"""How soon the watch sees that the program ends."""
+"""How soon the watch notices that the program ends."""
 
 
 class Versioned(Protocol):
-    """What is made of one version of a raster."""
+    """An object made from one version of a raster."""
 
     @property
     def raster(self) -> Raster: ...
@@ -40,43 +40,43 @@ Item = TypeVar("Item", bound=Versioned)
 
 
 class Tracked(Generic[Item]):
-    """What is served of one raster: replaced when its files change, kept when they go away."""
+    """The latest readable version of a raster: replaced when its files change, else kept."""
 
     def __init__(
         self, name: str, inspect: Callable[[], Raster], make: Callable[[Raster, int], Item]
     ) -> None:
-        """make is given each version of the raster and its number."""
+        """make: called with each version of the raster and its number."""
         self.name, self._inspect, self._make = name, inspect, make
         self.item: Item | None = None
-        """The latest version; None as long as there never was one that could be read."""
+        """The latest version; None if there never was a readable one."""
         self.failure: OSError | OverzoomError | None = None
-        """Why the last look found nothing to read."""
+        """Why the last poll failed; None if it succeeded."""
         self.failures = 0
-        """Looks since something could be read."""
+        """Failed polls since the last success."""
         self._settled = False
         self._generation = -1
         self._lock = Lock()
-        self.look()
+        self.poll()
 
     @property
     def current(self) -> Item:
-        """The latest version; raises SourceUnavailable where there never was one."""
+        """The latest version; raises SourceUnavailable if there never was one."""
         if self.item is None:
             raise SourceUnavailable from self.failure
         return self.item
 
     def required(self) -> Self:
-        """This, opened; raises the failure where it never could be."""
+        """Itself; raises the failure if it was never readable."""
         if self.item is None and self.failure is not None:
             raise self.failure
         return self
 
-    def look(self) -> None:
-        """Notice a change of the files; where they cannot be read, what was read stays."""
+    def poll(self) -> None:
+        """Check the files for a change; if they cannot be read, the last version stays."""
         if not self._lock.acquire(blocking=False):
-            return  # the last look still goes on
+            return  # another poll is running
         try:
-            self._look()
+            self._poll()
         except (OSError, OverzoomError) as error:
             if self.item is not None and str(self.failure) != str(error):
                 logger.warning("%s: cannot be read at present (%s)", self.name, error)
@@ -85,9 +85,9 @@ class Tracked(Generic[Item]):
         finally:
             self._lock.release()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         old = None if self.item is None else self.item.raster
-        same = old is not None and _looks_like(old)
+        same = old is not None and _is_current(old)
         if not (same and self._settled):
             new = self._inspect()
             self._settled = new.settled
@@ -95,7 +95,9 @@ class Tracked(Generic[Item]):
             if not same:
                 self._replace(new)
         if self.failure is not None or (old is not None and not same):
-            logger.info("%s: %s", self.name, "has changed" if old and not same else "is back")
+            logger.info(
+                "%s: %s", self.name, "has changed" if old and not same else "is readable again"
+            )
         self.failure, self.failures = None, 0
 
     def _replace(self, raster: Raster) -> None:
@@ -105,8 +107,8 @@ class Tracked(Generic[Item]):
             old.close()
 
 
-def _looks_like(raster: Raster) -> bool:
-    """Whether a fresh look shows this version; a part that is gone may only be one of many."""
+def _is_current(raster: Raster) -> bool:
+    """Whether the files have this version's signatures; False if one is missing."""
     try:
         return raster.origin.signature() == raster.signature
     except OSError:
@@ -114,16 +116,16 @@ def _looks_like(raster: Raster) -> bool:
 
 
 class Watch(Generic[Item]):
-    """Calls `look` of every item about every so many seconds, in threads of its own.
+    """Polls every item at its own interval, in threads of its own.
 
-    An item waits for its last look, never in a queue. A look that takes long may hang: it is
-    counted apart, and takes no thread of others. What cannot be read is looked at ever more rarely.
+    An item is not polled again before its last poll ends. A slow poll may hang: it is counted
+    separately and takes no thread from others. What cannot be read is polled ever more rarely.
     """
 
     def __init__(
         self, items: Sequence[Tracked[Item]], seconds: Callable[[Tracked[Item]], float]
     ) -> None:
-        """seconds: from a look at an item to the next one, as it is then; 0 never looks."""
+        """seconds: an item's interval from one poll to the next, evaluated each time; 0: never."""
         self._stop, self._seconds = Event(), seconds
         now = time.monotonic()
         self._due = {item: now + seconds(item) for item in items if seconds(item) > 0}
@@ -134,40 +136,40 @@ class Watch(Generic[Item]):
 
     @property
     def slow(self) -> int:
-        """Looks that have been under way for long: they may hang."""
+        """Polls that have been running for long: they may hang."""
         with self._lock:
             now = time.monotonic()
             return sum(now - begun >= SLOW_SECONDS for begun in self._begun.values())
 
     def close(self) -> None:
-        """Look no more; a look that goes on ends by itself."""
+        """Start no more polls; a running one ends by itself."""
         self._stop.set()
 
     def _run(self) -> None:
         tick = min(END_SECONDS, *map(self._seconds, self._due))
-        with ThreadPoolExecutor(len(self._due), thread_name_prefix="look") as threads:
+        with ThreadPoolExecutor(len(self._due), thread_name_prefix="poll") as threads:
             # Ends with the main thread: a daemon could be killed inside GDAL, which aborts.
             while main_thread().is_alive() and not self._stop.wait(tick):
                 for item in self._begin():
                     with suppress(RuntimeError):  # the interpreter ends
-                        threads.submit(self._look, item)
+                        threads.submit(self._poll, item)
 
     def _begin(self) -> list[Tracked[Item]]:
-        """The items whose looks begin now: those that have been due for longest."""
+        """The items to poll now: those that have been due for longest."""
         now = time.monotonic()
         with self._lock:
             quick = sum(now - begun < SLOW_SECONDS for begun in self._begun.values())
             due = [item for item, at in self._due.items() if now >= at and item not in self._begun]
-            chosen = sorted(due, key=self._due.__getitem__)[: max(0, LOOKING_THREADS - quick)]
+            chosen = sorted(due, key=self._due.__getitem__)[: max(0, POLLING_THREADS - quick)]
             self._begun.update(dict.fromkeys(chosen, now))
         return chosen
 
-    def _look(self, item: Tracked[Item]) -> None:
+    def _poll(self, item: Tracked[Item]) -> None:
         try:
-            item.look()
-        except Exception:  # outermost: nobody waits for a look, and the next one comes
+            item.poll()
+        except Exception:  # outermost handler: the next poll tries again
             item.failures += 1
-            logger.exception("%s: looking for a change failed", item.name)
+            logger.exception("%s: poll failed", item.name)
         finally:
             with self._lock:
                 pause = pause_seconds(self._seconds(item), item.failures)
@@ -176,6 +178,6 @@ class Watch(Generic[Item]):
 
 
 def pause_seconds(seconds: float, failures: int) -> float:
-    """Until the next look: twice as long after every one that found nothing to read, in bounds."""
+    """Seconds until the next poll: doubled after every failure, up to RAREST_SECONDS."""
     rarer = seconds * 2.0 ** min(failures, DOUBLINGS)
     return min(rarer, max(seconds, RAREST_SECONDS)) or inf

@@ -30,10 +30,10 @@ def cache() -> None:
 @settings_options
 def stats(config: Path | None, cache_dir: Path | None) -> None:
     """Print what every tier holds, by source and zoom."""
-    from tileserver.offline.purging import Amount, amounts
+    from tileserver.offline.purging import Amount, sum_amounts
 
     for tier in _tiers(settings_of(config, cache_dir)):
-        found = amounts(tier)
+        found = sum_amounts(tier)
         total = Amount(
             sum(amount.tiles for amount in found.values()),
             sum(amount.size_bytes for amount in found.values()),

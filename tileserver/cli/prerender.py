@@ -60,7 +60,7 @@ def prerender(
         open_catalogue(settings), source, Area(grid, bbox, zooms), format, concurrency=concurrency
     )
     click.echo(
-        f"{source}: {counts.made:,} tiles made, {counts.there:,} were there, "
+        f"{source}: {counts.made:,} tiles made, {counts.cached:,} were cached already, "
         f"{counts.failed:,} failed"
     )
     if counts.dropped:

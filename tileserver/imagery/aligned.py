@@ -1,7 +1,7 @@
-"""A raster that lies on the native zoom's own pixels: its native tiles are its pixels, exactly.
+"""A raster whose pixels are exactly those of the native zoom, so that native tiles are unchanged.
 
-Upstream tiles and files made for the web do. The next zoom's grid then holds their consistent
-doubling, as zooms deeper still hold that of the picture above them: its 2x2 means are the data.
+This holds for upstream tiles and files made for the web. The grid one zoom deeper, which drawing
+reads, then contains their consistent doubling: its 2x2 means are the raster's pixels.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from engine.network.doubling import REACH_PX, doubled
 from engine.window import Window
 from tileserver.grid import Grid
 from tileserver.imagery.bands import filled, scaled
-from tileserver.imagery.handles import Shelf
+from tileserver.imagery.handles import RasterHandles
 from tileserver.rasters.opening import open_raster
 from tileserver.rasters.raster import Raster
 
 OFF_PX = 0.01
-"""Edges that lie nearer to the grid's than this lie on it."""
+"""Largest distance of the raster's edges from the grid's, in pixels."""
 
 
 def window_on_grid(raster: Raster, grid: Grid, zoom: int) -> Window | None:
-    """The pixels of a zoom that a raster's own pixels are; None where they are not."""
+    """The window of a zoom that a raster fills pixel by pixel; None if it is not aligned."""
     size, (x, y) = grid.pixel_size(zoom), grid.origin(zoom)
     left, bottom, right, top = raster.bounds
     edges = [(y - top) / size, (left - x) / size, (y - bottom) / size, (right - x) / size]
@@ -38,11 +38,11 @@ def window_on_grid(raster: Raster, grid: Grid, zoom: int) -> Window | None:
 
 
 class AlignedSource:
-    """Canonical blocks on the grid one zoom deeper, as source.GridSource gives them."""
+    """Blocks on the grid one zoom deeper than native, like bands.GridSource."""
 
-    def __init__(self, shelf: Shelf, place: Window) -> None:
-        """place: the pixels of the native zoom that the raster's own are."""
-        self.shelf, self.raster, self.place = shelf, shelf.raster, place
+    def __init__(self, handles: RasterHandles, place: Window) -> None:
+        """place: the raster's window at the native zoom."""
+        self.handles, self.raster, self.place = handles, handles.raster, place
         self.extent = place.children()
 
     def read(self, block: Window) -> Pixels:
@@ -65,7 +65,7 @@ class AlignedSource:
         own = RasterWindow(
             part.col - self.place.col, part.row - self.place.row, part.width, part.height
         )
-        with self.shelf.borrow("as stored", lambda: open_raster(self.raster)) as dataset:
+        with self.handles.acquire("as stored", lambda: open_raster(self.raster)) as dataset:
             read = scaled(dataset.read(self.raster.indexes, window=own), self.raster)
             shown = dataset.dataset_mask(window=own) > 0
         shown &= np.isfinite(read).all(axis=0)

@@ -1,9 +1,9 @@
-"""A raster as imagery on one zoom's pixel grid, unbounded, equal for every window.
+"""A raster as unbounded imagery on one zoom's pixel grid, independent of the window that is read.
 
-GDAL's warped reads depend slightly on their window. So one `WarpedVRT` lies fixed on the grid,
-is read only by canonical blocks, each always as the same window, and everything else is cropped
-from these (anything else shows as seams). Blocks at the border are read with a margin,
-filled (tileserver.imagery.filling) and cut, so that the filling is canonical too.
+GDAL's warped reads depend slightly on their window, which would show as seams. So one `WarpedVRT`
+is fixed on the grid and read only by fixed blocks, and every window is cropped from them. Blocks at
+the border are read with a margin, filled (tileserver.imagery.filling) and cropped, so that the
+filling does not depend on the window either.
 """
 
 from __future__ import annotations
@@ -27,32 +27,34 @@ from engine.pictures.pinned import Pinned
 from engine.window import Window
 from tileserver.grid import Grid
 from tileserver.imagery.filling import mirrored
-from tileserver.imagery.handles import Shelf
+from tileserver.imagery.handles import RasterHandles
 from tileserver.rasters.footprint import window_on
 from tileserver.rasters.opening import open_raster
 from tileserver.rasters.raster import Raster
 
 BLOCK_PX = 512
 MARGIN_PX = 160
-"""How far outside the data filled pixels reach: more than the halo of 20 steps (146 px with the
-bundled checkpoint); beyond it lies nothing, which only pixels at a border can see, and only with
+"""How far pixels are filled outside the data: more than the halo of 20 steps (146 px with the
+bundled checkpoint). Farther out all is zero, which could affect only pixels at the border, with
 more steps."""
 
 
 class GridSource:
-    """The canonical blocks of a raster on the grid of one zoom: bands, then validity.
+    """The blocks of a raster on the grid of one zoom.
 
-    `read` takes aligned blocks only and gives (C + 1, H, W): values scaled to [0, 1] with the
-    pixels that have no data filled, and 1 where there is data.
+    `read` takes aligned blocks only and returns (C + 1, H, W): the bands scaled to [0, 1], filled
+    where there is no data, then the validity, 1 where there is data.
     """
 
-    def __init__(self, shelf: Shelf, grid: Grid, zoom: int, level: int | None = None) -> None:
-        """level: the place of the overview that is read; None: the file itself."""
-        self.shelf, self.grid, self.zoom, self.level = shelf, grid, zoom, level
-        self.raster = shelf.raster
+    def __init__(
+        self, handles: RasterHandles, grid: Grid, zoom: int, level: int | None = None
+    ) -> None:
+        """level: the index of the overview to read; None: full resolution."""
+        self.handles, self.grid, self.zoom, self.level = handles, grid, zoom, level
+        self.raster = handles.raster
         self.extent = window_on(self.raster, grid, zoom)
-        """The pixels that the raster touches."""
-        # Starts on a block: GDAL warps in tiles of 512 x 128 px, and half ones cost whole ones.
+        """The window that the raster covers, at least in part."""
+        # Aligned to blocks: GDAL warps in tiles of 512 x 128 px, and a partial tile costs as much.
         self._frame = self.extent.dilated(MARGIN_PX).aligned(BLOCK_PX).dilated(BLOCK_PX)
 
     def read(self, block: Window) -> Pixels:
@@ -60,7 +62,7 @@ class GridSource:
         return filled(block, self.extent, self.raster, self._warped)
 
     def stored(self, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
-        """Values (C, H, W) over any window, 0 where there are none, and where there are (H, W).
+        """Unfilled values (C, H, W) of any window, 0 without data, and their validity (H, W).
 
         Raises SourceUnavailable where the raster cannot be read.
         """
@@ -79,7 +81,7 @@ class GridSource:
         part = RasterWindow(
             window.col - frame.col, window.row - frame.row, window.width, window.height
         )
-        with self.shelf.borrow((self.grid.id, self.zoom, self.level), self._open) as handle:
+        with self.handles.acquire((self.grid.id, self.zoom, self.level), self._open) as handle:
             alpha = self.raster.alpha_index or handle.vrt.count
             pixels = handle.vrt.read(indexes=(*self.raster.indexes, alpha), window=part)
         values = scaled(pixels[:-1], self.raster)
@@ -91,7 +93,7 @@ class GridSource:
         return values, valid
 
     def _open(self) -> _Warped:
-        """The warped view of the frame, the part of the grid that is ever read."""
+        """The warped view of the frame, the part of the grid that can be read."""
         dataset = open_raster(self.raster, self.level)
         try:
             vrt = WarpedVRT(
@@ -112,7 +114,7 @@ class GridSource:
 
 @dataclass(frozen=True, slots=True)
 class _Warped:
-    """A handle and the warped view through it."""
+    """A dataset and the warped view of it."""
 
     dataset: rasterio.DatasetReader
     vrt: WarpedVRT
@@ -128,9 +130,9 @@ def filled(
     raster: Raster,
     read: Callable[[Window], tuple[Pixels, NDArray[np.bool_]]],
 ) -> Pixels:
-    """A block's bands with the pixels that have no data filled, and its validity.
+    """A block's bands, filled where there is no data, then its validity: (C + 1, H, W).
 
-    Nothing is read, and all is zero, far outside the extent.
+    Far outside the extent nothing is read and all is zero.
     """
     if block.intersection(extent.dilated(MARGIN_PX)) is None:
         return np.zeros((len(raster.indexes) + 1, block.height, block.width), np.float32)
@@ -144,7 +146,7 @@ def filled(
 
 
 class Bands:
-    """The picture of a source: its bands, filled where there is no data."""
+    """The bands of a source as imagery, filled where there is no data."""
 
     def __init__(self, source: Imagery, memo: BlockMemo) -> None:
         once = ReadOnce(source, BLOCK_PX, memo)
@@ -154,19 +156,19 @@ class Bands:
         return self.blocks.read(window)[:-1]
 
     def pin(self, window: Window) -> Pinned:
-        """A window's pixels, held whatever the memo forgets, and without their validity."""
+        """A copy of a window's bands, which does not depend on what the memo still holds."""
         return Pinned([(window, self.read(window).copy())])
 
     def valid(self, window: Window) -> NDArray[np.bool_]:
-        """Where there is data, (H, W)."""
+        """The validity (H, W) of a window."""
         valid: NDArray[np.bool_] = self.blocks.read(window)[-1] > 0
         return valid
 
 
 class ReadOnce:
-    """Imagery whose block is read once where several threads ask for it at a time.
+    """Reads each block once even if several threads need it at the same time.
 
-    It is remembered before the waiting are let go, so that nobody reads it after them.
+    A block enters the memo before the waiting threads continue, so none reads it again.
     """
 
     def __init__(self, inner: Imagery, block_px: int, memo: BlockMemo) -> None:
@@ -201,18 +203,18 @@ class ReadOnce:
 
 
 def scaled(pixels: NDArray[Any], raster: Raster) -> Pixels:
-    """A raster's values in the engine's unit: most have their range as 0 to 1."""
+    """A raster's values in the engine's unit, in which 0 to 1 is their range."""
     low, high = raster.unit
     if pixels.dtype.itemsize > 2 and pixels.dtype != np.float32:
         return ((pixels - np.float64(low)) / (high - low)).astype(np.float32)
     values: Pixels = pixels.astype(np.float32)
-    values -= np.float32(low)  # in place: most of the time went into new arrays
+    values -= np.float32(low)  # in place: allocation took most of the time
     values /= np.float32(high - low)
     return values
 
 
 def unscaled(values: Pixels, raster: Raster) -> NDArray[Any]:
-    """Values in the engine's unit as a raster's own, rounded where its type is whole."""
+    """Values in the engine's unit as the raster's own, rounded for integer types."""
     pixels: NDArray[Any] = unrounded(values, raster)
     dtype = np.dtype(raster.dtype)
     if dtype.kind in "ui":
@@ -222,7 +224,7 @@ def unscaled(values: Pixels, raster: Raster) -> NDArray[Any]:
 
 
 def unrounded(values: Pixels, raster: Raster) -> NDArray[np.floating]:
-    """Values in a raster's own unit, float64 where its own values are wider than float32's."""
+    """Values in the raster's own unit, as float64 if its type does not fit into float32."""
     low, high = raster.unit
     dtype = np.dtype(raster.dtype)
     if dtype.itemsize > 2 and dtype != np.float32:
@@ -233,5 +235,5 @@ def unrounded(values: Pixels, raster: Raster) -> NDArray[np.floating]:
 
 
 def _opaque(dtype: np.dtype[Any]) -> float:
-    """The alpha that GDAL's warper gives to pixels wholly covered by data."""
+    """The alpha of fully covered pixels in GDAL's warper."""
     return {"uint16": 65535.0, "int16": 32767.0, "int8": 127.0}.get(dtype.name, 255.0)

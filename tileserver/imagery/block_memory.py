@@ -1,4 +1,4 @@
-"""One bounded memory for the blocks of all sources and zooms."""
+"""One bounded cache for the blocks of all sources and zooms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Section = tuple[str, ...]
 
 
 class BlockMemory:
-    """Least recently used blocks within a number of bytes, from any thread."""
+    """An LRU cache of blocks, bounded in bytes; thread-safe."""
 
     def __init__(self, max_bytes: int) -> None:
         self.lock = Lock()
@@ -23,11 +23,11 @@ class BlockMemory:
         )
 
     def section(self, name: Section) -> BlockMemo:
-        """The part of the memory that holds one imagery's blocks."""
+        """The part of the cache that holds one imagery's blocks."""
         return _Section(self, name)
 
     def forget(self, prefix: Section) -> None:
-        """Drop the blocks of all sections whose names begin so."""
+        """Drop the blocks of all sections whose names start with a prefix."""
         with self.lock:
             places = [place for place in self.blocks if place[0][: len(prefix)] == prefix]
             for place in places:

@@ -1,8 +1,8 @@
-"""What the network sees where the source has no data: the valid ground, mirrored at its edge.
+"""Fills pixels without data for the network, by mirroring valid ones at the border.
 
-A pixel without data is given the value that lies as far inside the valid area as it lies
-outside, and where that is not valid either, the nearest valid pixel's. So scene borders and holes
-of any shape are treated alike, and no false edge appears in the data beside them.
+A pixel without data takes the value that lies as far inside the valid area as the pixel lies
+outside; if that is invalid too, the nearest valid pixel's. Scene borders and holes of any shape are
+treated alike, and no false edge appears beside the data.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from scipy.ndimage import distance_transform_edt
 
 
 def mirrored(pixels: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """pixels (C, H, W) with every pixel that is not valid (H, W) filled; zero where none is."""
+    """pixels (C, H, W) with invalid ones (valid is (H, W)) filled; all zero if none is valid."""
     if valid.all():
         return pixels
     if not valid.any():

@@ -1,8 +1,8 @@
-"""Open GDAL handles: few for many sources, each used by one thread at a time.
+"""A pool of open GDAL handles, shared by all rasters and bounded in number.
 
-GDAL's handles may change threads but not be shared by two at once. What is given back rests until
-it is borrowed again, until it is the least recently used of too many, or until its raster is
-replaced: then it is closed.
+GDAL's handles may change threads but not be used by two at once. A released handle stays open and
+idle until it is acquired again, is evicted as the least recently used of too many, or its raster
+is replaced by a newer version.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tileserver.rasters.raster import Raster
 
 
 class Handle(Protocol):
-    """Anything that holds descriptors of the operating system."""
+    """Anything that holds file descriptors."""
 
     def close(self) -> object: ...
 
@@ -30,14 +30,14 @@ Opened = TypeVar("Opened", bound=Handle)
 
 
 @dataclass(frozen=True, slots=True)
-class _Resting:
-    shelf: Shelf
+class _Idle:
+    owner: RasterHandles
     kind: Hashable
     handle: Handle
 
 
-class Handles:
-    """The open handles of all rasters."""
+class HandlePool:
+    """The open handles of all rasters; thread-safe."""
 
     def __init__(self, max_open: int) -> None:
         """max_open: how many may be open; only handles in use may exceed it."""
@@ -45,120 +45,121 @@ class Handles:
             raise ValueError(f"max_open is not negative, not {max_open}")
         self.max_open = max_open
         self._lock = Lock()
-        self._resting: list[_Resting] = []  # the most recently used last
+        self._idle: list[_Idle] = []  # the most recently used last
         self._in_use = 0
 
     def of(
         self,
         raster: Raster,
-        changed: Callable[[], None] = lambda: None,
-        alone: Callable[[], bool] = lambda: True,
-    ) -> Shelf:
+        on_change: Callable[[], None] = lambda: None,
+        unwatched: Callable[[], bool] = lambda: True,
+    ) -> RasterHandles:
         """The handles of one version of a raster.
 
-        changed: called where it is found changed; alone: whether nobody else looks for changes.
+        on_change: called when its files are found changed. unwatched: whether nobody polls it for
+        changes, so that every use must check.
         """
-        return Shelf(self, raster, changed, alone)
+        return RasterHandles(self, raster, on_change, unwatched)
 
     @property
     def open(self) -> int:
-        """Handles that are open, resting or in use."""
-        return len(self._resting) + self._in_use
+        """The number of open handles, idle or in use."""
+        return len(self._idle) + self._in_use
 
     def close(self) -> None:
-        """Close all that rest."""
-        self._close(lambda resting: True)
+        """Close all idle handles."""
+        self._close(lambda idle: True)
 
-    def take(self, shelf: Shelf, kind: Hashable) -> Handle | None:
-        """The most recently used resting handle of a kind, now in use; None: open one."""
+    def acquire(self, owner: RasterHandles, kind: Hashable) -> Handle | None:
+        """The most recently used idle handle of a kind, now in use; None: the caller opens one."""
         with self._lock:
             self._in_use += 1
-            for place in reversed(range(len(self._resting))):
-                resting = self._resting[place]
-                if resting.shelf is shelf and resting.kind == kind:
-                    return self._resting.pop(place).handle
+            for place in reversed(range(len(self._idle))):
+                idle = self._idle[place]
+                if idle.owner is owner and idle.kind == kind:
+                    return self._idle.pop(place).handle
         self._evict()
         return None
 
-    def give_back(self, shelf: Shelf, kind: Hashable, handle: Handle | None) -> None:
-        """End the use of a handle: None where it could not be opened or has been closed."""
+    def release(self, owner: RasterHandles, kind: Hashable, handle: Handle | None) -> None:
+        """End the use of a handle: None if it could not be opened or is closed already."""
         with self._lock:
             self._in_use -= 1
-            rests = handle is not None and not shelf.closed
-            if handle is not None and rests:
-                self._resting.append(_Resting(shelf, kind, handle))
-        if handle is not None and not rests:
+            reusable = handle is not None and not owner.closed
+            if handle is not None and reusable:
+                self._idle.append(_Idle(owner, kind, handle))
+        if handle is not None and not reusable:
             handle.close()
         self._evict()
 
-    def drop(self, shelf: Shelf) -> None:
-        """Close what rests of one raster."""
-        self._close(lambda resting: resting.shelf is shelf)
+    def close_idle(self, owner: RasterHandles) -> None:
+        """Close the idle handles of one raster."""
+        self._close(lambda idle: idle.owner is owner)
 
     def _evict(self) -> None:
         with self._lock:
-            excess = min(len(self._resting), max(0, self.open - self.max_open))
-            closing, self._resting = self._resting[:excess], self._resting[excess:]
-        for resting in closing:
-            resting.handle.close()
+            excess = min(len(self._idle), max(0, self.open - self.max_open))
+            closing, self._idle = self._idle[:excess], self._idle[excess:]
+        for idle in closing:
+            idle.handle.close()
 
-    def _close(self, chosen: Callable[[_Resting], bool]) -> None:
+    def _close(self, chosen: Callable[[_Idle], bool]) -> None:
         with self._lock:
-            closing = [resting for resting in self._resting if chosen(resting)]
-            self._resting = [resting for resting in self._resting if not chosen(resting)]
-        for resting in closing:
-            resting.handle.close()
+            closing = [idle for idle in self._idle if chosen(idle)]
+            self._idle = [idle for idle in self._idle if not chosen(idle)]
+        for idle in closing:
+            idle.handle.close()
 
 
-class Shelf:
-    """The open handles of one version of a raster."""
+class RasterHandles:
+    """The pool's handles of one version of a raster."""
 
     def __init__(
         self,
-        handles: Handles,
+        pool: HandlePool,
         raster: Raster,
-        changed: Callable[[], None],
-        alone: Callable[[], bool],
+        on_change: Callable[[], None],
+        unwatched: Callable[[], bool],
     ) -> None:
-        self.handles, self.raster = handles, raster
-        self._changed, self._alone = changed, alone
+        self.pool, self.raster = pool, raster
+        self._on_change, self._unwatched = on_change, unwatched
         self.closed = False
 
     def unchanged(self, members: Sequence[int] | None = None) -> bool:
-        """Whether the raster's files still look as they did when it was inspected.
+        """Whether the raster's files have the signatures that they had when it was inspected.
 
-        members: the numbers of those that were read; None: all. What was read of a mosaic is this
-        version's whatever has become of its other members.
+        members: the numbers of those that were read; None: all. What was read from some members of
+        a mosaic belongs to this version whatever becomes of the others.
         """
         same = self.raster.unchanged(members)
         listing = self.raster.origin.listing
         if not same or (
-            members is not None and self._alone() and not self.raster.unchanged(listing)
+            members is not None and self._unwatched() and not self.raster.unchanged(listing)
         ):
-            self._changed()
+            self._on_change()
         return same
 
-    def _opened_same(self) -> bool:
+    def _shows_this_version(self) -> bool:
         """Whether a new handle shows this version; one of a mosaic opens its members later."""
         if not self.raster.origin.parts:
             return self.unchanged()
-        if self._alone() and not self.raster.unchanged():
-            self._changed()
+        if self._unwatched() and not self.raster.unchanged():
+            self._on_change()
         return not self.closed
 
     @contextmanager
-    def borrow(self, kind: Hashable, open: Callable[[], Opened]) -> Iterator[Opened]:
-        """A handle of a kind for this thread alone; `open` makes another where none rests.
+    def acquire(self, kind: Hashable, open: Callable[[], Opened]) -> Iterator[Opened]:
+        """A handle of a kind for this thread alone; `open` makes one where none is idle.
 
         Raises SourceUnavailable where the raster cannot be opened or read, SourceChanged where a
         new handle would show another version of it. After an error the handle is closed.
         """
-        handle: Opened | None = self.handles.take(self, kind)  # type: ignore[assignment]
+        handle: Opened | None = self.pool.acquire(self, kind)  # type: ignore[assignment]
         try:
             with self.raster.address.environment(), unavailable(self.raster):
                 if handle is None:
                     handle = open()
-                    if not self._opened_same():
+                    if not self._shows_this_version():
                         raise SourceChanged from OSError("its files have changed")
                 yield handle
         except BaseException:
@@ -167,12 +168,12 @@ class Shelf:
                 handle = None
             raise
         finally:
-            self.handles.give_back(self, kind, handle)
+            self.pool.release(self, kind, handle)
 
     def close(self) -> None:
-        """Close what rests now, and what is in use once it is given back."""
+        """Close the idle handles now, and those in use when they are released."""
         self.closed = True
-        self.handles.drop(self)
+        self.pool.close_idle(self)
 
 
 @contextmanager

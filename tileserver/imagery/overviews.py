@@ -16,24 +16,24 @@ from engine.imagery import Pixels
 from engine.window import Window
 from tileserver.grid import TILE_PX, Grid
 from tileserver.imagery.bands import BLOCK_PX, GridSource
-from tileserver.imagery.handles import Shelf
+from tileserver.imagery.handles import RasterHandles
 from tileserver.rasters.raster import Raster
 
 MOST_PIXELS = 4096**2
-"""Pixels of a file that a tile is warped from: where it has too few overviews, GDAL's plain
-decimation is quicker."""
+"""Most pixels of the file to warp a tile from: with too few overviews, GDAL's plain decimation is
+faster."""
 
 
 class Overviews:
-    """A raster on the zooms of a grid above its native one."""
+    """A raster on the zooms of a grid above its native zoom; thread-safe."""
 
-    def __init__(self, shelf: Shelf, grid: Grid, native_zoom: int) -> None:
-        self.shelf, self.grid, self.native_zoom = shelf, grid, native_zoom
+    def __init__(self, handles: RasterHandles, grid: Grid, native_zoom: int) -> None:
+        self.handles, self.grid, self.native_zoom = handles, grid, native_zoom
         self._deeper: dict[int, GridSource] = {}
         self._lock = Lock()
 
     def read(self, zoom: int, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
-        """Values (C, H, W), 1 being the whole range, and where they are data (H, W).
+        """Values (C, H, W) in the engine's unit, and their validity (H, W).
 
         Raises SourceUnavailable where the raster cannot be read.
         """
@@ -41,24 +41,24 @@ class Overviews:
         count = _summed(valid.astype(np.float32))
         values = _summed(values)
         values /= np.maximum(count, 1)
-        return values.clip(*self.shelf.raster.limits), count > 0
+        return values.clip(*self.handles.raster.limits), count > 0
 
     def quick(self, zoom: int) -> bool:
-        """Whether the file has an overview that is near enough to a zoom."""
-        return is_quick(self.shelf.raster, 2 ** (self.native_zoom - zoom - 1))
+        """Whether the file has an overview close enough to a zoom for fast reads."""
+        return is_quick(self.handles.raster, 2 ** (self.native_zoom - zoom - 1))
 
     def _source(self, zoom: int) -> GridSource:
         with self._lock:
             if zoom not in self._deeper:
-                level = overview_level(self.shelf.raster, 2 ** (self.native_zoom - zoom))
-                self._deeper[zoom] = GridSource(self.shelf, self.grid, zoom, level)
+                level = overview_level(self.handles.raster, 2 ** (self.native_zoom - zoom))
+                self._deeper[zoom] = GridSource(self.handles, self.grid, zoom, level)
             return self._deeper[zoom]
 
 
 def overview_level(raster: Raster, factor: float) -> int | None:
-    """The file's overview to read, the coarsest that has no fewer pixels; None: the file.
+    """The index of the coarsest overview that is fine enough; None: full resolution.
 
-    factor: how many of the file's pixels a side are wanted as one.
+    factor: the size of a wanted pixel in pixels of the file, per axis.
     """
     levels = enumerate(raster.overviews)
     fine = [(one, level) for level, one in levels if one <= factor]
@@ -66,7 +66,7 @@ def overview_level(raster: Raster, factor: float) -> int | None:
 
 
 def is_quick(raster: Raster, factor: float) -> bool:
-    """Whether a tile whose pixels are twice as coarse as a factor is warped from few pixels."""
+    """Whether a tile with pixels of twice the factor is warped from at most MOST_PIXELS."""
     level = overview_level(raster, factor)
     ours = 1 if level is None else raster.overviews[level]
     side = 2 * TILE_PX * factor / ours
@@ -75,7 +75,7 @@ def is_quick(raster: Raster, factor: float) -> bool:
 
 
 def read_by_blocks(source: GridSource, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
-    """What is stored over any window; reads of other sizes would differ a little."""
+    """The unfilled values and validity of any window, read by fixed blocks like all others."""
     values = np.empty((len(source.raster.indexes), window.height, window.width), np.float32)
     valid = np.empty((window.height, window.width), np.bool_)
     outer = window.aligned(BLOCK_PX)

@@ -1,4 +1,4 @@
-"""A task on the pictures: buildings found by a network that was trained on true pixels."""
+"""An evaluation by task: buildings found by a network that was trained on true pixels."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from engine.evaluation.segmentation import Mask, intersection_over_union, train_
 from engine.imagery import Pixels
 from tileserver.errors import StartupError
 from tileserver.lab.enlargements import area_mean, as_pixels
+from tileserver.lab.methods import Method
 from tileserver.lab.pictures import read_picture
 from tileserver.lab.report import Cell, Table, rows_by_name
-from tileserver.lab.ways import Way
 
 TRAINED_SHARE = 0.55
-"""The upper part of the scene is trained on, the lower one is judged, with a strip between."""
+"""Share of the scene, from the top, to train on; the rest is for evaluation, after a gap."""
 SEEDS = 3
-"""Segmenters with other initial parameters and crops: IoU of one alone is chance."""
+"""Segmenters with different initial parameters and crops, because the IoU of one is noisy."""
 
 
 def buildings_table(
-    truth: Path, mask: Path, ways: Mapping[int, Sequence[Way]], iterations: int
+    truth: Path, mask: Path, methods: Mapping[int, Sequence[Method]], iterations: int
 ) -> Table:
-    """IoU by way and factor, against hand-drawn buildings, at half the truth's resolution."""
+    """IoU by method and factor, against hand-drawn buildings, at half the truth's resolution."""
     levels = read_picture(truth)
     buildings = _mask(mask)
     if buildings.shape != levels.shape[:2]:
-        raise StartupError(f"{mask}: does not cover the same pixels as {truth}")
+        raise StartupError(f"{mask}: is not of the same size as {truth}")
     picture = area_mean(as_pixels(levels), 2)
     height, width = (2 * size for size in picture.shape[1:])
     found = buildings[:height, :width].reshape(height // 2, 2, width // 2, 2).mean((1, 3)) >= 0.5
@@ -47,10 +47,10 @@ def buildings_table(
 
     true = judged(test)
     rows: dict[str, Sequence[Cell]] = {"truth": _cells(true, true)}
-    for factor, some in ways.items():
+    for factor, some in methods.items():
         low = area_mean(test, factor)
-        for way in tqdm(some, desc=f"buildings, x{factor}", unit="way"):
-            rows[f"x{factor}: {way.name}"] = _cells(judged(way.enlarge(low)), true)
+        for method in tqdm(some, desc=f"buildings, x{factor}", unit="method"):
+            rows[f"x{factor}: {method.name}"] = _cells(judged(method.enlarge(low)), true)
     note = (
         f"IoU of buildings on {test.shape[2]} x {test.shape[1]} px, mean of {SEEDS} segmenters "
         f"trained for {iterations} batches on true pixels of another part of the scene; spread is "
@@ -69,5 +69,5 @@ def _mask(path: Path) -> Mask:
     with rasterio.open(path) as dataset:
         mask: Mask = dataset.read(1) > 0
     if not mask.any() or mask.all():
-        raise StartupError(f"{path}: shows no buildings, or nothing else")
+        raise StartupError(f"{path}: shows no buildings, or only buildings")
     return mask

@@ -1,7 +1,7 @@
-"""`overzoom calibrate`: fit a checkpoint's uncertainty to the errors that it makes.
+"""`overzoom calibrate`: fits a checkpoint's uncertainty to its errors.
 
-Pictures are reduced, enlarged again and compared with themselves. What is measured is kept in the
-checkpoint's metadata; fit it on pictures that nothing was trained on, and judge it on others
+Pictures are reduced, enlarged again and compared with the originals. The result is stored in the
+checkpoint's metadata. Fit it on pictures that were not trained on, and evaluate it on others
 (`overzoom evaluate --uncertainty`).
 """
 
@@ -17,37 +17,37 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from engine.evaluation.ways import predicted_deviation, super_resolved
+from engine.evaluation.upsampling import predict_deviation, super_resolve
 from engine.network.calibration import COVERAGES, Calibration, fit_calibration
 from engine.network.checkpoint import Checkpoint, save_checkpoint
 from engine.sampling.sampler import SamplerSettings
 from tileserver.checkpoints import local_checkpoint
-from tileserver.lab.enlargements import Sample, reduced, truths
+from tileserver.lab.enlargements import Sample, read_truths, reduce_truths
 
 PIXELS = 400_000
-"""Values of a picture that are kept, at most."""
+"""Most values to use of a picture."""
 FACTORS = (2, 4, 8)
 LEAST_PX = 16
 """Side of the smallest picture that is enlarged."""
 
 
 class Errors(NamedTuple):
-    """Predicted deviations, and the errors of what is shown, value by value."""
+    """Predicted deviations and the errors of the displayed pixels, value by value."""
 
     predicted: NDArray[np.float64]
     error: NDArray[np.float64]
 
 
 def calibrate(path: Path, pictures: Sequence[Path], limit: int | None) -> None:
-    """Fit the uncertainty of a checkpoint at every zoom and write it back."""
+    """Fit the uncertainty of a checkpoint at every factor and write it into the file."""
     checkpoint = local_checkpoint(path, "cpu")
-    true = [truth for place in pictures for truth in truths(place, limit)]
+    true = [truth for place in pictures for truth in read_truths(place, limit)]
     found: list[Calibration] = []
     for factor in FACTORS:
         large = [each for each in true if min(each.shape[1:]) >= factor * LEAST_PX]
         if not large:
             break
-        errors = measured(checkpoint, SamplerSettings(), reduced(large, factor), factor)
+        errors = measure_errors(checkpoint, SamplerSettings(), reduce_truths(large, factor), factor)
         found.append(fit_calibration(*errors))
         quantiles = ", ".join(
             f"{share:.0%} {value:.2f}"
@@ -61,20 +61,20 @@ def calibrate(path: Path, pictures: Sequence[Path], limit: int | None) -> None:
     save_checkpoint(path, denoiser, checkpoint.sigma_data, card, found)
 
 
-def measured(
+def measure_errors(
     checkpoint: Checkpoint,
     settings: SamplerSettings,
     samples: Sequence[Sample],
     factor: int,
 ) -> Errors:
-    """Deviations and errors over pictures, some values of each."""
+    """Deviations and errors of a random part of every picture."""
     plain = replace(checkpoint, calibrations=())
     deviations, errors = [], []
     generator = np.random.default_rng(factor)
     for sample in tqdm(samples, desc=f"uncertainty, x{factor}", unit="picture"):
         zooms = factor.bit_length() - 1
-        drawn = super_resolved(sample.low, checkpoint, settings, zooms).astype(np.float64)
-        deviation = predicted_deviation(sample.low, plain, settings, zooms).astype(np.float64)
+        drawn = super_resolve(sample.low, checkpoint, settings, zooms).astype(np.float64)
+        deviation = predict_deviation(sample.low, plain, settings, zooms).astype(np.float64)
         some = generator.permutation(drawn.size)[:PIXELS]
         deviations.append(deviation.ravel()[some])
         errors.append((drawn - sample.truth).ravel()[some])

@@ -1,4 +1,4 @@
-"""The columns that tables of enlargements share, and a sentence on each."""
+"""The columns that tables of enlargements share, each with a sentence."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ SCORED = {
     "spectral angle": "The mean angle between colours of the picture's means and the data's.",
     "shift px": "How far the picture's means are displaced against the data, in data pixels.",
 }
-"""In the order of the fields of `scores.Score`; the first nine are trained on by nobody."""
+"""In the order of the fields of `scores.Score`; no network is trained on the first nine."""
 
 
 def explain(columns: Mapping[str, str]) -> str:
-    """A list in Markdown with a line on every column."""
+    """A Markdown list with one line a column."""
     return "\n".join(f"- {name}: {meaning}" for name, meaning in columns.items())

@@ -1,4 +1,4 @@
-"""Enlargements of reduced pictures, beside peers and interpolations, against the truth."""
+"""Compares methods: pictures are reduced, enlarged by each method and compared with the truth."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from tqdm import tqdm
 
 from engine.evaluation.scores import Score, mean_score, scores
 from engine.evaluation.seams import seam_ratio
-from engine.evaluation.ways import resampled
+from engine.evaluation.upsampling import resample
 from engine.imagery import Pixels
 from engine.network.projection import pool
 from engine.perceptual import PerceptualDistance
 from tileserver.lab.columns import SCORED, explain
+from tileserver.lab.methods import TILE_PX, Method
 from tileserver.lab.pictures import read_pictures
 from tileserver.lab.report import Cell, Table, rows_by_name
-from tileserver.lab.ways import TILE_PX, Way
 
 LARGE_PX = 640
-"""Of larger pictures only crops are judged."""
+"""Larger pictures are evaluated by crops."""
 CROP_PX = 512
 CROPS = 6
 
 MIN_LOW_PX = 32
-"""Smaller data is mostly border: such truths are not judged at that factor."""
+"""Smaller reduced pictures are mostly border, and are left out."""
 
 COLUMNS = SCORED | {
     "seam ratio": (
@@ -48,20 +48,20 @@ PEERS = (
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A low-resolution picture and what it should become."""
+    """A low-resolution picture and the truth that it was reduced from."""
 
     low: Pixels
     truth: Pixels
 
 
-def reduced(truths: Sequence[Pixels], factor: int) -> list[Sample]:
-    """Truths with their area means; those of less than MIN_LOW_PX a side are left out."""
+def reduce_truths(truths: Sequence[Pixels], factor: int) -> list[Sample]:
+    """Truths with their area means; those with means under MIN_LOW_PX a side are left out."""
     large = [truth for truth in truths if min(truth.shape[1:]) >= MIN_LOW_PX * factor]
     return [Sample(area_mean(truth, factor), truth) for truth in large]
 
 
 def area_mean(truth: Pixels, factor: int) -> Pixels:
-    """Means of factor x factor blocks, rounded to 8 bits as data is."""
+    """Means of factor x factor blocks, rounded to 8 bits like real data."""
     low = torch.from_numpy(np.ascontiguousarray(truth))
     for _ in range(factor.bit_length() - 1):
         low = pool(low)
@@ -69,8 +69,8 @@ def area_mean(truth: Pixels, factor: int) -> Pixels:
     return pixels
 
 
-def truths(place: Path, limit: int | None, crops: int = CROPS) -> list[Pixels]:
-    """Pictures below a place with sides that 8 divides; of large ones, crops."""
+def read_truths(place: Path, limit: int | None, crops: int = CROPS) -> list[Pixels]:
+    """The pictures of a file or folder, large ones as crops; sides are multiples of 8."""
     found: list[Pixels] = []
     for _, levels in read_pictures(place):
         found += [as_pixels(crop) for crop in _crops(levels, crops)]
@@ -80,14 +80,14 @@ def truths(place: Path, limit: int | None, crops: int = CROPS) -> list[Pixels]:
 
 
 def as_pixels(levels: NDArray[np.uint8]) -> Pixels:
-    """Levels (H, W, 3) as values (3, H, W) with sides that 8 divides."""
+    """Levels (H, W, 3) as values (3, H, W), cropped to multiples of 8."""
     height, width = (size // 8 * 8 for size in levels.shape[:2])
     inner = levels[:height, :width].transpose(2, 0, 1)
     return np.ascontiguousarray(inner, dtype=np.float32) / np.float32(255)
 
 
 def _crops(levels: NDArray[np.uint8], count: int) -> Iterator[NDArray[np.uint8]]:
-    """The picture, or where it is large crops spread evenly over it."""
+    """The picture itself, or if it is large, crops spread evenly over it."""
     height, width = levels.shape[:2]
     if max(height, width) <= LARGE_PX:
         yield levels
@@ -101,25 +101,25 @@ def _crops(levels: NDArray[np.uint8], count: int) -> Iterator[NDArray[np.uint8]]
         yield levels[row : row + CROP_PX, col : col + CROP_PX]
 
 
-def judged(
+def score_methods(
     title: str,
     note: str,
     samples: Sequence[Sample],
-    ways: Sequence[Way],
+    methods: Sequence[Method],
     metrics: Mapping[str, PerceptualDistance],
 ) -> Table:
-    """The table of all ways over all samples."""
-    found: dict[str, list[Score]] = {way.name: [] for way in ways}
-    seams: dict[str, list[float]] = {way.name: [] for way in ways}
+    """The table of all methods: means over all samples."""
+    found: dict[str, list[Score]] = {method.name: [] for method in methods}
+    seams: dict[str, list[float]] = {method.name: [] for method in methods}
     seconds = dict.fromkeys(found, 0.0)
     for sample in tqdm(samples, desc=title, unit="picture"):
         drawn = {}
-        for way in ways:
+        for method in methods:
             began = time.perf_counter()
-            drawn[way.name] = way.enlarge(sample.low)
-            seconds[way.name] += time.perf_counter() - began
+            drawn[method.name] = method.enlarge(sample.low)
+            seconds[method.name] += time.perf_counter() - began
         zooms = (sample.truth.shape[-1] // sample.low.shape[-1]).bit_length() - 1
-        plain = resampled(sample.low, zooms, Image.Resampling.BICUBIC)
+        plain = resample(sample.low, zooms, Image.Resampling.BICUBIC)
         for name, one in scores(drawn, sample.low, sample.truth, plain, metrics).items():
             found[name].append(one)
         for name, pixels in drawn.items():
@@ -130,11 +130,11 @@ def judged(
         border = float(np.mean(seams[name])) if seams[name] else float("nan")
         rows[name] = (*astuple(mean_score(all_scores)), border, seconds[name] / megapixels)
     note = f"{note} {PEERS}\n\n{explain(COLUMNS)}"
-    return Table(title, note, ("way", *COLUMNS), rows_by_name(rows))
+    return Table(title, note, ("method", *COLUMNS), rows_by_name(rows))
 
 
 def _seam(pixels: Pixels, truth: Pixels) -> list[float]:
-    """The seam ratio at tile borders over the truth's, where there is a border."""
+    """The seam ratio at tile borders over the truth's; empty without a border."""
     rows, cols = (range(TILE_PX, size, TILE_PX) for size in pixels.shape[1:])
     if not rows and not cols:
         return []

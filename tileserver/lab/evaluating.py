@@ -1,4 +1,4 @@
-"""The command: which experiments are wanted, in order of their cost."""
+"""`overzoom evaluate`: runs the requested experiments, cheapest first."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from tileserver.lab.enlargements import (
     MIN_LOW_PX,
     Sample,
     as_pixels,
-    judged,
-    reduced,
-    truths,
+    read_truths,
+    reduce_truths,
+    score_methods,
 )
 from tileserver.lab.fusion import fusion_table
-from tileserver.lab.peers import Peer, peers, span_peers
+from tileserver.lab.methods import Method, list_methods
+from tileserver.lab.peers import Peer, find_peers, load_span_peers
 from tileserver.lab.pictures import read_picture
 from tileserver.lab.report import Report, Table
-from tileserver.lab.sheet import sheet
+from tileserver.lab.sheet import draw_sheet
 from tileserver.lab.uncertainty import uncertainty_table
-from tileserver.lab.ways import Way, ways
 
 SCENE_PX = 768
-"""Side of the square in a scene's middle on which fusion and uncertainty are judged."""
+"""Side of the central square of a scene for fusion, uncertainty and the sheet."""
 FACTORS = (2, 4, 8)
 SEGMENTER_ITERATIONS = 200
 MAX_OFFSET_PX = 0.1
@@ -45,10 +45,10 @@ MAX_OFFSET_PX = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What is asked for; every experiment that names no data is left out."""
+    """The requested experiments; those without data are left out."""
 
     sets: tuple[tuple[str, Path], ...] = ()
-    """Pictures by name, each reduced by area means."""
+    """Sets of pictures by name, reduced by area means."""
     checkpoints: tuple[Path, ...] = ()
     factors: tuple[int, ...] = FACTORS
     steps: tuple[int, ...] = (Schedule().steps,)
@@ -65,7 +65,7 @@ class Evaluation:
 
     @classmethod
     def of(cls, pictures: tuple[str, ...], options: dict[str, Any]) -> Evaluation:
-        """What the command line asks for; sets the number of torch's threads."""
+        """The options of the command line; also sets the number of torch's threads."""
         if (threads := options.pop("threads")) is not None:
             torch.set_num_threads(threads)
         options["checkpoints"] = options["checkpoints"] or (COMPACT,)
@@ -76,18 +76,18 @@ class Evaluation:
 
 
 def _named(entry: str) -> tuple[str, Path]:
-    """A set's name and place, from NAME=PLACE or PLACE."""
+    """A set's name and path, from NAME=PATH or PATH."""
     name, _, place = entry.rpartition("=")
     return name or Path(place).stem, Path(place)
 
 
 def evaluate(asked: Evaluation, folder: Path) -> None:
-    """Run the experiments and write the report, printing every table."""
+    """Run the experiments, print every table and write the report."""
     report = Report(folder, "Evaluation")
     names = [path.stem for path in asked.checkpoints]
     for name in names:
         if names.count(name) > 1:
-            raise StartupError(f"two checkpoints are called {name}: copy one under another name")
+            raise StartupError(f"two checkpoints are called {name}: rename one")
     loaded = [
         (
             local_checkpoint(path, "cpu"),
@@ -96,10 +96,10 @@ def evaluate(asked: Evaluation, folder: Path) -> None:
         for path in asked.checkpoints
         for count in asked.steps
     ]
-    others = list(peers()) if asked.with_peers else []
+    others = list(find_peers()) if asked.with_peers else []
     if asked.peers_folder is not None:
-        others += span_peers(asked.peers_folder)
-    by_factor = {factor: ways(factor, loaded, others) for factor in asked.factors}
+        others += load_span_peers(asked.peers_folder)
+    by_factor = {factor: list_methods(factor, loaded, others) for factor in asked.factors}
     metrics = {name: PerceptualDistance(name) for name in ("alex", "vgg")}
     for table in _tables(asked, report, loaded, by_factor, others, metrics):
         report.add(table)
@@ -112,53 +112,53 @@ def _tables(
     asked: Evaluation,
     report: Report,
     loaded: Sequence[tuple[Checkpoint, SamplerSettings]],
-    by_factor: Mapping[int, Sequence[Way]],
+    by_factor: Mapping[int, Sequence[Method]],
     others: Sequence[Peer],
     metrics: Mapping[str, PerceptualDistance],
 ) -> Iterator[Table]:
     for name, place in asked.sets:
-        true = truths(place, asked.limit)
+        true = read_truths(place, asked.limit)
         for factor, some in by_factor.items():
-            title, samples = f"{name}, x{factor}", reduced(true, factor)
+            title, samples = f"{name}, x{factor}", reduce_truths(true, factor)
             if not samples:
-                yield Table(title, f"No picture has {MIN_LOW_PX * factor} px a side: not judged.")
+                yield Table(title, f"Skipped: no picture has {MIN_LOW_PX * factor} px a side.")
                 continue
             note = f"{len(samples)} pictures, from {factor}x{factor} means."
-            yield judged(title, note, samples, some, metrics)
+            yield score_methods(title, note, samples, some, metrics)
     if asked.served is not None:
-        samples = served_samples(*asked.served)
+        samples = read_served_samples(*asked.served)
         note = f"{len(samples)} crops, doubled from what a public tile server delivers."
-        some = ways(2, loaded, others)
-        yield judged("Real degradation, x2", note, samples, some, metrics)
+        some = list_methods(2, loaded, others)
+        yield score_methods("Real degradation, x2", note, samples, some, metrics)
     if asked.sheet is not None:
-        true = [middle(asked.sheet, SCENE_PX)]
+        true = [crop_middle(asked.sheet, SCENE_PX)]
         for factor, some in by_factor.items():
-            for sample in reduced(true, factor):
-                picture = report.picture(f"sheet-x{factor}.webp", sheet(sample, some))
+            for sample in reduce_truths(true, factor):
+                picture = report.picture(f"sheet-x{factor}.webp", draw_sheet(sample, some))
                 title = f"{asked.sheet.name}, x{factor}"
-                yield Table(title, "The same ground in every way.", picture=picture)
+                yield Table(title, "The same ground by every method.", picture=picture)
     if asked.fusion is not None:
-        (sample,) = reduced([middle(asked.fusion, SCENE_PX)], 2)
+        (sample,) = reduce_truths([crop_middle(asked.fusion, SCENE_PX)], 2)
         paths = (asked.checkpoints[0], asked.global_checkpoint)
         yield fusion_table(paths, sample, metrics)
     if asked.uncertainty is not None:
-        true = [middle(asked.uncertainty, SCENE_PX)]
+        true = [crop_middle(asked.uncertainty, SCENE_PX)]
         for factor in asked.factors:
-            for sample in reduced(true, factor):
+            for sample in reduce_truths(true, factor):
                 yield uncertainty_table(report, sample, factor, loaded)
     if asked.buildings is not None:
         yield buildings_table(*asked.buildings, by_factor, SEGMENTER_ITERATIONS)
 
 
-def middle(path: Path, side_px: int) -> Pixels:
-    """A square in the middle of a picture, or all of a smaller one."""
+def crop_middle(path: Path, side_px: int) -> Pixels:
+    """The central square of a picture, or all of a smaller one."""
     levels = read_picture(path)
     row, col = (max(0, (size - side_px) // 2) for size in levels.shape[:2])
     return as_pixels(levels[row : row + side_px, col : col + side_px])
 
 
-def served_samples(low: Path, truth: Path, count: int = 4, side_px: int = 256) -> list[Sample]:
-    """Crops of a raster and of one of half its pixel size, paired by their places on Earth."""
+def read_served_samples(low: Path, truth: Path, count: int = 4, side_px: int = 256) -> list[Sample]:
+    """Crops of a raster, paired with crops of the same ground from one with half its pixel size."""
     with rasterio.open(low) as coarse, rasterio.open(truth) as fine:
         ratio = coarse.res[0] / fine.res[0]
         if coarse.crs != fine.crs:
@@ -176,9 +176,9 @@ def served_samples(low: Path, truth: Path, count: int = 4, side_px: int = 256) -
             place = ~fine.transform * (coarse.transform * (col, row))
             across, down = (round(value) for value in place)
             if max(abs(place[0] - across), abs(place[1] - down)) > MAX_OFFSET_PX:
-                raise StartupError(f"{low}: its pixels do not lie on those of {truth}")
+                raise StartupError(f"{low}: its pixels are not aligned with those of {truth}")
             if min(across, down) < 0 or down + 2 * side_px > fine.height:
-                raise StartupError(f"{low}: lies in part outside {truth}")
+                raise StartupError(f"{low}: is partly outside {truth}")
             one = coarse.read((1, 2, 3), window=((row, row + side_px), (col, col + side_px)))
             other = fine.read(
                 (1, 2, 3),

@@ -1,6 +1,6 @@
-"""The rules by which patches are fused, on one scene with one checkpoint each.
+"""Compares the rules by which patches are fused, on one scene.
 
-Every row is drawn in a process of its own, so that its peak memory can be told.
+Every row is drawn in a process of its own, to measure its peak memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tqdm import tqdm
 from engine.evaluation.global_unet import KINDS
 from engine.evaluation.scores import scores
 from engine.evaluation.seams import seam_ratio, variance_ratio
-from engine.evaluation.ways import interpolated
+from engine.evaluation.upsampling import interpolate
 from engine.imagery import ArrayImagery, Pixels
 from engine.network.checkpoint import load_checkpoint
 from engine.perceptual import PerceptualDistance
@@ -34,9 +34,9 @@ from tileserver.lab.enlargements import Sample
 from tileserver.lab.report import Cell, Table, rows_by_name
 
 LATTICE = Lattice(128, 96)
-"""Small patches, so that a small scene has many borders."""
+"""Small patches, so that a small scene contains many borders."""
 STEPS = 4
-"""The rules differ in what they do between steps: with two there is little between."""
+"""The rules differ between steps, so more steps than the default two show more."""
 WINDOW = "window (ours)"
 COLUMNS = SCORED | {
     "seam ratio": "How steep the picture is across patch borders over the truth's; 1 is right.",
@@ -46,7 +46,7 @@ COLUMNS = SCORED | {
     ),
     "seconds": "How long the scene takes to draw.",
     "peak MiB": (
-        "Peak memory above that of the loaded checkpoint; a lattice keeps every contribution."
+        "Peak memory above that of the loaded checkpoint; a lattice stores every contribution."
     ),
 }
 
@@ -61,8 +61,8 @@ class _Drawn:
 def fusion_table(
     checkpoints: Sequence[Path], sample: Sample, metrics: Mapping[str, PerceptualDistance]
 ) -> Table:
-    """Every rule with every checkpoint; window evaluation where the checkpoint is local."""
-    plain = interpolated(sample.low)
+    """Every rule with every checkpoint, and window evaluation if the checkpoint is local."""
+    plain = interpolate(sample.low)
     height, width = sample.low.shape[1:]
     rows_at, cols_at = (_borders(size) for size in (height, width))
     overlaps = _overlaps(height, width)
@@ -108,13 +108,13 @@ def _draw(path: Path, mode: str, low: Pixels, threads: int) -> _Drawn:
 
 
 def _forget_peak() -> None:
-    """Let the peak begin anew at what is held now (proc_pid_clear_refs, Linux)."""
+    """Reset the peak to the present memory (proc_pid_clear_refs, Linux)."""
     if Path("/proc/self/clear_refs").exists():
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def _peak_mebibytes() -> float:
-    """The most memory that this process has held (Linux; elsewhere unknown)."""
+    """The peak memory of this process in MiB (Linux; NaN elsewhere)."""
     status = Path("/proc/self/status")
     if not status.exists():
         return float("nan")
@@ -123,7 +123,7 @@ def _peak_mebibytes() -> float:
 
 
 def _borders(size: int) -> list[int]:
-    """Picture lines at which patches begin, end, or hand over to one another."""
+    """Rows or columns of the picture at which patches begin, end, or change ownership."""
     overlap = LATTICE.patch_px - LATTICE.stride_px
     starts = range(0, size, LATTICE.stride_px)
     return sorted(2 * (start + at) for start in starts for at in (0, overlap // 2, overlap))

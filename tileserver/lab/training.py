@@ -1,4 +1,4 @@
-"""`overzoom train`: files in, progress bar and sample sheet out."""
+"""`overzoom train`: trains on files, with a progress bar and a sheet of samples."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tileserver.origins.files import picture_files
 
 
 def train_with_progress(data: tuple[str, ...], run: Path, options: dict[str, Any]) -> None:
-    """Train on FOLDER[=WEIGHT] entries; run/ holds state, checkpoint and samples.png."""
+    """Train on FOLDER[=WEIGHT] entries; writes state, checkpoint and samples.png into run/."""
     settings = training_settings(options)
     folders = [_folder(entry) for entry in data]
     collections = [
@@ -47,7 +47,7 @@ _BAR = "{desc}: {n:.1f}%|{bar}| {elapsed} {postfix}"
 
 
 def training_settings(options: dict[str, Any]) -> TrainingSettings:
-    """Settings from command line options; those of the network are told apart by name."""
+    """Settings from the options of the command line, the network's among them."""
     config = GlobalConfig if options.get("context") == "global" else NetworkConfig
     shape = {f.name for f in fields(NetworkConfig)}
     rest = {k: v for k, v in options.items() if k not in {*shape, "context"}}
@@ -61,7 +61,7 @@ def training_settings(options: dict[str, Any]) -> TrainingSettings:
 
 
 def _folder(entry: str) -> tuple[Path, float]:
-    """A place with pictures, and its weight, from FOLDER[=WEIGHT]."""
+    """A path with pictures and its weight, from FOLDER[=WEIGHT]."""
     place, _, weight = entry.partition("=")
     try:
         share = float(weight) if weight else 1.0
@@ -72,6 +72,6 @@ def _folder(entry: str) -> tuple[Path, float]:
 
 
 def _save_samples(samples: torch.Tensor, path: Path) -> None:
-    """Condition, sample and truth side by side, a row a crop."""
+    """Write condition, sample and truth side by side, one row a crop."""
     levels = (samples * 255).round().byte().permute(1, 2, 0).numpy()
     Image.fromarray(levels).save(path)

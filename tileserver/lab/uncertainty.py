@@ -1,4 +1,4 @@
-"""Whether the calibrated uncertainty says where the errors are, and how large."""
+"""Compares the calibrated uncertainty with the actual errors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.evaluation.reliability import Reliability, reliability
-from engine.evaluation.ways import predicted_deviation, super_resolved
+from engine.evaluation.upsampling import predict_deviation, super_resolve
 from engine.network.calibration import COVERAGES, Calibration, coverage
 from engine.network.checkpoint import Checkpoint
 from engine.sampling.sampler import SamplerSettings
@@ -24,7 +24,7 @@ def uncertainty_table(
     factor: int,
     checkpoints: Sequence[tuple[Checkpoint, SamplerSettings]],
 ) -> Table:
-    """Error by standard deviation, the ground sorted into eight equal parts."""
+    """Error by standard deviation, over eight equal parts of the ground."""
     rows: list[tuple[Cell, ...]] = []
     curves: dict[str, Reliability] = {}
     for checkpoint, settings in checkpoints:
@@ -38,8 +38,8 @@ def uncertainty_table(
     parts = len(next(iter(curves.values())).deviation_levels)
     note = (
         f"x{factor}. Intervals: share of true values inside, to compare "
-        "with the column's name. Parts: calibrated deviation / error of what is shown, equal where "
-        "calibrated, in levels, on an eighth of the ground, surest first. Rank correlation over "
+        "with the column's name. Parts: calibrated deviation / actual error in levels, on an "
+        "eighth of the ground each, surest first; equal if calibrated. Rank correlation over "
         "blocks of 8 px."
     )
     intervals = (f"{share:.0%} interval" for share in COVERAGES)
@@ -57,9 +57,9 @@ def _reliability(
     sample: Sample, factor: int, checkpoint: Checkpoint, settings: SamplerSettings
 ) -> tuple[Reliability, tuple[float, ...]]:
     zooms = factor.bit_length() - 1
-    shown = super_resolved(sample.low, checkpoint, settings, zooms)
+    shown = super_resolve(sample.low, checkpoint, settings, zooms)
     error = shown.astype(np.float64) - sample.truth
-    deviation = predicted_deviation(sample.low, checkpoint, settings, zooms).astype(np.float64)
+    deviation = predict_deviation(sample.low, checkpoint, settings, zooms).astype(np.float64)
     quantiles = checkpoint.calibration(zooms).quantiles
     sure, wrong = (np.sqrt((v**2).mean(axis=0)) for v in (deviation, error))
     calibrated = Calibration(quantiles=quantiles)
@@ -67,7 +67,7 @@ def _reliability(
 
 
 def _plot(curves: dict[str, Reliability]) -> str:
-    """Error over standard deviation, one line a checkpoint, as SVG."""
+    """A plot of error over standard deviation, one line a checkpoint, as SVG."""
     right = max(max(c.deviation_levels) for c in curves.values()) * 1.05
     top = max(max(c.error_levels) for c in curves.values()) * 1.05
 

@@ -1,1 +1,1 @@
-"""What every request passes before it meets a route."""
+"""What every request passes before a route (stack.py shows the order); pure ASGI."""

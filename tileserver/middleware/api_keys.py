@@ -1,12 +1,12 @@
-"""API keys: who may see which source.
+"""API keys: which requests may read which source.
 
-Without configured keys everything is open and this stands in nobody's way. With keys, a source is
-open where it is listed as public; else the request must carry a key that opens it:
+Without configured keys everything is public, and this middleware is not installed. With keys, a
+source that is not listed as public needs a key that grants it:
 
     Authorization: Bearer KEY      X-API-Key: KEY      ?key=KEY
 
-No key, or an unknown one: 401, whether or not there is such a source. A known key that does not
-open the source: 404, as if there were none, so that ids of others are not told.
+No key, or an unknown one: 401, whether or not the source exists. A known key without access to the
+source: 404, as if it did not exist, so that the ids of others are not revealed.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from tileserver.middleware.error_handlers import error_response
 from tileserver.settings.operation import AccessSettings
 
 LONGEST_KEY = 256
-FIGURES = frozenset({"metrics", "status.json"})
+METRICS = frozenset({"metrics", "status.json"})
 ANY = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a request may see."""
+    """The sources that a request may read."""
 
     name: str
-    """The key's name; empty where no key was given."""
+    """The key's name; empty without a key."""
     sources: frozenset[str]
 
     def allows(self, source: str) -> bool:
@@ -46,13 +46,13 @@ EVERYTHING = Grant("", frozenset({ANY}))
 
 
 def grant_of(scope: Scope) -> Grant:
-    """The grant of a request that has passed Access; everything where there is no Access."""
+    """The grant of a request that has passed ApiKeys; everything without ApiKeys."""
     grant: Grant = scope.get("state", {}).get("grant", EVERYTHING)
     return grant
 
 
 def with_key(url: str, request: Request) -> str:
-    """A URL for the same client, with the key that it gave in the query (no other is written)."""
+    """A URL with the key of the request's query; keys in headers are never written to URLs."""
     key = request.query_params.get("key")
     if key is None:
         return url
@@ -60,17 +60,17 @@ def with_key(url: str, request: Request) -> str:
 
 
 def links_with_key(document: dict[str, Any], request: Request) -> dict[str, Any]:
-    """A TileJSON document whose tiles the same client may load."""
+    """A TileJSON document whose tile URLs carry the key of the request's query."""
     return {**document, "tiles": [with_key(url, request) for url in document["tiles"]]}
 
 
-class Access:
-    """Turns away who may not see a source; answers of sources that need a key are private."""
+class ApiKeys:
+    """Refuses requests without access; answers of sources that need a key are private."""
 
     def __init__(self, app: ASGIApp, settings: AccessSettings, pages: frozenset[str]) -> None:
-        """pages: the first path elements that are no sources; they are open, figures apart."""
+        """pages: first path elements that are not sources; they are public, metrics excepted."""
         self.app, self.settings = app, settings
-        self.open = pages - (frozenset() if settings.figures_public else FIGURES)
+        self.open = pages - (frozenset() if settings.figures_public else METRICS)
         self.public = Grant("", frozenset(settings.public))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,7 +96,7 @@ class Access:
             return self.public
         digest = hashlib.sha256(given.encode()).hexdigest()
         found = None
-        for name, key in self.settings.keys.items():  # all of them: time tells nothing
+        for name, key in self.settings.keys.items():  # compares all keys: constant time
             if hmac.compare_digest(key.sha256, digest):
                 found = Grant(name, frozenset(key.sources) | self.public.sources)
         if found is None:
@@ -104,13 +104,13 @@ class Access:
         return found
 
     def _check(self, grant: Grant, place: str) -> None:
-        if place in self.open or grant.allows(place) or (place in FIGURES and grant.name):
+        if place in self.open or grant.allows(place) or (place in METRICS and grant.name):
             return
         raise UnknownSource if grant.name else KeyNeeded
 
 
 def first_element(scope: Scope) -> str:
-    """A path's first element, decoded; the id of a source or a page's name."""
+    """A path's first element, decoded: the id of a source or the name of a page."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
     if path.startswith(f"{root}/"):  # whole elements, as the router does
@@ -131,13 +131,13 @@ def _given_key(scope: Scope) -> str | None:
 
 
 def _private(send: Send) -> Send:
-    """No shared cache may keep the answer; one that does must tell keys apart."""
+    """Marks answers as private and varying by key, for caches."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            kept = headers.get("cache-control", "private")
-            headers["cache-control"] = kept.replace("public", "private")
+            control = headers.get("cache-control", "private")
+            headers["cache-control"] = control.replace("public", "private")
             headers.add_vary_header("Authorization, X-API-Key")
         await send(message)
 

@@ -1,11 +1,11 @@
-"""Turns: how many requests of one client, and of all, are worked on at a time.
+"""Limits the number of concurrent requests, by client and in total.
 
-A map asks for a whole view at once, so a request beyond a client's share waits rather than fails,
-and the newest goes first: what was asked for last is what the viewer looks at. Of too many waiting
-the oldest is refused (429, Retry-After). A client is known only while it has a request here.
+A map requests a whole view at once, so requests beyond a client's limit wait for a slot instead of
+failing. The newest gets the next slot, because it is what the viewer shows now; if too many wait,
+the oldest is answered 429 with Retry-After. A client is remembered only while it has requests.
 
-A tile takes its turn where it must be made (turn_of): what is in memory, or with the client
-already, is answered at once. Every other request takes its turn on arrival.
+A tile acquires its slot only if it must be made (slot_of): tiles in memory and 304 answers need
+none. Every other request acquires its slot on arrival.
 """
 
 from __future__ import annotations
@@ -29,67 +29,67 @@ logger = logging.getLogger(__name__)
 
 NETWORK_64 = len("2001:0db8:0000:0000")
 EXEMPT = frozenset({"healthz", "readyz", "metrics", "status.json"})
-"""Answered at once whatever else is going on: they cost nothing, and say what is going on."""
+"""Routes without limits: they cost nothing, and monitoring needs them under load."""
 TILE = re.compile(r"/[0-9]+/[0-9]+/[0-9]+(@[0-9]x)?(\.[a-z]+)?\Z")
-TURN = "overzoom.turn"
-"""Where a request's scope holds the turn that it may still take."""
+SLOT = "overzoom.slot"
+"""The key in a request's scope of the slot that it has not acquired yet."""
 
 
-class Turns:
-    """Gives every client its share of turns."""
+class ClientSlots:
+    """The slots of all clients."""
 
     def __init__(self, settings: AccessSettings) -> None:
         self.settings = settings
-        self._lines: dict[str, _Line] = {}
+        self._clients: dict[str, _Client] = {}
 
     def __len__(self) -> int:
-        """Clients that are known."""
-        return len(self._lines)
+        """The number of clients with requests."""
+        return len(self._clients)
 
-    async def take(self, client: str) -> None:
-        """Wait for a turn; raises TooManyRequests."""
-        line = self._lines.setdefault(client, _Line())
-        if line.running < self.settings.client_requests:
-            line.running += 1
+    async def acquire(self, client: str) -> None:
+        """Wait for a slot; raises TooManyRequests."""
+        entry = self._clients.setdefault(client, _Client())
+        if entry.running < self.settings.client_requests:
+            entry.running += 1
             return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        line.waiting.append(turn)
-        if len(line.waiting) > self.settings.client_waiting:
-            oldest = line.waiting.popleft()
-            if not oldest.done():  # else its request is leaving
+        slot: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        entry.waiting.append(slot)
+        if len(entry.waiting) > self.settings.client_waiting:
+            oldest = entry.waiting.popleft()
+            if not oldest.done():  # else its request was cancelled
                 oldest.set_exception(TooManyRequests())
         try:
             async with asyncio.timeout(self.settings.wait_seconds):
-                await turn
+                await slot
         except TimeoutError:
-            self._leave(client, line, turn)
+            self._withdraw(client, entry, slot)
             raise TooManyRequests from None
         except asyncio.CancelledError:
-            self._leave(client, line, turn)
+            self._withdraw(client, entry, slot)
             raise
 
-    def give_back(self, client: str) -> None:
-        """End a turn: the newest that waits has it next."""
-        line = self._lines[client]
-        while line.waiting:
-            turn = line.waiting.pop()
-            if not turn.done():
-                turn.set_result(None)
+    def release(self, client: str) -> None:
+        """Release a slot: the newest waiting request gets it."""
+        entry = self._clients[client]
+        while entry.waiting:
+            slot = entry.waiting.pop()
+            if not slot.done():
+                slot.set_result(None)
                 return
-        line.running -= 1
-        if not line.running:
-            del self._lines[client]
+        entry.running -= 1
+        if not entry.running:
+            del self._clients[client]
 
-    def _leave(self, client: str, line: _Line, turn: asyncio.Future[None]) -> None:
-        """Out of the line; a turn that was given in the same moment goes to the next."""
-        if turn in line.waiting:
-            line.waiting.remove(turn)
-        elif turn.done() and not turn.cancelled() and turn.exception() is None:
-            self.give_back(client)
+    def _withdraw(self, client: str, entry: _Client, slot: asyncio.Future[None]) -> None:
+        """Stop waiting; a slot that was granted at the same moment is released."""
+        if slot in entry.waiting:
+            entry.waiting.remove(slot)
+        elif slot.done() and not slot.cancelled() and slot.exception() is None:
+            self.release(client)
 
 
-class _Line:
-    """One client's requests."""
+class _Client:
+    """One client's running and waiting requests."""
 
     __slots__ = ("running", "waiting")
 
@@ -98,15 +98,15 @@ class _Line:
         self.waiting: deque[asyncio.Future[None]] = deque()
 
 
-class Limited:
-    """Lets requests through in turns."""
+class ClientLimits:
+    """ASGI middleware: passes requests on when they have a slot."""
 
     def __init__(
         self, app: ASGIApp, settings: AccessSettings, refused: Callable[[str], None]
     ) -> None:
-        """refused: told "client" or "requests" whenever a request is turned away."""
+        """refused: called with "client" or "requests" for every refused request."""
         self.app, self.settings, self.refused = app, settings, refused
-        self.turns = Turns(settings)
+        self.slots = ClientSlots(settings)
         self._requests = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -115,16 +115,16 @@ class Limited:
             return
         if self._requests >= self.settings.requests:
             asked, most = first_element(scope), self.settings.requests
-            logger.warning("%s: 503, %s (%d requests under way)", asked, Overloaded.text, most)
+            logger.warning("%s: 503, %s (%d requests running)", asked, Overloaded.text, most)
             await self._refuse("requests", Overloaded(), scope, receive, send)
             return
         self._requests += 1
         client = client_of(scope)
         try:
             if TILE.search(scope["path"]):
-                await self.app({**scope, TURN: lambda: self._turn(client)}, receive, send)
+                await self.app({**scope, SLOT: lambda: self._slot(client)}, receive, send)
                 return
-            async with self._turn(client):
+            async with self._slot(client):
                 await self.app(scope, receive, send)
         except TooManyRequests as error:
             await error_response(error)(scope, receive, send)
@@ -132,17 +132,17 @@ class Limited:
             self._requests -= 1
 
     @asynccontextmanager
-    async def _turn(self, client: str) -> AsyncIterator[None]:
-        """A client's turn, once it has come; raises TooManyRequests."""
+    async def _slot(self, client: str) -> AsyncIterator[None]:
+        """Holds a slot of a client; raises TooManyRequests."""
         try:
-            await self.turns.take(client)
+            await self.slots.acquire(client)
         except TooManyRequests:
             self.refused("client")
             raise
         try:
             yield
         finally:
-            self.turns.give_back(client)
+            self.slots.release(client)
 
     async def _refuse(
         self, reason: str, error: RequestError, scope: Scope, receive: Receive, send: Send
@@ -151,20 +151,20 @@ class Limited:
         await error_response(error)(scope, receive, send)
 
 
-def turn_of(scope: Scope) -> AbstractAsyncContextManager[None]:
-    """The turn of a request that has not taken it yet; raises TooManyRequests when entered."""
-    turn: AbstractAsyncContextManager[None] = scope.get(TURN, nullcontext)()
-    return turn
+def slot_of(scope: Scope) -> AbstractAsyncContextManager[None]:
+    """The slot of a request, acquired when entered; raises TooManyRequests then."""
+    slot: AbstractAsyncContextManager[None] = scope.get(SLOT, nullcontext)()
+    return slot
 
 
 def client_of(scope: Scope) -> str:
-    """Who asks: the key's name and the address; of IPv6 the network, which is one customer's.
+    """Identifies a client: key name and address (of IPv6 the /64, one customer's network).
 
-    Both, because a key in a web page is shared by all of its visitors.
+    Both, because all visitors of a web page share its key.
     """
     address: str = (scope.get("client") or ("local",))[0]
     if ":" in address:
-        with suppress(ValueError):  # a proxy's own word for a client is as good as any
+        with suppress(ValueError):  # a proxy may use other names for clients
             number = IPv6Address(address.partition("%")[0])
             address = str(number.ipv4_mapped or number.exploded[:NETWORK_64])
     return f"{grant_of(scope).name} {address}"

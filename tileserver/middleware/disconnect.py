@@ -1,6 +1,6 @@
-"""Work for a client that may leave: seen at once, and bounded by what is left of its time.
+"""Work for a request: cancelled when the client disconnects or the request's deadline passes.
 
-A request has one budget of time, from its arrival through turns, retries and stand-ins.
+A request has one time budget, from its arrival through slots, retries and fallbacks.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 from starlette.types import Scope
 
-from tileserver.errors import Departed, Overloaded, RequestError
+from tileserver.errors import Disconnected, Overloaded, RequestError
 
 ARRIVAL = "overzoom.arrival"
-"""Where a request's scope holds when it arrived (time.monotonic)."""
+"""The key in a request's scope of its time of arrival (time.monotonic)."""
 
 Value = TypeVar("Value")
 
 
 def note_arrival(scope: Scope) -> None:
-    """A request has arrived: its time begins now."""
+    """Record the arrival of a request: its time budget starts now."""
     scope[ARRIVAL] = time.monotonic()
 
 
 def left_seconds(request: Request, deadline_seconds: float) -> float:
-    """What is left of a request's time; not negative."""
+    """What is left of a request's time budget; not negative."""
     arrival: float = request.scope.setdefault(ARRIVAL, time.monotonic())
     return max(0.0, arrival + deadline_seconds - time.monotonic())
 
@@ -38,7 +38,7 @@ async def while_there(
     deadline_seconds: float,
     late: type[RequestError] = Overloaded,
 ) -> Value:
-    """work's value; cancelled where the client leaves (Departed) or its time is up (late).
+    """work's value; cancelled where the client leaves (Disconnected) or its time is up (late).
 
     deadline_seconds: from the request's arrival.
     """
@@ -54,16 +54,16 @@ async def while_there(
             return working.result()
         if leaving in done:
             leaving.result()  # a body too large
-            raise Departed
+            raise Disconnected
         raise late from TimeoutError(f"not done within {deadline_seconds:g} s of its arrival")
     finally:
         if not leaving.cancel() and not leaving.cancelled():
-            leaving.exception()  # looked at: the work was done all the same
+            leaving.exception()  # retrieved, though the work has finished
         if not working.done():
             working.cancel()
 
 
 async def _departure(request: Request) -> None:
-    """Returns when the connection is closed; a body, if any, is read and dropped."""
+    """Returns when the connection is closed; discards the body, if any."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

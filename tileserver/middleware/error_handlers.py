@@ -1,4 +1,4 @@
-"""Answers to errors: JSON with a text that says nothing of the machine; details are logged."""
+"""Answers to errors: JSON with texts that reveal nothing of the machine; details are logged."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _HTTP_TEXTS = {400: "bad request", 404: "not found", 405: "method not allowed"}
 
 
 MAX_ALLOWED = 200
-"""Characters of what a parameter may be: titiler has two hundred colour maps."""
+"""Most characters of a list of allowed values: titiler has two hundred colour maps."""
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Answer every error in JSON with a fixed text; details go to the log alone."""
+    """Answer every error in JSON with a fixed text; details go only to the log."""
     for error, status in STATUS_CODES.items():
         app.add_exception_handler(error, _answer(status, None))
     for error, status in DEFAULT_STATUS_CODES.items():
@@ -45,7 +45,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 def error_response(error: RequestError) -> Response:
-    """The answer to an error, also for those who stand before the application's handlers."""
+    """The answer to an error, also for middleware outside the application's handlers."""
     headers = {"Cache-Control": "no-store", **error.headers}
     if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(error.retry_after_seconds)
@@ -64,15 +64,15 @@ def _answer(status: int, text: str | None):  # type: ignore[no-untyped-def]
 
 
 async def _invalid(_request: Request, error: Exception) -> Response:
-    """The first parameter that FastAPI refuses, and what it says is allowed."""
+    """The first invalid parameter, and what FastAPI says is allowed."""
     if not isinstance(error, RequestValidationError) or not error.errors():
         raise error
     first = error.errors()[0]
     place = [part for part in first["loc"] if isinstance(part, str)]
-    allowed = re.sub(r"<[\w.]+: ('[^']*')>", r"\1", first["msg"])  # members of an enumeration
+    allowed = re.sub(r"<[\w.]+: ('[^']*')>", r"\1", first["msg"])  # members of an enum
     if len(allowed) > MAX_ALLOWED:
         some = allowed[:MAX_ALLOWED].rpartition(",")[0]
-        allowed = f"{some} or one of the others that the API's document lists"
+        allowed = f"{some} or another value listed in /openapi.json"
     return error_response(OutOfRange(place[-1] if place else "body", allowed))
 
 

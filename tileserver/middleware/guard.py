@@ -1,4 +1,4 @@
-"""Bounds of what may be sent here, headers that browsers should obey, and a text for any fault."""
+"""Limits of request sizes, security headers, and an answer to unexpected errors."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tileserver.middleware.error_handlers import error_response
 logger = logging.getLogger(__name__)
 
 BODY_BYTES = 2**20
-"""A GeoJSON feature of some 40,000 corners."""
+"""Limit of a body: a GeoJSON feature of some 40,000 vertices."""
 URL_BYTES = 16 * 2**10
-"""A colour map of 256 entries is the longest that is sensible: 6 KiB."""
+"""Limit of path and query; the longest sensible query is a colour map of 256 entries, 6 KiB."""
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 
 
 class Guard:
-    """Refuses what is too large, answers faults in JSON and HEAD as GET, and adds the headers."""
+    """Refuses too large requests, answers errors in JSON and HEAD as GET, adds security headers."""
 
     def __init__(self, app: ASGIApp, public_url: str | None = None) -> None:
-        """public_url: where documents say that tiles are; pages may ask there, too."""
+        """public_url: the address of tiles in documents; pages may request it, too."""
         self.app, self._policy = app, page_policy(public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -38,7 +38,7 @@ class Guard:
             await self.app(scope, _bounded(scope, receive), guarded.send)
         except RequestError as error:
             await error_response(error)(scope, receive, guarded.send)
-        except Exception as error:  # outermost that still answers within CORS
+        except Exception as error:  # outermost handler inside CORS
             logger.error("request failed", exc_info=error)
             if guarded.started:
                 raise
@@ -47,7 +47,7 @@ class Guard:
 
 
 def page_policy(public_url: str | None = None) -> bytes:
-    """The Content-Security-Policy of pages: nothing comes from elsewhere, nothing is inline."""
+    """The Content-Security-Policy of pages: no other hosts, no inline code."""
     tiles = "'self'"
     if public_url is not None:
         parts = urlsplit(public_url)
@@ -59,7 +59,7 @@ def page_policy(public_url: str | None = None) -> bytes:
 
 
 class _Guarded:
-    """An answer on its way out."""
+    """Adds the headers to an answer, and notes whether it has started."""
 
     __slots__ = ("_policy", "_send", "started")
 
@@ -77,7 +77,7 @@ class _Guarded:
 
 
 def _bounded(scope: Scope, receive: Receive) -> Receive:
-    """The same request; raises UrlTooLong or BodyTooLarge."""
+    """The request's messages, its body bounded; raises UrlTooLong or BodyTooLarge."""
     if len(scope["raw_path"]) + len(scope["query_string"]) > URL_BYTES:
         raise UrlTooLong
     for name, value in scope["headers"]:
@@ -89,7 +89,7 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
 
 
 def _counted(receive: Receive) -> Receive:
-    """A body of unknown length: whoever reads too much of it meets BodyTooLarge."""
+    """A body of unknown length; reading too much of it raises BodyTooLarge."""
     received_bytes = 0
 
     async def counted() -> Message:

@@ -1,4 +1,4 @@
-"""Log lines on standard error, for people or as JSON, each with the request that it belongs to."""
+"""Logging to standard error, as text or JSON, with the correlation id of the request."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pythonjsonlogger.json import JsonFormatter
 from tileserver.settings.operation import LogSettings
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="-")
-"""The id of the request that this task answers."""
+"""The correlation id of the request that this task answers."""
 TEXT = "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"
 QUIET = ("rasterio", "uvicorn", "httpx", "botocore")
-"""Libraries that tell of every step; what goes wrong in them also comes as an exception."""
+"""Libraries that log every step; their failures are also raised."""
 
 
 def configure_logging(settings: LogSettings) -> None:
-    """One handler for the whole process."""
+    """Install one handler for the whole process."""
     handler = logging.StreamHandler()
     handler.addFilter(with_request_id)
     handler.setFormatter(formatter(settings))
@@ -27,7 +27,7 @@ def configure_logging(settings: LogSettings) -> None:
 
 
 def formatter(settings: LogSettings) -> logging.Formatter:
-    """What makes a line of a record."""
+    """The formatter of log records, by the configured format."""
     if settings.format == "text":
         return logging.Formatter(TEXT)
     return JsonFormatter(
@@ -38,6 +38,6 @@ def formatter(settings: LogSettings) -> logging.Formatter:
 
 
 def with_request_id(record: logging.LogRecord) -> bool:
-    """A filter that lets everything through, and notes the request's id."""
+    """A logging filter that adds the correlation id to every record."""
     record.request_id = REQUEST_ID.get()
     return True

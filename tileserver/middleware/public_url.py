@@ -1,4 +1,4 @@
-"""The address that clients use, where a proxy stands before the server."""
+"""The address that clients use when the server is behind a proxy."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class PublicUrl:
-    """ASGI middleware: every URL that a document names starts with the public one.
+    """ASGI middleware: URLs in documents start with the public URL.
 
-    Without it they start with what the request said (its Host header). The public URL's path is
-    taken off requests whose proxy has left it there, unless a source has that name.
+    Without it they start with the request's Host header. If the proxy leaves the public URL's path
+    on requests it is removed, unless a source has that name.
     """
 
     def __init__(self, app: ASGIApp, url: str, sources: Collection[str] = ()) -> None:
@@ -40,7 +40,7 @@ class PublicUrl:
         await self.app(scope, receive, send)
 
     def _inner(self, path: str) -> str:
-        """A path without the public URL's, where it starts with it."""
+        """A path without the public URL's path, if it starts with that."""
         if path == self._root or path.startswith(f"{self._root}/"):
             return path.removeprefix(self._root) or "/"
         return path

@@ -1,6 +1,6 @@
-"""What is seen of every request: its id, its place in the counters, its line in the log.
+"""Correlation id, metrics and log line of every request.
 
-The line never holds the query, where a key may stand.
+The line never contains the query, which may hold a key.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 LINE = "%(method)s %(path)s %(status)d %(milliseconds).1f ms %(kind)s %(tier)s %(client)s %(key)s"
 LONGEST_PATH = 256
 ANSWER = "overzoom.answer"
-"""Where a request's scope holds what is seen of its answer."""
+"""The key in a request's scope of the notes on its answer."""
 
 
 def note_pixels(request: Request, kind: str, tier: str | None = None) -> None:
-    """Say of a request's answer what its pixels are, one of metrics.KINDS.
+    """Note the kind of pixels in a request's answer, one of metrics.KINDS.
 
-    tier: the tier of the cache that had them; None where they were made, or not sent.
+    tier: the cache tier that had them; None if they were made, or not sent.
     """
     answer: _Answer | None = request.scope.get(ANSWER)
     if answer is not None:
         answer.kind, answer.tier = kind, tier
 
 
-class Observation:
-    """Outermost: counts and logs whatever is answered, errors and refusals as well."""
+class RequestLog:
+    """ASGI middleware: counts and logs every answer, including errors."""
 
     def __init__(self, app: ASGIApp, settings: LogSettings, metrics: Metrics) -> None:
         self.app, self.settings, self.metrics = app, settings, metrics
@@ -75,7 +75,7 @@ class Observation:
     def _fields(self, scope: Scope, answer: _Answer, seconds: float) -> dict[str, Any]:
         return {
             "method": scope["method"],
-            "path": quote(scope["path"][:LONGEST_PATH], safe="/:,@ "),  # no line breaks in a log
+            "path": quote(scope["path"][:LONGEST_PATH], safe="/:,@ "),  # no line breaks in the log
             "status": answer.status,
             "milliseconds": round(seconds * 1000, 1),
             "kind": answer.kind,
@@ -92,13 +92,13 @@ class Observation:
 
 
 class _Answer:
-    """An answer on its way out: its status, what its pixels are, the request's id in a header."""
+    """Notes status and kind of pixels of an answer, and adds the correlation id's header."""
 
     __slots__ = ("_request_id", "_send", "kind", "status", "tier")
 
     def __init__(self, send: Send, request_id: bytes) -> None:
         self._send, self._request_id = send, request_id
-        self.status = 499  # the client left before an answer
+        self.status = 499  # the client disconnected before an answer
         self.kind = "other"
         self.tier: str | None = None
 
@@ -110,7 +110,7 @@ class _Answer:
 
 
 def _request_id(scope: Scope) -> bytes:
-    """The client's own id where it is a plain word, else a fresh one."""
+    """The client's correlation id if it is a plain word, else a new one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and SANE_ID.fullmatch(value):
             given: bytes = value

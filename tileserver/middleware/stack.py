@@ -1,11 +1,11 @@
-"""What every request passes before a route: all of it pure ASGI, so that disconnects are seen.
+"""The middleware of every request, outermost first; pure ASGI, so that disconnects are noticed.
 
-PublicUrl     the address that documents name, where one is configured
-Observation   id, counters, log line
-CORS          on errors and refusals as well
-Guard         sizes, faults, headers for browsers
-Access        keys, where any are configured
-Limited       turns by client
+PublicUrl     rewrites requests to the public address, if one is configured
+RequestLog    correlation id, metrics, log line
+CORS          also on errors
+Guard         size limits, unexpected errors, security headers
+ApiKeys       access by key, if any are configured
+ClientLimits  concurrent requests by client
 routes
 """
 
@@ -15,11 +15,11 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from tileserver.metrics import Metrics
-from tileserver.middleware.api_keys import Access
-from tileserver.middleware.client_limits import Limited
+from tileserver.middleware.api_keys import ApiKeys
+from tileserver.middleware.client_limits import ClientLimits
 from tileserver.middleware.guard import Guard
 from tileserver.middleware.public_url import PublicUrl
-from tileserver.middleware.request_log import Observation
+from tileserver.middleware.request_log import RequestLog
 from tileserver.settings.server import Settings
 from tileserver.settings.sources import RESERVED_IDS
 
@@ -31,10 +31,10 @@ PAGES = RESERVED_IDS | {""}
 
 
 def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
-    """Register everything above; what is added last is passed first."""
-    app.add_middleware(Limited, settings=settings.access, refused=metrics.refused)
+    """Register all of the above; the last one added is the outermost."""
+    app.add_middleware(ClientLimits, settings=settings.access, refused=metrics.refused)
     if settings.access.keys:
-        app.add_middleware(Access, settings=settings.access, pages=PAGES)
+        app.add_middleware(ApiKeys, settings=settings.access, pages=PAGES)
     app.add_middleware(Guard, public_url=settings.public_url)
     app.add_middleware(
         CORSMiddleware,
@@ -44,6 +44,6 @@ def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
         expose_headers=EXPOSED,
         max_age=86400,
     )
-    app.add_middleware(Observation, settings=settings.log, metrics=metrics)
+    app.add_middleware(RequestLog, settings=settings.log, metrics=metrics)
     if settings.public_url is not None:
         app.add_middleware(PublicUrl, url=settings.public_url, sources=settings.sources.keys())

@@ -1,4 +1,4 @@
-"""Tiles of web mercator in one file: MBTiles 1.3 and PMTiles 3."""
+"""Writes web mercator tiles into one file: MBTiles 1.3 and PMTiles 3."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORMATS = {
     "webp": TileType.WEBP,
     "avif": TileType.AVIF,
 }
-"""Formats of tiles that both kinds of file can say they hold."""
+"""Tile formats that both kinds of archive can declare."""
 
 _SCHEMA = """
 CREATE TABLE metadata (name text, value text);
@@ -34,11 +34,11 @@ Content = tuple[Tile, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What an archive says of itself."""
+    """The metadata of an archive."""
 
     name: str
     text: str
-    """What the zooms show, in a sentence."""
+    """What the zooms show, in one sentence."""
     attribution: str | None
     format: str
     bounds: Bbox
@@ -51,13 +51,13 @@ class Description:
         return (west + east) / 2, (south + north) / 2
 
     def words(self) -> dict[str, str]:
-        """Names and values that both kinds of file hold."""
+        """Metadata that both kinds of archive store."""
         words = {"name": self.name, "description": self.text, "type": "baselayer"}
         return words | ({"attribution": self.attribution} if self.attribution else {})
 
 
 def write_mbtiles(path: Path, description: Description, tiles: Iterable[Content]) -> None:
-    """An MBTiles file; its rows are counted from the south (TMS)."""
+    """Write an MBTiles file; its rows are counted from the south (TMS)."""
     least, deepest = description.zooms
     metadata = {
         **description.words(),
@@ -77,7 +77,7 @@ def write_mbtiles(path: Path, description: Description, tiles: Iterable[Content]
 
 
 def write_pmtiles(path: Path, description: Description, tiles: Iterable[Content]) -> None:
-    """A PMTiles file; the tiles must come in the order of `pmtiles_order`."""
+    """Write a PMTiles file; the tiles must come in the order of `pmtiles_order`."""
     west, south, east, north = (round(value * 1e7) for value in description.bounds)
     lon, lat = (round(value * 1e7) for value in description.centre)
     header: dict[str, Any] = {
@@ -98,13 +98,13 @@ def write_pmtiles(path: Path, description: Description, tiles: Iterable[Content]
 
 
 def pmtiles_order(tile: Tile) -> int:
-    """A tile's place along the Hilbert curves of its zoom and those above."""
+    """A tile's PMTiles id: its position along the Hilbert curves of all zooms."""
     return int(zxy_to_tileid(tile.z, tile.x, tile.y))
 
 
 @contextmanager
 def _complete(path: Path) -> Iterator[Path]:
-    """A file beside its place, put there once it is whole."""
+    """A temporary path beside the file, renamed to it on success."""
     partial = path.with_name(path.name + ".partial")
     partial.unlink(missing_ok=True)
     try:

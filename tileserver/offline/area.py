@@ -1,4 +1,4 @@
-"""Areas as tiles: which tiles of a zoom show a bounding box or a source, and in what order."""
+"""Which tiles of a zoom cover a bounding box or a source, and in which order to make them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tileserver.grid import TILE_PX, Grid
 
 DEGREES = CRS.from_epsg(4326)
 BLOCK_TILES = 4
-"""Side of the squares in which tiles are made: as many as are drawn as one window (16)."""
+"""Side of the blocks in which tiles are made: 16 tiles are drawn as one window."""
 EDGE_SHARE = 1e-3
-"""A box that ends on a tile's edge does not reach the next one by rounding: it is made smaller by
-this share of the deepest zoom's pixel."""
+"""Boxes are shrunk by this share of the deepest zoom's pixel, so that one that ends on a tile's
+edge does not include the next tile by rounding."""
 
 Bbox = tuple[float, float, float, float]
 """West, south, east, north, in degrees."""
@@ -27,14 +27,14 @@ Bbox = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class TileRange:
-    """A rectangle of tiles at one zoom; columns past the last one are the first ones again."""
+    """A rectangle of tiles at one zoom; columns past the last one wrap around."""
 
     rows: range
     cols: range
 
     @classmethod
     def of(cls, grid: Grid, zoom: int, window: Window) -> TileRange:
-        """The tiles of a grid that hold some of a window's pixels."""
+        """The tiles of a grid that intersect a window of pixels."""
         matrix, tiles = grid.tms.matrix(zoom), window.parent(TILE_PX)
         return cls(
             range(max(0, tiles.row), min(matrix.matrixHeight, tiles.bottom)),
@@ -52,7 +52,7 @@ class TileRange:
 
 
 def tiles_of_bbox(grid: Grid, bbox: Bbox, zoom: int) -> TileRange:
-    """The tiles that show some of a box; raises CommandError where the grid cannot hold it."""
+    """The tiles that intersect a box; raises CommandError if the grid does not cover it."""
     west, south, east, north = bbox
     limits = grid.tms.bbox
     south, north = max(south, limits.bottom), min(north, limits.top)
@@ -67,7 +67,7 @@ def tiles_of_bbox(grid: Grid, bbox: Bbox, zoom: int) -> TileRange:
 
 
 def tiles_of_source(layer: Layer, zoom: int, bbox: Bbox | None = None) -> TileRange:
-    """The tiles that show some of a source, and of a box; raises CommandError as tiles_of_bbox."""
+    """The tiles that intersect a source, and a box if any; raises CommandError as tiles_of_bbox."""
     window = layer.extent_at(zoom)
     boxed = None if bbox is None else tiles_of_bbox(layer.grid, bbox, zoom)
     if not layer.crosses:
@@ -77,7 +77,7 @@ def tiles_of_source(layer: Layer, zoom: int, bbox: Bbox | None = None) -> TileRa
 
 
 def _across(grid: Grid, zoom: int, window: Window, boxed: TileRange | None) -> TileRange:
-    """The tiles of a window that goes on past the last column."""
+    """The tiles of a window that continues past the last column."""
     whole, tiles = grid.whole(zoom), window.parent(TILE_PX)
     rows = range(max(0, tiles.row), min(whole.height // TILE_PX, tiles.bottom))
     turn = whole.width // TILE_PX
@@ -94,8 +94,8 @@ def _moved(indexes: range, by: int) -> range:
 
 
 def downward(ranges: Mapping[int, TileRange]) -> Iterator[Tile]:
-    """The tiles of ranges by zoom, each once: block by block, and under each block all deeper
-    zooms, so that what a zoom is made from is still in memory."""
+    """The tiles of all ranges, each once: block by block, each block followed by all deeper zooms
+    below it, so that the pictures that they are made from are still in memory."""
     top = min(ranges)
     for row in _blocks(ranges[top].rows):
         for col in _blocks(ranges[top].cols):
@@ -103,7 +103,7 @@ def downward(ranges: Mapping[int, TileRange]) -> Iterator[Tile]:
 
 
 def _under(ranges: Mapping[int, TileRange], zoom: int, row: int, col: int) -> Iterator[Tile]:
-    """A block, by its first row and column, and what lies under it."""
+    """The tiles of a block, given by its first row and column, and of all deeper zooms below it."""
     if zoom > max(ranges):
         return
     block = TileRange(range(row, row + BLOCK_TILES), range(col, col + BLOCK_TILES))

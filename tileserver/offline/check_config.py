@@ -1,4 +1,4 @@
-"""Whether a configuration can be served: its problems, and what its sources are."""
+"""Checks a configuration: lists its problems and describes its sources."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tileserver.settings.server import Settings
 
 
 def check(config: Path, *, sources: bool = True) -> Iterator[tuple[bool, str]]:
-    """Whether a configuration can be served: (fine, one line) for all that is found.
+    """Check a configuration: (fine, one line) for every finding.
 
-    sources: whether they are opened.
+    sources: whether to open them.
     """
     try:
         settings = read_settings(config, {})
@@ -37,7 +37,7 @@ def check(config: Path, *, sources: bool = True) -> Iterator[tuple[bool, str]]:
 
 
 def _unknown_ids(settings: Settings) -> Iterator[str]:
-    """Ids that stand for no source: each of them a door that was meant to open, or to be shut."""
+    """References to sources that do not exist, which would silently grant or deny access."""
     access = settings.access
     named: dict[str, tuple[str | None, ...]] = {"access.public": access.public}
     for id, source in settings.sources.items():
@@ -49,7 +49,7 @@ def _unknown_ids(settings: Settings) -> Iterator[str]:
             if named_id not in (None, "*", *settings.sources):
                 yield f"{place}: there is no source {named_id!r}"
     if not settings.sources:
-        yield "sources: nothing to serve"
+        yield "sources: none configured"
 
 
 def _cache_problems(settings: Settings) -> Iterator[str]:
@@ -57,14 +57,14 @@ def _cache_problems(settings: Settings) -> Iterator[str]:
         return
     folder = settings.cache.disk_folder().absolute()
     if not _can_be_made(folder):
-        yield f"cache.folder: {folder} cannot be written to"
+        yield f"cache.folder: {folder} is not writable"
 
 
 def _can_be_made(folder: Path) -> bool:
     try:
         there = next(place for place in (folder, *folder.parents) if place.exists())
         return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
-    except OSError:  # a folder on the way that may not be entered, a name that is too long
+    except OSError:  # no permission on the way, or a name that is too long
         return False
 
 

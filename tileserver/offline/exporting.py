@@ -1,4 +1,4 @@
-"""`overzoom cache export`: the cached tiles of a source, as they are now, in one file."""
+"""`overzoom cache export`: the cached tiles of a source's current version, in one file."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WRITERS = {".mbtiles": write_mbtiles, ".pmtiles": write_pmtiles}
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What is to be exported."""
+    """What to export."""
 
     source: str
     format: str
@@ -43,16 +43,15 @@ class Export:
 
 
 def export(renderer: Renderer, wanted: Export, out: Path) -> int:
-    """Write the tiles that the cache has; the number of them.
+    """Write the cached web mercator tiles, without any query parameters; returns their number.
 
-    Tiles of web mercator, rendered as the plain URL gives them. Raises CommandError where there
-    is nothing to write, or no file of that kind.
+    Raises CommandError if the cache has none of them, or for an unknown kind of file.
     """
     if out.suffix not in WRITERS:
         raise CommandError(f"{out}: its name must end in {' or '.join(WRITERS)}")
     formats = sorted(FORMATS.keys() & {str(format) for format in ImageFormat})
     if wanted.format not in formats:
-        raise CommandError(f"{wanted.format}: tiles in such files are {', '.join(formats)}")
+        raise CommandError(f"{wanted.format}: archives can contain {', '.join(formats)}")
     source = renderer.catalogue[wanted.source]
     keys = sorted(_cached(renderer, source, wanted), key=lambda key: pmtiles_order(_tile(key)))
     if not keys:
@@ -67,7 +66,7 @@ def export(renderer: Renderer, wanted: Export, out: Path) -> int:
 
 
 class _Contents:
-    """The tiles of keys, read one at a time; those that have gone meanwhile are left out."""
+    """The tiles of keys, read one at a time; those evicted meanwhile are skipped."""
 
     def __init__(self, renderer: Renderer, keys: list[TileKey]) -> None:
         self.renderer, self.keys = renderer, keys
@@ -122,7 +121,7 @@ def _described(
 
 
 def _aligned(layer: Layer, bounds: Bbox, zoom: int) -> Bbox:
-    """Bounds grown to whole tiles: GDAL puts the picture where they say, between pixels or not."""
+    """Bounds extended to whole tiles: GDAL places the picture by them, even between pixels."""
     tiles, tms = tiles_of_bbox(layer.grid, bounds, zoom), layer.grid.tms
     first = tms.bounds(Tile(tiles.cols[0], tiles.rows[0], zoom))
     last = tms.bounds(Tile(tiles.cols[-1], tiles.rows[-1], zoom))
@@ -130,7 +129,7 @@ def _aligned(layer: Layer, bounds: Bbox, zoom: int) -> Bbox:
 
 
 def _origin(renderer: Renderer, layer: Layer, zooms: tuple[int, int]) -> str:
-    """Which zooms show the imagery, and which are synthesised by what."""
+    """Which zooms show the imagery, and which are synthesised by which checkpoint."""
     catalogue, native = renderer.catalogue, layer.native_zoom
     if zooms[1] <= native:
         return "All zooms show the imagery itself."

@@ -1,4 +1,4 @@
-"""Filling the cache: the server's own path of a tile, without the server."""
+"""`overzoom prerender`: fills the cache with the server's own code, without a server."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from tileserver.tiles.service import Renderer
 logger = logging.getLogger(__name__)
 
 TRIES = 8
-"""Of a tile that was answered "come again": the source or the queue may need a while."""
+"""Attempts for a tile whose error asks to retry: the source or the queue may need a while."""
 FAULTS = (OverzoomError, EngineError, RasterioError, OSError)
-"""What may be wrong with one tile and not with the next."""
+"""Errors that may affect one tile and not the next."""
 
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """What is to be filled; by default all of a source, at all zooms."""
+    """Which tiles to make; by default all of a source, at all zooms."""
 
     grid: str
     bbox: Bbox | None = None
@@ -44,34 +44,34 @@ class Area:
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the tiles."""
+    """The numbers of tiles by outcome."""
 
     made: int = 0
-    there: int = 0
-    """The cache had them already."""
+    cached: int = 0
+    """Tiles that were in the cache already."""
     failed: int = 0
     dropped: int = 0
-    """Tiles of any kind that the disk's quota crowded out meanwhile."""
+    """Tiles of any source that the disk cache evicted meanwhile."""
 
 
 def fill(
     catalogue: Catalogue, source_id: str, area: Area, format: str, *, concurrency: int
 ) -> Counts:
-    """Make the tiles of an area that the cache does not have, with a progress bar.
+    """Make the tiles of an area that are not in the cache, with a progress bar.
 
-    Raises UnknownSource, UnsupportedGrid, and CommandError where there is nothing to fill.
+    Raises UnknownSource, UnsupportedGrid, and CommandError if there is nothing to make.
     """
     if format not in set(ImageFormat):
-        raise CommandError(f"{format}: tiles are {', '.join(ImageFormat)}")
-    # What stays in memory would be lost at the end; puts wait for the slowest tier.
+        raise CommandError(f"{format}: the format must be one of {', '.join(ImageFormat)}")
+    # Without memory, which would be lost at the end; puts return after the slowest tier.
     lasting = catalogue.settings.cache.model_copy(update={"memory_bytes": 0})
     store = open_store(lasting, behind=False)
     if len(store.tiers) < 2:
-        raise CommandError("the cache has no tier on a disk, in Redis or in an object store")
+        raise CommandError("the cache has no disk, Redis or object store tier to fill")
     source = catalogue[source_id]
     ranges = tile_ranges(source, source.layer(area.grid), area)
     if not ranges:
-        raise CommandError(f"{source_id}: shows nothing in that area at those zooms")
+        raise CommandError(f"{source_id}: no tiles in that area at those zooms")
     renderer = open_renderer(catalogue, store)
     total = sum(map(len, ranges.values()))
     progress = tqdm(total=total, desc=source_id, unit="tile", disable=None)  # on terminals alone
@@ -86,9 +86,9 @@ def fill(
 
 
 def tile_ranges(source: Source, layer: Layer, area: Area) -> dict[int, TileRange]:
-    """The tiles of an area by zoom; zooms without any are left out."""
+    """The tiles of an area by zoom, without empty zooms."""
     served = range(layer.least_zoom, layer.max_zoom + 1)
-    if area.zooms is not None:  # shallower ones than the source's own are served too
+    if area.zooms is not None:  # explicit zooms may be shallower than least_zoom
         served = range(int(layer.grid.tms.minzoom), layer.max_zoom + 1)
     wanted = served if area.zooms is None else set(served).intersection(area.zooms)
     ranges = {zoom: tiles_of_source(layer, zoom, area.bbox) for zoom in sorted(wanted)}
@@ -96,7 +96,7 @@ def tile_ranges(source: Source, layer: Layer, area: Area) -> dict[int, TileRange
 
 
 class _Filling:
-    """One run: a bounded number of tiles under way, the others made when these are done."""
+    """One run: makes tiles in groups of bounded size."""
 
     def __init__(
         self, renderer: Renderer, format: ImageFormat, advance: Callable[[int], object]
@@ -108,7 +108,7 @@ class _Filling:
         self, source_id: str, grid_id: str, tiles: Iterator[Tile], concurrency: int
     ) -> None:
         while group := list(islice(tiles, concurrency)):
-            # Group by group: a whole block waits at once, and is drawn as one window.
+            # In groups: a whole block is queued at once, and drawn as one window.
             await asyncio.gather(*(self._tile(source_id, grid_id, tile) for tile in group))
 
     async def _tile(self, source_id: str, grid_id: str, tile: Tile) -> None:
@@ -117,18 +117,18 @@ class _Filling:
         tile = tile._replace(x=tile.x % int(matrix.matrixWidth))
         try:
             request = self.renderer.request(source_id, grid_id, tile, self.format, mode)
-            await self._made(request, self.renderer.key(request).path)
+            await self._make(request, self.renderer.key(request).path)
         except OutsideSource:
-            pass  # an edge that the source does not reach after all
+            pass  # an edge tile that the source does not reach
         except FAULTS as error:
             self.counts.failed += 1
             logger.warning("%s/%d/%d/%d: %s", source_id, tile.z, tile.x, tile.y, error)
         self.advance(1)
 
-    async def _made(self, request: TileRequest, path: str) -> None:
+    async def _make(self, request: TileRequest, path: str) -> None:
         store = self.renderer.store
         if await asyncio.to_thread(store.has, path):
-            self.counts.there += 1
+            self.counts.cached += 1
             return
         for tries_left in reversed(range(TRIES)):
             try:
@@ -139,7 +139,7 @@ class _Filling:
                     raise
                 await asyncio.sleep(error.retry_after_seconds)
         if not await asyncio.to_thread(store.has, path):
-            raise CommandError("made, but no tier of the cache kept it")
+            raise CommandError("made, but no cache tier stored it")
         self.counts.made += 1
 
 

@@ -1,4 +1,4 @@
-"""What is in the cache, by tier, source and zoom; and what of it goes."""
+"""Statistics of the cache by source and zoom, and removal of selected tiles."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tileserver.offline.area import TileRange
 from tileserver.tiles.versions import version_of
 
 OTHER = "(other)"
-"""Stands for the source of what is no tile."""
+"""The source id under which entries that are not tiles are counted."""
 
 
 @dataclass(slots=True)
@@ -31,18 +31,18 @@ class Amount:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which tiles are meant; what is None selects nothing away."""
+    """A filter of tiles; a field that is None does not restrict it."""
 
     source: str | None = None
     grid: str | None = None
     zooms: frozenset[int] | None = None
     area: Mapping[int, TileRange] = field(default_factory=dict)
-    """Tiles by zoom that show a box; empty where no box was given."""
+    """Tiles by zoom that intersect a box; empty without a box."""
     current: Mapping[str, frozenset[str]] | None = None
-    """Versions by source id, of which the selected tiles have none."""
+    """Current versions by source id: tiles of these are not selected."""
 
     def holds(self, path: str) -> bool:
-        """Whether a key of the cache is meant; what is no tile's goes with all, or as stale."""
+        """Whether a key is selected; keys that are not tiles' only by --all or --stale."""
         key = TileKey.parse(path)
         if key is None:
             return self.source is None and self.grid is None and self.zooms is None
@@ -62,8 +62,8 @@ class Selection:
         return version_of(key.fingerprint) in versions
 
 
-def selected(store: Store, selection: Selection) -> Iterator[Entry]:
-    """The entries of a tier that are meant."""
+def select_entries(store: Store, selection: Selection) -> Iterator[Entry]:
+    """The selected entries of a tier."""
     prefix = "" if selection.source is None else f"{selection.source}/"
     return (entry for entry in store.entries(prefix) if selection.holds(entry.key))
 
@@ -71,15 +71,15 @@ def selected(store: Store, selection: Selection) -> Iterator[Entry]:
 def purge(store: Store, selection: Selection, *, dry_run: bool = False) -> Amount:
     """Remove the selected tiles of a tier, or only count them."""
     amount = Amount()
-    for entry in selected(store, selection):
+    for entry in select_entries(store, selection):
         if not dry_run:
             store.remove(entry.key)
         amount.add(entry)
     return amount
 
 
-def amounts(store: Store) -> dict[tuple[str, int], Amount]:
-    """What a tier holds, by source id and zoom; -1 for what is no tile."""
+def sum_amounts(store: Store) -> dict[tuple[str, int], Amount]:
+    """The content of a tier by source id and zoom; zoom -1 for entries that are not tiles."""
     found: dict[tuple[str, int], Amount] = defaultdict(Amount)
     for entry in store.entries():
         key = TileKey.parse(entry.key)

@@ -1,1 +1,6 @@
-"""What GDAL opens, and how a change of it is noticed."""
+"""Where rasters come from: what GDAL opens, and how its changes are detected.
+
+origin: an address for GDAL and its members, the files that decide what is read. members, sidecars:
+local files and what lies beside them; remote: objects at http(s) and s3 addresses. listings:
+MosaicJSON and STAC. files, naming: rasters of a folder, and their ids. vrt: writes virtual rasters.
+"""

@@ -1,4 +1,4 @@
-"""The rasters of a folder, by the names of their files."""
+"""The rasters of a folder, found by their suffixes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ SUFFIXES = {".tif", ".tiff", ".jp2", ".png", ".jpg", ".jpeg", ".webp"}
 
 
 def picture_files(place: Path) -> list[Path]:
-    """A raster itself, or every raster below a folder, sorted; raises StartupError."""
+    """A file itself, or every raster below a folder, sorted; raises StartupError if none."""
     if not place.exists():
         raise StartupError(f"{place}: no such file or folder")
     if place.is_file():
         return [place]
     files = sorted(f for f in place.rglob("*") if f.suffix.lower() in SUFFIXES)
     if not files:
-        raise StartupError(f"{place}: holds no picture")
+        raise StartupError(f"{place}: contains no raster")
     return files

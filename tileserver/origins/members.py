@@ -1,4 +1,4 @@
-"""The files that a raster is made of: cheap looks that show a change, digests that name content."""
+"""The files that a raster consists of: signatures reveal changes, digests identify content."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Protocol
 from cachetools import LRUCache
 
 HASHED_WHOLE_BYTES = 256 * 2**20
-"""Files up to this size are identified by their content alone (a quarter of a second)."""
+"""Files up to this size are hashed completely (a quarter of a second), larger ones by samples."""
 SAMPLE_BYTES = 2**16
 SAMPLES = 64
 SETTLED_SECONDS = 2.0
-"""A file written less than this ago may change once more within the clock tick of its mtime."""
+"""A file written more recently may change once more within the resolution of its mtime."""
 
 MOST_DIGESTS = 65536
-"""Files whose digests are remembered, 300 bytes each."""
+"""Digests cached by file, 300 bytes each."""
 
-Look = tuple[object, ...]
-"""What a look at a member shows; another look after a change differs."""
+Signature = tuple[object, ...]
+"""A member's state (size, times, ETag, ...), which differs after a change."""
 
 _digests: LRUCache[object, str] = LRUCache(MOST_DIGESTS)
 _lock = Lock()
@@ -34,19 +34,19 @@ class Member(Protocol):
 
     @property
     def remote(self) -> bool:
-        """Whether a look takes a network."""
+        """Whether its signature needs the network."""
 
-    def look(self) -> Look:
-        """A fresh look; raises OSError where it is not there."""
+    def signature(self) -> Signature:
+        """The current signature; raises OSError if the member is missing."""
 
-    def last_look(self) -> Look:
-        """A fresh look where that takes no network, else the last one; raises OSError."""
+    def last_signature(self) -> Signature:
+        """The current signature if that needs no network, else the last one; raises OSError."""
 
     def digest(self) -> str:
         """A digest of the content; raises OSError."""
 
     def settled(self) -> bool:
-        """Whether a look is sure to differ after any later change."""
+        """Whether any later change is sure to change the signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +56,24 @@ class LocalFile:
     path: Path
     remote = False
 
-    def look(self) -> Look:
+    def signature(self) -> Signature:
         state = self.path.stat()
-        # The change time: a copy into a file in place may keep its size and set its time back.
+        # ctime: copying into a file in place may keep its size and set back its mtime.
         return state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
-    def last_look(self) -> Look:
-        return self.look()
+    def last_signature(self) -> Signature:
+        return self.signature()
 
     def settled(self) -> bool:
         state = self.path.stat()
         return time.time() - max(state.st_mtime, state.st_ctime) > SETTLED_SECONDS
 
     def digest(self) -> str:
-        """Of all the content; of samples, size and time where the file is large.
+        """Digest of all the content; of samples, size and mtime if the file is large.
 
-        Remembered as long as the file looks the same.
+        Cached as long as the signature stays the same.
         """
-        key = (self.path, self.look()) if self.settled() else None
+        key = (self.path, self.signature()) if self.settled() else None
         with _lock:
             known = _digests.get(key)
         if known is None:
@@ -100,20 +100,20 @@ class LocalFile:
 
 @dataclass(frozen=True, slots=True)
 class LocalFolder:
-    """The names in a folder: files that come and go change it, their content does not."""
+    """The names in a folder: added and removed files change it, their content does not."""
 
     path: Path
     remote = False
 
-    def look(self) -> Look:
+    def signature(self) -> Signature:
         return tuple(sorted(os.listdir(self.path)))
 
-    def last_look(self) -> Look:
-        return self.look()
+    def last_signature(self) -> Signature:
+        return self.signature()
 
     def settled(self) -> bool:
         return True
 
     def digest(self) -> str:
-        """Empty: names are no part of any pixel."""
+        """Empty: names decide no pixels."""
         return ""

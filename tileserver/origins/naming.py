@@ -1,7 +1,7 @@
-"""Ids for rasters that are named by their files alone.
+"""Ids for rasters given by file name.
 
-An id is a part of URLs and cache keys; a file may be called anything. So the id is a slug of the
-file's stem, and the title is the stem as it is.
+Ids are part of URLs and cache keys, but files may have any name. So the id is a slug of the file's
+stem, and the title is the stem itself.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ MAX_LENGTH = 60
 
 
 def name_sources(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:
-    """Settings of every raster by the id it gets; folders give the rasters in them.
+    """Settings of every raster by its id; folders stand for the rasters in them.
 
-    Raises StartupError for a path that is not there, and for a folder without rasters.
+    Raises StartupError for a missing path and for a folder without rasters.
     """
     sources: dict[str, dict[str, Any]] = {}
     for path in paths:
@@ -35,7 +35,7 @@ def name_sources(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:
 
 
 def slug(name: str) -> str:
-    """An id of ASCII letters, digits and `_.-` that is most like a name."""
+    """A name as an id of ASCII letters, digits and `_.-`."""
     if re.fullmatch(SOURCE_ID, name) and len(name) <= MAX_LENGTH:
         return name
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
@@ -44,7 +44,7 @@ def slug(name: str) -> str:
 
 
 def unique_id(id: str, taken: Iterable[str]) -> str:
-    """The id, or the first of id-2, id-3 and so on that is free."""
+    """The id, or the first of id-2, id-3, ... that is not taken."""
     known = set(taken)
     number, found = 1, id
     while found in known:

@@ -1,4 +1,4 @@
-"""Rasters in remote stores: allowed hosts, how GDAL reads them, and how their change is seen."""
+"""Remote rasters: allowed hosts, how GDAL reads them, and how their changes are detected."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from obstore.store import S3Store
 
 from cache.key import fingerprint
 from tileserver.errors import StartupError
-from tileserver.origins.members import Look
+from tileserver.origins.members import Signature
 from tileserver.origins.origin import Address, Origin
 
 TIMEOUT_SECONDS = 10
@@ -47,26 +47,26 @@ class RemoteFile:
     """An object at an http(s) or s3 address."""
 
     url: str
-    seen: list[Look] = field(default_factory=list, compare=False, repr=False)
-    """The last look, once there was one."""
+    seen: list[Signature] = field(default_factory=list, compare=False, repr=False)
+    """The last signature, once there is one."""
     remote = True
 
-    def look(self) -> Look:
-        """ETag, time of change and size, asked of the server; raises OSError."""
+    def signature(self) -> Signature:
+        """ETag, modification time and size from the server; raises OSError."""
         parts = urlsplit(self.url)
-        look = _s3_look(parts) if parts.scheme == "s3" else _http_look(self.url)
-        self.seen[:] = [look]
-        return look
+        found = _s3_signature(parts) if parts.scheme == "s3" else _http_signature(self.url)
+        self.seen[:] = [found]
+        return found
 
-    def last_look(self) -> Look:
-        return self.seen[0] if self.seen else self.look()
+    def last_signature(self) -> Signature:
+        return self.seen[0] if self.seen else self.signature()
 
     def settled(self) -> bool:
         return True
 
     def digest(self) -> str:
-        """Of the address without what signs it, and what the server says of the content."""
-        return fingerprint(url=_unsigned(self.url), look=self.last_look())
+        """Digest of the address without its signature, and of the content's ETag, time and size."""
+        return fingerprint(url=_unsigned(self.url), look=self.last_signature())
 
 
 def remote_origin(url: str, hosts: Set[str]) -> Origin:
@@ -97,7 +97,7 @@ def gdal_options(*places: str) -> tuple[tuple[str, str], ...]:
     return (*_GDAL.items(), *forgotten)
 
 
-def _http_look(url: str) -> Look:
+def _http_signature(url: str) -> Signature:
     try:
         with httpx.Client(timeout=LOOK_SECONDS, follow_redirects=False) as client:
             answer = client.head(url)
@@ -124,7 +124,7 @@ def _unsigned(url: str) -> str:
     return urlunsplit(parts._replace(query=urlencode(kept), fragment=""))
 
 
-def _s3_look(parts: SplitResult) -> Look:
+def _s3_signature(parts: SplitResult) -> Signature:
     try:
         store = S3Store(
             parts.netloc,

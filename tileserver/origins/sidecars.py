@@ -1,6 +1,6 @@
-"""The files beside a raster that GDAL reads with it: overviews, mask, statistics, its place.
+"""Sidecars: files beside a raster that GDAL reads with it (.ovr, .msk, .aux.xml, world files).
 
-Remote rasters have none (remote.py), nor have local ones that a listing names beside remote ones.
+Remote rasters have none (remote.py), nor do local ones that a listing names with remote ones.
 """
 
 from __future__ import annotations
@@ -17,57 +17,57 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from cache.key import fingerprint
 from tileserver.errors import StartupError
-from tileserver.origins.members import SETTLED_SECONDS, LocalFile, Look
+from tileserver.origins.members import SETTLED_SECONDS, LocalFile, Signature
 
 PICTURES = (".ovr", ".msk", ".OVR", ".MSK")
-"""Rasters themselves, with files of their own beside them."""
+"""Suffixes of sidecars that are rasters, which may have sidecars of their own."""
 APPENDED = (*PICTURES, ".aux.xml", ".aux", ".AUX")
 REPLACING = ("wld", "tab", "aux", "jpw")
-"""In place of a raster's suffix, like the two that are made of it: tif -> tfw, tifw."""
+"""Suffixes that replace the raster's, like the two derived from it: tif -> tfw, tifw."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sidecars:
-    """What lies beside a raster on a disk of this machine; mostly nothing."""
+    """The sidecars of a local raster; often none."""
 
     path: Path
     """The raster's."""
     seen: list[tuple[int, tuple[Path, ...]]] = field(
         default_factory=list, compare=False, repr=False
     )
-    """When its folder had last changed, and what lay there."""
+    """The last mtime of its folder (ns), and the sidecars then."""
     remote = False
 
-    def look(self) -> Look:
-        return tuple((file.name, *LocalFile(file).look()) for file in self._there())
+    def signature(self) -> Signature:
+        return tuple((file.name, *LocalFile(file).signature()) for file in self._there())
 
-    def last_look(self) -> Look:
-        return self.look()
+    def last_signature(self) -> Signature:
+        return self.signature()
 
     def settled(self) -> bool:
         return all(LocalFile(file).settled() for file in self._there())
 
     def digest(self) -> str:
-        """Empty where there is nothing."""
+        """Empty without sidecars."""
         there = self._there()
-        stem = len(self.path.stem)  # the same files under another name are the same
+        stem = len(self.path.stem)  # a copy under another name has the same digest
         known = [(file.name[stem:], LocalFile(file).digest()) for file in there]
         return fingerprint(beside=known) if known else ""
 
     def _there(self) -> tuple[Path, ...]:
-        """Asked by name only after the folder has changed: a look is taken for every tile."""
+        """Searched again only when the folder has changed, because every tile calls this."""
         changed_ns = self.path.parent.stat().st_mtime_ns
         known = dict(self.seen).get(changed_ns)
         if known is not None:
             return known
-        there = tuple(beside(self.path))
+        there = tuple(find_sidecars(self.path))
         settled = time.time_ns() - changed_ns > SETTLED_SECONDS * 1e9
         self.seen[:] = [(changed_ns, there)] if settled else []
         return there
 
 
-def beside(path: Path) -> Iterator[Path]:
-    """The files that GDAL may read with one; they are asked for by name: folders are large."""
+def find_sidecars(path: Path) -> Iterator[Path]:
+    """The files that GDAL may read with a raster, tested by name since folders may be large."""
     yield from filter(_is_there, _replaced(path))
     yield from _appended(path)
 
@@ -92,9 +92,9 @@ def _is_there(path: Path) -> bool:
     return os.access(path, os.F_OK)  # a third of what it costs to catch stat's error
 
 
-def check_beside(path: Path) -> None:
-    """Raises StartupError where overviews or a mask beside a raster may be read from elsewhere."""
-    for file in beside(path):
+def check_sidecars(path: Path) -> None:
+    """Raises StartupError if overviews or a mask beside a raster reference other files."""
+    for file in find_sidecars(path):
         if file.suffix in PICTURES:
             try:
                 with warnings.catch_warnings():
@@ -104,9 +104,9 @@ def check_beside(path: Path) -> None:
             except RasterioError as error:
                 raise StartupError(f"{file}: not a TIFF, as overviews and masks are") from error
             if refers:
-                raise StartupError(f"{file}: names another file")
+                raise StartupError(f"{file}: references another file")
 
 
 def names_overviews(dataset: rasterio.DatasetReader) -> bool:
-    """Whether GDAL would take a dataset's overviews from any file, or address, that it names."""
+    """Whether a dataset's tags make GDAL read its overviews from another file or address."""
     return any(name.upper() == "OVERVIEW_FILE" for name in dataset.tags(ns="OVERVIEWS"))

@@ -1,4 +1,4 @@
-"""Writing GDAL's virtual rasters (VRT), element by element.
+"""Writes GDAL's virtual rasters (VRT), element by element.
 
 https://gdal.org/en/stable/drivers/raster/vrt.html
 """
@@ -24,38 +24,38 @@ DATA_TYPES = {
     "float32": "Float32",
     "float64": "Float64",
 }
-"""GDAL's names of the data types that rasters may have."""
+"""GDAL's names of data types, by NumPy's."""
 _COLOURS = {
     ColorInterp.Y: "YCbCr_Y",
     ColorInterp.Cb: "YCbCr_Cb",
     ColorInterp.Cr: "YCbCr_Cr",
     ColorInterp.other_ir: "OtherIR",
 }
-"""GDAL's names where they are not, but for their case, rasterio's."""
+"""GDAL's names of colours that differ from rasterio's by more than case."""
 
 
 @dataclass(frozen=True, slots=True)
 class VrtFile:
-    """A raster that a virtual one shows."""
+    """A raster that a virtual one references."""
 
     name: str
-    """Its path or address, or the document of another virtual raster."""
+    """Its path or address, or the XML of another virtual raster."""
     height: int
     width: int
     relative: bool = False
-    """Whether the name is relative to the virtual raster's own file."""
+    """Whether the name is relative to the virtual raster's file."""
     dtype: str | None = None
     block: tuple[int, int] | None = None
-    """With these two GDAL opens it only when its pixels are read."""
+    """Height and width; with dtype, GDAL opens the file only when its pixels are read."""
 
 
 def new_vrt(height: int, width: int) -> Element:
-    """The root of a virtual raster."""
+    """The root element of a virtual raster."""
     return Element("VRTDataset", rasterXSize=str(width), rasterYSize=str(height))
 
 
 def place_vrt(root: Element, transform: Affine | None, crs_wkt: str | None) -> None:
-    """Say where its pixels lie."""
+    """Set its transform and CRS."""
     if crs_wkt:
         SubElement(root, "SRS").text = crs_wkt
     if transform is not None:
@@ -64,37 +64,37 @@ def place_vrt(root: Element, transform: Affine | None, crs_wkt: str | None) -> N
 
 
 def add_overviews(root: Element, factors: Iterable[int], resampling: str = "average") -> None:
-    """Overviews made of those of the files when they are asked for."""
+    """Add overviews that GDAL derives from the files' own when they are read."""
     listed = " ".join(map(str, factors))
     if listed:
         SubElement(root, "OverviewList", resampling=resampling).text = listed
 
 
 def add_band(root: Element, number: int, dtype: str) -> Element:
-    """One more band, without any file yet."""
+    """Add an empty band."""
     return SubElement(root, "VRTRasterBand", dataType=DATA_TYPES[dtype], band=str(number))
 
 
 def add_colour(band: Element, colour: ColorInterp) -> None:
-    """Say what a band shows."""
+    """Set a band's colour interpretation."""
     name = _COLOURS.get(colour, colour.name.capitalize())
     SubElement(band, "ColorInterp").text = name
 
 
 def add_colour_table(band: Element, entries: Iterable[Sequence[int]]) -> None:
-    """The colours of a band's values from 0 up, each red, green, blue and alpha from 0 to 255."""
+    """Set the colours of a band's values from 0 up: red, green, blue, alpha, each 0 to 255."""
     table = SubElement(band, "ColorTable")
     for entry in entries:
         SubElement(table, "Entry", {f"c{i}": str(v) for i, v in enumerate(entry, start=1)})
 
 
 def add_mask(root: Element) -> Element:
-    """The band that says where there is data: 255 there, else 0."""
+    """Add the mask band: 255 where there is data, else 0."""
     return SubElement(SubElement(root, "MaskBand"), "VRTRasterBand", dataType="Byte")
 
 
 def add_tags(parent: Element, tags: Mapping[str, str], domain: str = "") -> None:
-    """Metadata of a raster or a band."""
+    """Add metadata to a raster or a band."""
     if tags:
         element = SubElement(parent, "Metadata", {"domain": domain} if domain else {})
         for key, value in tags.items():
@@ -110,10 +110,10 @@ def add_file(
     masked: bool = False,
     values: Mapping[int, int] | None = None,
 ) -> None:
-    """Show a file's band in a part of a virtual band; later files cover earlier ones.
+    """Map a file's band into a part of a virtual band; later files cover earlier ones.
 
-    place: its pixels within the virtual raster. masked: whether it covers only where its own mask
-    says that there is data. values: a table that its values are looked up in.
+    place: its window in the virtual raster. masked: whether only its valid pixels (by its own mask)
+    are used. values: a table that replaces its values.
     """
     kind = "ComplexSource" if masked or values else "SimpleSource"
     source = SubElement(band, kind)

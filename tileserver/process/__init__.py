@@ -1,1 +1,1 @@
-"""The process around the application: its health, its memory, its end."""
+"""The server process: uvicorn and its shutdown, health checks, memory."""

@@ -1,4 +1,4 @@
-"""Whether the server is fit for requests: warmed up, not hanging, not shutting down."""
+"""Health checks: whether the server is warmed up, not hanging, not shutting down."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ RETRY_TICKS = 50
 
 
 class Health:
-    """What /readyz answers."""
+    """The state behind /readyz."""
 
     def __init__(
         self, catalogue: Catalogue, running_since: Callable[[], float | None], hang_seconds: float
     ) -> None:
-        """running_since: when the evaluation that runs now began (time.monotonic), or None."""
+        """running_since: when the denoiser's current evaluation began (time.monotonic), or None."""
         self.catalogue, self.running_since = catalogue, running_since
         self.hang_seconds = hang_seconds
         self.warm = self.stopping = False
 
     @property
-    def trouble(self) -> str | None:
-        """Why the server is not ready, in fixed words; None where it is."""
+    def problem(self) -> str | None:
+        """Why the server is not ready, as a fixed text; None if it is ready."""
         if self.stopping:
             return "shutting down"
         if self.hanging:
@@ -44,16 +44,16 @@ class Health:
 
     @property
     def hanging(self) -> bool:
-        """Whether one evaluation takes far too long. It ends by itself or with the process."""
+        """Whether the current evaluation takes far too long. It cannot be cancelled."""
         since = self.running_since()
         return since is not None and time.monotonic() - since > self.hang_seconds
 
     def stop(self) -> None:
-        """Answer "not ready" from now on."""
+        """Report "shutting down" from now on."""
         self.stopping = True
 
     async def warm_up(self) -> None:
-        """Draw one block of a source, again and again until one can be drawn."""
+        """Draw one block of a source, retrying until one can be drawn."""
         while not (self.warm or self.stopping):
             await asyncio.to_thread(self._warm)
             for _ in range(RETRY_TICKS):
@@ -62,15 +62,15 @@ class Health:
                 await asyncio.sleep(TICK_SECONDS)
 
     def _warm(self) -> None:
-        """Opens a source's file and the libraries' lazy parts."""
+        """Try every source until a block is drawn; also initialises lazy parts of libraries."""
         failed = False
         for source in self.catalogue.sources():
             try:
                 self._draw(source.id)
             except OutsideGrid:
-                continue  # nothing of it will ever be drawn here
-            except Exception:  # outermost: nobody waits for it, and it is tried again
-                logger.exception("%s cannot be drawn", source.id)
+                continue  # it has no tiles on this grid
+            except Exception:  # outermost handler: it is retried
+                logger.exception("%s: warm-up failed", source.id)
                 failed = True
                 continue
             self.warm = True
@@ -91,17 +91,17 @@ class Health:
 
 
 def add_health(app: FastAPI, health: Health) -> None:
-    """Register /healthz and /readyz; neither waits for anything."""
+    """Register /healthz and /readyz; neither blocks."""
 
     @app.get("/healthz")
     async def healthz() -> dict[str, str]:
-        """The process answers."""
+        """The process responds."""
         return {"status": "ok"}
 
     @app.get("/readyz")
     async def readyz() -> Response:
-        """The checkpoint is loaded and has drawn a block, nothing hangs, nothing ends."""
-        trouble = health.trouble
-        if trouble is None:
+        """Ready: a block has been drawn, the denoiser does not hang, no shutdown."""
+        problem = health.problem
+        if problem is None:
             return JSONResponse({"status": "ready"})
-        return JSONResponse({"status": trouble}, 503, {"Retry-After": "1"})
+        return JSONResponse({"status": problem}, 503, {"Retry-After": "1"})

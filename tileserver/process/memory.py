@@ -1,12 +1,13 @@
-"""glibc's arenas: one a thread by default, each holding on to what it once had.
+"""Bounds the memory that glibc's malloc retains.
 
-MALLOC_ARENA_MAX is read before a process runs a line of its own code, so setting it from within
-has no effect (measured: 9 arenas for 9 threads with and without); mallopt has (2).
+Arenas: by default one a thread, each retaining what it once used. MALLOC_ARENA_MAX is read before
+the process runs its first line, so setting it from within has no effect (measured: 9 arenas for 9
+threads with and without); mallopt does (2).
 
-And its threshold: arrays that are larger go back to the system when they are freed. By default it
-rises to 32 MiB with use, windows of many sizes then share a heap that only ever grows (12 % in
-ten minutes of 16 viewers); fixed at 4 MiB a tile takes 5 to 8 % longer to draw. What lies free
-between smaller things is given back every quarter of a minute.
+Large arrays: those above M_MMAP_THRESHOLD are returned to the system when freed. By default the
+threshold rises with use to 32 MiB, so windows of many sizes share a heap that only grows (12 % in
+ten minutes of 16 viewers). Fixed at 4 MiB, a tile takes 5 to 8 % longer to draw. Free pages inside
+the heaps are returned every 15 seconds.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import os
 import sys
 
 ARENAS = 2
-"""One for the event loop, one for those who draw; titiler users measured 27 % less memory."""
+"""One for the event loop, one for drawing threads; titiler users measured 27 % less memory."""
 M_ARENA_MAX = -8  # malloc.h
 M_MMAP_THRESHOLD = -3
 LARGE_BYTES = 4 * 2**20
@@ -25,7 +26,7 @@ TRIM_SECONDS = 15
 
 
 def bound_arenas() -> bool:
-    """Whether it is bounded now: not where the C library is another, or the user has chosen."""
+    """Bound the arenas; False with another C library, or where the environment sets them."""
     if not sys.platform.startswith("linux") or "MALLOC_ARENA_MAX" in os.environ:
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
@@ -34,8 +35,8 @@ def bound_arenas() -> bool:
     return mallopt is not None and mallopt(M_ARENA_MAX, ARENAS) == 1
 
 
-async def keep_trimmed() -> None:
-    """Give free pages inside the heaps back to the system, again and again, until cancelled."""
+async def trim_periodically() -> None:
+    """Return free pages inside the heaps to the system periodically, until cancelled."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     while trim is not None:
         await asyncio.sleep(TRIM_SECONDS)

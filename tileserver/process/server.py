@@ -1,7 +1,8 @@
-"""The process around the application: uvicorn with bounded requests, and an orderly end.
+"""uvicorn with bounded request heads and a graceful shutdown.
 
-SIGTERM or SIGINT: /readyz says so while the server drains; then it accepts no more, finishes what
-runs, and exits with status 0. What hangs beyond that is left behind with status 1.
+On SIGTERM or SIGINT /readyz reports the shutdown while the server drains; then it accepts no more
+requests, finishes the running ones and exits with status 0. If something still hangs, it exits with
+status 1.
 """
 
 from __future__ import annotations
@@ -27,24 +28,25 @@ from tileserver.settings.server import Settings
 logger = logging.getLogger(__name__)
 
 HEAD_BYTES = 64 * 2**10
-"""Request line and headers; nginx allows 32 KiB."""
+"""Limit of request line and headers; nginx allows 32 KiB."""
 HEAD_SECONDS = 20.0
-"""How long a client may take to send them."""
+"""How long a client may take to send request line and headers."""
 BODY_SECONDS = 60.0
-"""How long it may take for the body, whether anybody reads it or not: twice what a route waits, so
-that who is slow is answered first."""
+"""How long it may take to send the body: twice the time that a route waits for it, so that a slow
+client gets an answer before the connection is closed."""
 KEEP_ALIVE_SECONDS = 75
-"""Longer than nginx keeps an idle connection (60): who closes first must not be who is asked."""
+"""Longer than nginx keeps idle connections (60 s): the client side must close first, or requests
+are lost."""
 CLOSING_SECONDS = 10.0
-"""How long the application may take to close, once its requests are done with."""
+"""How long the application may take to close after its last request."""
 
 
 def run(app: FastAPI, health: Health, settings: Settings) -> None:
-    """Serve until a signal ends it."""
-    Server(config_of(app, settings), health, settings.operation.drain_seconds).run()
+    """Serve until a signal."""
+    Server(make_config(app, settings), health, settings.operation.drain_seconds).run()
 
 
-def config_of(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+def make_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     """uvicorn's settings."""
     proxies = list(settings.access.trusted_proxies)
     return uvicorn.Config(
@@ -55,7 +57,7 @@ def config_of(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         ws="none",
         lifespan="on",
         log_config=None,
-        access_log=False,  # observation.py writes a better one
+        access_log=False,  # request_log.py writes a better one
         server_header=False,
         proxy_headers=bool(proxies),
         forwarded_allow_ips=proxies,
@@ -65,7 +67,7 @@ def config_of(app: ASGIApp, settings: Settings) -> uvicorn.Config:
 
 
 class Server(uvicorn.Server):
-    """Ends in order, with status 0; uvicorn's own dies of the signal once it is done."""
+    """Exits with status 0 after a graceful shutdown; uvicorn's own re-raises the signal."""
 
     def __init__(self, config: uvicorn.Config, health: Health, drain_seconds: float) -> None:
         super().__init__(config)
@@ -73,26 +75,26 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """End at SIGTERM and SIGINT, and raise neither again afterwards."""
+        """Handle SIGTERM and SIGINT, without raising them again afterwards."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.handle_exit)
         yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal drains, then ends; a second one ends at once."""
+        """The first signal drains, then shuts down; a second one shuts down at once."""
         if self.health.stopping or not self.drain_seconds:
             self._end(sig, frame)
         else:
-            _later(self.drain_seconds, self._end, sig, None)
+            _call_later(self.drain_seconds, self._end, sig, None)
         self.health.stop()
 
     def _end(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
-        _later((self.config.timeout_graceful_shutdown or 0) + CLOSING_SECONDS, _leave)
+        _call_later((self.config.timeout_graceful_shutdown or 0) + CLOSING_SECONDS, _exit_now)
 
 
 class BoundedRequests(HttpToolsProtocol):
-    """HTTP whose heads are bounded in size, and heads and bodies in time: httptools bounds none."""
+    """Bounds the size of request heads and the time for heads and bodies, as httptools does not."""
 
     _in_head = True
     _head_bytes = 0
@@ -142,13 +144,13 @@ class BoundedRequests(HttpToolsProtocol):
             self._ends = None
 
 
-def _later(seconds: float, act: Any, *arguments: Any) -> None:
-    """From a thread of its own: the event loop may be what hangs. Waits for nobody's exit."""
+def _call_later(seconds: float, act: Any, *arguments: Any) -> None:
+    """Call from a daemon thread: the event loop may be what hangs."""
     timer = threading.Timer(seconds, act, arguments)
     timer.daemon = True
     timer.start()
 
 
-def _leave() -> None:
-    logger.error("something hangs: leaving without it")
+def _exit_now() -> None:
+    logger.error("shutdown hangs: exiting with status 1")
     os._exit(1)

@@ -17,7 +17,7 @@ from rasterio.errors import RasterioError
 from cache.key import fingerprint
 from tileserver.errors import StartupError
 from tileserver.library_internals import CPLE_BaseError
-from tileserver.origins.members import Look
+from tileserver.origins.members import Signature
 from tileserver.origins.origin import Address, Origin, file_origin
 from tileserver.rasters.band_roles import (
     NO_ALPHA,
@@ -64,7 +64,7 @@ def inspect_origin(
     """
     address = origin.address
     try:
-        # What is read may be newer than the looks before it, never older.
+        # What is read may be newer than the signature before it, never older.
         settled, signature = origin.settled(), origin.signature()
         digest = origin.digest()
         with address.environment(), open_anew(address) as dataset:
@@ -107,7 +107,7 @@ class _Version(NamedTuple):
     """What a raster's members were when they were read."""
 
     digest: str
-    signature: tuple[Look, ...]
+    signature: tuple[Signature, ...]
     settled: bool
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tileserver.errors import StartupError
 from tileserver.origins.files import picture_files
-from tileserver.origins.listings import listed
+from tileserver.origins.listings import read_listing
 from tileserver.origins.members import LocalFile, LocalFolder, Member
-from tileserver.origins.origin import Address, Origin, file_origin, in_threads, joined
+from tileserver.origins.origin import Address, Origin, file_origin, in_threads, join_origins
 from tileserver.origins.remote import remote_origin
 from tileserver.rasters.parts import Part, described
 from tileserver.rasters.upstream import upstream_origin
@@ -63,13 +63,13 @@ def referred(document: Path, reference: str, hosts: Set[str]) -> Origin:
 
 
 def _listed(path: Path, settings: SourceSettings, hosts: Set[str]) -> Origin:
-    references, bands = listed(path, settings.assets)
+    references, bands = read_listing(path, settings.assets)
     parts = in_threads(lambda name: described(referred(path, name, hosts)), references)
     address = (band_on_band if bands else side_by_side)(str(path), parts, settings.nearest)
     return _joined(address, [LocalFile(path)], parts)
 
 
 def _joined(address: Address, listing: Sequence[Member], parts: Sequence[Part]) -> Origin:
-    return joined(
+    return join_origins(
         address, listing, [part.origin for part in parts], [part.bounds for part in parts]
     )

@@ -12,7 +12,7 @@ from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterWindow
 
-from cache.breaker import brief
+from cache.breaker import summarise_error
 from tileserver.errors import StartupError
 from tileserver.library_internals import CPLE_BaseError
 from tileserver.origins.origin import Bounds, Origin
@@ -110,7 +110,7 @@ def _described(origin: Origin) -> Part:
                 read_palette(dataset, tuple(index for index, _ in bands), name),
             )
     except (RasterioError, CPLE_BaseError) as error:
-        reason = brief(error).partition(": ")[2] or "cannot be opened"
+        reason = summarise_error(error).partition(": ")[2] or "cannot be opened"
         raise StartupError(f"{name}: not a raster that GDAL reads ({reason})") from error
 
 

@@ -10,7 +10,7 @@ from affine import Affine
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 
-from tileserver.origins.members import Look
+from tileserver.origins.members import Signature
 from tileserver.origins.origin import Address, Origin
 from tileserver.rasters.palette import Palette
 from tileserver.rasters.value_range import RangeOrigin
@@ -51,7 +51,7 @@ class Raster:
     """The colours of its one band's values, if the file has a colour table."""
     fingerprint: str
     """Of the members' content."""
-    signature: tuple[Look, ...]
+    signature: tuple[Signature, ...]
     """What the members looked like when they were read."""
     settled: bool
     """Whether any later change is sure to change the signature."""
@@ -85,10 +85,10 @@ class Raster:
     def unchanged(self, members: Sequence[int] | None = None) -> bool:
         """Whether its files still look as they did when it was inspected.
 
-        members: the numbers of those that are looked at; None: all.
+        members: the numbers of those that are polled; None: all.
         """
         known = self.signature if members is None else tuple(self.signature[n] for n in members)
         try:
-            return self.origin.last_looks(members) == known
+            return self.origin.last_signature(members) == known
         except OSError:
             return False

@@ -22,7 +22,7 @@ from cache.key import fingerprint
 from engine.window import Window
 from tileserver.errors import StartupError
 from tileserver.grid import TILE_PX, Grid, doubles
-from tileserver.origins.members import Look
+from tileserver.origins.members import Signature
 from tileserver.origins.origin import Address, Origin
 from tileserver.origins.remote import CONNECT_SECONDS, TIMEOUT_SECONDS, check_host, gdal_options
 from tileserver.rasters.parts import Part
@@ -43,13 +43,13 @@ class Service:
     settings: UpstreamSettings
     remote = False
 
-    def look(self) -> Look:
+    def signature(self) -> Signature:
         """The configured version, and the period that it is taken to hold for."""
         seconds = self.settings.renewed_seconds
         return self.settings.version, int(time.time() // seconds) if seconds else 0
 
-    def last_look(self) -> Look:
-        return self.look()
+    def last_signature(self) -> Signature:
+        return self.signature()
 
     def settled(self) -> bool:
         return True
@@ -57,7 +57,7 @@ class Service:
     def digest(self) -> str:
         """Of the look, and of all that decides which tiles are read and where they lie."""
         return fingerprint(
-            service=self.settings.model_dump(exclude={"renewed_seconds"}), look=self.look()
+            service=self.settings.model_dump(exclude={"renewed_seconds"}), look=self.signature()
         )
 
 

@@ -11,7 +11,14 @@ from xml.etree.ElementTree import Element, ParseError, fromstring, tostring
 
 from tileserver.errors import StartupError
 from tileserver.origins.members import LocalFile, Member
-from tileserver.origins.origin import VIRTUAL_OPTIONS, Address, Bounds, Origin, in_threads, joined
+from tileserver.origins.origin import (
+    VIRTUAL_OPTIONS,
+    Address,
+    Bounds,
+    Origin,
+    in_threads,
+    join_origins,
+)
 from tileserver.rasters.parts import described
 
 _ROOT = {"SRS", "GeoTransform", "Metadata", "OverviewList", "VRTRasterBand", "MaskBand"}
@@ -83,7 +90,7 @@ def virtual_origin(path: Path, refer: Callable[[str], Origin]) -> Origin:
         options["CPL_VSIL_CURL_NON_CACHED"] = ":".join(places)
     address = Address(str(path), tostring(root, encoding="unicode"), "VRT", tuple(options.items()))
     listing: list[Member] = [LocalFile(path)]
-    return joined(address, listing, origins, [_bounds(root, each) for each in uses.values()])
+    return join_origins(address, listing, origins, [_bounds(root, each) for each in uses.values()])
 
 
 def _bounds(root: Element, uses: list[Element]) -> Bounds | None:

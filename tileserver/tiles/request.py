@@ -94,7 +94,7 @@ class TileRequest:
 
     def unchanged(self) -> bool:
         """Whether the source's files that the tile is read from are still this version."""
-        return self.source.unchanged(self.layer.touched(self.pixel_zoom, self.window))
+        return self.source.unchanged(self.layer.find_members(self.pixel_zoom, self.window))
 
     def interpolated(self) -> TileRequest:
         """The same tile without made detail."""

@@ -181,7 +181,7 @@ class Renderer:
         """
         id = request.source.id
         if not request.source.raster.origin.remote:
-            await self._lookers.run(id, self.catalogue.look, id)
+            await self._lookers.run(id, self.catalogue.poll, id)
         while self.catalogue[id] is request.source:
             failure = self.catalogue.failure(id)
             if failure is not None:

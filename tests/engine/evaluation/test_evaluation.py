@@ -15,7 +15,7 @@ from engine.evaluation.scores import score, ssim
 from engine.evaluation.seams import seam_ratio, variance_ratio
 from engine.evaluation.segmentation import intersection_over_union, train_segmenter
 from engine.evaluation.spectrum import grid_db, radial_power
-from engine.evaluation.ways import interpolated, resampled, super_resolved
+from engine.evaluation.upsampling import interpolate, resample, super_resolve
 from engine.imagery import Pixels
 from engine.network.checkpoint import load_checkpoint
 from engine.network.projection import pool
@@ -44,7 +44,7 @@ def low(truth: Pixels) -> Pixels:
 @pytest.mark.slow
 def test_the_truth_scores_best_in_everything(truth: Pixels, low: Pixels) -> None:
     metrics = {name: PerceptualDistance(name) for name in ("alex", "vgg")}
-    plain = resampled(low, 1, Image.Resampling.BICUBIC)
+    plain = resample(low, 1, Image.Resampling.BICUBIC)
     best = score(truth, low, truth, plain, metrics)
     assert best.psnr_db > 100
     assert best.ssim == pytest.approx(1)
@@ -70,11 +70,11 @@ def test_the_truth_scores_best_in_everything(truth: Pixels, low: Pixels) -> None
 def test_consistent_interpolation_does_not_drift_where_the_plain_one_does(
     truth: Pixels, low: Pixels
 ) -> None:
-    plain = resampled(low, 1, Image.Resampling.BICUBIC)
-    consistent = score(interpolated(low), low, truth, plain, {})
+    plain = resample(low, 1, Image.Resampling.BICUBIC)
+    consistent = score(interpolate(low), low, truth, plain, {})
     assert consistent.drift_levels < 0.2
     assert consistent.spectral_angle_degrees < 0.2
-    tinted = np.clip(interpolated(low) * np.array([1.2, 1, 0.9], np.float32)[:, None, None], 0, 1)
+    tinted = np.clip(interpolate(low) * np.array([1.2, 1, 0.9], np.float32)[:, None, None], 0, 1)
     assert score(tinted, low, truth, plain, {}).spectral_angle_degrees > 3
 
 
@@ -83,13 +83,13 @@ def test_a_shifted_picture_is_measured_as_shifted(
     truth: Pixels, low: Pixels, rows: int, cols: int
 ) -> None:
     moved = np.roll(truth, (rows, cols), axis=(1, 2))
-    plain = resampled(low, 1, Image.Resampling.BICUBIC)
+    plain = resample(low, 1, Image.Resampling.BICUBIC)
     found = score(moved, low, truth, plain, {}).shift_px
     assert found == pytest.approx(np.hypot(rows / 2, cols / 2), abs=0.1)
 
 
 def test_invented_detail_is_hallucination(truth: Pixels, low: Pixels) -> None:
-    plain = resampled(low, 1, Image.Resampling.BICUBIC)
+    plain = resample(low, 1, Image.Resampling.BICUBIC)
     noise = np.random.default_rng(0).normal(0, 0.2, truth.shape).astype(np.float32)
     pictures = (torch.from_numpy(p) for p in (plain + noise, plain, truth))
     improvement, omission, hallucination = correctness(*pictures)
@@ -116,7 +116,7 @@ def test_a_grid_is_seen_that_no_distance_minds(truth: Pixels) -> None:
 
 def test_the_bundled_checkpoint_draws_no_grid(truth: Pixels) -> None:
     low: Pixels = pool(pool(torch.from_numpy(truth))).numpy()
-    drawn = super_resolved(low, load_checkpoint(COMPACT), SamplerSettings(), zooms=2)
+    drawn = super_resolve(low, load_checkpoint(COMPACT), SamplerSettings(), zooms=2)
     assert grid_db(torch.from_numpy(drawn - truth)) < MAX_GRID_DB
 
 

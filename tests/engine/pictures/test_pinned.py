@@ -31,7 +31,7 @@ def test_windows_inside_what_is_held_have_the_imagery_s_pixels(window: Window) -
     [Window(50, 50, 2, 2), Window(-11, 0, 5, 5), Window(-10, 0, 26, 45), Window(9, 9, 99, 99)],
 )
 def test_a_window_that_is_not_held_whole_cannot_be_read(window: Window) -> None:
-    with pytest.raises(UnpinnedRead, match="is not held, only Window"):
+    with pytest.raises(UnpinnedRead, match="is not pinned, only Window"):
         pin(*HELD).read(window)
     with pytest.raises(UnpinnedRead, match="only nothing"):
         Pinned([]).read(window)

@@ -44,7 +44,7 @@ def test_it_is_answered_and_logged_as_one(
     path: str,
     fault: Exception,
 ) -> None:
-    client.app.state.renderer.catalogue.handles.close()  # type: ignore[attr-defined]
+    client.app.state.renderer.catalogue.handle_pool.close()  # type: ignore[attr-defined]
     monkeypatch.setattr(f"tileserver.{place}", failing(fault))
     answer = client.get(f"/yellowstone/{path}")
     assert (answer.status_code, answer.json()) == (500, {"detail": "internal error"})

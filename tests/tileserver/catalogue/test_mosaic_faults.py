@@ -23,7 +23,7 @@ from tileserver.app import make_app
 from tileserver.catalogue.catalogue import Catalogue
 from tileserver.errors import SourceUnavailable
 from tileserver.origins import members
-from tileserver.origins.members import LocalFile, Look
+from tileserver.origins.members import LocalFile, Signature
 from tileserver.origins.origin import SIDE_BY_SIDE, in_threads
 from tileserver.settings.server import Settings
 
@@ -186,16 +186,16 @@ def test_only_the_members_of_a_tile_are_looked_at(
     monkeypatch: pytest.MonkeyPatch,
     zoom: int,
 ) -> None:
-    client, looked, look = serve(source_check_seconds=600), set[str](), LocalFile.look
+    client, looked, look = serve(source_check_seconds=600), set[str](), LocalFile.signature
 
-    def noted(file: LocalFile) -> Look:
+    def noted(file: LocalFile) -> Signature:
         looked.update({file.path.name} if file.path.parent == folder else ())
         return look(file)
 
     native = middle(folder / "2.tif")
     parent = 2.0 ** (zoom - NATIVE)
     tile = Tile(int(native.x * parent), int(native.y * parent), zoom)
-    monkeypatch.setattr(LocalFile, "look", noted)
+    monkeypatch.setattr(LocalFile, "signature", noted)
     assert client.get(path_of(tile, "m")).status_code == 200
     assert looked == {"2.tif"}
 

@@ -322,7 +322,7 @@ def test_looks_that_hang_hold_up_no_other_and_none_waits_behind_them(
     monkeypatch.setattr(watch, "SLOW_SECONDS", 0.05)
     monkeypatch.setattr(watch, "DOUBLINGS", 0)
     gate = threading.Event()
-    stuck = [Followed(f"stuck {number}", gate) for number in range(2 * watch.LOOKING_THREADS)]
+    stuck = [Followed(f"stuck {number}", gate) for number in range(2 * watch.POLLING_THREADS)]
     good = Followed("good")
     items = [each.tracked for each in (*stuck, good)]
     watching = Watch(items, lambda _: 0.01)
@@ -340,7 +340,7 @@ def test_what_cannot_be_read_is_looked_at_ever_more_rarely(scene: Path) -> None:
     pauses = []
     for _ in range(6):
         pauses.append(pause_seconds(2, away.failures))
-        away.look()
+        away.poll()
     assert pauses == [4, 8, 16, 32, 60, 60]
     assert pause_seconds(600, 9) == 600
     assert pause_seconds(2, 10**6) == 60

@@ -79,7 +79,7 @@ def test_a_folder_is_served_by_its_stems(tmp_path: Path) -> None:
     [
         (["serve"], "nothing to serve"),
         (["serve", "missing.tif"], "missing.tif: no such file"),
-        (["serve", "empty"], "empty: holds no picture"),
+        (["serve", "empty"], "empty: contains no raster"),
         (["serve", "text.tif"], "text.tif: not a raster"),
         (["serve", "text.tif", "placeless.tif"], "text.tif: not a raster"),
         (["serve", "placeless.tif"], "placeless.tif: has no coordinate reference system"),
@@ -88,7 +88,7 @@ def test_a_folder_is_served_by_its_stems(tmp_path: Path) -> None:
         (["serve", "good.tif", "--checkpoint", "text.tif"], "text.tif: not a readable safetensors"),
         (["serve", "good.tif", "--device", "nowhere"], "cannot be put on device 'nowhere'"),
         (["info", "text.tif"], "text.tif: not a raster"),
-        (["train", "--data", "empty", "--run", "run"], "empty: holds no picture"),
+        (["train", "--data", "empty", "--run", "run"], "empty: contains no raster"),
     ],
 )
 def test_what_cannot_start_says_which_and_why_in_one_line(

@@ -18,7 +18,7 @@ from tileserver.assembly import open_catalogue
 from tileserver.grid import Grid
 from tileserver.imagery.aligned import AlignedSource, window_on_grid
 from tileserver.imagery.bands import Bands
-from tileserver.imagery.handles import Handles
+from tileserver.imagery.handles import HandlePool
 from tileserver.rasters.inspection import inspect
 from tileserver.rasters.raster import Raster
 from tileserver.settings.server import Settings
@@ -43,7 +43,7 @@ def opened(path: Path) -> tuple[AlignedSource, Raster]:
     raster = inspect(path, None)
     place = window_on_grid(raster, GRID, NATIVE)
     assert place is not None
-    return AlignedSource(Handles(4).of(raster), place), raster
+    return AlignedSource(HandlePool(4).of(raster), place), raster
 
 
 @pytest.mark.parametrize("kind", ["rgb", "mask", "nodata", "rgba", "grey"])

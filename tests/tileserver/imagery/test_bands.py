@@ -16,7 +16,7 @@ from tileserver.errors import StartupError
 from tileserver.grid import Grid
 from tileserver.imagery.bands import Bands, GridSource
 from tileserver.imagery.filling import mirrored
-from tileserver.imagery.handles import Handles
+from tileserver.imagery.handles import HandlePool
 from tileserver.rasters.footprint import native_zoom
 from tileserver.rasters.inspection import inspect
 
@@ -25,8 +25,8 @@ NATIVE = 19
 
 
 def opened(path: Path, value_range: tuple[float, float] | None = None) -> tuple[GridSource, Bands]:
-    shelf = Handles(4).of(inspect(path, value_range))
-    source = GridSource(shelf, GRID, NATIVE + 1)
+    handles = HandlePool(4).of(inspect(path, value_range))
+    source = GridSource(handles, GRID, NATIVE + 1)
     return source, Bands(source, {})
 
 

@@ -16,7 +16,7 @@ from tests.support.tiles import WEB_MERCATOR
 from tileserver.errors import SourceUnavailable
 from tileserver.grid import Grid
 from tileserver.imagery.bands import GridSource
-from tileserver.imagery.handles import Handles
+from tileserver.imagery.handles import HandlePool
 from tileserver.rasters.inspection import inspect
 from tileserver.rasters.opening import open_raster
 
@@ -37,12 +37,12 @@ def open_files(folder: Path) -> int:
 
 
 def test_hundreds_of_sources_hold_few_descriptors(tmp_path: Path) -> None:
-    handles = Handles(MAX_OPEN)
+    pool = HandlePool(MAX_OPEN)
     first = cut(tmp_path / "0.tif", "rgb")
     paths = [first, *(tmp_path / f"{number}.tif" for number in range(1, SOURCES))]
     for path in paths[1:]:
         os.link(first, path)
-    sources = [GridSource(handles.of(inspect(path, None)), GRID, 20) for path in paths]
+    sources = [GridSource(pool.of(inspect(path, None)), GRID, 20) for path in paths]
     extent = sources[0].extent
     block = Window(extent.row + 100, extent.col + 100, 32, 32)
     expected = sources[0].read(block)
@@ -56,52 +56,57 @@ def test_hundreds_of_sources_hold_few_descriptors(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(4) as threads:
         assert all(threads.map(read, sources))
-    assert 0 < most <= MAX_OPEN + 4, "those at rest, and one a thread"
-    assert handles.open <= MAX_OPEN
-    handles.close()
+    assert 0 < most <= MAX_OPEN + 4, "the idle ones, and one a thread"
+    assert pool.open <= MAX_OPEN
+    pool.close()
     assert open_files(tmp_path) == 0
 
 
-def test_threads_share_no_handle_and_leave_theirs_for_others(tmp_path: Path) -> None:
-    handles = Handles(8)
-    shelf = handles.of(inspect(cut(tmp_path / "cut.tif", "rgb"), None))
-    with shelf.borrow("a", lambda: open_raster(shelf.raster)) as one:
-        with shelf.borrow("a", lambda: open_raster(shelf.raster)) as two:
+def test_threads_share_no_handle_and_reuse_released_ones(tmp_path: Path) -> None:
+    pool = HandlePool(8)
+    handles = pool.of(inspect(cut(tmp_path / "cut.tif", "rgb"), None))
+    with handles.acquire("a", lambda: open_raster(handles.raster)) as one:
+        with handles.acquire("a", lambda: open_raster(handles.raster)) as two:
             assert one is not two
-        with shelf.borrow("b", lambda: open_raster(shelf.raster)) as other:
+        with handles.acquire("b", lambda: open_raster(handles.raster)) as other:
             assert other is not two
-        with shelf.borrow("a", lambda: open_raster(shelf.raster)) as again:
+        with handles.acquire("a", lambda: open_raster(handles.raster)) as again:
             assert again is two
-    assert handles.open == 3
+    assert pool.open == 3
 
 
-def test_a_closed_shelf_closes_what_rests_and_what_comes_back(tmp_path: Path) -> None:
-    handles = Handles(8)
-    shelf = handles.of(inspect(cut(tmp_path / "cut.tif", "rgb"), None))
-    with shelf.borrow("rests", lambda: open_raster(shelf.raster)) as rests:
+def test_closing_a_rasters_handles_closes_idle_ones_now_and_used_ones_on_release(
+    tmp_path: Path,
+) -> None:
+    pool = HandlePool(8)
+    handles = pool.of(inspect(cut(tmp_path / "cut.tif", "rgb"), None))
+    with handles.acquire("idle", lambda: open_raster(handles.raster)) as idle:
         pass
-    with shelf.borrow("used", lambda: open_raster(shelf.raster)) as used:
-        shelf.close()
-        assert rests.closed
+    with handles.acquire("used", lambda: open_raster(handles.raster)) as used:
+        handles.close()
+        assert idle.closed
         assert not used.closed
     assert used.closed
-    assert handles.open == 0
+    assert pool.open == 0
 
 
-def test_a_handle_that_failed_is_not_kept(tmp_path: Path) -> None:
-    handles = Handles(8)
-    shelf = handles.of(inspect(cut(tmp_path / "cut.tif", "rgb"), None))
+def test_a_handle_that_failed_is_closed(tmp_path: Path) -> None:
+    pool = HandlePool(8)
+    handles = pool.of(inspect(cut(tmp_path / "cut.tif", "rgb"), None))
     with pytest.raises(SourceUnavailable):  # noqa: SIM117  # what happens inside is the matter
-        with shelf.borrow("a", lambda: open_raster(shelf.raster)):
+        with handles.acquire("a", lambda: open_raster(handles.raster)):
             raise rasterio.errors.RasterioIOError("a block cannot be read")
-    assert handles.open == 0
+    assert pool.open == 0
 
 
 def test_a_new_handle_of_a_replaced_file_is_refused(tmp_path: Path) -> None:
-    handles = Handles(8)
+    pool = HandlePool(8)
     path = cut(tmp_path / "cut.tif", "rgb")
-    shelf = handles.of(inspect(path, None))
+    handles = pool.of(inspect(path, None))
     cut(tmp_path / "grey.tif", "grey").replace(path)
-    with pytest.raises(SourceUnavailable), shelf.borrow("a", lambda: open_raster(shelf.raster)):
+    with (
+        pytest.raises(SourceUnavailable),
+        handles.acquire("a", lambda: open_raster(handles.raster)),
+    ):
         raise AssertionError
-    assert handles.open == 0
+    assert pool.open == 0

@@ -25,11 +25,18 @@ from tests.support.span import span_parameters
 from tileserver.checkpoints import local_checkpoint
 from tileserver.cli.main import main
 from tileserver.lab.columns import SCORED
-from tileserver.lab.enlargements import COLUMNS, Sample, area_mean, judged, reduced, truths
-from tileserver.lab.evaluating import middle, served_samples
+from tileserver.lab.enlargements import (
+    COLUMNS,
+    Sample,
+    area_mean,
+    read_truths,
+    reduce_truths,
+    score_methods,
+)
+from tileserver.lab.evaluating import crop_middle, read_served_samples
 from tileserver.lab.fusion import fusion_table
-from tileserver.lab.peers import Peer, span_peers
-from tileserver.lab.ways import ways
+from tileserver.lab.methods import list_methods
+from tileserver.lab.peers import Peer, load_span_peers
 
 TRUTH = Path(__file__).parents[3] / "deploy" / "demo" / "yellowstone_10cm_truth.tif"
 
@@ -94,7 +101,7 @@ def test_the_command_writes_tables_and_pictures(
 def test_every_rule_is_drawn_with_local_and_with_global_context(
     checkpoints: tuple[Path, Path],
 ) -> None:
-    truth = middle(TRUTH, 192)
+    truth = crop_middle(TRUTH, 192)
     metrics = {name: PerceptualDistance(name) for name in ("alex", "vgg")}
     table = fusion_table(checkpoints, Sample(area_mean(truth, 2), truth), metrics)
     rows = {str(row[0]): row for row in table.rows}
@@ -109,15 +116,15 @@ def test_every_rule_is_drawn_with_local_and_with_global_context(
 
 
 def test_large_pictures_are_judged_by_crops_spread_over_them() -> None:
-    found = truths(TRUTH, None, crops=4)
+    found = read_truths(TRUTH, None, crops=4)
     assert [picture.shape for picture in found] == [(3, 512, 512)] * 4
     assert len({picture.mean() for picture in found}) == 4
 
 
 def test_peers_draw_tile_by_tile() -> None:
-    low = truths(TRUTH, 1)[0][:, :256, :256]
-    (way,) = (w for w in ways(2, (), (_nearest(2),)) if w.name == "nearest")
-    np.testing.assert_array_equal(way.enlarge(low), low.repeat(2, axis=1).repeat(2, axis=2))
+    low = read_truths(TRUTH, 1)[0][:, :256, :256]
+    (method,) = (w for w in list_methods(2, (), (_nearest(2),)) if w.name == "nearest")
+    np.testing.assert_array_equal(method.enlarge(low), low.repeat(2, axis=1).repeat(2, axis=2))
 
 
 @pytest.mark.parametrize(("scale", "factors"), [(2, {2}), (4, {2, 4, 8})])
@@ -125,25 +132,25 @@ def test_peers_are_halved_or_doubled_where_there_is_no_nearer_model(
     scale: int, factors: set[int]
 ) -> None:
     peer = replace(_nearest(scale), only_scale=True)
-    low = truths(TRUTH, 1)[0][:, :64, :64]
+    low = read_truths(TRUTH, 1)[0][:, :64, :64]
     for factor in (2, 4, 8):
-        found = [way for way in ways(factor, (), (peer,)) if way.name == "nearest"]
+        found = [method for method in list_methods(factor, (), (peer,)) if method.name == "nearest"]
         assert bool(found) == (factor in factors)
-        for way in found:
-            assert way.enlarge(low).shape == (3, 64 * factor, 64 * factor)
+        for method in found:
+            assert method.enlarge(low).shape == (3, 64 * factor, 64 * factor)
 
 
 @pytest.mark.parametrize("factor", [2, 4, 8])
 def test_a_projected_peer_averages_to_its_data(factor: int) -> None:
-    low = truths(TRUTH, 1)[0][:, :64, :64]
+    low = read_truths(TRUTH, 1)[0][:, :64, :64]
     dark = Peer("dark", 4, lambda levels: _nearest(4).upscale(levels) // 2, True, projected=True)
-    (way,) = (w for w in ways(factor, (), (dark,)) if w.name == "dark")
-    np.testing.assert_allclose(area_mean(way.enlarge(low), factor), low, atol=1 / 255)
+    (method,) = (w for w in list_methods(factor, (), (dark,)) if w.name == "dark")
+    np.testing.assert_allclose(area_mean(method.enlarge(low), factor), low, atol=1 / 255)
 
 
 def test_span_is_a_peer_with_and_without_projection(tmp_path: Path) -> None:
     torch.save(span_parameters(), tmp_path / "span_x4.pth")
-    alone, projected = span_peers(tmp_path)
+    alone, projected = load_span_peers(tmp_path)
     assert (alone.name, projected.name) == ("SPAN x4", "SPAN x4, projected")
     levels = np.zeros((8, 6, 3), np.uint8)
     assert alone.upscale(levels).shape == (32, 24, 3)
@@ -153,14 +160,16 @@ def test_span_is_a_peer_with_and_without_projection(tmp_path: Path) -> None:
 
 def test_pictures_too_small_for_a_factor_are_left_out() -> None:
     small, large = np.zeros((3, 248, 512), np.float32), np.zeros((3, 256, 512), np.float32)
-    assert [sample.low.shape for sample in reduced([small, large], 8)] == [(3, 32, 64)]
-    assert len(reduced([small, large], 4)) == 2
+    assert [sample.low.shape for sample in reduce_truths([small, large], 8)] == [(3, 32, 64)]
+    assert len(reduce_truths([small, large], 4)) == 2
 
 
 def test_every_column_is_explained() -> None:
-    truth = truths(TRUTH, 1)[0][:, :128, :128]
-    table = judged("meadow", "One crop.", reduced([truth], 2), ways(2, (), ())[:1], {})
-    assert table.columns == ("way", *COLUMNS)
+    truth = read_truths(TRUTH, 1)[0][:, :128, :128]
+    table = score_methods(
+        "meadow", "One crop.", reduce_truths([truth], 2), list_methods(2, (), ())[:1], {}
+    )
+    assert table.columns == ("method", *COLUMNS)
     assert len(table.rows[0]) == len(table.columns)
     assert [field.name for field in fields(Score)][:4] == ["haarpsi", "fsim", "vifp", "mdsi"]
     assert len(SCORED) == len(fields(Score))
@@ -182,7 +191,7 @@ def test_served_pictures_are_paired_with_the_truth_of_the_same_ground(tmp_path: 
         profile |= {"height": 1200, "width": 1100, "transform": transform, "compress": "deflate"}
         with rasterio.open(tmp_path / "served.tif", "w", **profile) as out:
             out.write(np.rint(coarse).astype(np.uint8))
-    samples = served_samples(tmp_path / "served.tif", TRUTH)
+    samples = read_served_samples(tmp_path / "served.tif", TRUTH)
     assert len(samples) == 4
     for sample in samples:
         assert np.abs(area_mean(sample.truth, 2) - sample.low).max() <= 1.01 / 255

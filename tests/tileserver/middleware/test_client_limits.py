@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from tests.support.asking import ask, scope_of
 from tileserver.errors import TooManyRequests
 from tileserver.middleware.api_keys import Grant
-from tileserver.middleware.client_limits import Limited, Turns, client_of, turn_of
+from tileserver.middleware.client_limits import ClientLimits, ClientSlots, client_of, slot_of
 from tileserver.settings.operation import AccessSettings
 
 
@@ -31,34 +31,34 @@ async def settled(*awaitables: Coroutine[Any, Any, None]) -> list[asyncio.Task[N
 
 def test_beyond_its_share_a_client_waits_and_the_newest_goes_first() -> None:
     async def main() -> None:
-        turns = Turns(shares(client_requests=1))
-        await turns.take("a")
-        older, newer = await settled(turns.take("a"), turns.take("a"))
-        await turns.take("b")
+        slots = ClientSlots(shares(client_requests=1))
+        await slots.acquire("a")
+        older, newer = await settled(slots.acquire("a"), slots.acquire("a"))
+        await slots.acquire("b")
         assert not older.done()
         assert not newer.done()
-        turns.give_back("a")
+        slots.release("a")
         await newer
         assert not older.done()
-        turns.give_back("a")
+        slots.release("a")
         await older
-        turns.give_back("a")
-        turns.give_back("b")
-        assert len(turns) == 0, "a client is forgotten with its last request"
+        slots.release("a")
+        slots.release("b")
+        assert len(slots) == 0, "a client is forgotten with its last request"
 
     asyncio.run(main())
 
 
 def test_of_too_many_waiting_the_oldest_is_refused() -> None:
     async def main() -> None:
-        turns = Turns(shares(client_requests=1, client_waiting=2))
-        await turns.take("a")
-        oldest, *rest = await settled(*(turns.take("a") for _ in range(3)))
+        slots = ClientSlots(shares(client_requests=1, client_waiting=2))
+        await slots.acquire("a")
+        oldest, *rest = await settled(*(slots.acquire("a") for _ in range(3)))
         with pytest.raises(TooManyRequests):
             await oldest
         assert not any(task.done() for task in rest)
         for task in reversed(rest):
-            turns.give_back("a")
+            slots.release("a")
             await task
 
     asyncio.run(main())
@@ -66,12 +66,12 @@ def test_of_too_many_waiting_the_oldest_is_refused() -> None:
 
 def test_nobody_waits_longer_than_allowed() -> None:
     async def main() -> None:
-        turns = Turns(shares(client_requests=1, wait_seconds=0.01))
-        await turns.take("a")
+        slots = ClientSlots(shares(client_requests=1, wait_seconds=0.01))
+        await slots.acquire("a")
         with pytest.raises(TooManyRequests):
-            await turns.take("a")
-        turns.give_back("a")
-        assert len(turns) == 0
+            await slots.acquire("a")
+        slots.release("a")
+        assert len(slots) == 0
 
     asyncio.run(main())
 
@@ -82,7 +82,7 @@ def test_no_turn_is_ever_lost_or_made_up(happenings: list[tuple[str, int]]) -> N
     """Taking, giving back and cancelling in any order: never more than the share runs."""
 
     async def main() -> None:
-        turns = Turns(shares(client_requests=2, client_waiting=3))
+        slots = ClientSlots(shares(client_requests=2, client_waiting=3))
         tasks: list[asyncio.Task[None]] = []
         returned: set[asyncio.Task[None]] = set()
 
@@ -92,10 +92,10 @@ def test_no_turn_is_ever_lost_or_made_up(happenings: list[tuple[str, int]]) -> N
 
         for what, number in happenings:
             if what == "t":
-                tasks.append(asyncio.ensure_future(turns.take("a")))
+                tasks.append(asyncio.ensure_future(slots.acquire("a")))
             elif what == "g" and running():
                 returned.add(running()[0])
-                turns.give_back("a")
+                slots.release("a")
             elif what == "c" and number < len(tasks):
                 tasks[-1 - number].cancel()
             if number % 2:
@@ -106,23 +106,23 @@ def test_no_turn_is_ever_lost_or_made_up(happenings: list[tuple[str, int]]) -> N
         while running():
             for task in running():
                 returned.add(task)
-                turns.give_back("a")
+                slots.release("a")
             await asyncio.sleep(0)
             await asyncio.sleep(0)
         assert all(task.done() for task in tasks), "whoever waited had a turn"
-        assert len(turns) == 0
+        assert len(slots) == 0
 
     asyncio.run(main())
 
 
-def limited(**values: float) -> tuple[Limited, asyncio.Event, list[str]]:
+def limited(**values: float) -> tuple[ClientLimits, asyncio.Event, list[str]]:
     gate, refused = asyncio.Event(), list[str]()
 
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:
         await gate.wait()
         await PlainTextResponse("done")(scope, receive, send)
 
-    return Limited(slow, shares(**values), refused.append), gate, refused
+    return ClientLimits(slow, shares(**values), refused.append), gate, refused
 
 
 def test_requests_are_bounded_in_all_and_health_is_not_counted() -> None:
@@ -137,7 +137,7 @@ def test_requests_are_bounded_in_all_and_health_is_not_counted() -> None:
         gate.set()
         assert [a.status for a in await asyncio.gather(*running, health)] == [200] * 3
         assert (await ask(app, scope_of("/a"))).status == 200
-        assert len(app.turns) == 0
+        assert len(app.slots) == 0
 
     asyncio.run(main())
 
@@ -165,18 +165,18 @@ def test_a_tile_that_need_not_be_made_waits_for_no_turn() -> None:
 
         async def tiles(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["path"] == "/a/1/0/0.png":
-                async with turn_of(scope):
+                async with slot_of(scope):
                     await gate.wait()
             await PlainTextResponse("done")(scope, receive, send)
 
-        app = Limited(tiles, shares(client_requests=1, client_waiting=1), refused.append)
+        app = ClientLimits(tiles, shares(client_requests=1, client_waiting=1), refused.append)
         made = [asyncio.ensure_future(ask(app, scope_of("/a/1/0/0.png"))) for _ in range(2)]
         await asyncio.sleep(0)
         assert (await ask(app, scope_of("/a/2/0/0@2x.png"))).status == 200
         assert not any(task.done() for task in made)
         gate.set()
         assert [answer.status for answer in await asyncio.gather(*made)] == [200, 200]
-        assert len(app.turns) == 0
+        assert len(app.slots) == 0
         assert not refused
 
     asyncio.run(main())

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from tests.support.keys import hashed
 from tileserver.errors import OutsideSource
-from tileserver.metrics import Metrics, add_figures
+from tileserver.metrics import Metrics, add_metrics
 from tileserver.middleware.error_handlers import add_error_handlers
 from tileserver.middleware.guard import BODY_BYTES, URL_BYTES
 from tileserver.middleware.logs import REQUEST_ID, formatter, with_request_id
@@ -33,7 +33,7 @@ def small_app(**settings: object) -> FastAPI:
     app, metrics = FastAPI(docs_url=None), Metrics()
     add_middleware(app, Settings.model_validate(settings), metrics)
     add_error_handlers(app)
-    add_figures(app, metrics)
+    add_metrics(app, metrics)
 
     @app.get("/")
     async def page() -> HTMLResponse:

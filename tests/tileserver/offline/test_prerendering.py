@@ -53,7 +53,7 @@ def filled(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--bbox", BBOX, "--zooms", "17-20",
     )  # fmt: skip
     assert done.exit_code == 0, done.stderr
-    assert "0 were there, 0 failed" in done.stdout
+    assert "0 were cached already, 0 failed" in done.stdout
     return folder
 
 
@@ -105,7 +105,7 @@ def test_a_stopped_run_goes_on_where_it_was(
     done = call_overzoom(*arguments)
     assert done.exit_code == 0, done.stderr
     made = len(list(tmp_path.rglob("*.png"))) - there
-    assert done.stdout == f"yellowstone: {made} tiles made, {there} were there, 0 failed\n"
+    assert done.stdout == f"yellowstone: {made} tiles made, {there} were cached already, 0 failed\n"
     assert made > 0
 
 
@@ -122,16 +122,16 @@ def test_tiles_that_fail_are_told_and_fail_the_command(
     finally:
         subprocess.run(["umount", disk], check=True)
     assert done.exit_code == 1
-    assert caplog.text.count("no tier of the cache kept it") == 6
-    assert "0 tiles made, 0 were there, 6 failed" in done.stdout
+    assert caplog.text.count("no cache tier stored it") == 6
+    assert "0 tiles made, 0 were cached already, 6 failed" in done.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
         (["nowhere"], "no such source"),
-        (["yellowstone", "--zooms", "27"], "shows nothing in that area at those zooms"),
-        (["yellowstone", "--bbox", "0,0,1,1"], "shows nothing in that area at those zooms"),
+        (["yellowstone", "--zooms", "27"], "no tiles in that area at those zooms"),
+        (["yellowstone", "--bbox", "0,0,1,1"], "no tiles in that area at those zooms"),
         (["yellowstone", "--format", "gif"], "gif: tiles are png, jpg"),
         (["yellowstone", "--grid", "GNOSISGlobalGrid"], "does not double"),
     ],
@@ -233,7 +233,7 @@ def test_tiles_of_another_version_are_not_exported(
     ("out", "options", "reason"),
     [
         ("out.zip", [], "must end in .mbtiles or .pmtiles"),
-        ("out.mbtiles", ["--format", "tiff"], "tiff: tiles in such files are"),
+        ("out.mbtiles", ["--format", "tiff"], "tiff: archives can contain"),
         ("out.mbtiles", ["--format", "webp"], "run overzoom prerender first"),
     ],
 )

@@ -190,7 +190,7 @@ def test_a_host_that_knows_no_ranges_does_not_send_the_raster_for_a_look() -> No
     with ThreadingHTTPServer(("127.0.0.1", 0), Stubborn) as listener:
         thread = Thread(target=listener.serve_forever)
         thread.start()
-        look = remote.RemoteFile(f"http://127.0.0.1:{listener.server_port}/scene.tif").look()
+        look = remote.RemoteFile(f"http://127.0.0.1:{listener.server_port}/scene.tif").signature()
         listener.shutdown()
         thread.join()
     assert look == ('"one"', None, str(wanted))

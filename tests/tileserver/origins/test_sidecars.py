@@ -263,7 +263,7 @@ def test_overviews_and_masks_lead_to_no_other_file(
     path = cut(folder / "scene.tif", "grey")
     (folder / "other.vrt").write_text(ELSEWHERE)
     refer(path)
-    with pytest.raises(StartupError, match=r"names another file|from another file|not a TIFF"):
+    with pytest.raises(StartupError, match=r"references another file|from another file|not a TIFF"):
         inspect(path, None)
     with pytest.raises(StartupError):
         raster_of(folder, mosaic=True)

@@ -14,12 +14,12 @@ from fastapi import FastAPI
 from tests.support.edge import served
 from tests.support.waiting import LIMIT_SECONDS
 from tileserver.process import server as serving
-from tileserver.process.server import HEAD_BYTES, BoundedRequests, config_of
+from tileserver.process.server import HEAD_BYTES, BoundedRequests, make_config
 from tileserver.settings.server import Settings
 
 
 def test_the_edge_is_the_one_that_is_tested() -> None:
-    assert config_of(FastAPI(), Settings()).http is BoundedRequests
+    assert make_config(FastAPI(), Settings()).http is BoundedRequests
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from tests.support.rasters import SMALL_SIDE, cut
 from tileserver.assembly import open_catalogue
 from tileserver.errors import SourceUnavailable, StartupError
 from tileserver.imagery.bands import GridSource
-from tileserver.imagery.handles import Handles
+from tileserver.imagery.handles import HandlePool
 from tileserver.origins.members import LocalFile
 from tileserver.settings.server import Settings
 
@@ -94,7 +94,7 @@ def test_the_first_member_with_data_is_shown(tmp_path: Path) -> None:
 def test_a_mosaic_is_read_by_threads_as_by_one(tmp_path: Path) -> None:
     quarters(cut(tmp_path / "whole.tif", "rgb", SMALL_SIDE), tmp_path / "parts")
     raster = raster_of(tmp_path / "parts", mosaic=True)
-    source = GridSource(Handles(2).of(raster), GRID, 20)
+    source = GridSource(HandlePool(2).of(raster), GRID, 20)
     extent = source.extent
     windows = [
         Window(extent.row + 90 + row, extent.col + 90 + col, 48, 48)
@@ -172,7 +172,7 @@ def test_assets_of_a_stac_item_become_the_bands(tmp_path: Path) -> None:
         bands, _ = bands_of(raster_of(path, assets=chosen))
         assert np.array_equal(bands.valid(extent), expected.valid(extent))
         assert np.array_equal(bands.read(extent), expected.read(extent))
-    with pytest.raises(StartupError, match="choose its assets: some of blue, green, red, visual"):
+    with pytest.raises(StartupError, match="set assets to some of blue, green, red, visual"):
         raster_of(path)
     with pytest.raises(StartupError, match="has no asset nir"):
         raster_of(path, assets=["nir"])

@@ -20,7 +20,7 @@ from tests.support.tiles import WEB_MERCATOR
 from tileserver.errors import StartupError
 from tileserver.grid import Grid
 from tileserver.imagery.bands import GridSource
-from tileserver.imagery.handles import Handles
+from tileserver.imagery.handles import HandlePool
 from tileserver.origins.origin import file_origin
 from tileserver.rasters.footprint import geographic_extent, native_zoom
 from tileserver.rasters.inspection import inspect, inspect_origin
@@ -62,7 +62,7 @@ def assert_shows_the_pattern(raster: Raster) -> None:
     native = native_zoom(raster, GRID)
     straight = inspect(UTM.write(Path(raster.origin.address.name).with_name("straight.tif")), None)
     assert native == native_zoom(straight, GRID)
-    sources = [GridSource(Handles(4).of(one), GRID, native + 1) for one in (raster, straight)]
+    sources = [GridSource(HandlePool(4).of(one), GRID, native + 1) for one in (raster, straight)]
     window = sources[1].extent.dilated(-8)
     block = Window(window.row, window.col, 256, 256)
     (values, valid), (expected, known) = (source.stored(block) for source in sources)

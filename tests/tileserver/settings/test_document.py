@@ -96,7 +96,7 @@ def test_all_that_is_wrong_is_found_a_line_each(tmp_path: Path) -> None:
             "access.public: there is no source 'god'",
             "sources.good.reference: there is no source 'truth'",
             "access.keys.town.sources: there is no source 'x'",
-            f"cache.folder: {tmp_path / 'file'} cannot be written to",
+            f"cache.folder: {tmp_path / 'file'} is not writable",
             "text.tif: not a raster",
             "gone.tif: not a raster",
         ),
@@ -112,7 +112,7 @@ def test_a_cache_folder_that_cannot_even_be_looked_at_is_a_line_too(tmp_path: Pa
     done = call_overzoom("check-config", written(tmp_path, sources=sources, cache=cache))
     assert done.exit_code == 1
     (line,) = done.stderr.splitlines()
-    assert line.endswith("cannot be written to")
+    assert line.endswith("is not writable")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_cache_folder_that_cannot_even_be_looked_at_is_a_line_too(tmp_path: Pa
             ["steps: Input should be", "unknown setting 'prot': did you mean 'port'?"],
         ),
         ({"access": {"keys": {"a": {"sha256": "key itself"}}}}, ["access.keys.a.sha256: String"]),
-        ({"sources": {}}, ["sources: nothing to serve"]),
+        ({"sources": {}}, ["sources: none configured"]),
         ({"stride_px": 512}, ["unknown setting 'stride_px'"]),
     ],
 )

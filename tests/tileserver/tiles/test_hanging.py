@@ -20,7 +20,7 @@ from tests.support.server import wait_until_ready
 from tests.support.tiles import path_of
 from tests.support.waiting import LIMIT_SECONDS, wait_until
 from tileserver.app import ROUTE_READERS, make_app
-from tileserver.origins.members import LocalFile, Look
+from tileserver.origins.members import LocalFile, Signature
 from tileserver.settings.server import Settings
 
 NATIVE = 19
@@ -56,18 +56,18 @@ class Place:
 def place(
     app_settings: Callable[..., Settings], demo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Place]:
-    hangs, hung, released, look = Event(), Event(), Event(), LocalFile.look
+    hangs, hung, released, look = Event(), Event(), Event(), LocalFile.signature
     looks: list[Path] = []
 
-    def stuck(file: LocalFile) -> Look:
-        reading = threading.current_thread().name.startswith("reader")  # not another server's watch
+    def stuck(file: LocalFile) -> Signature:
+        reading = threading.current_thread().name.startswith("reader")  # not another server's poll
         if hangs.is_set() and reading and file.path == demo / "yellowstone_20cm.tif":
             looks.append(file.path)
             hung.set()
             released.wait(10 * LIMIT_SECONDS)  # who waited for it would never come to an end
         return look(file)
 
-    monkeypatch.setattr(LocalFile, "look", stuck)
+    monkeypatch.setattr(LocalFile, "signature", stuck)
     access = {"client_requests": 2 * REQUESTS}
     settings = app_settings(
         deadline_seconds=DEADLINE_SECONDS, source_check_seconds=600, access=access

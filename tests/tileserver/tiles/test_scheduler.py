@@ -239,7 +239,7 @@ def test_a_window_that_brings_too_little_fails_and_is_not_read(
 
     async def scenario() -> None:
         for brought in (NOTHING, pin(cell(0, 1)), pin(Window(0, 0, SIDE, SIDE - 1))):
-            with pytest.raises(UnpinnedRead, match="is not held"):
+            with pytest.raises(UnpinnedRead, match="is not pinned"):
                 await scheduler.draw(picture, cell(0, 0), brought)
         await scheduler.draw(picture, cell(0, 0), pin(cell(0, 0)))
 

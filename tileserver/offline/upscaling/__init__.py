@@ -1,17 +1,17 @@
 """`overzoom upscale`: a whole raster super-resolved on its own grid, in bounded memory.
 
-    options             what is asked for
-    scene               the raster the right way up (orientation): values, where there are any
-    condition -> drawing (engine): blocks of the picture and of its uncertainty; alpha beside it
-    strips              a row of blocks a file in OUT.parts/, each written whole or not at all
-    mosaic              all strips -> OUT, with what the source says of itself
+    options               command line options
+    scene                 the raster, upright (orientation): its values and their validity
+    condition -> drawing  blocks of the picture and of its uncertainty (engine); alpha separately
+    strips                a row of blocks is one file in OUT.parts/, written atomically
+    mosaic                all strips -> OUT, with the source's metadata
 
-description, placement: what a file says of its bands and of its place. target: the files to
-write, and those that are there already. command: all of it in order.
+description, placement: a file's band metadata and georeferencing. target: the files to write, and
+whether they exist already. command: the whole run.
 
-A run that was stopped resumes with the first strip that is missing; a run with other settings, or
-on another kind of device, begins anew. The pixels are those of the tile server's engine: zoom k of
-a pyramid whose native zoom is the raster itself, so every 2x2 mean is the pixel above it.
+An interrupted run resumes at the first missing strip; with other settings, or on another kind of
+device, it starts again. The pixels are those of the tile server's engine: zoom k of a pyramid whose
+native zoom is the raster itself, so every 2x2 mean is the pixel above it.
 """
 
 from tileserver.offline.upscaling.command import upscale

@@ -1,4 +1,4 @@
-"""All of `overzoom upscale`, in order."""
+"""The whole run of `overzoom upscale`, step by step."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tileserver.offline.upscaling.target import Target, describe_run, is_finishe
 
 
 def upscale(source: Path, out: Path, work: Upscaling, uncertainty: Path | None = None) -> list[str]:
-    """Write the super-resolved raster, and where wanted its uncertainty map.
+    """Write the super-resolved raster, and its uncertainty map if requested.
 
-    Values other than 8-bit ones are scaled for the network by the range that is given, else as the
-    server does; none is clipped. Returns a line for people about each file. Raises StartupError
-    for what cannot be read, written or meant.
+    Values other than 8-bit are scaled for the network by the given range, else as the server does;
+    none is clipped. Returns one line about each file. Raises StartupError for unreadable input,
+    unwritable output and invalid options.
     """
     with warnings.catch_warnings():
-        # Pictures may lie nowhere, and strips need not.
+        # Pictures and strips may lack georeferencing.
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         scene = Scene(source, work.value_range)
         targets = list_targets(scene, out, uncertainty, work.factor)
@@ -42,7 +42,7 @@ def upscale(source: Path, out: Path, work: Upscaling, uncertainty: Path | None =
             for target, run, done in zip(targets, runs, finished, strict=True):
                 if not done:
                     _write(drawing, target, run)
-            for target in targets:  # only now: with --overwrite a finished file is made of them
+            for target in targets:  # only now: with --overwrite they are needed again
                 remove_strips(drawing, target)
     extent = scene.extent.children(work.factor)
     return [_report(target, extent, done) for target, done in zip(targets, finished, strict=True)]

@@ -1,4 +1,4 @@
-"""What the engine reads of a scene: its picture and its alpha, as unbounded imagery."""
+"""A scene's picture and alpha as unbounded imagery for the engine."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tileserver.offline.upscaling.scene import Scene, Validity
 
 
 class Condition:
-    """The canonical blocks of a scene's picture, scaled to [0, 1]; pixels without data are filled.
+    """Blocks of a scene's picture, scaled to [0, 1] and filled where there is no data.
 
-    In pixels where some bands have data, others keep a nodata value that lies in the range: it may
-    well be a dark colour.
+    If some bands of a pixel have data, a nodata value within the range in the others is used as
+    it is: it may be a dark colour.
     """
 
     def __init__(self, scene: Scene) -> None:
@@ -57,7 +57,7 @@ def _filled(values: Pixels, known: Validity) -> Pixels:
 
 
 class Alpha:
-    """A scene's alpha bands as they are, the last pixels repeated beyond its border."""
+    """A scene's unchanged alpha bands; border pixels are repeated outside."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
@@ -73,10 +73,10 @@ class Alpha:
 
 
 class FinerAlpha:
-    """The cubic doubling of an alpha, each pixel between those around its parent.
+    """The cubic doubling of an alpha, bounded by the pixels around each parent.
 
-    So hard edges stay where they are, soft ones become as smooth as before, every 2x2 mean is the
-    parent, and whole numbers above 0 stay above 0: what has data does not vanish.
+    Hard edges stay in place, soft ones stay smooth, every 2x2 mean is the parent, and whole numbers
+    above 0 stay above 0, so that no data vanishes.
     """
 
     def __init__(self, parent: Imagery) -> None:
@@ -98,7 +98,7 @@ class FinerAlpha:
 
 
 def _bounded(image: Pixels, mean: Pixels, low: Pixels, high: Pixels) -> Pixels:
-    """The contrast of every 2x2 block shrunk until it lies, as its mean does, in [low, high]."""
+    """Shrinks the contrast of every 2x2 block until its pixels lie in [low, high] like its mean."""
     channels, height, width = mean.shape
     blocks = image.reshape(channels, height, 2, width, 2)
     contrast = blocks - mean[:, :, None, :, None]

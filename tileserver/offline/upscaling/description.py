@@ -1,4 +1,4 @@
-"""What a raster's file says of its values: bands, units, nodata, tags."""
+"""A raster file's metadata: bands, units, nodata, tags."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from rasterio.enums import ColorInterp, MaskFlags
 from tileserver.offline.upscaling.placement import Placement
 
 DOMAINS = ("IMAGERY", "COLOR_PROFILE")
-"""Beside the default one: when and how a picture was taken, and what its colours mean."""
+"""Tag domains to copy besides the default one."""
 OUTDATED = (
     *("STATISTICS_", "OVERZOOM_", "EXIF_Orientation", "EXIF_Pixel"),
     *("TIFFTAG_MINSAMPLE", "TIFFTAG_MAXSAMPLE"),
 )
-"""Starts of tags that hold for the source's pixels alone: those of the new file differ."""
+"""Prefixes of tags that describe the source's pixels only and must not be copied."""
 ILLEGAL = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML, and so a virtual raster, cannot hold: control characters of cameras' remarks."""
+"""Characters that XML, and so a virtual raster, cannot contain; cameras write some into tags."""
 PER_LENGTH = ("TIFFTAG_XRESOLUTION", "TIFFTAG_YRESOLUTION")
-"""Pixels by inch or centimetre."""
+"""Tags in pixels per inch or centimetre, to be scaled."""
 
 
 @dataclass(frozen=True, slots=True)
 class BandDescription:
-    """One band: value x scale + offset is in its unit."""
+    """One band's metadata; value x scale + offset is in its unit."""
 
     colour: ColorInterp = ColorInterp.gray
     name: str = ""
@@ -41,20 +41,20 @@ class BandDescription:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A whole file."""
+    """A file's metadata."""
 
     dtype: str
     bands: tuple[BandDescription, ...]
     nodata: float | None
-    """The value of pixels without data, in all bands."""
+    """The nodata value of all bands."""
     masked: bool
-    """Whether a mask of its own says where there is data."""
+    """Whether it has a mask band."""
     placement: Placement
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """By domain; the default one's name is empty."""
+    """Tags by domain; the default domain is the empty string."""
 
     def finer(self, factor: int) -> Description:
-        """The description of the same picture with so many times as many pixels an axis."""
+        """The description of the picture enlarged by a factor per axis."""
         domains = {name: dict(tags) for name, tags in self.tags.items()}
         for key in PER_LENGTH:
             with suppress(KeyError, ValueError):
@@ -66,9 +66,9 @@ class Description:
 def read_description(
     dataset: rasterio.DatasetReader, indexes: Sequence[int], placement: Placement
 ) -> Description:
-    """What an open dataset says of these of its bands.
+    """The description of some bands of an open dataset.
 
-    Floating-point values without any other sign of missing data have NaN as their nodata value.
+    Floating-point bands without nodata value, mask or alpha get NaN as their nodata value.
     """
     dtype = dataset.dtypes[indexes[0] - 1]
     colours = [dataset.colorinterp[index - 1] for index in indexes]

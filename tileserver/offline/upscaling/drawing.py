@@ -1,4 +1,4 @@
-"""Blocks of a scene's super-resolved picture, of its uncertainty, and where they have data."""
+"""Draws blocks of a scene's super-resolved picture and of its uncertainty."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from tileserver.offline.upscaling.scene import Scene, Validity, Values
 from tileserver.settings.cache import CacheSettings
 
 BLOCK_PX = 1024
-"""A block's halo costs a quarter of its work at this side; 256 px would double it."""
+"""Side of a block: the halo adds a quarter of the work; at 256 px it would double it."""
 MIN_BLOCK_PX = 256
 MEMORY_BYTES = 256 * 2**20
-"""Source blocks, and blocks of the zooms above where a device draws whole blocks only."""
+"""For source blocks, and blocks of shallower zooms on devices that draw whole blocks only."""
 
 
 class Drawing:
-    """Draws windows of the picture that is `factor` times as fine as a scene."""
+    """Draws windows of a scene enlarged by `factor`."""
 
     def __init__(self, scene: Scene, checkpoint: Checkpoint, work: Upscaling) -> None:
         self.scene, self.checkpoint, self.work = scene, checkpoint, work
@@ -59,16 +59,16 @@ class Drawing:
         )
 
     def picture(self, window: Window) -> tuple[Values, NDArray[np.bool_]]:
-        """The raster's own bands (B, H, W) over a window, and where any has data (H, W).
+        """The raster's own bands (B, H, W) of a window, and where any has data (H, W).
 
-        A band without data at a pixel has the nodata value there, or where there is none the
-        source's own value; drawn values keep off the nodata value.
+        A band without data at a pixel has the nodata value there, or without one the source's own
+        value. A drawn value that equals the nodata value is moved to the next one.
         """
         scene, nodata = self.scene, self._nodata()
         raster = scene.raster
         repeated, valid = self._repeated(window)
         pixels = repeated if nodata is None else np.where(valid, repeated, nodata)
-        if valid.any():  # ground without data is not drawn
+        if valid.any():  # windows without data are not drawn
             drawn = self._pyramid.picture(self.work.zooms).read(window)
             values = unscaled(drawn, raster)
             if nodata is not None:
@@ -83,9 +83,9 @@ class Drawing:
         return stacked, np.logical_or.reduce(valid)
 
     def deviation(self, window: Window) -> tuple[Values, NDArray[np.bool_]]:
-        """The error's standard deviation (1, H, W), root mean square of the bands that have data.
+        """The error's standard deviation (1, H, W), and where any band has data (H, W).
 
-        And where any has; elsewhere it is 0.
+        It is the root mean square over the bands that have data, and 0 without data.
         """
         _, valid = self._repeated(window)
         root = np.zeros((1, window.height, window.width), np.float32)
@@ -108,7 +108,7 @@ class Drawing:
         return values, valid
 
     def _nodata(self) -> Values | None:
-        """The nodata value in the raster's type; None where there is none, or it does not fit."""
+        """The nodata value in the raster's type; None without one, or if it does not fit."""
         nodata, dtype = self.scene.description.nodata, np.dtype(self.scene.raster.dtype)
         if nodata is None or (dtype.kind in "ui" and not _fits(nodata, dtype)):
             return None
@@ -139,7 +139,7 @@ def _fits(value: float, dtype: np.dtype[Any]) -> bool:
 
 
 def _beside(nodata: Values, parents: Values) -> Values:
-    """The values next to nodata on the side of the parents, which have data."""
+    """The values next to nodata, towards the parents' values."""
     if nodata.dtype.kind == "f":
         return np.nextafter(nodata, parents)
     return np.where(parents > nodata, nodata + 1, nodata - 1).astype(nodata.dtype)

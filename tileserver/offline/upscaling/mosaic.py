@@ -1,7 +1,7 @@
-"""Strips of one raster put together and written as a single file by GDAL.
+"""Joins the strips of a raster into a single file.
 
-The strips are named by a virtual raster, which GDAL's own drivers copy in scanlines: the whole
-raster is never in memory.
+A virtual raster references the strips, and GDAL's drivers copy it by scanlines: the whole raster is
+never in memory.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from tileserver.origins.vrt import (
 )
 
 MASK_VALUES = {0: 0, 1: 255}
-"""Any value that is not zero means data; the mask's own type is 8 bits."""
+"""Lookup table for the 8-bit mask: any value but 0 means data."""
 
 
 def write_mosaic(target: Target, strips: Strips, extent: Window, run: Mapping[str, str]) -> None:
-    """Write one file with all that its description says, and where it is from (run).
+    """Write one file with its description's metadata and the provenance of the run.
 
-    It is in place only once it is complete. Raises rasterio's errors, and GDAL's own
+    The file appears only when it is complete. Raises rasterio's errors, and GDAL's own
     (CPLE_BaseError), where it cannot be written.
     """
     out, driver, described = target.path, target.driver, target.description
@@ -56,11 +56,11 @@ def write_mosaic(target: Target, strips: Strips, extent: Window, run: Mapping[st
     try:
         with rasterio.Env(GDAL_PAM_ENABLED=driver == "PNG", GDAL_TIFF_INTERNAL_MASK=True):
             rasterio.shutil.copy(virtual, partial, driver=driver, **options)
-        # A file that is not this one never has its remarks.
+        # A previous file never gets the new sidecar.
         out.unlink(missing_ok=True)
         remove_sidecars(out)
         remarks = partial.with_name(partial.name + ".aux.xml")
-        if remarks.exists():  # where a PNG keeps its place on Earth and its tags
+        if remarks.exists():  # which holds a PNG's georeferencing and tags
             remarks.replace(out.with_name(out.name + ".aux.xml"))
         partial.replace(out)
     finally:

@@ -1,4 +1,4 @@
-"""What a run of `overzoom upscale` is asked for."""
+"""The options of a run of `overzoom upscale`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tileserver.errors import StartupError
 
 @dataclass(frozen=True, slots=True)
 class Upscaling:
-    """How a raster is super-resolved, and what may be overwritten."""
+    """How to super-resolve a raster, and whether to overwrite files."""
 
     factor: int
     settings: SamplerSettings
@@ -24,9 +24,9 @@ class Upscaling:
     """Default: the bundled one."""
     device: str = "cpu"
     value_range: tuple[float, float] | None = None
-    """What the network sees as 0 to 1; default: as sources.value_range finds it."""
+    """The values that the network sees as 0 and 1; default: as rasters.value_range finds them."""
     overwrite: bool = False
-    """Whether files that are there already may be replaced."""
+    """Whether existing files may be replaced."""
 
     @property
     def zooms(self) -> int:
@@ -34,9 +34,9 @@ class Upscaling:
 
 
 def parse_options(options: dict[str, Any]) -> Upscaling:
-    """What the command line asks for; sets the number of torch's threads.
+    """The options of the command line; also sets the number of torch's threads.
 
-    Raises StartupError in one line for a range that is none.
+    Raises StartupError for an invalid range.
     """
     value_range = options["value_range"]
     if value_range is not None and not all(map(math.isfinite, value_range)):

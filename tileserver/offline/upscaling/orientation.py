@@ -1,7 +1,7 @@
-"""How pictures are turned to be the right way up: TIFF's and EXIF's tag Orientation.
+"""Turns pictures upright by the Orientation tag of TIFF and EXIF.
 
-GDAL reads pixels as they are stored, image viewers turn them. Files that are written here are
-stored the right way up, so that both show the same.
+GDAL reads pixels as they are stored, image viewers apply the tag. Files written here are stored
+upright, so that both show the same.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ Pixel = TypeVar("Pixel", bound=np.generic)
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """What is done to stored pixels, in this order."""
+    """The operations that turn stored pixels upright, in this order."""
 
     transposed: bool = False
     rows_reversed: bool = False
     cols_reversed: bool = False
 
     def size(self, height: int, width: int) -> tuple[int, int]:
-        """The height and width of a picture of this stored size, the right way up."""
+        """The height and width of the upright picture, from those as stored."""
         return (width, height) if self.transposed else (height, width)
 
     def turned(self, stored: NDArray[Pixel]) -> NDArray[Pixel]:
-        """Stored pixels (..., H, W) the right way up."""
+        """Stored pixels (..., H, W), turned upright."""
         pixels = stored.swapaxes(-1, -2) if self.transposed else stored
         return pixels[..., :: -1 if self.rows_reversed else 1, :: -1 if self.cols_reversed else 1]
 
     def stored(self, window: Window, height: int, width: int) -> Window:
-        """Where the pixels of a window are stored; height and width are the upright picture's."""
+        """The stored window of an upright one; height and width are the upright picture's."""
         row = height - window.bottom if self.rows_reversed else window.row
         col = width - window.right if self.cols_reversed else window.col
         if self.transposed:
@@ -54,7 +54,7 @@ class Orientation:
         return Window(row, col, window.height, window.width)
 
     def matrix(self, height: int, width: int) -> Affine:
-        """From (column, row) as stored to those of the upright picture of this size."""
+        """The transform from stored (column, row) to those of the upright picture of this size."""
         matrix = Affine(0, 1, 0, 1, 0, 0) if self.transposed else Affine.identity()
         if self.rows_reversed:
             matrix = Affine(1, 0, 0, 0, -1, height) * matrix
@@ -77,7 +77,7 @@ _BY_TAG = {
 
 
 def read_orientation(path: Path, driver: str) -> Orientation:
-    """The orientation that a file of one of GDAL's drivers names; without a valid one, upright."""
+    """The orientation of a file, given its GDAL driver; upright without a valid tag."""
     read = _READERS.get(driver)
     if read is None:
         return UPRIGHT
@@ -85,7 +85,7 @@ def read_orientation(path: Path, driver: str) -> Orientation:
         with warnings.catch_warnings(action="ignore"), path.open("rb") as file:
             return _BY_TAG.get(read(file), UPRIGHT)
     except (OSError, SyntaxError, ValueError, TypeError, LookupError, struct.error):
-        return UPRIGHT  # damaged tags: viewers pass over them, too
+        return UPRIGHT  # damaged tags: image viewers ignore them, too
 
 
 def _of_tiff(file: BinaryIO) -> Any:
@@ -113,7 +113,7 @@ def _of_png(file: BinaryIO) -> Any:
 _READERS: dict[str, Callable[[BinaryIO], Any]] = {
     "GTiff": _of_tiff,
     "PNG": _of_png,
-    # These read the header alone, and bound no size.
+    # These read only the header, and do not limit the picture's size.
     "JPEG": lambda file: JpegImageFile(file).getexif().get(TAG),
     "WEBP": lambda file: WebPImageFile(file).getexif().get(TAG),
 }

@@ -1,4 +1,4 @@
-"""Where a raster lies: a transform, or ground control points, and a sensor's polynomials (RPC)."""
+"""A raster's georeferencing: transform, ground control points, sensor model (RPC)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rasterio.crs import CRS
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """What ties pixels to the ground; empty for a picture that lies nowhere."""
+    """Georeferencing; empty for a picture without any."""
 
     crs: CRS = field(default_factory=CRS)
     transform: Affine | None = None
@@ -20,13 +20,12 @@ class Placement:
     points: tuple[GroundControlPoint, ...] = ()
     """Their CRS is `crs`."""
     rpcs: dict[str, str] = field(default_factory=dict)
-    """As GDAL names them; their pixels are counted from the first one's centre."""
+    """By GDAL's names; pixel coordinates count from the first pixel's centre."""
 
     def moved(self, matrix: Affine) -> Placement:
-        """The same ground under other pixels.
+        """The georeferencing of the same ground in other pixel coordinates.
 
-        matrix: from (column, row) to that in the other pixels: axes may be scaled, reversed and
-        swapped.
+        matrix: from (column, row) to the new ones; axes may be scaled, reversed and swapped.
         """
         return replace(
             self,
@@ -36,7 +35,7 @@ class Placement:
         )
 
     def pixel(self) -> str | None:
-        """The size of a pixel with its unit, for people; None where no transform says it."""
+        """The size of a pixel with its unit, as text; None without a transform."""
         if self.transform is None:
             return None
         matrix = self.transform
@@ -48,7 +47,7 @@ class Placement:
 
 
 def read_placement(dataset: rasterio.DatasetReader) -> Placement:
-    """Where an open dataset says that it lies."""
+    """The georeferencing of an open dataset."""
     points, points_crs = dataset.gcps
     placed = not dataset.transform.is_identity
     return Placement(

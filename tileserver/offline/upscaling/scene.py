@@ -1,4 +1,4 @@
-"""A raster the right way up: its own values, and where it has any."""
+"""An upright raster: its own values and their validity."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from tileserver.rasters.opening import open_raster
 from tileserver.rasters.raster import Raster
 
 SCALED_TYPES = ("uint8", "uint16", "int16", "float32", "float64")
-"""Types whose values survive the engine's float32."""
+"""Types whose values the engine's float32 can represent well enough."""
 
 Values = NDArray[Any]
 Validity = NDArray[np.bool_]
 
 
 class Scene:
-    """An open raster, by windows of the upright picture."""
+    """An open raster, read by windows of the upright picture."""
 
     def __init__(self, path: Path, value_range: tuple[float, float] | None) -> None:
-        """Raises StartupError in one line where it cannot be read or has values of another type."""
+        """Raises StartupError for an unreadable raster or an unsupported type."""
         self.path = path
         self.raster: Raster = inspect_origin(
             file_origin(path), value_range, placed=False, trusting=True
@@ -42,7 +42,7 @@ class Scene:
         if self.raster.palette is not None:
             raise StartupError(
                 f"{path}: has a colour table, and classes are not super-resolved; gdalwarp -r near "
-                "repeats their pixels, gdal_translate -expand rgb makes colours of them"
+                "repeats their pixels, gdal_translate -expand rgb converts them to colours"
             )
         with _reading(path):
             self._dataset = open_raster(self.raster)
@@ -63,9 +63,9 @@ class Scene:
         self.alpha_indexes = tuple(sorted(set(indexes) - set(self.raster.indexes)))
 
     def read(self, window: Window) -> tuple[Values, Validity]:
-        """The picture bands (C, H, W) of a window of the extent, and where each has data.
+        """The picture bands (C, H, W) of a window of the extent, and their validity (C, H, W).
 
-        Raises StartupError where they cannot be read.
+        Raises StartupError if they cannot be read.
         """
         with _reading(self.path):
             read = self._dataset.read(self.raster.indexes, window=self._place(window), masked=True)
@@ -75,7 +75,7 @@ class Scene:
         return self._orientation.turned(read.data), self._orientation.turned(valid)
 
     def read_alpha(self, window: Window) -> Values:
-        """The bands (A, H, W) that say how opaque pixels are; raises StartupError as read does."""
+        """The alpha bands (A, H, W) of a window; raises StartupError as read does."""
         with _reading(self.path):
             read = self._dataset.read(self.alpha_indexes, window=self._place(window))
         return self._orientation.turned(read)

@@ -1,4 +1,4 @@
-"""A target's strips: rows of blocks, each a file that is written whole or not at all."""
+"""A target's strips: rows of blocks, each a file that is written atomically."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Strips = list[tuple[Window, Path]]
 
 
 def write_strips(drawing: Drawing, target: Target) -> Strips:
-    """The strips of a target, from the top; those that are there already are not drawn again.
+    """Write the strips of a target, from the top, except existing ones of the same run.
 
-    Raises StartupError where the source cannot be read, rasterio's errors and OSError where
-    strips cannot be written.
+    Raises StartupError if the source cannot be read, rasterio's errors and OSError if strips
+    cannot be written.
     """
     _prepare(target.parts, _digest(drawing, target))
     extent, block_px = drawing.extent, drawing.block_px
@@ -38,7 +38,7 @@ def write_strips(drawing: Drawing, target: Target) -> Strips:
     ]
     across = -(-extent.width // block_px)
     total = across * len(strips)
-    # disable=None: shown on a terminal alone.
+    # disable=None: shown only on a terminal.
     with tqdm(total=total, desc=target.path.name, unit="block", disable=None) as bar:
         for strip, path in strips:
             if path.exists():
@@ -49,7 +49,7 @@ def write_strips(drawing: Drawing, target: Target) -> Strips:
 
 
 def remove_strips(drawing: Drawing, target: Target) -> None:
-    """Remove the strips of this very run, which a finished file has no more need of."""
+    """Remove the strips of this run after its file is finished."""
     if _is_of_run(target.parts, _digest(drawing, target)):
         shutil.rmtree(target.parts)
 
@@ -66,15 +66,15 @@ def _is_of_run(parts: Path, digest: str) -> bool:
 
 
 def _prepare(parts: Path, digest: str) -> None:
-    """A folder for the strips of this very run: those of any other are removed."""
+    """Prepare the strips' folder: strips of any other run are removed."""
     if _is_of_run(parts, digest):
         return
     if parts.exists():
         if any(parts.glob("strip-*.tif")):
-            logger.warning("%s: holds strips of another run or device; they are removed", parts)
+            logger.warning("%s: removing strips of another run or device", parts)
         shutil.rmtree(parts)
     parts.mkdir()
-    (parts / RECORD).write_text(digest)  # torn by a kill it is another run's
+    (parts / RECORD).write_text(digest)  # truncated by a kill, it matches no run
 
 
 def _write_strip(
@@ -84,7 +84,7 @@ def _write_strip(
     strip: Window,
     advance: Callable[[int], object],
 ) -> None:
-    """One strip; where the target is masked a last band says where there is data."""
+    """Write one strip; if the target has a mask, it is the last band."""
     described = target.description
     draw = drawing.deviation if target.deviation else drawing.picture
     partial = path.with_suffix(".partial")

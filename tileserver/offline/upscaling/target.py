@@ -1,4 +1,4 @@
-"""The files that a run writes: their place, where they are from, and those that exist already."""
+"""The files that a run writes: paths, provenance, and whether they exist already."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tileserver.offline.upscaling.scene import Scene
 
 DRIVERS = {".tif": "COG", ".tiff": "COG", ".png": "PNG"}
 RECORD = "run.txt"
-"""The file among the strips that says which run they are of."""
+"""The file among the strips that identifies their run."""
 PREFIX = "OVERZOOM_"
 COMPARED = {
     "SOURCE_FINGERPRINT": "version of the source",
@@ -33,7 +33,7 @@ COMPARED = {
     "DEVICE": "device",
     "VERSION": "Overzoom",
 }
-"""What tells one finished file from another, in people's words."""
+"""The tags that must match for a file to count as finished, with their names in messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Target:
     path: Path
     description: Description
     deviation: bool = False
-    """Whether it holds the uncertainty, not the picture."""
+    """Whether it contains the uncertainty, not the picture."""
 
     @property
     def driver(self) -> str | None:
@@ -56,10 +56,10 @@ class Target:
 
 
 def list_targets(scene: Scene, out: Path, uncertainty: Path | None, factor: int) -> list[Target]:
-    """The picture, and where wanted its uncertainty; raises StartupError where one cannot be."""
+    """The picture, and its uncertainty if requested; raises StartupError for an unusable path."""
     described = scene.description.finer(factor)
     if DRIVERS.get(out.suffix.lower()) == "PNG":
-        # One alpha says it all; image viewers know no nodata value.
+        # Alpha suffices; image viewers ignore nodata values.
         alpha = described.bands[-1].colour is ColorInterp.alpha
         missing = described.masked or described.nodata is not None
         described = replace(described, masked=missing and not alpha)
@@ -76,7 +76,7 @@ def list_targets(scene: Scene, out: Path, uncertainty: Path | None, factor: int)
 
 
 def _deviation(picture: Description) -> Description:
-    """That of an error in the unit that all bands share, if they do."""
+    """The description of the uncertainty map, in the unit that all bands share, if they do."""
     bands = [band for band in picture.bands if band.colour is not ColorInterp.alpha]
     units, scales = {band.unit for band in bands}, {abs(band.scale) for band in bands}
     band = BandDescription(
@@ -90,16 +90,20 @@ def _deviation(picture: Description) -> Description:
 
 
 def _check(target: Target) -> None:
-    """Raises StartupError for what cannot be written."""
+    """Raises StartupError if the target cannot be written."""
     path = target.path
     if target.driver is None:
-        raise StartupError(f"{path}: write to one of {', '.join(DRIVERS)}")
+        raise StartupError(f"{path}: the suffix must be one of {', '.join(DRIVERS)}")
     if target.driver == "PNG" and not _fits_png(target.description):
         raise StartupError(f"{path}: PNG holds 1 or 3 bands of 8 or 16 bits; write to .tif")
     if path.is_dir() or not path.parent.is_dir():
-        raise StartupError(f"{path}: cannot be written (not a file in an existing folder)")
+        raise StartupError(
+            f"{path}: cannot be written (it is a folder, or its folder does not exist)"
+        )
     if target.parts.exists() and not (target.parts / RECORD).exists():
-        raise StartupError(f"{target.parts}: is in the way, and not from a run of this command")
+        raise StartupError(
+            f"{target.parts}: exists, but was not made by this command; move it away"
+        )
 
 
 def _fits_png(description: Description) -> bool:
@@ -113,7 +117,7 @@ def _fits_png(description: Description) -> bool:
 def describe_run(
     scene: Scene, checkpoint: Checkpoint, work: Upscaling, target: Target
 ) -> dict[str, str]:
-    """Provenance, written into a file: equal for equal runs."""
+    """Provenance tags to write into a file; equal for equal runs."""
     meaning = f"detail finer than 1/{work.factor} of this resolution"
     if target.deviation:
         meaning = "standard deviation of the error"
@@ -136,18 +140,20 @@ def describe_run(
 
 
 def is_finished(path: Path, run: dict[str, str]) -> bool:
-    """Whether this very run has written a file; False where there is none.
+    """Whether an equal run has finished a file; False if it does not exist.
 
-    Raises StartupError for a file of any other origin.
+    Raises StartupError for any other existing file.
     """
     if not path.exists():
         return False
     found = _tags(path)
     if PREFIX + "FACTOR" not in found:
-        raise StartupError(f"{path}: exists, and not from this command; --overwrite replaces it")
+        raise StartupError(
+            f"{path}: exists, but was not made by this command; --overwrite replaces it"
+        )
     differing = [name for name in COMPARED if found.get(PREFIX + name) != run[PREFIX + name]]
     if not differing and found.get(PREFIX + "SYNTHETIC") != run[PREFIX + "SYNTHETIC"]:
-        differing = ["SYNTHETIC"]  # it names the factor, too
+        differing = ["SYNTHETIC"]  # it contains the factor, too
     changes = [
         f"{COMPARED.get(name, 'content')} {found.get(PREFIX + name, 'unknown')}, "
         f"not {run[PREFIX + name]}"
@@ -163,7 +169,7 @@ def is_finished(path: Path, run: dict[str, str]) -> bool:
 
 
 def _tags(path: Path) -> dict[str, str]:
-    """What a raster says of itself; nothing where it is none."""
+    """A raster's tags; empty if it is not a raster."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -175,6 +181,6 @@ def _tags(path: Path) -> dict[str, str]:
 
 
 def remove_sidecars(path: Path) -> None:
-    """Remove what GDAL has written beside an earlier file and would take for a new one's."""
+    """Remove sidecars of an earlier file, which GDAL would apply to the new one."""
     for suffix in (".aux.xml", ".ovr", ".msk"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)

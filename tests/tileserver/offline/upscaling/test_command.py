@@ -14,7 +14,7 @@ import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 from scipy.ndimage import binary_erosion
 
-from engine.evaluation.ways import predicted_deviation, super_resolved
+from engine.evaluation.upsampling import predict_deviation, super_resolve
 from engine.network.checkpoint import load_checkpoint
 from engine.sampling.sampler import SamplerSettings
 from tests.support.commands import call_overzoom, command_of
@@ -71,7 +71,7 @@ def test_the_pixels_are_the_engines_whatever_the_blocks(
     source = cut(tmp_path / "in.tif", "rgb", 176)
     with rasterio.open(source) as scene:
         low = scene.read().astype(np.float32) / np.float32(255)
-    whole = super_resolved(low, load_checkpoint(small_checkpoint), SamplerSettings(), zooms=2)
+    whole = super_resolve(low, load_checkpoint(small_checkpoint), SamplerSettings(), zooms=2)
     for block_px in (512, 256):  # which end inside of what is compared
         monkeypatch.setattr("tileserver.offline.upscaling.drawing.BLOCK_PX", block_px)
         out = tmp_path / f"{block_px}.tif"
@@ -131,7 +131,7 @@ def test_uncertainty_is_that_of_the_picture_in_the_rasters_own_unit(tmp_path: Pa
     assert done.exit_code == 0, done.stderr
     with rasterio.open(source) as file:
         low, mask = file.read().astype(np.float32) / 255, file.dataset_mask() > 0
-    expected = predicted_deviation(low, local_checkpoint(None, "cpu"), SamplerSettings()) * 255
+    expected = predict_deviation(low, local_checkpoint(None, "cpu"), SamplerSettings()) * 255
     expected = np.sqrt((expected**2).mean(axis=0))
     with rasterio.open(error) as file:
         assert file.tags()["OVERZOOM_SYNTHETIC"] == "standard deviation of the error"
@@ -179,7 +179,7 @@ def test_a_picture_without_a_place_is_upscaled_too(tmp_path: Path) -> None:
         (["in.tif", "in.tif"], "in.tif: would overwrite another file"),
         (["in.tif", "out.tif", "--uncertainty", "out.tif"], "out.tif: would overwrite another"),
         (["in.tif", "out.tif", "--uncertainty", "spread.png"], "PNG holds 1 or 3 bands"),
-        (["in.tif", "taken.tif"], "taken.tif.parts: is in the way"),
+        (["in.tif", "taken.tif"], "taken.tif.parts: exists, but was not made by this command"),
         (["nan.tif", "out.png"], "PNG holds 1 or 3 bands"),
         (["four.tif", "out.png"], "PNG holds 1 or 3 bands"),
         (["long.tif", "out.tif"], "long.tif: has uint32 values"),

@@ -1,12 +1,12 @@
-"""A count that several threads add to."""
+"""A thread-safe counter."""
 
 from __future__ import annotations
 
 from threading import Lock
 
 
-class Tally:
-    """Starts at nought; no addition is lost."""
+class Counter:
+    """Starts at 0; no increment is lost."""
 
     def __init__(self) -> None:
         self.value = 0

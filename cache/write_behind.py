@@ -1,4 +1,4 @@
-"""Writes that nobody waits for: a store whose puts happen behind the request."""
+"""Write-behind: a store whose puts are queued and written by a thread of its own."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from contextlib import suppress
 from queue import Full, Queue
 from threading import Thread
 
-from cache.store import Entry, Kept, Store
-from cache.tally import Tally
+from cache.counter import Counter
+from cache.store import CachedValue, Entry, Store
 
 logger = logging.getLogger(__name__)
 
 WAITING = 64
-"""Values that wait to be written, about 6 MB of tiles; more are not kept in this tier."""
+"""Most values in the queue, about 6 MB of tiles; further ones are not written to this tier."""
 CLOSE_SECONDS = 10.0
 
 
-class Behind(Store):
-    """A slow store, written by a thread of its own in the order of the puts."""
+class WriteBehind(Store):
+    """Wraps a slow store; puts are written in order by a background thread."""
 
     def __init__(self, store: Store, waiting: int = WAITING) -> None:
         self.store, self.name, self.breakers = store, store.name, store.breakers
-        self._overflowed = Tally()
+        self._overflowed = Counter()
         self._queue: Queue[tuple[str, bytes, float] | None] = Queue(waiting)
         self._writer = Thread(target=self._write, name=f"{self.name} writer", daemon=True)
         self._writer.start()
 
     @property
     def dropped(self) -> int:
-        """Those that came when too many waited, and those that the store could not write."""
+        """Values that found the queue full, and those that the store could not write."""
         return self._overflowed.value + self.store.dropped
 
-    def get(self, key: str) -> Kept | None:
+    def get(self, key: str) -> CachedValue | None:
         return self.store.get(key)
 
     def has(self, key: str) -> bool:
@@ -53,12 +53,12 @@ class Behind(Store):
         return self.store.entries(prefix)
 
     def close(self) -> None:
-        """Write what waits, for ten seconds at most."""
+        """Write what is queued, for ten seconds at most."""
         with suppress(Full):
             self._queue.put(None, timeout=CLOSE_SECONDS / 2)
         self._writer.join(CLOSE_SECONDS / 2)
         if self._writer.is_alive():
-            logger.warning("%s: not everything was written", self.name)
+            logger.warning("%s: closed before all queued values were written", self.name)
         self.store.close()
 
     def _write(self) -> None:

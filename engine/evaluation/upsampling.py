@@ -1,4 +1,4 @@
-"""Ways to enlarge a picture: ours, and the interpolations that everybody has."""
+"""Enlarges pictures: by super-resolution, and by common interpolations."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from engine.sampling.sampler import SamplerSettings
 from engine.window import Window
 
 
-def super_resolved(
+def super_resolve(
     low: Pixels, checkpoint: Checkpoint, settings: SamplerSettings, zooms: int = 1
 ) -> Pixels:
-    """A picture (C, h, w) super-resolved as the server would, 2^zooms times as large."""
+    """A picture (C, h, w) enlarged 2^zooms times, as by the server."""
     return _pyramid(low, checkpoint, settings, zooms).picture(zooms).read(_whole(low, zooms))
 
 
-def predicted_deviation(
+def predict_deviation(
     low: Pixels, checkpoint: Checkpoint, settings: SamplerSettings, zooms: int = 1
 ) -> Pixels:
-    """The standard deviation of such a picture's error as the checkpoint's calibration has it."""
+    """The calibrated standard deviation of the error of super_resolve's picture."""
     return _pyramid(low, checkpoint, settings, zooms).uncertainty(zooms).read(_whole(low, zooms))
 
 
-def interpolated(low: Pixels, zooms: int = 1) -> Pixels:
+def interpolate(low: Pixels, zooms: int = 1) -> Pixels:
     """The consistent cubic interpolation that the server shows for comparison."""
     picture: Imagery = ArrayImagery(low)
     for _ in range(zooms):
@@ -35,8 +35,8 @@ def interpolated(low: Pixels, zooms: int = 1) -> Pixels:
     return picture.read(_whole(low, zooms))
 
 
-def resampled(low: Pixels, zooms: int, kernel: Image.Resampling) -> Pixels:
-    """What an image viewer does: Pillow's bicubic or Lanczos resampling, channel by channel."""
+def resample(low: Pixels, zooms: int, kernel: Image.Resampling) -> Pixels:
+    """Pillow's bicubic or Lanczos resampling, channel by channel, as in image viewers."""
     size = (low.shape[2] << zooms, low.shape[1] << zooms)
     return np.stack([np.asarray(Image.fromarray(band).resize(size, kernel)) for band in low])
 

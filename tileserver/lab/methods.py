@@ -1,4 +1,4 @@
-"""All ways that are compared: interpolations, peers, checkpoints."""
+"""The methods that are compared: interpolations, peers, checkpoints."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from engine.evaluation.ways import interpolated, resampled, super_resolved
+from engine.evaluation.upsampling import interpolate, resample, super_resolve
 from engine.imagery import Pixels
 from engine.network.checkpoint import Checkpoint
 from engine.network.projection import pool, up
@@ -18,38 +18,38 @@ from engine.sampling.sampler import SamplerSettings
 from tileserver.lab.peers import Drawn, Levels, Peer
 
 TILE_PX = 256
-"""Peers draw tiles of this size alone, as behind a tile server."""
+"""Peers draw each tile of this size separately, as behind a tile server."""
 MAX_FACTOR = 8
-"""No peer reaches it: models for half of it are doubled by interpolation."""
+"""No peer supports it: the pictures of x4 models are doubled by interpolation."""
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """A way to enlarge (C, h, w) in [0, 1] by a factor."""
+class Method:
+    """A method of enlarging (C, h, w) in [0, 1] by a factor."""
 
     name: str
     enlarge: Callable[[Pixels], Pixels]
 
 
-def ways(
+def list_methods(
     factor: int, checkpoints: Sequence[tuple[Checkpoint, SamplerSettings]], peers: Sequence[Peer]
-) -> list[Way]:
-    """The ways to enlarge by a factor, simplest first."""
+) -> list[Method]:
+    """The methods for a factor, simplest first."""
     zooms = factor.bit_length() - 1
     found = [
-        Way("bicubic", partial(resampled, zooms=zooms, kernel=Image.Resampling.BICUBIC)),
-        Way("Lanczos", partial(resampled, zooms=zooms, kernel=Image.Resampling.LANCZOS)),
-        Way("cubic, consistent", partial(interpolated, zooms=zooms)),
+        Method("bicubic", partial(resample, zooms=zooms, kernel=Image.Resampling.BICUBIC)),
+        Method("Lanczos", partial(resample, zooms=zooms, kernel=Image.Resampling.LANCZOS)),
+        Method("cubic, consistent", partial(interpolate, zooms=zooms)),
     ]
     found += [
-        Way(peer.name, partial(_enlarged, peer=peer, factor=factor))
+        Method(peer.name, partial(_enlarged, peer=peer, factor=factor))
         for peer in peers
         if _draws(peer, factor)
     ]
     found += [
-        Way(
+        Method(
             f"{checkpoint.name}, {settings.schedule.steps} steps",
-            partial(super_resolved, checkpoint=checkpoint, settings=settings, zooms=zooms),
+            partial(super_resolve, checkpoint=checkpoint, settings=settings, zooms=zooms),
         )
         for checkpoint, settings in checkpoints
     ]
@@ -57,7 +57,7 @@ def ways(
 
 
 def _draws(peer: Peer, factor: int) -> bool:
-    """Whether a peer is compared at a factor: as it is, halved or doubled."""
+    """Whether a peer can be compared at a factor: directly, halved or doubled."""
     halved = peer.only_scale and peer.scale == 2 * factor
     doubled = 2 * peer.scale == factor == MAX_FACTOR
     return peer.scale == factor or halved or doubled
@@ -69,7 +69,7 @@ def _enlarged(low: Pixels, peer: Peer, factor: int) -> Pixels:
 
 
 def _projected(drawn: Pixels, low: Pixels) -> Pixels:
-    """The picture nearest to drawn whose means are low."""
+    """The nearest picture to drawn whose means equal low."""
     means = torch.from_numpy(drawn)
     while means.shape[-1] > low.shape[-1]:
         means = pool(means)
@@ -81,7 +81,7 @@ def _projected(drawn: Pixels, low: Pixels) -> Pixels:
 
 
 def _by_tiles(low: Pixels, peer: Peer, factor: int) -> Pixels:
-    """A peer's tiles pasted beside each other, without overlap."""
+    """A peer's tiles side by side, without overlap."""
     size = TILE_PX // factor
     out = np.empty((3, low.shape[1] * factor, low.shape[2] * factor), np.float32)
     levels = np.rint(low.clip(0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
@@ -96,9 +96,9 @@ def _by_tiles(low: Pixels, peer: Peer, factor: int) -> Pixels:
 
 
 def _fitted(levels: Drawn, scale: int, factor: int) -> Pixels:
-    """A tile (h, w, 3) that was drawn at a peer's scale as (3, H, W) at a factor."""
+    """A tile (h, w, 3) at a peer's scale as (3, H, W) at a factor."""
     planes = np.ascontiguousarray(levels.transpose(2, 0, 1), dtype=np.float32) / np.float32(255)
     if scale == 2 * factor:
         halved: Pixels = pool(torch.from_numpy(planes)).numpy()
         return halved
-    return resampled(planes, 1, Image.Resampling.BICUBIC) if factor == 2 * scale else planes
+    return resample(planes, 1, Image.Resampling.BICUBIC) if factor == 2 * scale else planes
