@@ -60,7 +60,7 @@ def catalogue(scene: Path, polls: Polls) -> Iterator[Catalogue]:
     catalogue.close()
 
 
-BACK = [("INFO", "late: is back")]
+BACK = [("INFO", "late: is readable again")]
 
 
 def up_to_date(catalogue: Catalogue) -> bool:
