@@ -1,4 +1,4 @@
-"""Texts of errors that the libraries would make too long."""
+"""Error texts that the libraries would make too long."""
 
 from __future__ import annotations
 

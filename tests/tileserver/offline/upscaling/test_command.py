@@ -1,4 +1,4 @@
-"""Whole rasters super-resolved: any kind in, the engine's own pixels out, stopped and gone on."""
+"""Whole rasters super-resolved: any kind in, the engine's own pixels out, resumed after a stop."""
 
 from __future__ import annotations
 

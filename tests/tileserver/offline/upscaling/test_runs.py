@@ -1,4 +1,4 @@
-"""Runs that are stopped, resumed, repeated, and changed."""
+"""Runs that are interrupted, resumed, repeated and changed."""
 
 from __future__ import annotations
 
