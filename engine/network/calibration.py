@@ -1,8 +1,7 @@
-"""Calibration of an uncertainty: from a predicted deviation to what errors were measured to be.
+"""Calibration of an uncertainty: scales predicted deviations to measured errors.
 
-The deviation that a network predicts is scaled by what was measured on pictures with a truth that
-it was not trained on, and intervals are multiples of the result by split-conformal quantiles
-(arXiv:2107.07511).
+The scale is measured on pictures with a truth that the network was not trained on; intervals are
+multiples of the scaled deviation by split-conformal quantiles (arXiv:2107.07511).
 """
 
 from __future__ import annotations
@@ -13,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 COVERAGES = (0.8, 0.9, 0.95)
-"""Shares of pixels whose truth lies in the interval around what is shown."""
+"""Shares of pixels whose truth lies in the interval around the displayed value."""
 FIT_GROUPS = 32
-"""Groups of equally sure pixels that a calibration is fitted to."""
+"""Groups of pixels of similar predicted deviation that a calibration is fitted to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Calibration:
             raise ValueError(f"a calibration has no negative numbers: {self}")
 
     def apply(self, predicted: NDArray[np.floating]) -> NDArray[np.floating]:
-        """The error's standard deviation from the one that was predicted."""
+        """The error's standard deviation, from the predicted one."""
         calibrated: NDArray[np.floating] = np.sqrt((self.factor * predicted) ** 2 + self.floor**2)
         return calibrated
 

@@ -1,8 +1,8 @@
-"""The consistent base: cubic doubling whose 2x2 means are the parent.
+"""Consistent interpolation: cubic doubling whose 2x2 means are the parent.
 
-What a viewer sees as interpolation, and what the network is given as its condition, is the same
-picture: cubic convolution (Keys, a = -0.5) to twice the size, projected so that it averages back
-to its parent. Both are local: two parent pixels of reach.
+The viewer's interpolation and the network's condition are the same picture: cubic convolution
+(Keys, a = -0.5) to twice the size, projected so that it averages back to its parent. Both steps are
+local: two parent pixels of reach.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Two zooms from one state: what a condition and bands make of one parent.
+"""Two zooms from one state: the pictures of a condition and residual bands.
 
-A condition lies on the grid of the upper zoom, two pixels a parent pixel. Its base is what
-interpolation makes of it: its own bands, and those of its cubic doubling. A network draws
-residuals to the base, in units of their standard deviation at each zoom.
+A condition lies on the grid of the upper zoom, two pixels a parent pixel. Its base consists of its
+own bands and those of its cubic doubling. A network draws residuals to the base, in units of their
+standard deviation at each zoom.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Consistency with the data: 2x2 mean pooling, its null space, and the way back to pixels.
+"""Consistency with the data: 2x2 mean pooling, its null space, and the inverse transform.
 
 A child picture is consistent with its parent when the mean of every 2x2 block is the parent's
-pixel. What the mean cannot see (its null space) is exactly the three orthonormal Haar detail
-bands on the parent's grid, so a picture is its parent plus bands, and whatever is done to the
-bands alone can never break consistency (DDNM's projection, arXiv:2212.00490, in wavelet form).
+pixel. The null space of the mean consists of the three orthonormal Haar detail bands on the
+parent's grid, so a picture is its parent plus bands, and changes of the bands alone never break
+consistency (DDNM's projection, arXiv:2212.00490, in wavelet form).
 The bands of two zooms together, 15 a colour on the parent's grid, are the null space of 4x4 means.
 
 All functions take (..., C, H, W) tensors; bands are (..., 3C, H/2, W/2), channel-major within

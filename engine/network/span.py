@@ -1,8 +1,8 @@
 """SPAN x4, a small network for efficient super-resolution: a peer, and a teacher of the mean.
 
 The swift parameter-free attention network (Wan et al., arXiv:2311.12770) in the reduced form of
-the NTIRE challenge on efficient super-resolution, 0.15 M parameters (MIT licence). Its file does
-not ship; this implementation of its own reads it where somebody has it.
+the NTIRE challenge on efficient super-resolution, 0.15 M parameters (MIT licence). Its file is
+not shipped; this independent implementation reads it.
 
     f0 = conv_1(x); six blocks; conv_cat of f0, conv_2 of the last block, the first block, and the
     last block's first convolution behind its rectifier (the original rectifies in place); then

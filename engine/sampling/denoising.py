@@ -1,8 +1,8 @@
-"""Denoising a window: the loop that every evaluator, and training, shares.
+"""Denoising a window: the loop shared by all evaluators and training.
 
 A window is denoised together with a halo: every step consumes the denoiser's reach on each side,
-so a state that starts halo_px wider than the window ends as the window exactly, and each of its
-pixels is what the denoising of the unbounded picture would have put there.
+so a state that starts halo_px wider ends as exactly the window, and each pixel equals that of
+denoising the unbounded picture.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ first state, step k+1 the noise that step k adds."""
 
 
 class Encoding(NamedTuple):
-    """What a condition says of a window, each (B, channels, h, w): its mean, and for each step."""
+    """The encoding of a condition over a window, each (B, channels, h, w)."""
 
     mean: Tensor
     """The bands' estimate without texture, in the state's units; states are residuals to it."""
     context: Tensor
-    """What `denoise` is given of the condition."""
+    """The features of the condition that `denoise` needs."""
 
 
 class Denoiser(Protocol):
     """(state, sigma, context of the condition) to x0.
 
-    A denoiser that sees its whole input (`local` is false) has no reach, 0: what it pads with is
-    its own affair, and only lattice evaluation may use it.
+    A denoiser that sees its whole input (`local` is false) has a reach of 0: it pads its input by
+    itself, and only lattice evaluation may use it.
     """
 
     @property
@@ -109,7 +109,7 @@ def drawn(denoiser: Denoiser, context: Tensor, schedule: Schedule, noise: Noise)
 
 
 def next_mean(state: Tensor, clean: Tensor, step: Step) -> Tensor:
-    """The mean of the state after a step, where x0 is known: state may be wider than clean."""
+    """The mean of the state after a step, given x0 (clean); state may be wider than clean."""
     inner = crop_to(state, clean.shape[-2], clean.shape[-1])
     return clean + (inner - clean) * step.keep
 

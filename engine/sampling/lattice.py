@@ -1,4 +1,4 @@
-"""The patch lattice: where patches lie, how they blend, and what their blending does to variance.
+"""The patch lattice: positions of patches, their weights, and the effect on variance.
 
 Patch (i, j) covers rows [i stride, i stride + patch) and the same columns; the lattice is
 unbounded and patch indices may be negative. Weights are positive everywhere and separable, and so
@@ -22,7 +22,7 @@ Profile = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Patch:
-    """A patch's place on the lattice."""
+    """A patch's position on the lattice."""
 
     row: int
     col: int
@@ -56,7 +56,7 @@ class Lattice:
         return Window(row, col, self.patch_px, self.patch_px)
 
     def cover(self, window: Window) -> Iterator[Patch]:
-        """The patches that touch a window, in the one order in which they are summed."""
+        """The patches that intersect a window, in the canonical order of summation."""
         for row in self._covering(window.row, window.height):
             for col in self._covering(window.col, window.width):
                 yield Patch(row, col)

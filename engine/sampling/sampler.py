@@ -3,7 +3,7 @@
 Both draw the same unbounded picture. `window` denoises any rectangle with its halo in one go and
 takes SDVC's fused noise; it needs a local denoiser, whose mean at a pixel is the same from every
 patch, so that the fused state is mu + s xi. `lattice` sums the patches' contributions and works
-for any denoiser, also one that sees its whole patch; contributions are kept in a memo that the
+for any denoiser, also one that sees its whole patch; contributions are cached in a memo that the
 caller supplies and bounds, and forgetting one costs only its recomputation.
 """
 
@@ -32,15 +32,15 @@ Memo = MutableMapping[tuple[int, Patch], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class SamplerSettings:
-    """What decides a sample beside the denoiser and its condition."""
+    """The settings of a sample, besides the denoiser and its condition."""
 
     schedule: Schedule = field(default_factory=Schedule)
     lattice: Lattice = field(default_factory=Lattice)
     noise_seed: int = 0
     fusion: Fusion = Fusion.SDVC
     detail: float = 0.65
-    """How much of what is drawn around the mean is shown, 0 to 1; at 0 nothing is drawn. The
-    default is what looked best with the bundled checkpoint (engine/training/tried.md)."""
+    """Share of the texture, drawn around the mean, that is shown: 0 to 1; at 0 nothing is drawn.
+    The default looked best with the bundled checkpoint (engine/training/tried.md)."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.detail <= 1.0:
@@ -115,7 +115,7 @@ class Sampler:
         return denoise(self.denoiser, wide, settings.schedule, margins, settings.detail)
 
     def _pasted(self, window: Window, condition: ReadCondition) -> Tensor:
-        """Every patch denoised alone, with noise of its own, and its owned pixels pasted."""
+        """Every patch denoised alone, with its own noise, and its owned pixels pasted."""
         lattice = self.settings.lattice
         shape = (len(self.fields), self.denoiser.channels, window.height, window.width)
         bands = torch.empty(shape, device=self.device)
@@ -136,7 +136,7 @@ class Sampler:
         return bands
 
     def _drawn_alone(self, patch: Patch) -> Window:
-        """What is drawn of a patch where patches are independent."""
+        """The bands of a patch if patches are independent."""
         lattice = self.settings.lattice
         return lattice.owned(patch) if self.denoiser.local else lattice.support(patch)
 
@@ -177,10 +177,10 @@ class Sampler:
         return torch.stack([fused(rule, group, total, root) for group in summed])
 
     def _contribution(self, step: int, patch: Patch, encodings: _Encodings, memo: Memo) -> Tensor:
-        """What a patch gives to the state before a step, from the state before the last one."""
-        kept = memo.get((step, patch))
-        if kept is not None:
-            return kept
+        """A patch's contribution to the state before a step, from the previous state."""
+        known = memo.get((step, patch))
+        if known is not None:
+            return known
         support = self.settings.lattice.support(patch)
         table = self.settings.schedule.table()
         noise = self._alone(step, patch, support)
@@ -222,20 +222,20 @@ class Sampler:
 
 
 class _Encodings:
-    """Encoded conditions: one encoding a patch serves all its steps, the last patches are kept."""
+    """Cached encodings of the last patches: all steps of a patch use one encoding."""
 
     def __init__(self, sampler: Sampler, condition: ReadCondition) -> None:
         self.sampler, self.condition = sampler, condition
-        self.kept: dict[Window, Encoding] = {}
+        self.cached: dict[Window, Encoding] = {}
 
     def of(self, window: Window) -> Encoding:
-        if window not in self.kept:
+        if window not in self.cached:
             denoiser = self.sampler.denoiser
             encoding = denoiser.encode(self.condition(window.dilated(denoiser.encode_reach_px)))
-            if len(self.kept) >= 4:
-                self.kept.pop(next(iter(self.kept)))
-            self.kept[window] = encoding
-        return self.kept[window]
+            if len(self.cached) >= 4:
+                self.cached.pop(next(iter(self.cached)))
+            self.cached[window] = encoding
+        return self.cached[window]
 
 
 def channel_groups(channels: int, colours: int) -> list[Sequence[int]]:

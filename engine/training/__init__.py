@@ -1,13 +1,13 @@
 """Training the denoiser: imagery -> crops -> degraded conditions -> loss -> checkpoint.
 
     imagery      collections of pictures, crops of them at many ground sizes
-    settings     what a run is defined by
-    batches      conditions and what they stand for, by number; a teacher's pictures among them
-    degradation  conditions as sources deliver them, and as the model itself does
+    settings     the parameters of a run
+    batches      conditions and their targets, by number; some targets are a teacher's pictures
+    degradation  realistic conditions, as from sources and from the model itself
     loss         squared error at every noise level; perceptual distance of drawn pictures
-    texture      what drawn pictures are judged by
+    texture      the loss of drawn pictures
     growth       starting from a checkpoint, also from a smaller one
     loop         steps, averaging, saving, resuming
 
-What was tried, with figures, stands in tried.md beside this file.
+tried.md beside this file records the experiments, with figures.
 """

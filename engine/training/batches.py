@@ -1,4 +1,4 @@
-"""Batches of conditions and of what they stand for, each a function of (noise_seed, number)."""
+"""Batches of conditions and targets, each a function of (noise_seed, number)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIGMA_DATA_BATCHES = 8
 
 
 class Batches:
-    """Crops of imagery by number, reduced and worn; some with a teacher's picture as truth."""
+    """Crops of imagery by number, reduced and degraded; some have a teacher's picture as target."""
 
     def __init__(self, collections: Sequence[Collection], settings: TrainingSettings) -> None:
         self.collections, self.settings = collections, settings
@@ -44,7 +44,7 @@ class Batches:
         return SigmaData(float(bands[:, :upper].std()), float(bands[:, upper:].std()))
 
     def _crop(self, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """A condition and what it stands for: a truth, or a teacher's picture of native pixels."""
+        """A condition and its target: a truth, or a teacher's picture of native pixels."""
         size = self.settings.crop_px
         if self.teacher is not None and generator.random() < self.settings.teacher_share:
             native = random_crop(self.collections, size // PAIR_SCALE, generator)

@@ -1,4 +1,4 @@
-"""Conditions as real sources deliver them: reduced, resampled, aliased, JPEG-coded, noisy.
+"""Realistic conditions, as from real sources: reduced, resampled, aliased, JPEG-coded, noisy.
 
 A source read on the grid of the zoom below native is its own picture resampled by a factor in
 (1, 2]; deeper zooms are always doubled. Most crops are the latter.
@@ -30,18 +30,18 @@ def degraded(truth: Tensor, generator: np.random.Generator) -> Tensor:
         low = pool(picture)
         if generator.random() < ALIASED:
             low = torch.lerp(low, picture[..., 0::2, 0::2], float(generator.uniform(0.3, 1.0)))
-        return doubled_whole(_worn(low, generator))[0]
+        return doubled_whole(_add_artefacts(low, generator))[0]
     size = picture.shape[-2:]
     factor = generator.uniform(1.05, 2.0)
     reduced = [round(side / factor) for side in size]
     low = F.interpolate(picture, reduced, mode="bicubic", antialias=True).clamp(0, 1)
-    low = _worn(low, generator)
+    low = _add_artefacts(low, generator)
     # With antialias torch's cubic kernel is Keys' with a = -0.5, as GDAL's is.
     return F.interpolate(low, size, mode="bicubic", antialias=True)[0]
 
 
-def _worn(low: Tensor, generator: np.random.Generator) -> Tensor:
-    """A reduced picture with the traces of a sensor and of a codec."""
+def _add_artefacts(low: Tensor, generator: np.random.Generator) -> Tensor:
+    """A reduced picture with the artefacts of a sensor and of a codec."""
     if generator.random() < NOISY:
         deviation = generator.uniform(0.5, 3.0) / 255
         noise = generator.standard_normal(low.shape, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The loss of stage deviation: how badly the predicted error fits pictures drawn as shown."""
+"""The loss of stage deviation: how badly the predicted error fits pictures as displayed."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A larger network begins as the same function: every new channel is read with weight zero, every
 new block adds zero, and training fills them (function-preserving growth in the manner of Net2Net,
-arXiv:1511.05641). So a large checkpoint need not learn again what a compact one knows.
+arXiv:1511.05641). So a large network need not relearn what a compact one knows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What training learns from: collections of pictures, and crops of them at many ground sizes."""
+"""Training data: collections of pictures, and crops of them at many ground sizes."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ def _sharpness_db(picture: Picture) -> float:
 
 def prepared(collections: Sequence[Collection], crop_px: int) -> list[Collection]:
     """The collections with soft pictures reduced and those too small for a crop left out."""
-    kept = []
+    usable = []
     for collection in collections:
         large = [p for p in collection.pictures if min(p.shape[:2]) >= crop_px]
         if large:
             pictures = tuple(sharpened(p, crop_px) for p in large)
-            kept.append(Collection(collection.name, collection.weight, pictures))
-    if not kept:
+            usable.append(Collection(collection.name, collection.weight, pictures))
+    if not usable:
         raise TrainingError(f"no picture is at least {crop_px} px on each side")
-    return kept
+    return usable
 
 
 def random_crop(

@@ -1,4 +1,4 @@
-"""What a network is asked to minimise.
+"""The terms of the training loss.
 
 mean         squared error of the mean's picture, pixel by pixel at both zooms
 x0           squared error of the denoiser at every noise level, in EDM's weighting

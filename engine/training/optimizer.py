@@ -1,4 +1,4 @@
-"""What is optimised, how fast, and the average of it that is kept."""
+"""Parameter groups, the learning rate's schedule, and the moving average of parameters."""
 
 from __future__ import annotations
 

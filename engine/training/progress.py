@@ -1,4 +1,4 @@
-"""What a run of training reports, batch by batch."""
+"""The progress that a run of training reports, batch by batch."""
 
 from __future__ import annotations
 

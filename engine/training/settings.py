@@ -1,4 +1,4 @@
-"""What a run of training is defined by."""
+"""The parameters of a run of training."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ JUDGES: tuple[Backbone, ...] = ("alex", "vgg")
 
 
 class Stage(StrEnum):
-    """What a run trains."""
+    """The part of the network that a run trains."""
 
     MEAN = "mean"
     """The encoder alone: the best estimate, without texture."""
     TEXTURE = "texture"
-    """The denoiser, and the encoder with it, slowly, its mean kept."""
+    """The denoiser, and slowly the encoder, whose mean is preserved."""
     DEVIATION = "deviation"
-    """The estimate of the error alone; pictures stay as they are."""
+    """Only the estimate of the error; pictures do not change."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """Everything that a run is defined by, its imagery apart."""
+    """All parameters of a run except its imagery."""
 
     network: Config = field(default_factory=NetworkConfig)
     stage: Stage = Stage.MEAN

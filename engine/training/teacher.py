@@ -1,7 +1,7 @@
 """Learning from a network that was trained for longer: its pictures of native imagery.
 
-A teacher needs no truth, so that real pixels are learned from, not only reduced ones; and its
-picture is free of noise. It is projected onto its data, as every picture of ours is.
+A teacher needs no truth, so the network also learns from native pixels, not only reduced ones; and
+its picture is free of noise. It is projected onto its data, like every picture here.
 """
 
 from __future__ import annotations

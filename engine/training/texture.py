@@ -1,4 +1,4 @@
-"""The loss of stage texture: the denoiser's error, and what drawn pictures are judged by."""
+"""The loss of stage texture: the denoiser's error, and terms of drawn pictures."""
 
 from __future__ import annotations
 

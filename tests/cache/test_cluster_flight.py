@@ -1,4 +1,4 @@
-"""Several servers, one Redis: who computes what, and what becomes of those who die."""
+"""Several servers, one Redis: which one computes, and what happens when it dies."""
 
 from __future__ import annotations
 

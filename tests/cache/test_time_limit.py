@@ -1,4 +1,4 @@
-"""Tiers that hang: skipped, never waited for, and in use again by themselves."""
+"""Tiers that hang: skipped, never waited for, and used again when they answer."""
 
 from __future__ import annotations
 

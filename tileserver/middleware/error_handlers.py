@@ -72,7 +72,7 @@ async def _invalid(_request: Request, error: Exception) -> Response:
     allowed = re.sub(r"<[\w.]+: ('[^']*')>", r"\1", first["msg"])  # members of an enum
     if len(allowed) > MAX_ALLOWED:
         some = allowed[:MAX_ALLOWED].rpartition(",")[0]
-        allowed = f"{some} or another value listed in /openapi.json"
+        allowed = f"{some} or another value listed in openapi.json"
     return error_response(OutOfRange(place[-1] if place else "body", allowed))
 
 

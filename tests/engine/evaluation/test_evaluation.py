@@ -1,4 +1,4 @@
-"""Figures that must say what they claim: each is shown a picture that it has to tell apart."""
+"""Scores must mean what they claim: each distinguishes pictures with known faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judges that nobody trains on: what each must say of pictures whose faults are known."""
+"""The measures that no network is trained on, on pictures whose faults are known."""
 
 from __future__ import annotations
 

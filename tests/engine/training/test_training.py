@@ -1,4 +1,4 @@
-"""Training on real pictures made small: it learns, it stops, it goes on."""
+"""Training on real pictures made small: it learns, stops and resumes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mosaics of which a member is half there: the last good version is served on."""
+"""Mosaics with a half-copied member: the last good version stays served."""
 
 from __future__ import annotations
 

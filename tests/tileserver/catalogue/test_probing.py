@@ -1,4 +1,4 @@
-"""What the probe of a device found is measured once, and remembered for what it was found on."""
+"""The probe of a device is measured once, and its result stored for that device."""
 
 from __future__ import annotations
 

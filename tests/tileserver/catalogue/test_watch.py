@@ -1,4 +1,4 @@
-"""Sources whose files are replaced, overwritten, deleted and come back while they are served."""
+"""Sources whose files are replaced, overwritten, deleted and restored while they are served."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rasters on a zoom's own pixels: native tiles that are the data, exactly."""
+"""Rasters whose pixels are those of a zoom: native tiles equal the data exactly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rasters of every kind as imagery: the same pixels from every window, holes and borders."""
+"""Rasters of every kind as imagery: the same pixels in every window, at holes and borders."""
 
 from __future__ import annotations
 

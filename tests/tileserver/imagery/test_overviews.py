@@ -1,4 +1,4 @@
-"""Zooms above native: what the file's overviews hold, and no pop from zoom to zoom."""
+"""Zooms above native: from the file's overviews, consistent from zoom to zoom."""
 
 from __future__ import annotations
 

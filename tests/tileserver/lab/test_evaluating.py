@@ -1,4 +1,4 @@
-"""The report: every experiment on a small scene, with a denoiser that has learned nothing."""
+"""The report: every experiment on a small scene, with an untrained denoiser."""
 
 from __future__ import annotations
 

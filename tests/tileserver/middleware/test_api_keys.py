@@ -1,4 +1,4 @@
-"""API keys: which open which source, and what nobody learns without."""
+"""API keys: which key grants which source, and what is hidden without one."""
 
 from __future__ import annotations
 

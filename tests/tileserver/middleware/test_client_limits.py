@@ -1,4 +1,4 @@
-"""Shares of clients: who runs, who waits, who is refused, who is known."""
+"""Limits by client: which requests run, wait or are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every request passes: ids, log lines, headers, bounds; on a small application."""
+"""The middleware on a small application: correlation ids, log lines, headers, size limits."""
 
 from __future__ import annotations
 

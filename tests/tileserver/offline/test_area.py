@@ -1,4 +1,4 @@
-"""Boxes and sources as tiles."""
+"""The tiles of boxes and of sources."""
 
 from __future__ import annotations
 

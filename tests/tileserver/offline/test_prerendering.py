@@ -132,7 +132,7 @@ def test_tiles_that_fail_are_told_and_fail_the_command(
         (["nowhere"], "no such source"),
         (["yellowstone", "--zooms", "27"], "no tiles in that area at those zooms"),
         (["yellowstone", "--bbox", "0,0,1,1"], "no tiles in that area at those zooms"),
-        (["yellowstone", "--format", "gif"], "gif: tiles are png, jpg"),
+        (["yellowstone", "--format", "gif"], "gif: the format must be one of png, jpg"),
         (["yellowstone", "--grid", "GNOSISGlobalGrid"], "does not double"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Rasters on an HTTP server and in an S3 store, both real: read, replaced, slow and dead."""
+"""Rasters on a real HTTP server and a real S3 store: read, replaced, slow and dead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies beside a raster: read with it, part of its version, and never a way elsewhere."""
+"""Sidecars: read with their raster, part of its version, never leading to other files."""
 
 from __future__ import annotations
 

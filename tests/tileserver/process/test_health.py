@@ -1,4 +1,4 @@
-"""Readiness where some sources, or all of them, cannot be drawn."""
+"""Readiness when some sources, or all of them, cannot be drawn."""
 
 from __future__ import annotations
 

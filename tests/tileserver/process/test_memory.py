@@ -1,4 +1,4 @@
-"""How many arenas the C library's allocator keeps."""
+"""The number of arenas of the C library's allocator."""
 
 from __future__ import annotations
 

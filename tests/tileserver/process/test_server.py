@@ -1,4 +1,4 @@
-"""The server's own edge: heads that are too large or too slow, and addresses that are made up."""
+"""Request heads that are too large or too slow, and forged client addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alpha stays as soft, or as hard, as it was."""
+"""Alpha stays as soft or as hard as in the source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole rasters super-resolved: any kind in, the engine's own pixels out, stopped and gone on."""
+"""Whole rasters super-resolved: any kind in, the engine's own pixels out, resumed after a stop."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_a_picture_without_a_place_is_upscaled_too(tmp_path: Path) -> None:
     ("arguments", "reason"),
     [
         (["missing.tif", "out.tif"], "missing.tif: "),
-        (["in.tif", "out.gif"], "out.gif: write to one of .tif"),
+        (["in.tif", "out.gif"], "out.gif: the suffix must be one of .tif"),
         (["in.tif", "nowhere/out.tif"], "cannot be written"),
         (["in.tif", "folder.tif"], "folder.tif: cannot be written"),
         (["in.tif", "in.tif"], "in.tif: would overwrite another file"),

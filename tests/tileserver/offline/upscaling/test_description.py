@@ -1,4 +1,4 @@
-"""What a raster says of itself, it still says when it is super-resolved."""
+"""Metadata of a raster survives super-resolution."""
 
 from __future__ import annotations
 

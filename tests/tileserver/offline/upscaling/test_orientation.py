@@ -1,4 +1,4 @@
-"""Pictures that are stored on their side come out the right way up."""
+"""Pictures that are stored rotated come out upright."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a raster lies, it still lies when it is super-resolved."""
+"""Georeferencing of a raster survives super-resolution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that are stopped, resumed, repeated, and changed."""
+"""Runs that are interrupted, resumed, repeated and changed."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def test_files_of_others_are_kept(tmp_path: Path) -> None:
         done = call_overzoom("upscale", source, out)
         assert done.exit_code == 1
         (line,) = done.stderr.splitlines()
-        assert line.endswith("exists, and not from this command; --overwrite replaces it")
+        assert line.endswith("exists, but was not made by this command; --overwrite replaces it")
         assert out.read_bytes() == content
     beside = out.with_name("out.tif.aux.xml")
     beside.write_text(

@@ -1,4 +1,4 @@
-"""A server in operation, as a real process: keys, figures, readiness, and its end."""
+"""A server as a real process: keys, metrics, readiness, shutdown."""
 
 from __future__ import annotations
 
