@@ -31,8 +31,8 @@ if holder and holder ~= ARGV[1] then return 0 end
 redis.call('set', KEYS[1], ARGV[1], 'px', ARGV[2])
 return 1
 """
-"""A Redis that restarted has forgotten the lease: it is acquired again. redis-py's Lock does not
-renew itself."""
+"""A Redis that restarted has forgotten the lease: it is acquired again. redis-py's Lock would count
+it as lost, and never renews by itself."""
 
 
 class Leases:

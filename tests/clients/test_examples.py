@@ -35,7 +35,7 @@ def test_the_notebook_runs_and_its_maps_show_the_source(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert not any(cell.get("outputs") for cell in notebook.cells), "committed without outputs"
-    monkeypatch.setenv("OVERZOOM_URL", server.url)
+    monkeypatch.setenv("TILES_URL", server.url)
     done = NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
     outputs = [output for cell in done.cells for output in cell.get("outputs", [])]
     printed = "".join(output.get("text", "") for output in outputs)
