@@ -1,4 +1,4 @@
-"""Work for a client that may leave: seen at once, and bounded by what is left of its time.
+"""Work for a client that may disconnect: cancelled then, and bounded by what is left of its time.
 
 A request has one budget of time, from its arrival through turns, retries and stand-ins.
 """
@@ -32,38 +32,38 @@ def left_seconds(request: Request, deadline_seconds: float) -> float:
     return max(0.0, arrival + deadline_seconds - time.monotonic())
 
 
-async def while_there(
+async def run_until_disconnect(
     request: Request,
     work: Coroutine[Any, Any, Value],
     deadline_seconds: float,
     late: type[RequestError] = Overloaded,
 ) -> Value:
-    """work's value; cancelled where the client leaves (Departed) or its time is up (late).
+    """work's value; cancelled where the client disconnects (Departed) or its time is up (late).
 
     deadline_seconds: from the request's arrival.
     """
     working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_departure(request))
+    disconnecting = asyncio.ensure_future(_wait_for_disconnect(request))
     try:
         done, _ = await asyncio.wait(
-            (working, leaving),
+            (working, disconnecting),
             timeout=left_seconds(request, deadline_seconds),
             return_when=asyncio.FIRST_COMPLETED,
         )
         if working in done:
             return working.result()
-        if leaving in done:
-            leaving.result()  # a body too large
+        if disconnecting in done:
+            disconnecting.result()  # a body too large
             raise Departed
         raise late from TimeoutError(f"not done within {deadline_seconds:g} s of its arrival")
     finally:
-        if not leaving.cancel() and not leaving.cancelled():
-            leaving.exception()  # looked at: the work was done all the same
+        if not disconnecting.cancel() and not disconnecting.cancelled():
+            disconnecting.exception()  # looked at: the work was done all the same
         if not working.done():
             working.cancel()
 
 
-async def _departure(request: Request) -> None:
+async def _wait_for_disconnect(request: Request) -> None:
     """Returns when the connection is closed; a body, if any, is read and dropped."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
