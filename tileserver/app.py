@@ -21,7 +21,7 @@ from tileserver.api.documents.sources import add_sources
 from tileserver.api.documents.static import REVALIDATED, Precompressed
 from tileserver.api.factory import OverzoomFactory
 from tileserver.api.tile_response import Answers
-from tileserver.assembly import open_catalogue, open_renderer
+from tileserver.assembly import open_catalogue, open_tile_service
 from tileserver.catalogue.catalogue import Absent, Catalogue
 from tileserver.catalogue.layers import Source
 from tileserver.metrics import Metrics, add_metrics
@@ -33,7 +33,7 @@ from tileserver.process.memory import trim_periodically
 from tileserver.settings.server import Settings
 from tileserver.stores import open_store
 from tileserver.tiles.readers import Readers
-from tileserver.tiles.service import MAX_READS, Renderer
+from tileserver.tiles.service import MAX_READS, TileService
 
 logger = logging.getLogger(__name__)
 
@@ -49,14 +49,14 @@ def make_app(settings: Settings) -> FastAPI:
     store = open_store(settings.cache)  # first: the catalogue's probe is kept in its folder
     catalogue = open_catalogue(settings, every=False)
     metrics = Metrics(catalogue.checkpoint.name, catalogue.picture_fingerprint)
-    renderer, operation = open_renderer(catalogue, store, metrics), settings.operation
+    service, operation = open_tile_service(catalogue, store, metrics), settings.operation
     readers = Readers(MAX_READS, settings.deadline_seconds, ROUTE_READERS)
-    scheduler = renderer.scheduler
+    scheduler = service.scheduler
 
     def slow_reads() -> int:
-        return renderer.slow_reads + readers.slow + catalogue.slow_polls
+        return service.slow_reads + readers.slow + catalogue.slow_polls
 
-    metrics.watch(scheduler, store.tiers, renderer.cluster, store.limits.values(), slow_reads)
+    metrics.watch(scheduler, store.tiers, service.cluster, store.limits.values(), slow_reads)
     health = Health(catalogue, lambda: scheduler.running_since, operation.hang_seconds)
 
     @asynccontextmanager
@@ -69,10 +69,10 @@ def make_app(settings: Settings) -> FastAPI:
             trimming.cancel()
             health.stop()
             await warming
-            if renderer.cluster is not None:
-                await renderer.cluster.close()
+            if service.cluster is not None:
+                await service.cluster.close()
             readers.close()
-            renderer.close()
+            service.close()
             catalogue.close()
 
     app = FastAPI(
@@ -90,13 +90,14 @@ def make_app(settings: Settings) -> FastAPI:
     add_metrics(app, metrics)
     add_ogc(app, catalogue)
     add_api_page(app)
-    app.include_router(_tiles(renderer, readers, settings).router, prefix="/{source}")
-    app.state.renderer, app.state.health = renderer, health
+    routes = _make_factory(service, readers, settings).all_routes()
+    app.include_router(routes, prefix="/{source}")
+    app.state.tiles, app.state.health = service, health
     return app
 
 
-def _tiles(renderer: Renderer, readers: Readers, settings: Settings) -> OverzoomFactory:
-    catalogue = renderer.catalogue
+def _make_factory(service: TileService, readers: Readers, settings: Settings) -> OverzoomFactory:
+    catalogue = service.catalogue
 
     async def source_of(
         source: Annotated[str, PathParam(max_length=64, description="Id of a source.")],
@@ -105,7 +106,7 @@ def _tiles(renderer: Renderer, readers: Readers, settings: Settings) -> Overzoom
 
     grids = TileMatrixSets({name: grid.tms for name, grid in catalogue.grids.items()})
     return OverzoomFactory(
-        answers=Answers(renderer, settings.cache.max_age_seconds),
+        answers=Answers(service, settings.cache.max_age_seconds),
         readers=readers,
         path_dependency=source_of,
         supported_tms=grids,

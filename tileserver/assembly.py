@@ -13,7 +13,7 @@ from tileserver.metrics import Metrics
 from tileserver.settings.server import Settings
 from tileserver.stores import open_cluster
 from tileserver.tiles.scheduler import Scheduler
-from tileserver.tiles.service import Renderer
+from tileserver.tiles.service import TileService
 
 
 def open_catalogue(settings: Settings, *, every: bool = True) -> Catalogue:
@@ -28,10 +28,17 @@ def open_catalogue(settings: Settings, *, every: bool = True) -> Catalogue:
     return Catalogue(settings, checkpoint, morecantile.tms, every=every)
 
 
-def open_renderer(catalogue: Catalogue, store: Tiered, metrics: Metrics | None = None) -> Renderer:
+def open_tile_service(
+    catalogue: Catalogue, store: Tiered, metrics: Metrics | None = None
+) -> TileService:
     """The path of a tile, for a server and for commands that make tiles as it does."""
     settings, metrics = catalogue.settings, metrics or Metrics()
-    limits = settings.queue_tiles, settings.merged_tiles, settings.deadline_seconds
-    batch = settings.batched_windows or (1 if settings.device == "cpu" else 16)
-    scheduler = Scheduler(*limits, batch, metrics.drawn)
-    return Renderer(catalogue, store, scheduler, open_cluster(settings.cache), metrics)
+    scheduler = Scheduler(
+        settings.queue_tiles,
+        settings.merged_tiles,
+        settings.deadline_seconds,
+        batched_windows=settings.batched_windows or (1 if settings.device == "cpu" else 16),
+        record_waits=metrics.drawn,
+    )
+    cluster = open_cluster(settings.cache)
+    return TileService(catalogue, store, scheduler, cluster=cluster, metrics=metrics)

@@ -30,7 +30,8 @@ from tests.support.server import Service
 from tests.support.tiles import decoded, path_of
 from tileserver import SuperResolvedReader
 from tileserver.imagery.bands import GridSource
-from tileserver.reader import UnsupportedOption, _engine
+from tileserver.reader import UnsupportedOption
+from tileserver.reader.engine import share_engine
 
 NATIVE = 19
 
@@ -211,7 +212,7 @@ def test_threads_that_ask_at_once_share_one_engine_and_one_source(tmp_path: Path
     def ask(_: int) -> tuple[object, object]:
         start.wait()
         with Own(path) as reader:
-            return _engine(Own), reader._source
+            return share_engine(Own, Own.settings), reader._source
 
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(ask, range(4)))
@@ -223,7 +224,8 @@ def test_no_drawing_waits_for_a_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     held, read = [], GridSource.read
 
     def noted(source: GridSource, block: Window) -> Pixels:
-        held.append(_engine(SuperResolvedReader).drawing.locked())
+        engine = share_engine(SuperResolvedReader, SuperResolvedReader.settings)
+        held.append(engine.drawing.locked())
         return read(source, block)
 
     monkeypatch.setattr(GridSource, "read", noted)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
-from attrs import Factory, define, field
-from fastapi import APIRouter, Depends
-from morecantile import Tile
-from starlette.requests import Request
-from starlette.responses import Response
+from attrs import define, field
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
 from titiler.core.dependencies import DefaultDependency
 from titiler.core.factory import TilerFactory
 
@@ -17,162 +16,98 @@ from tileserver.api.documents.embed import add_embed
 from tileserver.api.documents.ogc import add_tilesets
 from tileserver.api.documents.pages import add_map_page
 from tileserver.api.documents.thumbnail import add_thumbnail
-from tileserver.api.documents.tilejson import for_client, tilejson_document
-from tileserver.api.documents.wmts import Wmts
+from tileserver.api.documents.tilejson import add_tilejson
+from tileserver.api.documents.wmts import add_wmts
 from tileserver.api.inspect import add_inspect
 from tileserver.api.parameters import Sizes
-from tileserver.api.tile_parameters import (
-    Asked,
-    Detail,
-    GridId,
-    Index,
-    ModeParam,
-    NoiseSeed,
-    Scale,
-    Shown,
-    TileSize,
-    Zoom,
-    asked_parameters,
-    scale_of,
-)
+from tileserver.api.source_route import SourceRoute, ThreadedRoute
 from tileserver.api.tile_response import Answers
-from tileserver.api.titiler_limits import LimitedRoute
-from tileserver.api.uncertainty import add_uncertainty
+from tileserver.api.tiles import add_tiles
+from tileserver.api.titiler_limits import STATISTICS_PX, Limits
+from tileserver.api.titiler_route import TitilerRoute
+from tileserver.api.uncertainty import add_uncertainty_documents, add_uncertainty_tiles
 from tileserver.catalogue.catalogue_reader import CatalogueReader
 from tileserver.catalogue.counting import counted_process
-from tileserver.catalogue.layers import Source
-from tileserver.grid import WEB_MERCATOR
-from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.readers import Readers
-from tileserver.tiles.request import Mode
 
 
 @define(kw_only=True)
 class OverzoomFactory(TilerFactory):
-    """Routes under /{source}: titiler's, with tiles and TileJSON that go past native."""
+    """Routes under /{source}: titiler's, with tiles and TileJSON that go past native.
+
+    Four routers, because their routes differ in what is checked and where they run:
+
+    documents   TileJSON, legend: functions of a source, which take the parameters they name
+    pages       capabilities, tilesets, maps: functions that pass parameters on to the tiles
+    router      titiler's own: functions that read pixels, with bounds of their sizes
+    tiles       tiles and single pixels: coroutines with checks of their own
+    """
 
     answers: Answers
     readers: Readers
-    router: APIRouter = field(default=Factory(lambda self: self._limited(), takes_self=True))
+    documents: APIRouter = field(init=False)
+    pages: APIRouter = field(init=False)
+    tiles: APIRouter = field(init=False)
     reader: type[CatalogueReader] = CatalogueReader
     process_dependency: Callable[..., Any] = counted_process
     img_preview_dependency: type[DefaultDependency] = Sizes
     img_part_dependency: type[DefaultDependency] = Sizes
-    extensions: list[Any] = field(factory=lambda: [Wmts()])
+
+    def all_routes(self) -> APIRouter:
+        """The four routers as one, in the order in which their routes are tried."""
+        routes = APIRouter()
+        # The tiles last: their /{z}/{x}/{y}.{format} would take any word for a zoom.
+        for router in (self.documents, self.pages, self.router, self.tiles):
+            routes.include_router(router)
+        return routes
 
     def register_routes(self) -> None:
-        """titiler's routes last, because routes are tried in order."""
-        # Before the tiles: /{z}/{x}/{y}.{format} would take uncertainty for a zoom.
-        add_uncertainty(self.router, self.answers, self.path_dependency, self.url_for)
-        self.overzoom_tiles()
-        add_inspect(self.router, self.answers, self.path_dependency)
-        super().register_routes()  # type: ignore[no-untyped-call]
-
-    def _limited(self) -> APIRouter:
-        route = LimitedRoute.of(self.readers, self.answers.deadline_seconds)
-        return APIRouter(route_class=route)
-
-    def tile(self) -> None:
-        """Registered by overzoom_tiles."""
-
-    def overzoom_tiles(self) -> None:
-        """Register the tile routes: plain XYZ, and by tile matrix set."""
-        images = {
-            200: {"content": {f.media_type: {} for f in ImageFormat}, "description": "A tile."}
+        """Register ours in place of titiler's tiles, tilesets, TileJSON and map; the rest as is."""
+        threads = {
+            "readers": self.readers,
+            "deadline_seconds": self.answers.deadline_seconds,
         }
-        options: dict[str, Any] = {"response_class": Response, "responses": images}
+        self.documents = make_router(ThreadedRoute, known_only=True, **threads)
+        self.pages = make_router(ThreadedRoute, limits=Limits(), **threads)
+        self.tiles = make_router(SourceRoute, known_only=True)
+        self._add_documents()
+        self._add_pages()
+        add_tiles(self.tiles, self.answers)
+        add_uncertainty_tiles(self.tiles, self.answers)
+        add_inspect(self.tiles, self.answers, self.path_dependency)
+        self._add_titilers(threads)
 
-        # The lowest decorator registers first: "@2x" and ".png" before what would swallow them.
-        @self.router.get("/{z}/{x}/{y}.{format}", **options)
-        @self.router.get("/{z}/{x}/{y}@{scale}x.{format}", **options)
-        async def xyz_tile(
-            request: Request,
-            source: str,
-            z: Zoom,
-            x: Index,
-            y: Index,
-            format: ImageFormat,
-            rendering: Shown,
-            scale: Scale = 1,
-            mode: ModeParam = Mode.super_resolved,
-            tilesize: TileSize = None,
-            noise_seed: NoiseSeed = None,
-            detail: Detail = None,
-        ) -> Response:
-            """A tile of the web mercator grid, past the native zoom super-resolved."""
-            tile, scale = Tile(x, y, z), scale_of(scale, tilesize)
-            wanted = self.answers.renderer.request(
-                source, WEB_MERCATOR, tile, format, mode, scale, rendering, noise_seed, detail
-            )
-            return await self.answers.answer(request, wanted)
+    def _add_documents(self) -> None:
+        catalogue = self.answers.service.catalogue
+        # First: /{tileMatrixSetId}/tilejson.json would take "uncertainty" for a grid.
+        add_uncertainty_documents(self.documents, catalogue, self.path_dependency)
+        add_tilejson(self.documents, catalogue, self.path_dependency)
 
-        @self.router.get("/tiles/{tileMatrixSetId}/{z}/{x}/{y}", **options)
-        @self.router.get("/tiles/{tileMatrixSetId}/{z}/{x}/{y}@{scale}x", **options)
-        @self.router.get("/tiles/{tileMatrixSetId}/{z}/{x}/{y}.{format}", **options)
-        @self.router.get("/tiles/{tileMatrixSetId}/{z}/{x}/{y}@{scale}x.{format}", **options)
-        async def tile(
-            request: Request,
-            source: str,
-            tileMatrixSetId: GridId,
-            z: Zoom,
-            x: Index,
-            y: Index,
-            rendering: Shown,
-            format: ImageFormat = ImageFormat.png,
-            scale: Scale = 1,
-            mode: ModeParam = Mode.super_resolved,
-            tilesize: TileSize = None,
-            noise_seed: NoiseSeed = None,
-            detail: Detail = None,
-        ) -> Response:
-            """A tile, past the native zoom super-resolved."""
-            tile, scale = Tile(x, y, z), scale_of(scale, tilesize)
-            wanted = self.answers.renderer.request(
-                source, tileMatrixSetId, tile, format, mode, scale, rendering, noise_seed, detail
-            )
-            return await self.answers.answer(request, wanted)
+    def _add_pages(self) -> None:
+        grids = list(self.supported_tms.list())
+        add_tilesets(self.pages, self.path_dependency, grids)
+        add_wmts(self.pages, self.path_dependency, grids)
+        add_map_page(self.pages, self.path_dependency)
+        add_embed(self.pages, self.path_dependency)
+        add_thumbnail(self.pages, self.path_dependency, self.answers.max_age_seconds)
 
-    def tilesets(self) -> None:
-        """Register the metadata of OGC API Tiles."""
-        add_tilesets(self.router, self.path_dependency, list(self.supported_tms.list()))
+    def _add_titilers(self, threads: dict[str, Any]) -> None:
+        """Register titiler's own routes that read pixels or say what a source is."""
+        self.router = make_router(TitilerRoute, limits=Limits(), **threads)
+        self.info()  # type: ignore[no-untyped-call]
+        self.point()  # type: ignore[no-untyped-call]
+        self.preview()  # type: ignore[no-untyped-call]
+        self.part()  # type: ignore[no-untyped-call]
+        statistics = Limits(max_shape_px=STATISTICS_PX)
+        self.router.route_class = _configure_route(TitilerRoute, limits=statistics, **threads)
+        self.statistics()  # type: ignore[no-untyped-call]
 
-    def map_viewer(self) -> None:
-        """Register a map page that loads nothing from elsewhere, and snippets for other pages."""
-        add_map_page(self.router, self.path_dependency)
-        add_embed(self.router, self.path_dependency)
 
-    def preview(self) -> None:
-        """Register titiler's previews, and the thumbnail of the list of sources."""
-        add_thumbnail(self.router, self.path_dependency, self.answers.max_age_seconds)
-        super().preview()  # type: ignore[no-untyped-call]
+def make_router(route: type[SourceRoute], **options: Any) -> APIRouter:
+    """A router whose routes are of a class, with these options."""
+    return APIRouter(route_class=_configure_route(route, **options))
 
-    def tilejson(self) -> None:
-        """Register TileJSON, whose maxzoom is the served one."""
 
-        def document(
-            request: Request, source: Source, grid_id: str, asked: Asked, route: str, **place: str
-        ) -> dict[str, Any]:
-            tile = {"z": "{z}", "x": "{x}", "y": "{y}", "format": str(asked.format)}
-            url = self.url_for(request, route, **place, **tile)
-            found = tilejson_document(self.answers.renderer, source, grid_id, url, asked)
-            return for_client(found, request)
-
-        @self.router.get("/{tileMatrixSetId}/tilejson.json")
-        def tilejson(
-            request: Request,
-            tileMatrixSetId: GridId,
-            asked: Asked = Depends(asked_parameters),
-            source: Source = Depends(self.path_dependency),
-        ) -> dict[str, Any]:
-            """TileJSON 3.0; its member "overzoom" says what is native and what is made."""
-            grid = tileMatrixSetId
-            return document(request, source, grid, asked, "tile", tileMatrixSetId=grid)
-
-        @self.router.get("/tilejson.json")
-        def xyz_tilejson(
-            request: Request,
-            asked: Asked = Depends(asked_parameters),
-            source: Source = Depends(self.path_dependency),
-        ) -> dict[str, Any]:
-            """The TileJSON of the web mercator grid."""
-            return document(request, source, WEB_MERCATOR, asked, "xyz_tile")
+def _configure_route(route: type[SourceRoute], **options: Any) -> type[APIRoute]:
+    """What makes routes of a class with these options; FastAPI calls a route class, no more."""
+    return cast(type[APIRoute], partial(route, **options))

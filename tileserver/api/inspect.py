@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from math import floor
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Path, Query
 from morecantile import Tile
@@ -20,12 +20,12 @@ from tileserver.catalogue.stored_pixel import StoredPixel
 from tileserver.errors import OutOfRange, OutsideSource
 from tileserver.grid import TILE_PX, WEB_MERCATOR
 from tileserver.imagery.bands import unrounded
-from tileserver.middleware.disconnect import while_there
+from tileserver.middleware.disconnect import run_until_disconnect
 from tileserver.rasters.ground import rounded
-from tileserver.tiles.deviation import in_unit
+from tileserver.tiles.deviation import to_source_unit
 from tileserver.tiles.encoding import ImageFormat
-from tileserver.tiles.request import Mode, TileRequest
-from tileserver.tiles.service import Renderer
+from tileserver.tiles.request import AskedTile, Mode, TileOptions, TileRequest, resolve_request
+from tileserver.tiles.service import TileService
 
 DIGITS = 7
 """All that a float32 holds."""
@@ -39,7 +39,7 @@ ZoomParam = Annotated[
 
 def add_inspect(router: APIRouter, answers: Answers, path_dependency: Callable[..., Any]) -> None:
     """Register the route."""
-    renderer = answers.renderer
+    service = answers.service
 
     @router.get("/inspect/{lon},{lat}")
     async def inspect(
@@ -56,23 +56,18 @@ def add_inspect(router: APIRouter, answers: Answers, path_dependency: Callable[.
         zoom = layer.max_zoom if zoom is None else zoom
         if not layer.native_zoom <= zoom <= layer.max_zoom:
             raise OutOfRange("zoom", f"{layer.native_zoom} to {layer.max_zoom} for this source")
-        row, col = _pixel(layer, zoom, lon, lat)
+        row, col = _find_pixel(layer, zoom, lon, lat)
         tile = Tile(col // TILE_PX, row // TILE_PX, zoom)
-        wanted = renderer.request(
-            source.id,
-            WEB_MERCATOR,
-            tile,
-            ImageFormat.npy,
-            noise_seed=noise_seed,
-            detail=detail,
-        )
-        work = _inspected(renderer, wanted, lon, lat, row, col)
-        values = await while_there(request, work, answers.deadline_seconds)
+        options = TileOptions(format=ImageFormat.npy, noise_seed=noise_seed, detail=detail)
+        asked = AskedTile(source_id=source.id, grid_id=WEB_MERCATOR, tile=tile, options=options)
+        wanted = resolve_request(service.catalogue, asked)
+        work = _inspect(service, wanted, _Place(lon, lat, row, col))
+        values = await run_until_disconnect(request, work, answers.deadline_seconds)
         document = {"source": source.id, "coordinates": [lon, lat], "zoom": zoom, **values}
         return JSONResponse(document, headers={"Cache-Control": "no-store"})
 
 
-def _pixel(layer: Layer, zoom: int, lon: float, lat: float) -> tuple[int, int]:
+def _find_pixel(layer: Layer, zoom: int, lon: float, lat: float) -> tuple[int, int]:
     """Row and column of the pixel that holds a place; raises OutsideSource beyond the grid."""
     tms, grid = layer.grid.tms, layer.grid
     if not (tms.bbox.bottom <= lat <= tms.bbox.top):
@@ -81,57 +76,69 @@ def _pixel(layer: Layer, zoom: int, lon: float, lat: float) -> tuple[int, int]:
     return floor((top - place.y) / size), floor((place.x - left) / size)
 
 
-async def _inspected(
-    renderer: Renderer, wanted: TileRequest, lon: float, lat: float, row: int, col: int
-) -> dict[str, Any]:
+class _Place(NamedTuple):
+    """A place in degrees, and the pixel of a zoom that holds it."""
+
+    lon: float
+    lat: float
+    row: int
+    col: int
+
+
+async def _inspect(service: TileService, wanted: TileRequest, place: _Place) -> dict[str, Any]:
     """The values of a place and of the tile's pixel there, in the source's own unit, by band.
 
     imagery is the pixel of the file that holds the place, as stored; native is the mean that pixels
     of deeper zooms average to; scale says how many pixels of the zoom lie along one of the file's.
     Whole tiles are drawn: their blocks are remembered, and the next click nearby finds them.
     """
-    source, layer = wanted.source, wanted.layer
-    stored = await renderer.stored_pixel(source, lon, lat)
-    if layer.nearest is not None:
-        return await _inspected_class(renderer, wanted, row, col, stored)
-    scale = 2 ** (wanted.tile.z - layer.native_zoom)
-    above = replace(
-        wanted, tile=Tile(wanted.tile.x // scale, wanted.tile.y // scale, layer.native_zoom)
-    )
-    native = await _values(renderer, above, row // scale, col // scale)
-    made = await _values(renderer, wanted, row, col)
-    plain = await _values(renderer, wanted.interpolated(), row, col)
+    stored = await service.read_stored_pixel(wanted.source, place.lon, place.lat)
+    about = _describe(wanted, stored)
+    if wanted.layer.nearest is not None:
+        return {**about, **await _inspect_class(service, wanted, place)}
+    return {**about, **await _inspect_values(service, wanted, place)}
+
+
+async def _inspect_class(
+    service: TileService, wanted: TileRequest, place: _Place
+) -> dict[str, Any]:
+    """The number of a class, which is the imagery's own at any zoom."""
+    number = await _draw_pixel(service, wanted, place)
+    await service.check_unchanged(wanted)
+    made = dict.fromkeys(("super_resolved", "interpolated", "uncertainty"))
+    native = _list(unrounded(number, wanted.source.raster))
+    return {"native": native, **made, "synthesised": False}
+
+
+async def _inspect_values(
+    service: TileService, wanted: TileRequest, place: _Place
+) -> dict[str, Any]:
+    """What is measured at a place, what is synthesised there, and how sure that is."""
+    layer, raster, tile = wanted.layer, wanted.source.raster, wanted.tile
+    scale = 2 ** (tile.z - layer.native_zoom)
+    above = replace(wanted, tile=Tile(tile.x // scale, tile.y // scale, layer.native_zoom))
+    native_place = place._replace(row=place.row // scale, col=place.col // scale)
+    native = await _draw_pixel(service, above, native_place)
+    made = await _draw_pixel(service, wanted, place)
+    plain = await _draw_pixel(service, wanted.interpolate(), place)
     deviation = None
     if layer.uncertain:
         deviation = native * 0
         if scale > 1:
-            uncertain = replace(wanted, mode=Mode.uncertainty, detail=None)
-            deviation = await _values(renderer, uncertain, row, col)
+            options = replace(wanted.options, mode=Mode.uncertainty, detail=None)
+            deviation = await _draw_pixel(service, replace(wanted, options=options), place)
     for read in (above, wanted):
-        await renderer.check_unchanged(read)
-    raster = source.raster
+        await service.check_unchanged(read)
     return {
-        **_about(wanted, stored),
-        "native": _listed(unrounded(native, raster)),
-        "super_resolved": _listed(unrounded(made, raster)),
-        "interpolated": _listed(unrounded(plain, raster)),
-        "uncertainty": None if deviation is None else _listed(in_unit(deviation, raster)),
+        "native": _list(unrounded(native, raster)),
+        "super_resolved": _list(unrounded(made, raster)),
+        "interpolated": _list(unrounded(plain, raster)),
+        "uncertainty": None if deviation is None else _list(to_source_unit(deviation, raster)),
         "synthesised": scale > 1,
     }
 
 
-async def _inspected_class(
-    renderer: Renderer, wanted: TileRequest, row: int, col: int, stored: StoredPixel | None
-) -> dict[str, Any]:
-    """The number of a class, which is the imagery's own at any zoom."""
-    number = await _values(renderer, wanted, row, col)
-    await renderer.check_unchanged(wanted)
-    made = dict.fromkeys(("super_resolved", "interpolated", "uncertainty"))
-    native = _listed(unrounded(number, wanted.source.raster))
-    return {**_about(wanted, stored), "native": native, **made, "synthesised": False}
-
-
-def _about(wanted: TileRequest, stored: StoredPixel | None) -> dict[str, Any]:
+def _describe(wanted: TileRequest, stored: StoredPixel | None) -> dict[str, Any]:
     """The sizes of the pixels, and the value of the file's own pixel at the place."""
     layer, zoom = wanted.layer, wanted.tile.z
     return {
@@ -145,14 +152,14 @@ def _about(wanted: TileRequest, stored: StoredPixel | None) -> dict[str, Any]:
     }
 
 
-async def _values(renderer: Renderer, request: TileRequest, row: int, col: int) -> Any:
+async def _draw_pixel(service: TileService, request: TileRequest, place: _Place) -> Any:
     """The values of a tile's pixel by band; raises OutsideSource where there is no data."""
-    pixels, valid = await renderer.values(request)
-    rows, cols = request.window.slices(Window(row, col, 1, 1))
+    pixels, valid = await service.draw_values(request)
+    rows, cols = request.window.slices(Window(place.row, place.col, 1, 1))
     if not valid[rows, cols].all():
         raise OutsideSource
     return pixels[:, rows, cols].reshape(-1)
 
 
-def _listed(values: Any) -> list[float]:
+def _list(values: Any) -> list[float]:
     return [float(f"{value:.{DIGITS}g}") for value in values]

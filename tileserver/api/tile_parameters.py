@@ -1,17 +1,21 @@
-"""The parameters that the routes of tiles and of their documents share."""
+"""The parameters of tiles and of their documents, and the TileOptions that they ask for.
+
+All are coroutines, since FastAPI sends plain functions to a thread: as dear as all else of a hit.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 from fastapi import Depends, Path, Query
+from morecantile import Tile
 from pydantic import Field
 
+from tileserver.api.rendering_parameters import RenderingParameters
 from tileserver.errors import OutOfRange
 from tileserver.grid import TILE_PX
 from tileserver.tiles.encoding import ImageFormat
-from tileserver.tiles.rendering import Rendering, rendering_parameters
-from tileserver.tiles.request import Mode
+from tileserver.tiles.request import Mode, TileOptions
 
 MAX_INDEX = 2**31 - 1
 
@@ -34,33 +38,86 @@ Detail = Annotated[
         "TileJSON's overzoom.detail."
     ),
 ]
-Shown = Annotated[Rendering, Depends(rendering_parameters)]
 
 
-class Asked(NamedTuple):
-    """What tiles a document is about."""
-
-    rendering: Rendering
-    format: ImageFormat = ImageFormat.png
-    scale: int = 1
-    mode: Mode = Mode.super_resolved
-    noise_seed: int | None = None
-    detail: float | None = None
+async def tile_address(z: Zoom, x: Index, y: Index) -> Tile:
+    """Which tile a path names."""
+    return Tile(x, y, z)
 
 
-async def asked_parameters(
-    rendering: Shown,
+async def tile_options(
+    *,
+    rendering: RenderingParameters,
+    format: ImageFormat = ImageFormat.png,
+    scale: Scale = 1,
+    mode: ModeParam = Mode.super_resolved,
+    tilesize: TileSize = None,
+    noise_seed: NoiseSeed = None,
+    detail: Detail = None,
+) -> TileOptions:
+    """How a tile is asked for; raises OutOfRange.
+
+    format and scale are parts of the path where the route has them, else of the query.
+    """
+    return TileOptions(
+        format=format,
+        mode=mode,
+        scale=resolve_scale(scale, tilesize),
+        rendering=rendering,
+        noise_seed=noise_seed,
+        detail=detail,
+    )
+
+
+async def uncertainty_options(
+    rendering: RenderingParameters,
+    format: ImageFormat,
+    scale: Scale = 1,
+    tilesize: TileSize = None,
+) -> TileOptions:
+    """How a tile of the uncertainty is asked for; raises OutOfRange."""
+    scale = resolve_scale(scale, tilesize)
+    return TileOptions(format=format, mode=Mode.uncertainty, scale=scale, rendering=rendering)
+
+
+async def document_options(
+    *,
+    rendering: RenderingParameters,
     tile_format: ImageFormat = ImageFormat.png,
     tilesize: TileSize = None,
     mode: ModeParam = Mode.super_resolved,
     noise_seed: NoiseSeed = None,
     detail: Detail = None,
-) -> Asked:
-    """The tiles that a query of a document asks for; raises OutOfRange."""
-    return Asked(rendering, tile_format, scale_of(1, tilesize), mode, noise_seed, detail)
+) -> TileOptions:
+    """How the tiles of a document are asked for; raises OutOfRange."""
+    return TileOptions(
+        format=tile_format,
+        mode=mode,
+        scale=resolve_scale(1, tilesize),
+        rendering=rendering,
+        noise_seed=noise_seed,
+        detail=detail,
+    )
 
 
-def scale_of(scale: int, tilesize: int | None) -> int:
+async def uncertainty_document_options(
+    rendering: RenderingParameters,
+    tile_format: ImageFormat = ImageFormat.png,
+    tilesize: TileSize = None,
+) -> TileOptions:
+    """How the tiles of an uncertainty's document are asked for; raises OutOfRange."""
+    scale = resolve_scale(1, tilesize)
+    return TileOptions(format=tile_format, mode=Mode.uncertainty, scale=scale, rendering=rendering)
+
+
+Address = Annotated[Tile, Depends(tile_address)]
+Options = Annotated[TileOptions, Depends(tile_options)]
+UncertaintyOptions = Annotated[TileOptions, Depends(uncertainty_options)]
+DocumentOptions = Annotated[TileOptions, Depends(document_options)]
+UncertaintyDocumentOptions = Annotated[TileOptions, Depends(uncertainty_document_options)]
+
+
+def resolve_scale(scale: int, tilesize: int | None) -> int:
     """1 or 2, from @2x or from tilesize, which must not contradict each other."""
     if tilesize is None:
         return scale

@@ -1,4 +1,4 @@
-"""From a checked tile request to its answer: 304, the tile, its stand-in, or a refusal."""
+"""From a tile that is asked for to its answer: 304, the tile, its stand-in, or a refusal."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from starlette.responses import Response
 from cache import TileKey
 from tileserver.errors import Overloaded, SourceChanged, SourceUnavailable
 from tileserver.middleware.client_limits import slot_of
-from tileserver.middleware.disconnect import while_there
+from tileserver.middleware.disconnect import run_until_disconnect
 from tileserver.middleware.request_log import note_pixels
 from tileserver.rasters.ground import rounded, times
-from tileserver.tiles.request import Mode, TileRequest
-from tileserver.tiles.service import Rendered, Renderer
+from tileserver.tiles.key import tile_key
+from tileserver.tiles.request import AskedTile, Mode, TileRequest, resolve_request
+from tileserver.tiles.service import EncodedTile, TileService
 from tileserver.tiles.versions import version
 
 FALLBACK_SHARE = 0.25
@@ -27,73 +28,81 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 class Answers:
     """Answers requests for tiles of any kind."""
 
-    renderer: Renderer
+    service: TileService
     max_age_seconds: int = 3600
 
-    async def answer(self, request: Request, wanted: TileRequest) -> Response:
-        """The tile, or 304 before any work where the client has it."""
+    async def answer(self, request: Request, asked: AskedTile) -> Response:
+        """The tile, or 304 before any work where the client has it.
+
+        Raises the RequestError that says why there is none.
+        """
+        catalogue = self.service.catalogue
+        wanted = resolve_request(catalogue, asked)
         try:
             return await self._answer(request, wanted)
         except SourceUnavailable as error:
-            replaced = self.renderer.catalogue[wanted.source.id] is not wanted.source
+            replaced = catalogue[wanted.source.id] is not wanted.source
             if not (replaced or isinstance(error, SourceChanged)):
                 raise
-            current = self.renderer.current(wanted)
-            wanted = await while_there(request, current, self.deadline_seconds, SourceUnavailable)
+            next_version = self.service.wait_for_next_version(wanted)
+            wanted = await run_until_disconnect(
+                request, next_version, self.deadline_seconds, SourceUnavailable
+            )
             return await self._answer(request, wanted)
 
     @property
     def deadline_seconds(self) -> float:
         """How long a request may take, from its arrival."""
-        return self.renderer.catalogue.settings.deadline_seconds
+        return self.service.catalogue.settings.deadline_seconds
 
     async def _answer(self, request: Request, wanted: TileRequest) -> Response:
-        key = self.renderer.key(wanted)
+        key = tile_key(self.service.catalogue, wanted)
         headers = self._headers(request, wanted, key.etag)
         if _matches(request.headers.get("if-none-match"), key.etag):
             note_pixels(request, wanted.origin)
             return Response(status_code=304, headers=headers)
-        rendered = self.renderer.fast(key.path)
-        if rendered is None:
+        found = self.service.get_fast(key)
+        if found is None:
             has_fallback = wanted.origin == Mode.super_resolved and not self._refuses
             share = 1 - FALLBACK_SHARE if has_fallback else 1.0
             try:
-                rendered = await self._render(request, wanted, key, share)
+                found = await self._render(request, wanted, key, share)
             except Overloaded:
-                self.renderer.metrics.refused("busy")
+                self.service.metrics.refused("busy")
                 if not has_fallback:
                     raise
-                return await self._fallback(request, wanted)
-        self.renderer.metrics.found(rendered.tier)
-        note_pixels(request, wanted.origin, rendered.tier)
-        return _image(wanted, rendered, headers)
+                return await self._fall_back(request, wanted)
+        self.service.metrics.found(found.tier)
+        note_pixels(request, wanted.origin, found.tier)
+        return _make_response(wanted, found, headers)
 
     async def _render(
         self, request: Request, wanted: TileRequest, key: TileKey, share: float = 1.0
-    ) -> Rendered:
+    ) -> EncodedTile:
         """The tile within a share of the request's time."""
 
-        async def in_turn() -> Rendered:
+        async def in_turn() -> EncodedTile:
             async with slot_of(request.scope):
-                return await self.renderer.render(wanted, key.path)
+                return await self.service.render(wanted, key)
 
-        return await while_there(request, in_turn(), share * self.deadline_seconds)
+        return await run_until_disconnect(request, in_turn(), share * self.deadline_seconds)
 
     @property
     def _refuses(self) -> bool:
-        return self.renderer.catalogue.settings.when_busy == "refuse"
+        return self.service.catalogue.settings.when_busy == "refuse"
 
-    async def _fallback(self, request: Request, wanted: TileRequest) -> Response:
+    async def _fall_back(self, request: Request, wanted: TileRequest) -> Response:
         """The interpolated tile in place of one that could not be drawn in time; not to be kept."""
-        plain = wanted.interpolated()
-        rendered = await self._render(request, plain, self.renderer.key(plain))
-        note_pixels(request, "fallback", rendered.tier)
+        plain = wanted.interpolate()
+        key = tile_key(self.service.catalogue, plain)
+        found = await self._render(request, plain, key)
+        note_pixels(request, "fallback", found.tier)
         headers = {
             "Cache-Control": "no-store",
             "X-Overzoom": plain.origin,
             "X-Overzoom-Fallback": "busy",
         }
-        return _image(plain, rendered, headers)
+        return _make_response(plain, found, headers)
 
     def _headers(self, request: Request, wanted: TileRequest, etag: str) -> dict[str, str]:
         """What the pixels are, and how long they may be kept."""
@@ -102,8 +111,8 @@ class Answers:
             "Cache-Control": f"public, max-age={self.max_age_seconds}",
             "X-Overzoom": wanted.origin,
         }
-        catalogue, asked = self.renderer.catalogue, request.query_params.get("v")
-        if asked is not None and asked == version(catalogue, wanted.source, wanted.sample_asked):
+        catalogue, asked = self.service.catalogue, request.query_params.get("v")
+        if asked is not None and asked == version(catalogue, wanted.source, wanted.layer_sample):
             headers["Cache-Control"] = IMMUTABLE
         ground, zoom = wanted.layer.ground, wanted.pixel_zoom
         headers["X-Overzoom-Imagery-Metres"] = f"{rounded(ground.imagery_metres):g}"
@@ -120,11 +129,12 @@ class Answers:
         return headers
 
 
-def _image(wanted: TileRequest, rendered: Rendered, headers: dict[str, str]) -> Response:
-    timing = [f"{stage};dur={spent:.1f}" for stage, spent in rendered.milliseconds.items()]
-    timing.insert(0, f'cache;desc="{rendered.tier or "miss"}"')
+def _make_response(wanted: TileRequest, found: EncodedTile, headers: dict[str, str]) -> Response:
+    timing = [f"{stage};dur={spent:.1f}" for stage, spent in found.milliseconds.items()]
+    timing.insert(0, f'cache;desc="{found.tier or "miss"}"')
     headers["Server-Timing"] = ", ".join(timing)
-    return Response(rendered.content, media_type=wanted.format.media_type, headers=headers)
+    media_type = wanted.options.format.media_type
+    return Response(found.content, media_type=media_type, headers=headers)
 
 
 def _matches(header: str | None, etag: str) -> bool:

@@ -11,112 +11,89 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Depends
-from morecantile import Tile
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tileserver.api.documents.tilejson import for_client, tilejson_document
+from tileserver.api.documents.tilejson import for_client, make_template, tilejson_document
+from tileserver.api.rendering_parameters import RenderingParameters
 from tileserver.api.tile_parameters import (
-    Asked,
+    Address,
     GridId,
-    Index,
-    Scale,
-    Shown,
-    TileSize,
-    Zoom,
-    scale_of,
+    UncertaintyDocumentOptions,
+    UncertaintyOptions,
 )
 from tileserver.api.tile_response import Answers
+from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.layers import Source
 from tileserver.grid import WEB_MERCATOR
-from tileserver.tiles.deviation import colours
-from tileserver.tiles.encoding import ImageFormat
+from tileserver.tiles.deviation import colour_ramp
 from tileserver.tiles.rendering import Rendering
-from tileserver.tiles.request import Mode
+from tileserver.tiles.request import AskedTile, Mode, TileOptions, check_options
 
 Json = dict[str, Any]
 
 
-def add_uncertainty(
-    router: APIRouter,
-    answers: Answers,
-    path_dependency: Callable[..., Any],
-    url_for: Callable[..., str],
-) -> None:
-    """Register the tiles, their TileJSON and their legend."""
-    tile = "/uncertainty/tiles/{tileMatrixSetId}/{z}/{x}/{y}"
+def add_uncertainty_tiles(router: APIRouter, answers: Answers) -> None:
+    """Register the tiles."""
+    path = "/uncertainty/tiles/{tileMatrixSetId}/{z}/{x}/{y}"
 
-    @router.get(f"{tile}.{{format}}", response_class=Response)
-    @router.get(f"{tile}@{{scale}}x.{{format}}", response_class=Response)
+    @router.get(f"{path}.{{format}}", response_class=Response)
+    @router.get(f"{path}@{{scale}}x.{{format}}", response_class=Response)
     async def uncertainty_tile(
         request: Request,
         source: str,
         tileMatrixSetId: GridId,
-        z: Zoom,
-        x: Index,
-        y: Index,
-        format: ImageFormat,
-        rendering: Shown,
-        scale: Scale = 1,
-        tilesize: TileSize = None,
+        address: Address,
+        options: UncertaintyOptions,
     ) -> Response:
         """The error's standard deviation in colours; npy and tif: in the imagery's own unit."""
-        tile, scale = Tile(x, y, z), scale_of(scale, tilesize)
-        wanted = answers.renderer.request(
-            source, tileMatrixSetId, tile, format, Mode.uncertainty, scale, rendering
-        )
-        return await answers.answer(request, wanted)
+        asked = AskedTile(source_id=source, grid_id=tileMatrixSetId, tile=address, options=options)
+        return await answers.answer(request, asked)
 
-    def document(
-        request: Request,
-        source: Source,
-        grid_id: str,
-        rendering: Rendering,
-        tile_format: ImageFormat,
-        tilesize: int | None,
-    ) -> Json:
-        route = {"z": "{z}", "x": "{x}", "y": "{y}", "format": str(tile_format)}
-        url = url_for(request, "uncertainty_tile", tileMatrixSetId=grid_id, **route)
-        asked = Asked(rendering, tile_format, scale_of(1, tilesize), Mode.uncertainty)
-        found = tilejson_document(answers.renderer, source, grid_id, url, asked)
-        return for_client(found, request)
+
+def add_uncertainty_documents(
+    router: APIRouter, catalogue: Catalogue, path_dependency: Callable[..., Any]
+) -> None:
+    """Register the TileJSON and the legend of the tiles."""
 
     @router.get("/uncertainty/{tileMatrixSetId}/tilejson.json")
     def uncertainty_tilejson(
         request: Request,
         tileMatrixSetId: GridId,
-        rendering: Shown,
-        tile_format: ImageFormat = ImageFormat.png,
-        tilesize: TileSize = None,
+        options: UncertaintyDocumentOptions,
         source: Source = Depends(path_dependency),
     ) -> Json:
         """TileJSON 3.0 of the uncertainty, which begins one zoom past native."""
-        return document(request, source, tileMatrixSetId, rendering, tile_format, tilesize)
+        grid = tileMatrixSetId
+        url = make_template(request, "uncertainty_tile", source.id, options, tileMatrixSetId=grid)
+        found = tilejson_document(catalogue, source, grid, url=url, options=options)
+        return for_client(found, request)
 
     @router.get("/uncertainty/tilejson.json")
     def xyz_uncertainty_tilejson(
         request: Request,
-        rendering: Shown,
-        tile_format: ImageFormat = ImageFormat.png,
-        tilesize: TileSize = None,
+        options: UncertaintyDocumentOptions,
         source: Source = Depends(path_dependency),
     ) -> Json:
         """The TileJSON of the uncertainty on the web mercator grid."""
-        return document(request, source, WEB_MERCATOR, rendering, tile_format, tilesize)
+        grid = WEB_MERCATOR
+        url = make_template(request, "uncertainty_tile", source.id, options, tileMatrixSetId=grid)
+        found = tilejson_document(catalogue, source, grid, url=url, options=options)
+        return for_client(found, request)
 
     @router.get("/uncertainty/legend.json")
-    def uncertainty_legend(rendering: Shown, source: Source = Depends(path_dependency)) -> Json:
+    def uncertainty_legend(
+        rendering: RenderingParameters, source: Source = Depends(path_dependency)
+    ) -> Json:
         """The values of the tiles' colours, for the same parameters."""
-        layer = source.layer(WEB_MERCATOR)
-        completed = answers.renderer.check(
-            source, layer, Mode.uncertainty, rendering, ImageFormat.png
-        )
-        return legend(completed)
+        options = TileOptions(mode=Mode.uncertainty, rendering=rendering)
+        completed = check_options(source, source.layer(WEB_MERCATOR), options)
+        return legend(completed.rendering)
 
 
 def legend(rendering: Rendering) -> Json:
     """Every colour of a completed rendering, from the least value to the greatest."""
-    (low, high), ramp = rendering.rescale[0], colours(rendering)
+    (low, high), ramp = rendering.rescale[0], colour_ramp(rendering)
     step = (high - low) / (len(ramp) - 1)
     return {
         "title": "Uncertainty: standard deviation of the error",

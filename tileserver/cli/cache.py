@@ -100,16 +100,16 @@ def export(config: Path | None, cache_dir: Path | None, out: Path, **wanted: obj
 
     Tiles of the source's present version, as the plain URL gives them, on web mercator.
     """
-    from tileserver.assembly import open_catalogue, open_renderer
+    from tileserver.assembly import open_catalogue, open_tile_service
     from tileserver.offline.exporting import Export, export
     from tileserver.stores import open_store
 
     settings = settings_of(config, cache_dir)
-    renderer = open_renderer(open_catalogue(settings), open_store(settings.cache, behind=False))
+    service = open_tile_service(open_catalogue(settings), open_store(settings.cache, behind=False))
     try:
-        count = export(renderer, Export(**wanted), out)  # type: ignore[arg-type]  # from click
+        count = export(service, Export(**wanted), out)  # type: ignore[arg-type]  # from click
     finally:
-        renderer.close()
+        service.close()
     click.echo(f"{out}: {count:,} tiles")
 
 

@@ -1,4 +1,4 @@
-"""Work for a request: cancelled when the client disconnects or the request's deadline passes.
+"""Work for a client that may disconnect: cancelled then, and bounded by what is left of its time.
 
 A request has one time budget, from its arrival through slots, retries and fallbacks.
 """
@@ -32,38 +32,38 @@ def left_seconds(request: Request, deadline_seconds: float) -> float:
     return max(0.0, arrival + deadline_seconds - time.monotonic())
 
 
-async def while_there(
+async def run_until_disconnect(
     request: Request,
     work: Coroutine[Any, Any, Value],
     deadline_seconds: float,
     late: type[RequestError] = Overloaded,
 ) -> Value:
-    """work's value; cancelled where the client leaves (Disconnected) or its time is up (late).
+    """work's value; cancelled where the client disconnects (Disconnected) or its time is up (late).
 
     deadline_seconds: from the request's arrival.
     """
     working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_departure(request))
+    disconnecting = asyncio.ensure_future(_wait_for_disconnect(request))
     try:
         done, _ = await asyncio.wait(
-            (working, leaving),
+            (working, disconnecting),
             timeout=left_seconds(request, deadline_seconds),
             return_when=asyncio.FIRST_COMPLETED,
         )
         if working in done:
             return working.result()
-        if leaving in done:
-            leaving.result()  # a body too large
+        if disconnecting in done:
+            disconnecting.result()  # a body too large
             raise Disconnected
         raise late from TimeoutError(f"not done within {deadline_seconds:g} s of its arrival")
     finally:
-        if not leaving.cancel() and not leaving.cancelled():
-            leaving.exception()  # retrieved, though the work has finished
+        if not disconnecting.cancel() and not disconnecting.cancelled():
+            disconnecting.exception()  # looked at: the work was done all the same
         if not working.done():
             working.cancel()
 
 
-async def _departure(request: Request) -> None:
-    """Returns when the connection is closed; discards the body, if any."""
+async def _wait_for_disconnect(request: Request) -> None:
+    """Returns when the connection is closed; a body, if any, is read and dropped."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -25,7 +25,7 @@ from tileserver.settings.sources import RESERVED_IDS
 
 EXPOSED = ["ETag", "Retry-After", "Server-Timing", "X-Request-ID", "X-Overzoom"]
 EXPOSED += ["X-Overzoom-Scale", "X-Overzoom-Checkpoint", "X-Overzoom-Steps"]
-EXPOSED += ["X-Overzoom-Noise-Seed", "X-Overzoom-Fallback"]
+EXPOSED += ["X-Overzoom-Detail", "X-Overzoom-Noise-Seed", "X-Overzoom-Fallback"]
 EXPOSED += ["X-Overzoom-Imagery-Metres", "X-Overzoom-Pixel-Metres"]
 PAGES = RESERVED_IDS | {""}
 

@@ -26,8 +26,9 @@ from tileserver.offline.archives import (
 from tileserver.offline.area import Bbox, tiles_of_bbox
 from tileserver.rasters.ground import metres, times
 from tileserver.tiles.encoding import ImageFormat
-from tileserver.tiles.request import Mode, TileRequest
-from tileserver.tiles.service import Renderer
+from tileserver.tiles.key import tile_key
+from tileserver.tiles.request import TileOptions, TileRequest
+from tileserver.tiles.service import TileService
 
 WRITERS = {".mbtiles": write_mbtiles, ".pmtiles": write_pmtiles}
 
@@ -42,7 +43,7 @@ class Export:
     zooms: tuple[int, ...] | None = None
 
 
-def export(renderer: Renderer, wanted: Export, out: Path) -> int:
+def export(service: TileService, wanted: Export, out: Path) -> int:
     """Write the cached web mercator tiles, without any query parameters; returns their number.
 
     Raises CommandError if the cache has none of them, or for an unknown kind of file.
@@ -52,15 +53,15 @@ def export(renderer: Renderer, wanted: Export, out: Path) -> int:
     formats = sorted(FORMATS.keys() & {str(format) for format in ImageFormat})
     if wanted.format not in formats:
         raise CommandError(f"{wanted.format}: archives can contain {', '.join(formats)}")
-    source = renderer.catalogue[wanted.source]
-    keys = sorted(_cached(renderer, source, wanted), key=lambda key: pmtiles_order(_tile(key)))
+    source = service.catalogue[wanted.source]
+    keys = sorted(_cached(service, source, wanted), key=lambda key: pmtiles_order(_tile(key)))
     if not keys:
         raise CommandError(
             f"the cache has none of these tiles of {source.id} in {wanted.format}: "
             "run overzoom prerender first"
         )
-    described = _described(renderer, source, wanted, (keys[0].zoom, keys[-1].zoom))
-    written = _Contents(renderer, keys)
+    described = _described(service, source, wanted, (keys[0].zoom, keys[-1].zoom))
+    written = _Contents(service, keys)
     WRITERS[out.suffix](out, described, written)
     return written.count
 
@@ -68,28 +69,27 @@ def export(renderer: Renderer, wanted: Export, out: Path) -> int:
 class _Contents:
     """The tiles of keys, read one at a time; those evicted meanwhile are skipped."""
 
-    def __init__(self, renderer: Renderer, keys: list[TileKey]) -> None:
-        self.renderer, self.keys = renderer, keys
+    def __init__(self, service: TileService, keys: list[TileKey]) -> None:
+        self.service, self.keys = service, keys
         self.count = 0
 
     def __iter__(self) -> Iterator[Content]:
         for key in tqdm(self.keys, unit="tile", disable=None):  # on terminals alone
-            found = self.renderer.store.get(key.path)
+            found = self.service.store.get(key.path)
             if found is not None:
                 self.count += 1
                 yield _tile(key), found[0]
 
 
-def _cached(renderer: Renderer, source: Source, wanted: Export) -> Iterator[TileKey]:
+def _cached(service: TileService, source: Source, wanted: Export) -> Iterator[TileKey]:
     layer = source.layer(WEB_MERCATOR)
     served = range(layer.max_zoom + 1)
     for zoom in served if wanted.zooms is None else sorted(set(served).intersection(wanted.zooms)):
         inside = tiles_of_bbox(layer.grid, wanted.bbox, zoom) if wanted.bbox else None
-        any_tile = TileRequest(
-            source, layer, Tile(0, 0, zoom), ImageFormat(wanted.format), Mode.super_resolved
-        )
-        prefix = f"{renderer.key(any_tile).folder}/"
-        for entry in renderer.store.entries(prefix):
+        options = TileOptions(format=ImageFormat(wanted.format))
+        any_tile = TileRequest(source=source, layer=layer, tile=Tile(0, 0, zoom), options=options)
+        prefix = f"{tile_key(service.catalogue, any_tile).folder}/"
+        for entry in service.store.entries(prefix):
             key = TileKey.parse(entry.key)
             if key is None or key.format != wanted.format:
                 continue
@@ -102,7 +102,7 @@ def _tile(key: TileKey) -> Tile:
 
 
 def _described(
-    renderer: Renderer, source: Source, wanted: Export, zooms: tuple[int, int]
+    service: TileService, source: Source, wanted: Export, zooms: tuple[int, int]
 ) -> Description:
     layer = source.layer(WEB_MERCATOR)
     west, south, east, north = geographic_bounds(source)
@@ -112,7 +112,7 @@ def _described(
         east, north = min(east, box[2]), min(north, box[3])
     return Description(
         source.id,
-        _origin(renderer, layer, zooms),
+        _origin(service, layer, zooms),
         source.settings.attribution,
         wanted.format,
         _aligned(layer, (west, south, east, north), zooms[1]),
@@ -128,9 +128,9 @@ def _aligned(layer: Layer, bounds: Bbox, zoom: int) -> Bbox:
     return first.left, last.bottom, last.right, first.top
 
 
-def _origin(renderer: Renderer, layer: Layer, zooms: tuple[int, int]) -> str:
+def _origin(service: TileService, layer: Layer, zooms: tuple[int, int]) -> str:
     """Which zooms show the imagery, and which are synthesised by which checkpoint."""
-    catalogue, native = renderer.catalogue, layer.native_zoom
+    catalogue, native = service.catalogue, layer.native_zoom
     if zooms[1] <= native:
         return "All zooms show the imagery itself."
     if layer.nearest is not None:

@@ -15,15 +15,16 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from cache import Tiered
 from engine.errors import EngineError
-from tileserver.assembly import open_renderer
+from tileserver.assembly import open_tile_service
 from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.layers import Layer, Source
 from tileserver.errors import CommandError, OutsideSource, OverzoomError, RequestError
 from tileserver.offline.area import Bbox, TileRange, downward, tiles_of_source
 from tileserver.stores import open_store
 from tileserver.tiles.encoding import ImageFormat
-from tileserver.tiles.request import Mode, TileRequest
-from tileserver.tiles.service import Renderer
+from tileserver.tiles.key import tile_key
+from tileserver.tiles.request import AskedTile, TileOptions, TileRequest, resolve_request
+from tileserver.tiles.service import TileService
 
 logger = logging.getLogger(__name__)
 
@@ -72,15 +73,15 @@ def fill(
     ranges = tile_ranges(source, source.layer(area.grid), area)
     if not ranges:
         raise CommandError(f"{source_id}: no tiles in that area at those zooms")
-    renderer = open_renderer(catalogue, store)
+    service = open_tile_service(catalogue, store)
     total = sum(map(len, ranges.values()))
     progress = tqdm(total=total, desc=source_id, unit="tile", disable=None)  # on terminals alone
     with logging_redirect_tqdm(), progress as bar:
-        filling = _Filling(renderer, ImageFormat(format), bar.update)
+        filling = _Filling(service, ImageFormat(format), bar.update)
         try:
             asyncio.run(filling.run(source_id, area.grid, downward(ranges), concurrency))
         finally:
-            renderer.close()
+            service.close()
     filling.counts.dropped = _dropped(store)
     return filling.counts
 
@@ -99,9 +100,9 @@ class _Filling:
     """One run: makes tiles in groups of bounded size."""
 
     def __init__(
-        self, renderer: Renderer, format: ImageFormat, advance: Callable[[int], object]
+        self, service: TileService, format: ImageFormat, advance: Callable[[int], object]
     ) -> None:
-        self.renderer, self.format, self.advance = renderer, format, advance
+        self.service, self.format, self.advance = service, format, advance
         self.counts = Counts()
 
     async def run(
@@ -112,12 +113,12 @@ class _Filling:
             await asyncio.gather(*(self._tile(source_id, grid_id, tile) for tile in group))
 
     async def _tile(self, source_id: str, grid_id: str, tile: Tile) -> None:
-        mode = Mode.super_resolved
-        matrix = self.renderer.catalogue.grids[grid_id].tms.matrix(tile.z)
+        options = TileOptions(format=self.format)
+        matrix = self.service.catalogue.grids[grid_id].tms.matrix(tile.z)
         tile = tile._replace(x=tile.x % int(matrix.matrixWidth))
         try:
-            request = self.renderer.request(source_id, grid_id, tile, self.format, mode)
-            await self._make(request, self.renderer.key(request).path)
+            asked = AskedTile(source_id=source_id, grid_id=grid_id, tile=tile, options=options)
+            await self._make(resolve_request(self.service.catalogue, asked))
         except OutsideSource:
             pass  # an edge tile that the source does not reach
         except FAULTS as error:
@@ -125,20 +126,20 @@ class _Filling:
             logger.warning("%s/%d/%d/%d: %s", source_id, tile.z, tile.x, tile.y, error)
         self.advance(1)
 
-    async def _make(self, request: TileRequest, path: str) -> None:
-        store = self.renderer.store
-        if await asyncio.to_thread(store.has, path):
+    async def _make(self, request: TileRequest) -> None:
+        store, key = self.service.store, tile_key(self.service.catalogue, request)
+        if await asyncio.to_thread(store.has, key.path):
             self.counts.cached += 1
             return
         for tries_left in reversed(range(TRIES)):
             try:
-                await self.renderer.render(request, path)
+                await self.service.render(request, key)
                 break
             except RequestError as error:
                 if error.retry_after_seconds is None or not tries_left:
                     raise
                 await asyncio.sleep(error.retry_after_seconds)
-        if not await asyncio.to_thread(store.has, path):
+        if not await asyncio.to_thread(store.has, key.path):
             raise CommandError("made, but no cache tier stored it")
         self.counts.made += 1
 

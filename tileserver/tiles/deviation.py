@@ -16,15 +16,14 @@ from rio_tiler.colormap import cmap as colour_maps
 from engine.imagery import Pixels
 from tileserver.errors import OutOfRange
 from tileserver.rasters.raster import Raster
-from tileserver.tiles.rendering import (
-    Mask,
-    Rendering,
-    Shown,
-    check,
-    chosen_bands,
+from tileserver.tiles.levels import (
+    RenderedBands,
     default_indexes,
-    opaque_where,
+    find_opaque,
+    select_bands,
 )
+from tileserver.tiles.rendering import Mask, Rendering
+from tileserver.tiles.rendering_checks import check_rendering
 
 COLORMAP = "magma"
 """Darkest where it is sure; lightness grows evenly, and no ground is purple."""
@@ -36,14 +35,14 @@ WHOLE, LEAST = 255.0, 1e-3
 COLOURS = 256
 
 
-def deviation_rendering(given: Rendering, raster: Raster) -> Rendering:
+def complete_deviation_rendering(given: Rendering, raster: Raster) -> Rendering:
     """What is asked for, with the bounds and the colour map that it leaves open.
 
     Raises OutOfRange for what a deviation cannot be shown by.
     """
     rescale = given.rescale or ((0.0, MAXIMUM),)
     colormap = given.colormap or COLORMAP
-    check(replace(given, rescale=(), colormap=None), raster)
+    check_rendering(replace(given, rescale=(), colormap=None), raster)
     low, high = rescale[0]
     if not (low >= 0 and high <= WHOLE and high - low >= LEAST):
         raise OutOfRange("rescale", f"min,max from 0 to {WHOLE:g} levels, {LEAST:g} apart or more")
@@ -56,32 +55,36 @@ def deviation_rendering(given: Rendering, raster: Raster) -> Rendering:
     return replace(given, rescale=rescale, colormap=colormap)
 
 
-def deviation_shown(deviation: Pixels, valid: Mask, raster: Raster, rendering: Rendering) -> Shown:
+def render_deviation(
+    deviation: Pixels, valid: Mask, raster: Raster, rendering: Rendering
+) -> RenderedBands:
     """Colours (3, H, W) of a deviation (C, H, W), where 1 is the source's whole range."""
     indexes = rendering.indexes or default_indexes(raster)
-    squares = chosen_bands(deviation, raster, indexes) ** 2
+    squares = select_bands(deviation, raster, indexes) ** 2
     low, high = rendering.rescale[0]
     place = (np.sqrt(squares.mean(axis=0)) * np.float32(WHOLE) - low) / (high - low)
     levels = np.rint(np.clip(place, 0, 1) * (COLOURS - 1)).astype(np.uint8)
-    shown = colours(rendering)[levels].transpose(2, 0, 1)
-    opaque = opaque_where(valid, rendering)
-    return Shown(np.where(valid, shown, np.uint8(0)), opaque)
+    shown = colour_ramp(rendering)[levels].transpose(2, 0, 1)
+    opaque = find_opaque(valid, rendering)
+    return RenderedBands(np.where(valid, shown, np.uint8(0)), opaque)
 
 
-def deviation_values(deviation: Pixels, valid: Mask, raster: Raster, rendering: Rendering) -> Shown:
+def render_deviation_values(
+    deviation: Pixels, valid: Mask, raster: Raster, rendering: Rendering
+) -> RenderedBands:
     """A deviation by band in the source's own unit, float32."""
-    chosen = chosen_bands(deviation, raster, rendering.indexes or raster.indexes)
-    opaque = opaque_where(valid, rendering)
-    return Shown(np.where(valid, in_unit(chosen, raster), np.float32(0)), opaque)
+    chosen = select_bands(deviation, raster, rendering.indexes or raster.indexes)
+    opaque = find_opaque(valid, rendering)
+    return RenderedBands(np.where(valid, to_source_unit(chosen, raster), np.float32(0)), opaque)
 
 
-def in_unit(deviation: Pixels, raster: Raster) -> Pixels:
+def to_source_unit(deviation: Pixels, raster: Raster) -> Pixels:
     """A deviation in the source's own unit."""
     low, high = raster.range
     return deviation * np.float32(high - low)
 
 
-def colours(rendering: Rendering) -> NDArray[np.uint8]:
+def colour_ramp(rendering: Rendering) -> NDArray[np.uint8]:
     """The colours (256, 3) from the first bound to the second."""
     ramp = colour_maps.get(rendering.colormap or COLORMAP)
     return np.array([ramp[level][:3] for level in range(COLOURS)], np.uint8)

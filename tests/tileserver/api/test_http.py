@@ -69,7 +69,7 @@ def test_a_client_that_has_the_tile_is_told_so_before_any_work(
         async def refuse(*_: object) -> None:
             raise AssertionError("a 304 needs no lookup and no drawing")
 
-        app.state.renderer.render = refuse
+        app.state.tiles.render = refuse
         for header in (etag, f'"other", W/{etag}', "*"):
             answer = client.get(path, headers={"If-None-Match": header})
             assert answer.status_code == 304
@@ -304,7 +304,7 @@ def test_a_tile_asked_for_by_many_is_drawn_once(
     app_settings: MakeSettings, middle_tile: Callable[[int], Tile]
 ) -> None:
     app = make_app(app_settings())
-    scheduler = app.state.renderer.scheduler
+    scheduler = app.state.tiles.scheduler
     asked = []
     draw = scheduler.draw
 

@@ -30,9 +30,9 @@ def failing(fault: Exception) -> Callable[..., object]:
 @pytest.mark.parametrize(
     ("place", "path"),
     [
-        ("api.factory.tilejson_document", "tilejson.json"),
+        ("api.documents.tilejson.tilejson_document", "tilejson.json"),
         ("api.uncertainty.legend", "uncertainty/legend.json"),
-        ("api.documents.thumbnail.shown", "thumbnail.webp"),
+        ("api.documents.thumbnail.render_levels", "thumbnail.webp"),
         ("catalogue.catalogue_reader.open_raster", "info"),  # below a route of titiler's
     ],
 )
@@ -44,7 +44,7 @@ def test_it_is_answered_and_logged_as_one(
     path: str,
     fault: Exception,
 ) -> None:
-    client.app.state.renderer.catalogue.handle_pool.close()  # type: ignore[attr-defined]
+    client.app.state.tiles.catalogue.handle_pool.close()  # type: ignore[attr-defined]
     monkeypatch.setattr(f"tileserver.{place}", failing(fault))
     answer = client.get(f"/yellowstone/{path}")
     assert (answer.status_code, answer.json()) == (500, {"detail": "internal error"})

@@ -9,13 +9,14 @@ from contextlib import closing, contextmanager
 
 import httpx
 import pytest
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from starlette.types import Receive, Scope, Send
 
 from tests.support.edge import served
 from tests.support.waiting import LIMIT_SECONDS, wait_until
 from tileserver.api import titiler_limits as limits
-from tileserver.api.titiler_limits import LimitedRoute
+from tileserver.api.factory import make_router
+from tileserver.api.source_route import SourceRoute
 from tileserver.metrics import Metrics
 from tileserver.middleware.error_handlers import add_error_handlers
 from tileserver.middleware.guard import BODY_BYTES
@@ -37,7 +38,7 @@ def requests() -> Counter[str]:
 @pytest.fixture
 def port(requests: Counter[str]) -> Iterator[int]:
     """A server with one route that takes a body."""
-    app, router = FastAPI(), APIRouter(route_class=LimitedRoute)
+    app, router = FastAPI(), make_router(SourceRoute, limits=limits.Limits())
     add_middleware(app, Settings(), Metrics())
     add_error_handlers(app)
 

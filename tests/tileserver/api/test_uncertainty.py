@@ -28,7 +28,7 @@ from tileserver.errors import NoUncertainty
 from tileserver.grid import TILE_PX
 from tileserver.settings.reading import read_settings
 from tileserver.settings.server import Settings
-from tileserver.tiles.deviation import deviation_rendering, deviation_shown
+from tileserver.tiles.deviation import complete_deviation_rendering, render_deviation
 from tileserver.tiles.rendering import PLAIN
 
 NATIVE = 19
@@ -155,8 +155,8 @@ def test_the_tiles_are_crops_of_one_evaluation(
     top, left = min(t.y for t in tiles), min(t.x for t in tiles)
     whole = Window(top * TILE_PX, left * TILE_PX, 2 * TILE_PX, 2 * TILE_PX)
     values = layer.pyramid.uncertainty(zoom).read(whole)
-    rendering = deviation_rendering(PLAIN, source.raster)
-    expected = deviation_shown(values, np.ones(values.shape[1:], bool), source.raster, rendering)
+    rendering = complete_deviation_rendering(PLAIN, source.raster)
+    expected = render_deviation(values, np.ones(values.shape[1:], bool), source.raster, rendering)
     assert np.array_equal(mosaic(tiles), expected.bands.transpose(1, 2, 0))
 
 

@@ -85,7 +85,7 @@ def serve(app_settings: MakeSettings, folder: Path) -> Iterator[Callable[..., Te
 
 
 def catalogue_of(client: TestClient) -> Catalogue:
-    catalogue: Catalogue = client.app.state.renderer.catalogue  # type: ignore[attr-defined]
+    catalogue: Catalogue = client.app.state.tiles.catalogue  # type: ignore[attr-defined]
     return catalogue
 
 

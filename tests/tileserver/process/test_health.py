@@ -42,7 +42,7 @@ def test_a_source_that_no_grid_reaches_keeps_no_other_from_being_served(
         assert client.get("/disk/tiles").json()["tilesets"] == []
         for place in ("info", "preview.png", "thumbnail.webp"):
             assert client.get(f"/disk/{place}").status_code == 200, place
-    assert app.state.renderer.scheduler._closed, "the end was an orderly one"
+    assert app.state.tiles.scheduler.closed, "the end was an orderly one"
     assert "Traceback" not in caplog.text
 
 

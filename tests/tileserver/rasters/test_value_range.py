@@ -24,7 +24,7 @@ from tileserver.rasters import value_range
 from tileserver.rasters.inspection import inspect
 from tileserver.rasters.value_range import RangeOrigin
 from tileserver.settings.server import Settings
-from tileserver.tiles.pixels import valid_pixels
+from tileserver.tiles.pixels import find_valid_pixels
 
 TILE = WEB_MERCATOR.tile(15, 45, 14)
 """Rasters lie on its pixels: what is served there is what the file holds."""
@@ -127,7 +127,7 @@ def test_values_on_another_grid_are_the_files_too(tmp_path: Path, kind: str) -> 
     layer = source.layer("WebMercatorQuad")
     inner = layer.extent.parent().dilated(-30)
     for zoom, window in ((layer.native_zoom, inner), (layer.native_zoom + 1, inner.children())):
-        assert valid_pixels(layer, zoom, window).all()
+        assert find_valid_pixels(layer, zoom, window).all()
         found = unscaled(layer.pyramid.picture(zoom).read(window), source.raster).astype(float)
         spread = float(np.ptp(bands.astype(float)))
         assert np.median(found) == pytest.approx(np.median(bands), abs=0.03 * spread)

@@ -22,7 +22,7 @@ from tests.support.tiles import WEB_MERCATOR, path_of
 from tests.support.waiting import LIMIT_SECONDS
 from tileserver.app import make_app
 from tileserver.errors import Overloaded, RequestError, SourceUnavailable
-from tileserver.middleware.disconnect import ARRIVAL, left_seconds, while_there
+from tileserver.middleware.disconnect import ARRIVAL, left_seconds, run_until_disconnect
 from tileserver.settings.server import Settings
 
 MakeSettings = Callable[..., Settings]
@@ -49,7 +49,7 @@ def test_what_a_request_has_already_waited_is_part_of_its_time(late: type[Reques
         assert 0 < left_seconds(request, 100 + LIMIT_SECONDS) <= LIMIT_SECONDS
         for _ in range(2):  # a retry has no time of its own
             with pytest.raises(late):
-                await while_there(request, work(), 99, late)
+                await run_until_disconnect(request, work(), 99, late)
         await asyncio.sleep(0)
 
     asyncio.run(asyncio.wait_for(scenario(), LIMIT_SECONDS))
@@ -63,7 +63,7 @@ def test_time_begins_with_the_arrival_or_with_the_end_of_a_body(config_settings:
         before = time.monotonic()
         asyncio.run(ask(app, scope))
         assert before <= scope[ARRIVAL] <= time.monotonic()
-    app.state.renderer.close()
+    app.state.tiles.close()
 
 
 def refusals(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:

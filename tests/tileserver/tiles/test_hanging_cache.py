@@ -18,7 +18,9 @@ from tileserver import stores as tiers
 from tileserver.app import make_app
 from tileserver.settings.server import Settings
 from tileserver.tiles.encoding import ImageFormat
-from tileserver.tiles.service import Renderer
+from tileserver.tiles.key import tile_key
+from tileserver.tiles.request import AskedTile, TileOptions, resolve_request
+from tileserver.tiles.service import TileService
 
 NATIVE = 19
 
@@ -36,12 +38,17 @@ def client(
 def test_tiles_of_every_source_are_made_while_the_disk_hangs(
     client: TestClient, middle_tile: Callable[[int], Tile]
 ) -> None:
-    renderer: Renderer = client.app.state.renderer  # type: ignore[attr-defined]
-    (disk,) = (tier for tier in renderer.store.tiers if isinstance(tier, DiskStore))
+    service: TileService = client.app.state.tiles  # type: ignore[attr-defined]
+    (disk,) = (tier for tier in service.store.tiers if isinstance(tier, DiskStore))
     tile = middle_tile(NATIVE)
     formats = [*ImageFormat][: CALL_THREADS + 1]
-    requests = [renderer.request("yellowstone", "WebMercatorQuad", tile, f) for f in formats]
-    with hanging({disk.folder / renderer.key(request).path for request in requests}):
+    asked = [
+        AskedTile(source_id="yellowstone", tile=tile, options=TileOptions(format=format))
+        for format in formats
+    ]
+    catalogue = service.catalogue
+    keys = [tile_key(catalogue, resolve_request(catalogue, tile)) for tile in asked]
+    with hanging({disk.folder / key.path for key in keys}):
         for format in formats:
             assert client.get(path_of(tile, format=format)).status_code == 200, format
         assert client.get(path_of(tile, "truth")).status_code == 200

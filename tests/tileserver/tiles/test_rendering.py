@@ -26,7 +26,8 @@ from tests.support.tiles import decoded
 from tileserver.errors import OutOfRange
 from tileserver.origins.origin import file_origin
 from tileserver.rasters.inspection import inspect_origin
-from tileserver.tiles.rendering import Rendering, shown
+from tileserver.tiles.levels import render_levels
+from tileserver.tiles.rendering import Rendering
 
 DEEP = 1
 
@@ -253,5 +254,6 @@ def test_a_colour_map_nested_without_end_is_refused_by_titilers_routes(kinds: Se
 def test_a_formula_that_fails_on_a_pictures_own_colours_is_refused(tmp_path: Path) -> None:
     raster = inspect_origin(file_origin(cut(tmp_path / "rgb.tif", "rgb")), None)
     ground = np.random.default_rng(7).random((3, 64, 64), np.float32)
+    valid, rendering = np.ones((64, 64), bool), Rendering(color_formula="saturation 1e300")
     with pytest.raises(OutOfRange):
-        shown(ground, np.ones((64, 64), bool), raster, Rendering(color_formula="saturation 1e300"))
+        render_levels(ground, valid, raster, rendering)

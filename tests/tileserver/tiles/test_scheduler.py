@@ -18,8 +18,9 @@ from engine.window import Window
 from tests.support.pictures import NOTHING, Gated, Sourceless
 from tests.support.waiting import LIMIT_SECONDS
 from tileserver.errors import Overloaded
+from tileserver.tiles.draw_queue import Drawn
 from tileserver.tiles.neighbours import rectangle
-from tileserver.tiles.scheduler import Drawn, Scheduler
+from tileserver.tiles.scheduler import Scheduler
 
 SIDE = 256
 

@@ -13,8 +13,9 @@ from tileserver.catalogue.layers import Source
 from tileserver.errors import OutOfRange
 from tileserver.rasters.raster import Raster
 from tileserver.tiles.encoding import ImageFormat, encode
-from tileserver.tiles.pixels import values_of
-from tileserver.tiles.rendering import PLAIN, shown, shows_classes
+from tileserver.tiles.levels import render_levels, shows_classes
+from tileserver.tiles.pixels import scale_image
+from tileserver.tiles.rendering import PLAIN
 
 SIDE_PX = 256
 QUICK_PX = 4096**2
@@ -44,7 +45,7 @@ def thumbnail(source: Source) -> bytes:
     with CatalogueReader(source) as reader:  # type: ignore[arg-type]
         method = "nearest" if raster.nearest else "average"
         image = reader.preview(indexes=raster.indexes, max_size=SIDE_PX, resampling_method=method)
-    levels, opaque = shown(*values_of(image, raster), raster, PLAIN)
+    levels, opaque = render_levels(*scale_image(image, raster), raster, PLAIN)
     return encode(levels, opaque, ImageFormat.webp, lossless=shows_classes(raster, PLAIN))
 
 

@@ -7,44 +7,89 @@ all of the file's resolution, they are finer than the file's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
+from fastapi import APIRouter, Depends
 from starlette.requests import Request
 
 from engine.pictures.samples import Sample
-from tileserver.api.tile_parameters import Asked
+from tileserver.api.tile_parameters import DocumentOptions, GridId
 from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.coverage import geographic_bounds, geographic_centre
 from tileserver.catalogue.layers import Layer, Source
 from tileserver.errors import OutOfRange
+from tileserver.grid import TILE_PX, WEB_MERCATOR
 from tileserver.middleware.api_keys import grant_of, links_with_key
-from tileserver.tiles.rendering import Rendering, query_of
-from tileserver.tiles.request import Mode
-from tileserver.tiles.service import Renderer
+from tileserver.tiles.rendering import list_parameters
+from tileserver.tiles.request import Mode, TileOptions, check_options
 from tileserver.tiles.versions import version
+
+Json = dict[str, Any]
+
+
+def add_tilejson(
+    router: APIRouter, catalogue: Catalogue, path_dependency: Callable[..., Any]
+) -> None:
+    """Register TileJSON, whose maxzoom is the served one."""
+
+    @router.get("/{tileMatrixSetId}/tilejson.json")
+    def tilejson(
+        request: Request,
+        tileMatrixSetId: GridId,
+        options: DocumentOptions,
+        source: Source = Depends(path_dependency),
+    ) -> Json:
+        """TileJSON 3.0; its member "overzoom" says what is native and what is made."""
+        grid = tileMatrixSetId
+        url = make_template(request, "tile", source.id, options, tileMatrixSetId=grid)
+        found = tilejson_document(catalogue, source, grid, url=url, options=options)
+        return for_client(found, request)
+
+    @router.get("/tilejson.json")
+    def xyz_tilejson(
+        request: Request,
+        options: DocumentOptions,
+        source: Source = Depends(path_dependency),
+    ) -> Json:
+        """The TileJSON of the web mercator grid."""
+        url = make_template(request, "xyz_tile", source.id, options)
+        found = tilejson_document(catalogue, source, WEB_MERCATOR, url=url, options=options)
+        return for_client(found, request)
+
+
+def make_template(
+    request: Request, route: str, source_id: str, options: TileOptions, **path: str
+) -> str:
+    """The URL template of a route's tiles: {z}, {x} and {y} are the client's to fill in."""
+    tile = {"z": "{z}", "x": "{x}", "y": "{y}", "format": str(options.format)}
+    return str(request.url_for(route, source=source_id, **tile, **path))
 
 
 def tilejson_document(
-    renderer: Renderer, source: Source, grid_id: str, url: str, asked: Asked
-) -> dict[str, Any]:
+    catalogue: Catalogue, source: Source, grid_id: str, *, url: str, options: TileOptions
+) -> Json:
     """The TileJSON of a source on a grid, for tiles of a URL template.
 
-    The template carries the version of the tiles, so that clients may keep them for good.
+    The template carries the version of the tiles, so that clients may keep them for good. Raises
+    the RequestError of options that the source's tiles cannot have.
     """
-    layer, catalogue = source.layer(grid_id), renderer.catalogue
-    rendering, format, scale, mode, noise_seed, detail = asked
-    renderer.check(source, layer, mode, rendering, format, noise_seed, detail)
+    layer = source.layer(grid_id)
+    check_options(source, layer, options)
+    scale = options.scale
     tms, deepest = layer.grid.tms, layer.max_zoom - (scale - 1)
     if deepest < tms.minzoom:
         raise OutOfRange("tilesize", "256: the deepest zoom of larger tiles is not on this grid")
-    shown = None if layer.nearest else layer.samples.sample(noise_seed, detail)
+    shown = None
+    if not layer.nearest:
+        shown = layer.samples.sample(options.noise_seed, options.detail)
     made_of = version(catalogue, source, shown)
     minzoom = min(layer.least_zoom, deepest)
-    if mode is Mode.uncertainty:
+    if options.mode is Mode.uncertainty:
         minzoom = layer.native_zoom + 1 - (scale - 1)
-    query = _query(layer, mode, scale, rendering, shown)
-    document: dict[str, Any] = {
+    query = _query(layer, options, shown)
+    document: Json = {
         "tilejson": "3.0.0",
         "name": source.title,
         "scheme": "xyz",
@@ -73,7 +118,7 @@ def tilejson_document(
     return document
 
 
-def _made_by(catalogue: Catalogue, layer: Layer, shown: Sample) -> dict[str, Any]:
+def _made_by(catalogue: Catalogue, layer: Layer, shown: Sample) -> Json:
     """What pixels past native are synthesised by, and which others can be asked for."""
     return {
         "checkpoint": catalogue.checkpoint.name,
@@ -86,7 +131,7 @@ def _made_by(catalogue: Catalogue, layer: Layer, shown: Sample) -> dict[str, Any
     }
 
 
-def for_client(document: dict[str, Any], request: Request) -> dict[str, Any]:
+def for_client(document: Json, request: Request) -> Json:
     """The document as a client may see it: its key in the links, no id that it must not know."""
     about = document["overzoom"]
     if about["reference"] and not grant_of(request.scope).allows(about["reference"]):
@@ -94,15 +139,13 @@ def for_client(document: dict[str, Any], request: Request) -> dict[str, Any]:
     return links_with_key(document, request)
 
 
-def _query(
-    layer: Layer, mode: Mode, scale: int, rendering: Rendering, sample: Sample | None
-) -> list[tuple[str, str]]:
+def _query(layer: Layer, options: TileOptions, sample: Sample | None) -> list[tuple[str, str]]:
     """What the tiles are asked for with; what is the default is left out."""
-    query = [("mode", str(mode))] if mode is Mode.interpolated else []
+    query = [("mode", str(options.mode))] if options.mode is Mode.interpolated else []
     if sample is not None and sample.noise_seed != layer.samples.noise_seeds[0]:
         query.append(("noise_seed", str(sample.noise_seed)))
     if sample is not None and sample.detail != layer.samples.detail:
         query.append(("detail", f"{sample.detail:g}"))
-    if scale > 1:
-        query.append(("tilesize", str(256 * scale)))
-    return [*query, *query_of(rendering)]
+    if options.scale > 1:
+        query.append(("tilesize", str(TILE_PX * options.scale)))
+    return [*query, *list_parameters(options.rendering)]

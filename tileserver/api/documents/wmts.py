@@ -6,15 +6,15 @@ and an order of elements that the standard's schema (OGC 07-057r7) refuses.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode
 
 import jinja2
-from attrs import define
-from fastapi import Depends
+from fastapi import APIRouter, Depends
 from rio_tiler.utils import CRS_to_urn
 from starlette.requests import Request
 from starlette.responses import Response
-from titiler.core.factory import FactoryExtension, TilerFactory
 
 from tileserver.catalogue.coverage import covered_layers, geographic_bounds
 from tileserver.catalogue.layers import Source
@@ -35,20 +35,14 @@ _templates = jinja2.Environment(
 )
 
 
-@define
-class Wmts(FactoryExtension):
-    """Adds WMTSCapabilities.xml to a source's routes."""
+def add_wmts(router: APIRouter, path_dependency: Callable[..., Any], grids: list[str]) -> None:
+    """Register the WMTS capabilities of a source."""
 
-    def register(self, factory: TilerFactory) -> None:  # type: ignore[override]
-        grids = list(factory.supported_tms.list())
-
-        @factory.router.get("/WMTSCapabilities.xml", response_class=Response)
-        def wmts(request: Request, source: Source = Depends(factory.path_dependency)) -> Response:
-            """WMTS 1.0.0 capabilities of one source, for QGIS, ArcGIS and GDAL."""
-            content = capabilities(
-                source, grids, f"{request.base_url}{source.id}", tile_query(request)
-            )
-            return Response(content, media_type="application/xml")
+    @router.get("/WMTSCapabilities.xml", response_class=Response)
+    def wmts(request: Request, source: Source = Depends(path_dependency)) -> Response:
+        """WMTS 1.0.0 capabilities of one source, for QGIS, ArcGIS and GDAL."""
+        content = capabilities(source, grids, f"{request.base_url}{source.id}", tile_query(request))
+        return Response(content, media_type="application/xml")
 
 
 def tile_query(request: Request) -> str:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from threading import Lock
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
-import morecantile
 import numpy as np
-from cachetools import LRUCache
 from morecantile import Tile
 from numpy.typing import NDArray
 from rasterio.errors import RasterioIOError
@@ -24,22 +19,16 @@ from titiler.core.errors import BadRequestError
 from engine.imagery import Picture
 from engine.pictures.super_resolution import Doubled
 from engine.window import Window
-from tileserver.catalogue.layers import Layer, Source
-from tileserver.catalogue.opener import Opener
-from tileserver.catalogue.watch import Tracked
-from tileserver.checkpoints import local_checkpoint
+from tileserver.catalogue.layers import Layer
 from tileserver.errors import OutsideGrid, SourceUnavailable, StartupError, UnsupportedGrid
 from tileserver.grid import TILE_PX
 from tileserver.imagery.bands import unscaled
 from tileserver.rasters.ground import rounded
 from tileserver.rasters.opening import open_raster
+from tileserver.reader.engine import Engine, share_engine
 from tileserver.settings.server import Settings
-from tileserver.settings.sources import SourceSettings, is_remote_address
-from tileserver.tiles.pixels import joined, valid_pixels
+from tileserver.tiles.pixels import find_valid_pixels, merge_pixels
 from tileserver.tiles.request import NEAREST, Mode
-
-MAX_SOURCES = 64
-"""Rasters that are remembered: their inspection and blocks, not the open file."""
 
 
 class UnsupportedOption(BadRequestError, RioTilerError):
@@ -83,8 +72,9 @@ class SuperResolvedReader(Reader):
     def __attrs_post_init__(self) -> None:
         if self.dataset is not None or not isinstance(self.input, str):
             raise ValueError("SuperResolvedReader opens a raster by its path or address")
-        with _readable():
-            self._source = _engine(type(self)).source(self.input)
+        with _translate_errors():
+            self._engine = share_engine(type(self), self.settings)
+            self._source = self._engine.source(self.input)
             borrowed = self._source.handles.acquire(
                 "as stored", lambda: open_raster(self._source.raster)
             )
@@ -116,7 +106,7 @@ class SuperResolvedReader(Reader):
         tile, size_px = Tile(tile_x, tile_y, tile_z), tilesize or TILE_PX
         layer = self._layer()
         zoom = tile_z + (size_px > TILE_PX)
-        given = _given(size_px, buffer, {**self.options, **options})
+        given = _list_unsupported(size_px, buffer, {**self.options, **options})
         if layer is None or (zoom < layer.native_zoom and (given or not layer.is_quick(zoom))):
             method = "nearest" if self._source.raster.nearest else "average"
             for option in ("resampling_method", "reproject_method"):
@@ -128,11 +118,12 @@ class SuperResolvedReader(Reader):
             raise UnsupportedOption(f"super-resolved tiles take no {given}")
         if tile_z > layer.max_zoom or not layer.touches(tile):
             raise TileOutsideBounds(f"{tile} is outside the raster or its zooms")
-        with _readable():
+        with _translate_errors():
             windows = layer.windows(tile_z, layer.grid.tile_window(tile))
-            parts = [_drawn(layer, zoom, window, size_px, type(self)) for window in windows]
-            pixels, valid = joined(parts)
-        image = self._image(tile, unscaled(pixels, self._source.raster), valid, indexes, expression)
+            parts = [_draw(self._engine, layer, zoom, window, size_px) for window in windows]
+            pixels, valid = merge_pixels(parts)
+        values = unscaled(pixels, self._source.raster)
+        image = self._make_image(tile, values, valid, indexes, expression)
         image.metadata = {
             "overzoom": _origin(layer, zoom),
             "native_zoom": layer.native_zoom,
@@ -149,7 +140,7 @@ class SuperResolvedReader(Reader):
             return None
         return layer if layer.grid.tms == self.tms else None
 
-    def _image(
+    def _make_image(
         self,
         tile: Tile,
         values: NDArray[Any],
@@ -181,7 +172,7 @@ def _origin(layer: Layer, zoom: int) -> str:
     return str(Mode.super_resolved) if layer.nearest is None else NEAREST
 
 
-def _given(size_px: int, buffer: float | None, options: dict[str, Any]) -> str:
+def _list_unsupported(size_px: int, buffer: float | None, options: dict[str, Any]) -> str:
     """What is asked for that only resampling knows."""
     given = [name for name, value in options.items() if value is not None and value is not False]
     if size_px not in (TILE_PX, 2 * TILE_PX):
@@ -191,8 +182,8 @@ def _given(size_px: int, buffer: float | None, options: dict[str, Any]) -> str:
     return ", ".join(given)
 
 
-def _drawn(
-    layer: Layer, zoom: int, window: Window, size_px: int, reader: type[SuperResolvedReader]
+def _draw(
+    engine: Engine, layer: Layer, zoom: int, window: Window, size_px: int
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """A window's values in [0, 1], (C, H, W), and where there is data; past the last zoom a
     picture is doubled."""
@@ -200,81 +191,20 @@ def _drawn(
         window = window.children()
     if layer.nearest is not None or zoom < layer.native_zoom:
         return layer.read(zoom, window)
-    valid = valid_pixels(layer, zoom, window)
+    valid = find_valid_pixels(layer, zoom, window)
     picture: Picture
     if zoom > layer.max_zoom:
         picture = Doubled(layer.pyramid.picture(layer.max_zoom))
     else:
         picture = layer.pyramid.picture(zoom)
     source = layer.pin(picture, window)  # first: nobody's drawing waits for a read
-    with _engine(reader).drawing:
+    with engine.drawing:
         (pixels,) = picture.read_many([window], source)
     return pixels, valid
 
 
-class _Sources(LRUCache[str, Tracked[Source]]):
-    """Rasters by path; the handles of what is forgotten are closed."""
-
-    def popitem(self) -> tuple[str, Tracked[Source]]:
-        path, tracked = super().popitem()
-        tracked.current.close()
-        return path, tracked
-
-
-class _Engine:
-    """What the readers of a class share."""
-
-    def __init__(self, settings: Settings) -> None:
-        checkpoint = local_checkpoint(settings.checkpoint, settings.device)
-        self.settings = settings
-        self.opener = Opener(settings, checkpoint, morecantile.tms)
-        self.drawing = Lock()  # one evaluation uses the whole device
-        self._sources = _Sources(MAX_SOURCES)
-        self._looked: LRUCache[str, float] = LRUCache(MAX_SOURCES)
-        self._lock = Lock()
-
-    def source(self, path: str) -> Source:
-        """A raster as it is now; raises StartupError."""
-        with self._lock:
-            tracked = self._sources.get(path)
-        if tracked is None:
-            host = urlsplit(path).netloc if is_remote_address(path) else ""
-            opened = self.opener.tracked(path, SourceSettings(path=path), frozenset({host}))
-            tracked = opened.required()
-            with self._lock:
-                mine, tracked = tracked, self._sources.setdefault(path, tracked)
-            if mine is not tracked:  # another thread was quicker
-                mine.current.close()
-        elif self._due(path, tracked.current):
-            tracked.poll()
-        return tracked.current
-
-    def _due(self, path: str, source: Source) -> bool:
-        """Whether it is time for a look: always at local files, at remote ones now and then."""
-        if not source.raster.origin.remote:
-            return not source.unchanged() or not source.raster.settled
-        now, seconds = time.monotonic(), self.settings.remote_check_seconds
-        with self._lock:
-            due = now - self._looked.get(path, -seconds) >= seconds
-            if due:
-                self._looked[path] = now
-        return due
-
-
-_engines: dict[type[SuperResolvedReader], _Engine] = {}
-_making = Lock()
-
-
-def _engine(reader: type[SuperResolvedReader]) -> _Engine:
-    """The one engine of a class, made by the first thread that asks; the others wait for it."""
-    with _making:
-        if reader not in _engines:
-            _engines[reader] = _Engine(reader.settings)
-        return _engines[reader]
-
-
 @contextmanager
-def _readable() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """Turns the server's errors into what rio-tiler raises for the same."""
     try:
         yield

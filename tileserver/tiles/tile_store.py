@@ -1,0 +1,85 @@
+"""Encoded tiles in the cache's tiers, reached from the event loop by threads of their own."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from cache import Tiered
+from engine.imagery import Pixels
+from tileserver.metrics import Metrics
+from tileserver.tiles.clock import Clock
+from tileserver.tiles.deviation import render_deviation, render_deviation_values
+from tileserver.tiles.encoding import encode, encode_values
+from tileserver.tiles.levels import render_levels, render_values, shows_classes
+from tileserver.tiles.rendering import Mask
+from tileserver.tiles.request import Mode, TileRequest
+
+ENCODER_THREADS = 2
+"""PNG and JPEG leave the interpreter's lock."""
+STORE_THREADS = 8
+"""Tiles that are looked up, or put, at a time; a tier hangs for two seconds at most."""
+
+
+class TileStore:
+    """Looks tiles up in a store, encodes new ones and puts them there."""
+
+    def __init__(self, store: Tiered, metrics: Metrics) -> None:
+        self._store, self._metrics = store, metrics
+        # Apart from each other: encoding computes, stores wait, each in bounds (cache.time_limit).
+        self._encoders = ThreadPoolExecutor(ENCODER_THREADS, thread_name_prefix="encode")
+        self._calls = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store")
+
+    async def get(self, path: str) -> tuple[bytes, str] | None:
+        """A tile's bytes and the name of the tier that had them; None for a miss."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._calls, self._store.get, path)
+
+    async def encode_and_put(
+        self, request: TileRequest, pixels: tuple[Pixels, Mask], path: str, clock: Clock
+    ) -> bytes:
+        """The bytes of a tile of these pixels, once the store has them.
+
+        A cancelled caller does not keep what was encoded from the store.
+        """
+        loop = asyncio.get_running_loop()
+        content, stored = await loop.run_in_executor(
+            self._encoders, self._encode, request, pixels, path, clock
+        )
+        await asyncio.shield(asyncio.wrap_future(stored))
+        return content
+
+    def close(self) -> None:
+        """Wait for what is being encoded and put, then close the store."""
+        self._encoders.shutdown()
+        self._calls.shutdown()
+        self._store.close()
+
+    def _encode(
+        self, request: TileRequest, pixels: tuple[Pixels, Mask], path: str, clock: Clock
+    ) -> tuple[bytes, Future[None]]:
+        """In a thread: the encoded tile, and the call that puts it, which is already submitted."""
+        content = encode_tile(request, *pixels)
+        clock.lap("encode")
+        return content, self._calls.submit(self._put, request.origin, path, content, clock)
+
+    def _put(self, origin: str, path: str, content: bytes, clock: Clock) -> None:
+        """In a thread: put and count a tile."""
+        self._store.put(path, content)
+        clock.lap("store")
+        self._metrics.computed(origin, clock.milliseconds)
+
+
+def encode_tile(request: TileRequest, values: Pixels, valid: Mask) -> bytes:
+    """The bytes of a tile from its values (C, H, W) in [0, 1] and where they are data (H, W)."""
+    raster, grid, options = request.source.raster, request.layer.grid, request.options
+    uncertain = options.mode is Mode.uncertainty
+    if options.format.holds_values:
+        render = render_deviation_values if uncertain else render_values
+        bands, opaque = render(values, valid, raster, options.rendering)
+        place = grid.transform(request.pixel_zoom, request.window)
+        return encode_values(bands, opaque, options.format, grid.crs, place)
+    render = render_deviation if uncertain else render_levels
+    levels, opaque = render(values, valid, raster, options.rendering)
+    lossless = shows_classes(raster, options.rendering)
+    return encode(levels, opaque, options.format, lossless=lossless)
