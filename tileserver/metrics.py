@@ -1,7 +1,7 @@
 """What a running server has done, counted for Prometheus and for people.
 
-Hooks are called where things happen: observation (answered), answers (found), tile_store (computed),
-scheduler (drawn) and whoever refuses (refused). What can be read when it is asked for
+Hooks are called where things happen: observation (answered), answers (found), tile_store
+(computed), scheduler (drawn) and whoever refuses (refused). What can be read when it is asked for
 (queue, bytes by tier, services that are away, leases) is not counted but watched.
 """
 
