@@ -43,6 +43,7 @@ def add_inspect(router: APIRouter, answers: Answers, path_dependency: Callable[.
 
     @router.get("/inspect/{lon},{lat}")
     async def inspect(
+        *,
         request: Request,
         lon: Longitude,
         lat: Latitude,
