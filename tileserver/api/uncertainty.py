@@ -29,7 +29,7 @@ from tileserver.api.tile_parameters import (
 from tileserver.api.tile_response import Answers
 from tileserver.catalogue.layers import Source
 from tileserver.grid import WEB_MERCATOR
-from tileserver.tiles.deviation import colours
+from tileserver.tiles.deviation import WHOLE, colours
 from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.rendering import Rendering
 from tileserver.tiles.request import Mode
@@ -111,7 +111,8 @@ def add_uncertainty(
         completed = answers.renderer.check(
             source, layer, Mode.uncertainty, rendering, ImageFormat.png
         )
-        return legend(completed)
+        low, high = source.raster.range
+        return {**legend(completed), "imagery_units_per_level": (high - low) / WHOLE}
 
 
 def legend(rendering: Rendering) -> Json:

@@ -52,6 +52,8 @@ class Absent:
 
     id: str
     settings: SourceSettings
+    failure: Exception | None = None
+    """Why the last look at it found nothing to read."""
 
 
 class Opener:
@@ -260,7 +262,10 @@ class Catalogue:
     def configured(self) -> list[Source | Absent]:
         """All of them, in the order of the configuration."""
         settings = self.settings.sources
-        return [each.item or Absent(id, settings[id]) for id, each in self._tracked.items()]
+        return [
+            each.item or Absent(id, settings[id], each.failure)
+            for id, each in self._tracked.items()
+        ]
 
     def close(self) -> None:
         """Look for changes no more, and close the handles that nobody uses."""

@@ -21,11 +21,22 @@ from tileserver.settings.operation import AccessSettings, LogSettings, Operation
 
 SOURCE_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 RESERVED_IDS = frozenset(
-    {"viewer", "sources.json", "healthz", "readyz", "api.html", "openapi.json", "conformance"}
+    {
+        "viewer",
+        "sources.json",
+        "healthz",
+        "readyz",
+        "api.html",
+        "docs",
+        "openapi.json",
+        "conformance",
+    }
     | {"favicon.ico"}
     | {"tileMatrixSets", "metrics", "status.json"}
 )
 MEBIBYTE = 2**20
+Longitude = Annotated[float, Field(ge=-180, le=180)]
+Latitude = Annotated[float, Field(ge=-90, le=90)]
 
 
 class _Frozen(BaseModel):
@@ -111,6 +122,9 @@ class SourceSettings(_Frozen):
     )
     reference: str | None = Field(
         None, description="Id of a source with the true detail, to compare with in the viewer."
+    )
+    view: tuple[Longitude, Latitude, Annotated[int, Field(ge=0, le=30)]] | None = Field(
+        None, description="Longitude, latitude and zoom that the viewer opens it at."
     )
 
     @property

@@ -134,6 +134,13 @@ def test_there_is_no_map_where_there_are_no_tiles(server: Service, grid: str, st
     assert set(answer.json()) == {"detail"}
 
 
+def test_what_people_and_browsers_try_leads_somewhere(server: Service) -> None:
+    docs = server.client.get(f"{server.url}/docs?key=a%26b", follow_redirects=False)
+    assert (docs.status_code, docs.headers["location"]) == (307, "api.html?key=a%26b")
+    icon = server.client.get(f"{server.url}/favicon.ico", follow_redirects=True)
+    assert (icon.status_code, icon.headers["content-type"]) == (200, "image/svg+xml")
+
+
 def test_the_page_of_all_routes_lists_them(page: Page, server: Service) -> None:
     page.goto(f"{server.url}/api.html")
     expect(page.locator(".opblock-summary-path").first).to_be_visible()
