@@ -17,7 +17,8 @@ DESKTOP, PHONES = (1280, 800), [(360, 640), (390, 844)]
 OPENED = {  # by what opens it
     "#badge": "#meaning", "#open-sources": "#sources", "#open-share": "#share",
     "#open-embed": "#embed details", "#open-help": "#help", "#open-inspect": "#inspect",
-    "#open-uncertainty": "#uncertainty", "#open-samples": "#samples", "#open-status": "#status",
+    "#open-uncertainty": "#uncertainty",
+    "#open-samples": "#samples", "#open-status": "#status",
 }  # fmt: skip
 CONTROLS = {
     "map", "divider", "open-sources", "mode-swipe", "other", "open-inspect", "open-uncertainty", "open-samples", "fit",
