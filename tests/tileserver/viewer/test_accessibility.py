@@ -21,7 +21,8 @@ OPENED = {  # by what opens it
     "#open-samples": "#samples", "#open-status": "#status",
 }  # fmt: skip
 CONTROLS = {
-    "map", "divider", "open-sources", "mode-swipe", "other", "open-inspect", "open-uncertainty", "open-samples", "fit",
+    "map", "divider", "open-sources", "mode-swipe", "other", "open-inspect",
+    "open-uncertainty", "open-samples", "fit",
     "open-share", "open-embed", "open-status", "full-screen", "change-scheme", "open-help",
     "zoom-in", "22", "zoom-out", "badge",
 }  # fmt: skip
