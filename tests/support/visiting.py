@@ -67,7 +67,7 @@ class Visit:
     @property
     def to_come(self) -> int:
         """Tiles that are looked at and not there, as the badge says."""
-        said = re.search(r"(\d+) to come", self.text("progress"))
+        said = re.search(r"rawing (\d+) tile", self.text("progress"))
         return int(said[1]) if said else 0
 
     def zoomed(self, zoom: int) -> None:
@@ -80,7 +80,7 @@ class Visit:
 
     def ground(self) -> np.ndarray:
         """The map without what lies over it, in levels (H, W, 3)."""
-        over = "['over', 'sides', 'blink-name'].map(id => document.getElementById(id))"
+        over = "['over', 'sides', 'flicker-name'].map(id => document.getElementById(id))"
         opacity = f"(to) => {over}.forEach(e => {{ e.style.opacity = to; }})"
         self.page.evaluate(opacity, "0")
         picture = self.page.screenshot()

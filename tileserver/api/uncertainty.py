@@ -26,7 +26,7 @@ from tileserver.api.tile_response import Answers
 from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.layers import Source
 from tileserver.grid import WEB_MERCATOR
-from tileserver.tiles.deviation import colour_ramp
+from tileserver.tiles.deviation import WHOLE, colour_ramp
 from tileserver.tiles.rendering import Rendering
 from tileserver.tiles.request import AskedTile, Mode, TileOptions, check_options
 
@@ -88,7 +88,8 @@ def add_uncertainty_documents(
         """The values of the tiles' colours, for the same parameters."""
         options = TileOptions(mode=Mode.uncertainty, rendering=rendering)
         completed = check_options(source, source.layer(WEB_MERCATOR), options)
-        return legend(completed.rendering)
+        low, high = source.raster.range
+        return {**legend(completed.rendering), "imagery_units_per_level": (high - low) / WHOLE}
 
 
 def legend(rendering: Rendering) -> Json:

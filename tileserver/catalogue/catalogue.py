@@ -35,6 +35,8 @@ class Absent:
 
     id: str
     settings: SourceSettings
+    failure: Exception | None = None
+    """Why the last look at it found nothing to read."""
 
 
 class Catalogue:
@@ -129,7 +131,10 @@ class Catalogue:
     def configured(self) -> list[Source | Absent]:
         """All configured sources, in the order of the configuration."""
         settings = self.settings.sources
-        return [each.item or Absent(id, settings[id]) for id, each in self._tracked.items()]
+        return [
+            each.item or Absent(id, settings[id], each.failure)
+            for id, each in self._tracked.items()
+        ]
 
     def close(self) -> None:
         """Stop polling, and close the sources' idle handles."""

@@ -13,7 +13,7 @@ from tileserver.settings.base import Frozen
 SOURCE_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 RESERVED_IDS = frozenset(
     {"viewer", "sources.json", "healthz", "readyz", "api.html", "openapi.json", "conformance"}
-    | {"favicon.ico"}
+    | {"docs", "favicon.ico"}
     | {"tileMatrixSets", "metrics", "status.json"}
 )
 
@@ -24,6 +24,8 @@ def _check_not_reserved(id: str) -> str:
     return id
 
 
+Longitude = Annotated[float, Field(ge=-180, le=180)]
+Latitude = Annotated[float, Field(ge=-90, le=90)]
 SourceId = Annotated[str, Field(pattern=SOURCE_ID), AfterValidator(_check_not_reserved)]
 
 
@@ -106,6 +108,9 @@ class SourceSettings(Frozen):
     )
     reference: str | None = Field(
         None, description="Id of a source with the true detail, to compare with in the viewer."
+    )
+    view: tuple[Longitude, Latitude, Annotated[int, Field(ge=0, le=30)]] | None = Field(
+        None, description="Longitude, latitude and zoom that the viewer opens it at."
     )
 
     @property

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from tests.support import browser as browsers
 from tests.support.browser import wait_until
 from tests.support.server import Service
-from tests.support.visiting import PLACE, Visit, sharpness
+from tests.support.visiting import PLACE, WIDTH, Visit, sharpness
 
 VIEW = f"yellowstone/21/{PLACE}"
 
@@ -21,15 +23,15 @@ def grain(ground: np.ndarray) -> tuple[float, float]:
     return sharpness(ground[:, 20:300]), sharpness(ground[:, 340:620])
 
 
-def test_the_swipe_shows_interpolation_on_the_left(visit: Visit) -> None:
-    visit.open(f"{VIEW}?mode=one")
+def test_the_swipe_shows_plain_enlargement_on_the_left(visit: Visit) -> None:
+    visit.open(f"{VIEW}?mode=single")
     alone = visit.ground()
     visit.page.get_by_text("Swipe", exact=True).click()
     visit.settle()
     both = visit.ground()
     assert np.array_equal(both[:, 330:], alone[:, 330:])
     assert grain(both)[0] < 0.9 * grain(alone)[0]
-    assert visit.text("left-name") == "Interpolated"
+    assert visit.text("left-name") == "Plain enlargement"
     assert visit.text("right-name") == "Super-resolved"
 
 
@@ -53,6 +55,27 @@ def test_the_divider_is_dragged(visit: Visit) -> None:
     assert visit.zoom == 21, "the map stays where it is"
 
 
+def test_the_line_is_dragged_anywhere_and_a_sample_is_never_compared_with_itself(
+    visit: Visit,
+) -> None:
+    page, options = visit.page, visit.page.locator("#other option")
+    visit.open(VIEW)
+    page.mouse.move(WIDTH / 2 + 4, 380)
+    page.mouse.down()
+    page.mouse.move(WIDTH / 4, 380, steps=3)
+    page.mouse.up()
+    expect(page.locator("#divider")).to_have_attribute("aria-valuenow", "25")
+    assert visit.zoom == 21
+    assert "sample 1" not in options.all_text_contents(), "it is what is compared"
+    page.select_option("#other", "sample-1")
+    expect(page.locator("#left-name")).to_have_text("Sample 2")
+    page.keyboard.press("n")
+    expect(page.locator("#sample")).to_have_text("Sample 2 of 4")
+    expect(page.locator("#other")).to_have_value("interpolated")
+    assert "sample 1" in options.all_text_contents()
+    assert "sample 2" not in options.all_text_contents()
+
+
 def test_the_divider_is_a_slider_by_keyboard(visit: Visit) -> None:
     visit.open(VIEW)
     slider = visit.page.get_by_role("slider", name="Divider between the two sides")
@@ -64,40 +87,40 @@ def test_the_divider_is_a_slider_by_keyboard(visit: Visit) -> None:
     visit.page.locator("#map").focus()
     visit.page.keyboard.press("]")
     expect(slider).to_have_attribute("aria-valuenow", "5")
-    expect(slider).to_have_attribute("aria-valuetext", "5 % Interpolated, then Super-resolved")
+    expect(slider).to_have_attribute("aria-valuetext", "5 % Plain enlargement, then Super-resolved")
     assert visit.text("place") == place, "arrows on the divider do not move the map"
 
 
-def test_blink_shows_the_other_side_while_it_is_held(visit: Visit) -> None:
-    visit.open(f"{VIEW}?mode=blink")
+def test_flicker_shows_the_other_side_while_it_is_held(visit: Visit) -> None:
+    visit.open(f"{VIEW}?mode=flicker")
     up = visit.ground()
-    assert visit.text("blink-name") == "Super-resolved"
-    visit.page.locator("#blink-hold").hover()
+    assert visit.text("flicker-name") == "Super-resolved"
+    visit.page.locator("#flicker-hold").hover()
     visit.page.mouse.down()
-    expect(visit.page.locator("#blink-name")).to_have_text("Interpolated")
-    expect(visit.page.locator("#origin")).to_have_text("Interpolated ×3.8")
+    expect(visit.page.locator("#flicker-name")).to_have_text("Plain enlargement")
+    expect(visit.page.locator("#origin")).to_have_text("Plain enlargement ×3.8")
     held = visit.ground()
     visit.page.mouse.up()
-    expect(visit.page.locator("#blink-name")).to_have_text("Super-resolved")
+    expect(visit.page.locator("#flicker-name")).to_have_text("Super-resolved")
     assert sharpness(held) < 0.9 * sharpness(up)
     assert np.array_equal(visit.ground(), up)
     assert visit.text("origin") == "Synthesised detail ×3.8"
     visit.page.keyboard.down("b")
-    expect(visit.page.locator("#blink-name")).to_have_text("Interpolated")
+    expect(visit.page.locator("#flicker-name")).to_have_text("Plain enlargement")
     visit.page.keyboard.up("b")
-    expect(visit.page.locator("#blink-name")).to_have_text("Super-resolved")
+    expect(visit.page.locator("#flicker-name")).to_have_text("Super-resolved")
 
 
 @pytest.mark.slow
-def test_blink_changes_sides_by_itself_until_it_is_stopped(visit: Visit) -> None:
-    visit.open(f"{VIEW}?mode=blink")
-    visit.page.locator("#blink-timed").click()
-    for name in ("Interpolated", "Super-resolved", "Interpolated"):
-        expect(visit.page.locator("#blink-name")).to_have_text(name)
-    visit.page.locator("#blink-timed").click()
-    expect(visit.page.locator("#blink-name")).to_have_text("Super-resolved")
+def test_flicker_changes_sides_by_itself_until_it_is_stopped(visit: Visit) -> None:
+    visit.open(f"{VIEW}?mode=flicker")
+    visit.page.locator("#flicker-timed").click()
+    for name in ("Plain enlargement", "Super-resolved", "Plain enlargement"):
+        expect(visit.page.locator("#flicker-name")).to_have_text(name)
+    visit.page.locator("#flicker-timed").click()
+    expect(visit.page.locator("#flicker-name")).to_have_text("Super-resolved")
     visit.page.wait_for_timeout(1200)
-    assert visit.text("blink-name") == "Super-resolved"
+    assert visit.text("flicker-name") == "Super-resolved"
 
 
 @pytest.mark.slow
@@ -109,7 +132,7 @@ def test_the_reference_can_be_compared_with(visit: Visit) -> None:
     visit.settle()
     assert visit.tiles("/truth/21/")
     assert sharpness(visit.ground()) > 1.05 * sharpness(interpolated)
-    visit.open(f"{VIEW}?mode=blink&other=reference")
+    visit.open(f"{VIEW}?mode=flicker&other=reference")
     assert visit.text("origin") == "Synthesised detail ×3.8"
     visit.page.keyboard.down("b")
     expect(visit.page.locator("#origin")).to_have_text("The reference")
@@ -134,15 +157,15 @@ def test_a_source_whose_reference_is_away_is_shown_without_it(
 
 @pytest.mark.slow
 def test_a_sample_is_named_as_what_it_is(visit: Visit) -> None:
-    made, told = re.compile(r"\bmade\b"), visit.page.locator("#blink-name")
-    visit.open(f"yellowstone/20/{PLACE}?mode=blink&other=sample-1")
+    made, told = re.compile(r"\bmade\b"), visit.page.locator("#flicker-name")
+    visit.open(f"yellowstone/20/{PLACE}?mode=flicker&other=sample-1")
     visit.page.keyboard.down("b")
-    expect(told).to_have_text("Sample 1")
+    expect(told).to_have_text("Sample 2")
     expect(told).to_have_class(made)
     visit.page.keyboard.up("b")
     visit.page.keyboard.press("0")
     visit.zoomed(19)
-    assert visit.page.locator(".side").all_text_contents() == ["Imagery"] * 3
+    assert visit.page.locator(".side").all_text_contents() == ["Original imagery"] * 3
     expect(told).not_to_have_class(made)
 
 
@@ -150,9 +173,9 @@ def test_a_sample_is_named_as_what_it_is(visit: Visit) -> None:
 @pytest.mark.parametrize(
     "view",
     [
-        f"{VIEW}?mode=one",
+        f"{VIEW}?mode=single",
         f"{VIEW}?other=reference&at=30",
-        f"truth/20/{PLACE}?mode=blink",
+        f"truth/20/{PLACE}?mode=flicker",
     ],
 )
 def test_a_link_opens_the_same_view_again(visit: Visit, view: str) -> None:
@@ -171,10 +194,10 @@ def test_a_link_opens_the_same_view_again(visit: Visit, view: str) -> None:
 
 def test_a_link_pasted_into_the_same_tab_goes_there(visit: Visit) -> None:
     visit.open(VIEW)
-    visit.page.evaluate(f"location.hash = '#truth/20/{PLACE}?mode=one'")
+    visit.page.evaluate(f"location.hash = '#truth/20/{PLACE}?mode=single'")
     wait_until(visit.page, "document.title.startsWith('Yellowstone meadow, true')")
     visit.zoomed(20)
-    expect(visit.page.locator("#mode-one")).to_be_checked()
+    expect(visit.page.locator("#mode-single")).to_be_checked()
 
 
 def test_the_link_is_copied(visit: Visit) -> None:
@@ -183,5 +206,8 @@ def test_the_link_is_copied(visit: Visit) -> None:
     visit.page.locator("#open-share").click()
     visit.page.get_by_role("button", name="Copy").click()
     expect(visit.page.locator("#toast")).to_have_text("Link copied")
+    assert visit.page.evaluate("document.getElementById('share').open")
+    toast = Image.open(BytesIO(visit.page.locator("#toast").screenshot())).convert("L")
+    assert np.asarray(toast).max() > 200, "over the scrim: white on black"
     assert visit.page.evaluate("navigator.clipboard.readText()") == visit.page.url
     visit.page.keyboard.press("Escape")

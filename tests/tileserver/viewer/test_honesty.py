@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from tests.support import browser as browsers
 from tests.support.server import Service
 from tests.support.visiting import HEIGHT, MIDDLE, PLACE, WIDTH, Visit
 
-VIEW = f"yellowstone/20/{PLACE}?mode=one"
+TILE_PX = 256
+VIEW = f"yellowstone/20/{PLACE}?mode=single"
 
 
 def facts(visit: Visit, id: str) -> dict[str, str]:
@@ -40,7 +43,7 @@ def test_the_badge_says_what_made_the_detail(visit: Visit, server: Service) -> N
     visit.zoomed(19)
     assert visit.text("zoom") == "Zoom 19, full resolution"
     assert visit.text("sizes") == "Imagery 0.20 m, these pixels 0.21 m"
-    visit.page.get_by_role("button", name="The imagery itself").click()
+    visit.page.get_by_role("button", name="Original imagery").click()
     expect(visit.page.locator("#meaning-text")).to_contain_text("Nothing is added")
 
 
@@ -52,7 +55,7 @@ def test_where_the_imagery_ends_coarser_than_its_file_that_is_not_full_resolutio
     page = browsers.open_page(browser)
     page.route("**/yellowstone/tilejson.json?*", lambda route: route.fulfill(json=document))
     visit = Visit(page, server.url)
-    visit.open(f"yellowstone/19/{PLACE}?mode=one")
+    visit.open(f"yellowstone/19/{PLACE}?mode=single")
     assert visit.text("zoom") == "Zoom 19, imagery ends here"
     assert visit.text("sizes") == "Imagery 0.16 m, these pixels 0.21 m"
     for name in ("20 full resolution, synthesised ×1.5", "19 imagery ×0.8"):
@@ -76,7 +79,7 @@ def test_a_click_tells_a_pixels_values(visit: Visit, server: Service) -> None:
         "File's pixel",
         "Mean, 0.21 m",
         "Super-resolved",
-        "Interpolated",
+        "Plain enlargement",
         "± uncertainty",
     ]
     (path,) = [r.url for r in visit.requests if "/inspect/" in r.url]
@@ -113,7 +116,7 @@ def test_the_sample_that_is_shown_is_the_one_inspected(visit: Visit) -> None:
 
 
 def test_where_there_is_no_imagery_inspect_says_so(visit: Visit) -> None:
-    visit.open(f"yellowstone/17/{PLACE}?mode=one")
+    visit.open(f"yellowstone/17/{PLACE}?mode=single")
     visit.page.locator("#open-inspect").click()
     visit.page.mouse.click(WIDTH - 120, HEIGHT / 2)
     expect(visit.page.locator("#inspected")).to_have_text("There is no imagery here.")
@@ -123,15 +126,16 @@ def test_where_there_is_no_imagery_inspect_says_so(visit: Visit) -> None:
 def test_the_uncertainty_is_laid_over_with_its_legend(visit: Visit, server: Service) -> None:
     visit.open(VIEW)
     plain = visit.ground()[MIDDLE]
-    visit.page.locator("#open-certainty").click()
-    visit.page.get_by_label(re.compile("Uncertainty: standard deviation")).check()
+    visit.page.locator("#open-uncertainty").click()
     visit.settle()
     assert visit.tiles("/yellowstone/uncertainty/")
     covered = visit.ground()[MIDDLE]
     assert np.abs(covered - plain).mean() > 10
     legend = server.get("/yellowstone/uncertainty/legend.json").json()
     ends = visit.page.locator("#legend-ends span").all_inner_texts()
-    assert ends == [f"{legend['minimum']:g}", legend["unit"], f"{legend['maximum']:g}"]
+    unit = legend["imagery_units_per_level"]
+    assert unit == 1, "8-bit values"
+    assert ends == [f"±{legend['minimum']:g}", "less sure →", f"±{legend['maximum']:g}"]
     visit.page.get_by_label("Opacity").fill("30")
     visit.settle()
     faint = visit.ground()[MIDDLE]
@@ -141,11 +145,51 @@ def test_the_uncertainty_is_laid_over_with_its_legend(visit: Visit, server: Serv
     visit.zoomed(19)
     assert visit.tiles("/yellowstone/19/")
     assert not visit.tiles("/uncertainty/", "/19/"), "what is measured has none"
+    expect(visit.page.locator("#uncertainty")).to_contain_text("nothing is synthesised")
+    for act in (
+        lambda: visit.page.keyboard.press("u"),
+        lambda: visit.page.locator("#open-uncertainty").click(),
+        lambda: visit.page.keyboard.press("u"),
+        lambda: visit.page.keyboard.press("Escape"),
+        lambda: visit.page.locator("#open-uncertainty").click(),
+        lambda: visit.page.locator("#uncertainty .close").click(),
+    ):
+        act()
+        shown = visit.page.locator("#uncertainty").is_visible()
+        button = visit.page.locator("#open-uncertainty").get_attribute("aria-expanded")
+        assert (button == "true") == shown == ("uncertainty=" in visit.page.url)
+
+
+def test_what_is_sure_is_not_covered_and_the_uncertainty_is_smooth(
+    visit: Visit, server: Service
+) -> None:
+    colours = server.get("/yellowstone/uncertainty/legend.json").json()["colours"]
+    sure, unsure = (bytes.fromhex(colours[place][1][1:]) for place in (25, 230))
+    half = TILE_PX // 2
+    row = np.array([[*sure]] * half + [[*unsure]] * half, np.uint8)
+    picture = BytesIO()
+    Image.fromarray(row[None].repeat(TILE_PX, axis=0)).save(picture, "png")
+    visit.open(VIEW)
+    plain = visit.ground()[MIDDLE]
+    visit.page.route(
+        "**/yellowstone/uncertainty/tiles/**", lambda route: route.fulfill(body=picture.getvalue())
+    )
+    visit.page.keyboard.press("u")
+    visit.settle()
+    covered = visit.ground()[MIDDLE]
+    visit.page.unroute_all()
+    away = np.abs(np.array([*unsure], float) - plain).sum(axis=(0, 2))
+    share = np.abs(covered - plain).sum(axis=(0, 2)) / away
+    clear, full = share < 0.02, abs(share - 0.7) < 0.05
+    assert clear.mean() > 0.3
+    assert full.mean() > 0.3
+    borders = np.abs(np.diff((share > 0.35).astype(int))).sum()
+    assert 5 <= (~clear & ~full).sum() / borders <= 24, "columns between, a border"
 
 
 def test_a_link_to_the_uncertainty_opens_with_the_legend(visit: Visit) -> None:
     visit.open(f"{VIEW}&uncertainty=60")
-    expect(visit.page.locator("#legend-title")).to_be_visible()
+    expect(visit.page.locator("#legend-bar")).to_be_visible()
     expect(visit.page.get_by_label("Opacity")).to_have_value("60")
 
 
@@ -161,8 +205,8 @@ def test_samples_are_leafed_through_and_compared(visit: Visit) -> None:
     assert facts(visit, "meaning-facts")["Noise seed"] == "1"
     visit.page.keyboard.press("Escape")
     assert 0.5 < np.abs(second - first).mean() < 20, "another sample of the same ground"
-    visit.page.locator("#open-certainty").click()
-    expect(visit.page.locator("#sample")).to_have_text("2 of 4 (seed 1)")
+    visit.page.locator("#open-samples").click()
+    expect(visit.page.locator("#sample")).to_have_text("Sample 2 of 4")
     visit.page.get_by_role("button", name="Previous sample").click()
     visit.settle()
     assert np.array_equal(visit.ground(), first)
@@ -170,7 +214,7 @@ def test_samples_are_leafed_through_and_compared(visit: Visit) -> None:
     both = visit.ground()
     assert np.array_equal(both[:, 330:], first[:, 330:])
     assert np.array_equal(both[:, :310], second[:, :310])
-    assert visit.text("left-name") == "Sample 1"
+    assert visit.text("left-name") == "Sample 2"
 
 
 def test_the_drawer_lists_the_sources(visit: Visit, server: Service) -> None:
@@ -215,7 +259,7 @@ def test_attributions_keep_their_links_and_without_synthesis_there_are_no_sample
     for shown in (page.locator("#source-list dd").last, page.locator("#attribution")):
         assert shown.inner_html().startswith(f"NEON © {link}, more")
     expect(page.locator("#samples")).to_have_attribute("hidden", "")
-    assert page.locator("#other option").all_text_contents() == ["interpolation", "reference"]
+    assert page.locator("#other option").all_text_contents() == ["plain enlargement", "reference"]
     page.close()
 
 
@@ -232,7 +276,7 @@ def test_the_status_is_asked_for_while_it_is_open_and_only_then(
 
     assert not asked()
     visit.page.locator("#open-status").click()
-    expect(visit.page.locator("#figures")).to_contain_text("A new tile")
+    expect(visit.page.locator("#figures")).to_contain_text("Time per new tile")
     said = facts(visit, "figures")
     assert said["Checkpoint"] == "small"
     assert re.fullmatch(r"\d+ %", said["Found in the cache"])

@@ -143,7 +143,7 @@ def test_behind_a_prefix_everything_is_below_it_and_carries_the_key(
     page = browsers.open_page(browser, {"width": 320, "height": 480})
     visit = Visit(page, public)
     with browsers.watch(page, public):
-        visit.open(f"yellowstone/20/{PLACE}?mode=one", query="?key=a%20key")
+        visit.open(f"yellowstone/20/{PLACE}?mode=single", query="?key=a%20key")
         assert sharpness(visit.ground()) > 2
         page.locator("#open-share").click()
         assert "key" not in page.locator("#share-link").input_value()
@@ -163,7 +163,7 @@ def test_snippets_hold_the_key_only_where_it_is_asked_for(
     page = browsers.open_page(browser)
     visit, snippets = Visit(page, public), page.locator("#embed-list")
     with browsers.watch(page, public):
-        visit.open(f"yellowstone/19/{PLACE}?mode=one", query="?key=a%20key")
+        visit.open(f"yellowstone/19/{PLACE}?mode=single", query="?key=a%20key")
         page.locator("#open-embed").click()
         expect(snippets).to_contain_text(f"{public}/yellowstone/")
         assert "key=" not in (snippets.text_content() or "")
@@ -180,7 +180,7 @@ def test_tiles_at_a_public_address_are_allowed_to_pages_opened_elsewhere(
     page = browsers.open_page(browser, {"width": 320, "height": 480})
     visit, complaints = Visit(page, server.url), list[str]()
     page.on("console", lambda message: complaints.append(message.text))
-    visit.open(f"yellowstone/20/{PLACE}?mode=one", query="?key=a%20key")
+    visit.open(f"yellowstone/20/{PLACE}?mode=single", query="?key=a%20key")
     assert sharpness(visit.ground()) > 2
     assert all(url.startswith(public) for url in visit.tiles())
     assert not complaints

@@ -37,11 +37,11 @@ def test_a_server_that_is_away_is_told_and_retry_brings_what_is_missing(
     told = page.get_by_role("alert")
     with serving(config, tmp_path / "cache", port=port) as server:
         visit = Visit(page, server.url)
-        visit.open(f"yellowstone/18/{PLACE}?mode=one")
+        visit.open(f"yellowstone/18/{PLACE}?mode=single")
     page.locator("#zoom-in").click()
     expect(told).to_contain_text("The server does not answer")
     page.keyboard.press("+")
-    expect(page.locator("#progress")).to_contain_text("to come")
+    expect(page.locator("#progress")).to_contain_text("rawing")
     held = holding(page, "**/healthz")  # it would see for itself
     with serving(config, tmp_path / "cache", port=port):
         with page.expect_request("**/healthz"):
@@ -53,7 +53,7 @@ def test_a_server_that_is_away_is_told_and_retry_brings_what_is_missing(
         expect(told).to_be_empty()
         visit.zoomed(20)
         shown = visit.ground()
-        visit.open(f"yellowstone/20/{PLACE}?mode=one")
+        visit.open(f"yellowstone/20/{PLACE}?mode=single")
         assert np.array_equal(visit.ground(), shown)
     page.close()
 
@@ -62,7 +62,7 @@ def test_a_server_that_is_away_is_told_and_retry_brings_what_is_missing(
 def test_a_lost_connection_is_noticed_and_its_return_too(browser: Browser, server: Service) -> None:
     page = tab(browser)
     visit = Visit(page, server.url)
-    visit.open(f"yellowstone/19/{PLACE}?mode=one")
+    visit.open(f"yellowstone/19/{PLACE}?mode=single")
     page.context.set_offline(True)
     page.locator("#open-sources").click()
     page.locator("[data-source=truth]").click()
@@ -80,7 +80,7 @@ def test_the_map_goes_on_where_another_source_cannot_be_opened(
 ) -> None:
     page, told = tab(browser), "The source cannot be shown: the server answers 500"
     visit = Visit(page, server.url)
-    visit.open(f"yellowstone/19/{PLACE}?mode=one")
+    visit.open(f"yellowstone/19/{PLACE}?mode=single")
     page.route("**/truth/tilejson.json?*", lambda route: route.fulfill(status=500))
     page.locator("#open-sources").click()
     page.locator("[data-source=truth]").click()
@@ -103,7 +103,7 @@ def test_the_map_goes_on_where_another_source_cannot_be_opened(
 def test_keys_and_addresses_are_taken_before_the_list_of_sources_is_there(visit: Visit) -> None:
     page = visit.page
     held = holding(page, "**/sources.json")
-    visit.open(f"truth/19/{PLACE}?mode=one", settled=False)
+    visit.open(f"truth/19/{PLACE}?mode=single", settled=False)
     for key in ["ArrowUp", "+", "-", "0", "2", "3", "b", "t", "]", "i", "Enter", "u", "n", "m", "e",
                 "q", "q", "Escape"]:  # fmt: skip
         page.keyboard.press(key)
@@ -111,7 +111,7 @@ def test_keys_and_addresses_are_taken_before_the_list_of_sources_is_there(visit:
     page.mouse.move(300, 200)
     page.locator("#open-help").hover()
     with page.expect_request("**/sources.json"):
-        page.evaluate(f"location.hash = 'yellowstone/21/{PLACE}?mode=one'")
+        page.evaluate(f"location.hash = 'yellowstone/21/{PLACE}?mode=single'")
     page.wait_for_timeout(100)
     for route in reversed(held):  # the newer wish is answered first
         route.continue_()
@@ -131,10 +131,10 @@ def test_a_sample_that_cannot_be_had_is_not_named(browser: Browser, server: Serv
     page.route("**/tilejson.json?*noise_seed=2", lambda route: route.fulfill(status=500))
     page.select_option("#other", "sample-2")
     expect(page.get_by_role("alert")).to_contain_text("the server answers 500")
-    assert visit.text("left-name") == "Interpolated"
+    assert visit.text("left-name") == "Plain enlargement"
     page.unroute_all()
     page.get_by_role("button", name="Retry").click()
-    expect(page.locator("#left-name")).to_have_text("Sample 2")
+    expect(page.locator("#left-name")).to_have_text("Sample 3")
     expect(page.get_by_role("alert")).to_be_empty()
     page.close()
 
@@ -145,7 +145,7 @@ def test_a_tile_that_is_no_picture_is_told_once_and_not_asked_for_again(
     page = tab(browser)
     visit = Visit(page, server.url)
     page.route("**/yellowstone/19/**", lambda route: route.fulfill(body="no picture"))
-    visit.open(f"yellowstone/19/{PLACE}?mode=one")
+    visit.open(f"yellowstone/19/{PLACE}?mode=single")
     told = page.get_by_role("alert")
     expect(told).to_have_text("Some tiles cannot be shown: they are no pictures.")
     page.wait_for_timeout(500)
@@ -175,11 +175,11 @@ def test_a_busy_server_is_asked_again_until_nothing_is_missing(
     page.on("response", note)
     with serving(small, tmp_path / "cache") as busy:
         visit = Visit(page, busy.url)
-        visit.open(f"yellowstone/20/{PLACE}?mode=one", settled=False)
+        visit.open(f"yellowstone/20/{PLACE}?mode=single", settled=False)
         visit.settle()
         shown = visit.ground()
     assert set(busy_answers) == {503 if when_busy == "refuse" else 200}
     visit = Visit(page, server.url)
-    visit.open(f"yellowstone/20/{PLACE}?mode=one")
+    visit.open(f"yellowstone/20/{PLACE}?mode=single")
     assert np.array_equal(visit.ground(), shown), "no hole, nothing interpolated is left"
     page.close()

@@ -40,13 +40,54 @@ def by_key(page: Page) -> None:
     page.keyboard.press("+")
 
 
-def test_it_opens_on_the_scene_at_its_native_zoom(visit: Visit) -> None:
+def test_it_opens_two_zooms_past_native_half_of_it_plain_enlargement(visit: Visit) -> None:
+    page = visit.page
     visit.open()
-    assert visit.zoom == NATIVE
-    assert visit.text("origin") == "The imagery itself"
+    assert visit.zoom == NATIVE + 2
+    assert visit.text("origin") == "Synthesised detail ×3.8"
     assert "NEON" in visit.text("attribution")
-    assert visit.ground()[MIDDLE].std() > 15
-    assert not visit.tiles("mode=interpolated"), "what is native is loaded once"
+    assert visit.ground()[MIDDLE].std() > 10
+    assert visit.text("caption") == (
+        "Left: plain enlargement. Right: detail synthesised by a neural network."
+    )
+    page.locator("#fit").click()
+    visit.zoomed(NATIVE - 2)
+    assert visit.text("origin") == "Original imagery"
+    for gone in ("sides", "caption"):
+        expect(page.locator(f"#{gone}")).to_be_hidden()
+    page.get_by_role("button", name="The same up to here: zoom in").click()
+    visit.zoomed(NATIVE + 2)
+    expect(page.locator("#sides")).to_be_visible()
+    expect(page.get_by_role("button", name="The same up to here: zoom in")).to_be_hidden()
+
+
+def test_at_native_both_sides_are_loaded_once(visit: Visit) -> None:
+    visit.open(f"yellowstone/{NATIVE}/{PLACE}")
+    assert visit.text("origin") == "Original imagery"
+    assert not visit.tiles("mode=interpolated")
+
+
+def test_a_trackpad_zooms_smoothly_and_settles(visit: Visit) -> None:
+    page = visit.page
+
+    def scroll(*deltas: float) -> None:
+        for delta in deltas:
+            page.mouse.wheel(0, delta)
+        visit.settle()
+
+    visit.open(f"yellowstone/{NATIVE}/{PLACE}?mode=single")
+    page.mouse.move(WIDTH / 2, HEIGHT / 2)
+    place = page.url
+    scroll(-1)
+    assert page.url == place, "a touch is no zoom"
+    scroll(*[-4] * 75)
+    visit.zoomed(NATIVE + 1)
+    scroll(*[4] * 30)
+    visit.zoomed(NATIVE)
+    page.keyboard.down("Control")
+    scroll(*[-7] * 10)  # fingers spread to twice their distance
+    page.keyboard.up("Control")
+    visit.zoomed(NATIVE + 1)
 
 
 @pytest.mark.slow
@@ -57,13 +98,13 @@ def test_it_opens_on_the_scene_at_its_native_zoom(visit: Visit) -> None:
 def test_from_two_zooms_before_native_to_the_deepest(
     visit: Visit, zoom_in: Callable[[Page], None]
 ) -> None:
-    visit.open(f"yellowstone/{NATIVE - 2}/{PLACE}?mode=one")
+    visit.open(f"yellowstone/{NATIVE - 2}/{PLACE}?mode=single")
     for zoom in range(NATIVE - 1, DEEPEST + 1):
         zoom_in(visit.page)
         visit.zoomed(zoom)
         past = zoom > NATIVE
         ratio = {1: "1.9", 2: "3.8", 3: "7.6"}.get(zoom - NATIVE)
-        said = f"Synthesised detail ×{ratio}" if past else "The imagery itself"
+        said = f"Synthesised detail ×{ratio}" if past else "Original imagery"
         assert visit.text("origin") == said
         middle = visit.ground()[MIDDLE]
         assert middle.std() > 10
@@ -95,6 +136,53 @@ def test_the_ladder_draws_a_line_where_native_ends(visit: Visit) -> None:
     visit.zoomed(20)
 
 
+def test_detail_is_not_claimed_before_it_is_seen(visit: Visit) -> None:
+    page, held, holding = visit.page, list[Route](), True
+
+    def hold(route: Route) -> None:
+        if holding and len(held) < 2:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route(re.compile(r"/yellowstone/20/[^=]*v="), hold)
+    visit.open(f"yellowstone/20/{PLACE}", settled=False)
+    drawing = re.compile(r"Drawing detail, (\d+) of (\d+)")
+    expect(page.locator("#origin")).to_have_text(drawing)
+    browsers.wait_while_it_runs(page, lambda: len(held) == 2 and visit.to_come == 2)
+    (said,) = drawing.findall(visit.text("origin"))
+    drawn, total = map(int, said)
+    assert total - drawn == 2
+    assert visit.text("right-name") == visit.text("origin")
+    assert visit.text("progress") == "Drawing 2 tiles"
+    assert visit.text("left-name") == "Plain enlargement"
+    bar = page.locator("#drawing").evaluate("e => e.style.getPropertyValue('--drawn')")
+    assert float(bar.strip("%")) == pytest.approx(100 * drawn / total)
+    holding = False
+    for route in held:
+        route.continue_()
+    visit.settle()
+    page.unroute_all()
+    assert visit.text("origin") == "Synthesised detail ×1.9"
+    assert visit.text("right-name") == "Super-resolved"
+    expect(page.locator("#drawing")).to_be_hidden()
+
+
+def test_what_the_other_side_covers_is_drawn_last(visit: Visit) -> None:
+    visit.open(f"yellowstone/21/{on_whole_pixels(21)}?at=85")
+    asked = [
+        int(url.split("/21/")[1].split("/")[0])
+        for url in visit.tiles("/yellowstone/21/", "v=")
+        if "mode=" not in url
+    ]
+    longitude = float(on_whole_pixels(21).split("/")[1])
+    left = (longitude + 180) / 360 * 2**21 - WIDTH / 2 / 256
+    divider = left + 0.85 * WIDTH / 256
+    covered = [column + 1 <= divider for column in asked]
+    assert 0 < sum(covered) < len(covered)
+    assert covered == sorted(covered), "those that are seen come first"
+
+
 def test_interpolated_tiles_show_at_once_and_the_super_resolved_fade_in_over_them(
     visit: Visit,
 ) -> None:
@@ -107,7 +195,7 @@ def test_interpolated_tiles_show_at_once_and_the_super_resolved_fade_in_over_the
             route.continue_()
 
     page.route(re.compile(r"/yellowstone/22/[^=]*v="), hold)
-    visit.open(f"yellowstone/22/{PLACE}?mode=one", settled=False)
+    visit.open(f"yellowstone/22/{PLACE}?mode=single", settled=False)
     browsers.wait_while_it_runs(
         page, lambda: held and visit.to_come == len(visit.tiles("mode=interpolated"))
     )
@@ -132,7 +220,7 @@ def test_interpolated_tiles_show_at_once_and_the_super_resolved_fade_in_over_the
     ],
 )
 def test_nothing_pops_from_one_zoom_to_the_next(visit: Visit, zoom: int) -> None:
-    visit.open(f"yellowstone/{zoom}/{on_whole_pixels(zoom)}?mode=one")
+    visit.open(f"yellowstone/{zoom}/{on_whole_pixels(zoom)}?mode=single")
     parent = visit.ground()[MIDDLE]
     by_button(visit.page)
     visit.zoomed(zoom + 1)
@@ -146,7 +234,7 @@ def test_what_has_left_the_view_is_given_up_and_asked_for_again(visit: Visit) ->
     page, given_up = visit.page, list[str]()
     page.route("**/yellowstone/22/**", lambda _: None)  # never answered
     page.on("requestfailed", lambda request: given_up.append(request.url))
-    visit.open(f"yellowstone/22/{PLACE}?mode=one", settled=False)
+    visit.open(f"yellowstone/22/{PLACE}?mode=single", settled=False)
     browsers.wait_while_it_runs(page, lambda: len(set(visit.tiles("/22/"))) >= AT_ONCE)
     asked = set(visit.tiles("/22/"))
     page.keyboard.press("0")
@@ -165,7 +253,7 @@ def test_a_dense_screen_gets_tiles_of_its_own_pixels(browser: Browser, server: S
         browser, {"width": 320, "height": 240}, device_scale_factor=2, reduced_motion="reduce"
     )
     visit = Visit(page, server.url)
-    visit.open(f"yellowstone/20/{PLACE}?mode=one")
+    visit.open(f"yellowstone/20/{PLACE}?mode=single")
     assert all("tilesize=512" in tile for tile in visit.tiles("/yellowstone/20/"))
     assert visit.text("origin") == "Synthesised detail ×3.8", "on this screen"
     dense = visit.ground()

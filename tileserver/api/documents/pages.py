@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
-from starlette.responses import HTMLResponse
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse
 
 from tileserver.api.documents.static import REVALIDATED
 from tileserver.api.tile_parameters import GridId
 from tileserver.catalogue.coverage import tile_limits
 from tileserver.catalogue.layers import Source
 from tileserver.errors import OutsideGrid
+from tileserver.middleware.api_keys import with_key
 
 VIEWER = Path(__file__).parents[2] / "viewer"
 KEPT = {"Cache-Control": REVALIDATED}
@@ -34,9 +36,17 @@ def add_map_page(router: APIRouter, path_dependency: Callable[..., Any]) -> None
 
 
 def add_api_page(app: FastAPI) -> None:
-    """Register the page of all routes, /api.html."""
+    """Register the page of all routes, /api.html, and what browsers and people try."""
     page = (VIEWER / "api.html").read_text(encoding="utf-8")
 
     @app.get("/api.html", include_in_schema=False)
     async def api() -> HTMLResponse:
         return HTMLResponse(page, headers=KEPT)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> RedirectResponse:
+        return RedirectResponse(with_key("api.html", request))
+
+    @app.get("/favicon.ico", include_in_schema=False)
+    async def icon() -> RedirectResponse:
+        return RedirectResponse("viewer/icon.svg")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
+from rasterio.crs import CRS
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,8 +21,9 @@ from tileserver.middleware.api_keys import grant_of, with_key
 
 ZOOMS = ("native_zoom", "max_zoom", "full_resolution_zoom")
 SIZES = ("imagery_pixel_metres", "native_pixel_metres")
-READ = ("bounds", *ZOOMS, *SIZES, "bands", "thumbnail", "tilejson")
+READ = ("bounds", *ZOOMS, *SIZES, "crs", "width", "height", "bands", "thumbnail", "tilejson")
 """What is known of a source only once it was read."""
+ELSEWHERE = "it lies outside web mercator"
 
 
 def add_sources(app: FastAPI, seen: Callable[[Request], list[Source | Absent]]) -> None:
@@ -37,16 +41,24 @@ def source_entry(source: Source | Absent, request: Request) -> dict[str, Any]:
 
     Of what could not be read since the start only the configuration is known, all else is None.
     Zooms, sizes of pixels on the ground and tilejson are None where it lies outside web mercator,
-    thumbnail where making one would take long, bounds where its edges lie beside the Earth.
+    thumbnail where making one would take long, bounds where its edges lie beside the Earth, width
+    and height (in pixels) of a tile service. unavailable: why there is nothing to show, or None.
     """
     settings, reference = source.settings, source.settings.reference
-    about = dict.fromkeys(READ) if isinstance(source, Absent) else _read(source, request)
+    why: str | None
+    if isinstance(source, Absent):
+        about, why = dict.fromkeys(READ), _reason(source)
+    else:
+        about = _read(source, request)
+        why = ELSEWHERE if about["tilejson"] is None else None
     return {
         "id": source.id,
         "title": settings.title or source.id,
         "attribution": settings.attribution,
         "licence": settings.licence,
         "reference": reference if grant_of(request.scope).allows(reference or "") else None,
+        "view": _place(settings.view),
+        "unavailable": why,
         **about,
     }
 
@@ -59,10 +71,38 @@ def _read(source: Source, request: Request) -> dict[str, Any]:
     return {
         "bounds": _bounds(source),
         **(dict.fromkeys((*ZOOMS, *SIZES)) if layer is None else _resolution(layer)),
+        **_size(source),
         "bands": len(source.raster.indexes),
         "thumbnail": address("thumbnail.webp") if quick(source.raster) else None,
         "tilejson": address("tilejson.json") if layer else None,
     }
+
+
+def _size(source: Source) -> dict[str, Any]:
+    raster, endless = source.raster, source.settings.upstream is not None
+    authority = raster.crs.to_authority()
+    return {
+        "crs": ":".join(authority) if authority else _name_of(raster.crs),
+        "width": None if endless else raster.width,
+        "height": None if endless else raster.height,
+    }
+
+
+def _name_of(crs: CRS) -> str | None:
+    name = re.match(r'[^"]*"([^"]+)"', crs.to_wkt())
+    return name[1] if name else None
+
+
+def _place(view: tuple[float, float, int] | None) -> dict[str, float] | None:
+    return view and dict(zip(("longitude", "latitude", "zoom"), view, strict=True))
+
+
+def _reason(source: Absent) -> str:
+    """Why it could not be read, with no folder of the machine in it."""
+    failure = source.failure
+    text = (isinstance(failure, OSError) and failure.strerror) or str(failure or "not read yet")
+    folder = os.path.dirname(source.settings.path or "")
+    return re.sub(r"[^\s'\"]*[/\\](?=[^\s/])", "", text.replace(f"{folder}/", ""))
 
 
 def _resolution(layer: Layer) -> dict[str, float]:

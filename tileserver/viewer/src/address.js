@@ -1,6 +1,6 @@
 // The view in the page's address: #source/zoom/latitude/longitude?mode=...&at=...
 
-const MODES = ["one", "swipe", "blink"];
+const MODES = ["single", "swipe", "flicker"];
 const DEFAULTS = { mode: "swipe", other: "interpolated", at: 50, uncertainty: 0, sample: null };
 
 // Digits of a degree that tell the pixels of a zoom apart, and one more.

@@ -21,9 +21,10 @@ function nodes(parent) {
   });
 }
 
-// Shows those that there are, each once.
+// Shows those that there are, each once; no panel where there are none.
 export function attribute(...markups) {
   const all = [...new Set(markups.filter(Boolean))].map(linked);
+  element("attribution").hidden = all.length === 0;
   element("attribution").replaceChildren(
     ...all.flatMap((content, place) => (place ? [" · ", ...content] : content)),
   );

@@ -7,7 +7,7 @@ import { metres, times } from "./ground.js";
 import { state } from "./state.js";
 
 const PAST_NATIVE = {
-  made: "Synthesised detail", interpolated: "Interpolated", repeated: "The imagery, enlarged",
+  made: "Synthesised detail", interpolated: "Plain enlargement", repeated: "The imagery, enlarged",
 };
 const REAL = [
   "At this zoom every pixel is the imagery itself, averaged to the size of the screen's pixels. "
@@ -25,16 +25,21 @@ const MADE = (imagery, pixel) => [
   + "the imagery's own, to the rounding of a level.",
 ];
 
-// Says what is seen at a zoom; seen: made | repeated | interpolated | reference.
-export function tellOrigin({ zoom, native, seen, sizes }) {
+// Says what is seen at a zoom; seen: made | repeated | interpolated | reference. drawn: how many of
+// the total of tiles of it are there: what is not there is not claimed.
+export function tellOrigin({ zoom, native, seen, sizes, drawn, total }) {
   const real = seen === "reference" || seen === "repeated" || zoom <= native;
-  const kind = real ? "real" : seen;
-  write("origin", seen === "reference" ? "The reference" : origin({ zoom, native, seen, sizes }));
+  const drawing = !real && seen === "made" && drawn < total;
+  const kind = real ? "real" : drawing ? "drawing" : seen;
+  write("origin", drawing ? `Drawing detail, ${drawn} of ${total}`
+    : seen === "reference" ? "The reference" : origin({ zoom, native, seen, sizes }));
   element("badge").className = `panel ${kind}`;
+  element("drawing").hidden = !drawing;
+  element("drawing").style.setProperty("--drawn", `${(100 * drawn) / total}%`);
 }
 
 function origin({ zoom, native, sizes, seen = "made" }) {
-  return zoom > native ? `${PAST_NATIVE[seen]} ${times(sizes.ratio(zoom))}` : "The imagery itself";
+  return zoom > native ? `${PAST_NATIVE[seen]} ${times(sizes.ratio(zoom))}` : "Original imagery";
 }
 
 // Where a zoom is: "Zoom 21, imagery ends at 19", "Zoom 19, full resolution".
@@ -56,13 +61,13 @@ export class Badge {
     element("badge").addEventListener("click", () => this.explain());
   }
 
-  tell({ zoom, native, sizes, seen, waiting, busy }) {
+  tell({ zoom, native, sizes, seen, drawn, total, waiting, busy }) {
     Object.assign(this, { zoom, native, sizes });
-    tellOrigin({ zoom, native, seen, sizes });
+    tellOrigin({ zoom, native, seen, sizes, drawn, total });
     write("zoom", place(this));
     write("sizes", sizesText(this));
-    const toCome = `${waiting} to come`;
-    write("progress", !waiting ? "" : busy ? `server busy, ${toCome}` : toCome);
+    const drawing = `rawing ${waiting} tile${waiting === 1 ? "" : "s"}`;
+    write("progress", !waiting ? "" : busy ? `Server busy, d${drawing}` : `D${drawing}`);
   }
 
   explain() {

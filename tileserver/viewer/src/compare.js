@@ -1,21 +1,21 @@
-// Two sides of one view: a line between them (swipe), or one after the other (blink).
+// Two sides of one view: a line between them (swipe), or one after the other (flicker).
 
+import * as divider from "./divider.js";
+import { hasMean, isMade, meanOf, numberOf, SAMPLE, sampleOf, seedsOf } from "./documents.js";
 import { element, made, write } from "./elements.js";
-import { clipped } from "./layers.js";
-import { hasMean, isMade, meanOf, sampleOf, seedsOf } from "./documents.js";
+import { sidesOf } from "./sides.js";
 import { change, onChange, state } from "./state.js";
 
-const BLINK_MS = 900; // calmer than three flashes a second
-const SAMPLE = /^sample-(-?\d+)$/;
+const FLICKER_MS = 900; // calmer than three flashes a second
 
 export class Compare {
   // shown(): {zoom, native} of the view. attempt(act): does what may fail.
   constructor(map, layers, shown, attempt) {
-    Object.assign(this, { map, layers, shown, attempt, timer: 0, alone: false });
-    clipped(layers.below, () => (layers.other.getVisible() ? this.#mine() : [0, 1]));
-    clipped(layers.top, () => this.#mine());
-    clipped(layers.uncertainty, () => this.#mine());
-    clipped(layers.other, () => this.#others());
+    Object.assign(this, { map, layers, shown, attempt, timer: 0, alone: false, same: false });
+    layers.clip(layers.below, () => (layers.other.getVisible() ? this.#mine() : [0, 1]));
+    layers.clip(layers.top, () => this.#mine());
+    layers.clip(layers.uncertainty, () => this.#mine());
+    layers.clip(layers.other, () => this.#others());
     this.#listen();
     onChange((changed) => this.#changed(changed));
   }
@@ -23,11 +23,13 @@ export class Compare {
   // What can be compared with, of a source's documents.
   offer({ made: document, interpolated, reference }) {
     const options = [];
-    if (interpolated) options.push(made("option", { value: "interpolated" }, "interpolation"));
-    if (reference) options.push(made("option", { value: "reference" }, "reference"));
-    if (hasMean(document)) options.push(made("option", { value: "mean" }, "best estimate"));
-    for (const seed of seedsOf(document)) {
-      options.push(made("option", { value: `sample-${seed}` }, `sample ${seed}`));
+    const add = (value, text) => options.push(made("option", { value }, text));
+    if (interpolated) add("interpolated", "plain enlargement");
+    if (reference) add("reference", "reference");
+    if (hasMean(document)) add("mean", "best estimate");
+    const seeds = seedsOf(document);
+    for (const seed of seeds.filter((one) => one !== (state.sample ?? seeds[0]))) {
+      add(`sample-${seed}`, `sample ${numberOf(document, seed)}`);
     }
     element("other").replaceChildren(...options);
     if (!options.some(({ value }) => value === state.other)) {
@@ -35,8 +37,12 @@ export class Compare {
     }
     element("other").value = state.other;
     this.alone = options.length === 0;
+  }
+
+  // Takes what the other side shows away until it is drawn, as of another source.
+  clear() {
     this.#mode();
-    this.#put(state.other, null); // until the other is drawn
+    this.#put(state.other, null);
   }
 
   // Puts the other side on its layer.
@@ -57,49 +63,64 @@ export class Compare {
 
   // The mode that is shown: one picture where there is nothing to compare it with.
   get mode() {
-    return this.alone ? "one" : state.mode;
+    return this.alone ? "single" : state.mode;
   }
 
   // What fills the view past native: made | repeated | interpolated | reference.
   get seen() {
-    const other = this.mode === "blink" && state.peeking ? this.drawn : "made";
+    const other = this.#peeking ? this.drawn : "made";
     if (other === "made" && !isMade(state.documents.made)) return "repeated";
     return SAMPLE.test(other) || other === "mean" ? "made" : other;
+  }
+
+  // How much of the synthesised detail that is seen is there: {drawn, total} tiles.
+  get progress() {
+    return this.#progress(this.#peeking ? this.layers.other : this.layers.top);
+  }
+
+  get #peeking() {
+    return this.mode === "flicker" && state.peeking;
+  }
+
+  #progress(layer) {
+    return this.layers.progress(layer, this.shown().zoom);
   }
 
   #put(name, document, options) {
     this.drawn = name;
     this.layers.set(this.layers.other, document, options);
-    this.layers.other.setVisible(document !== null && this.mode !== "one");
+    this.layers.other.setVisible(document !== null && this.mode !== "single");
   }
 
   // Names of the sides, for the zoom that is shown.
   tell() {
     if (!state.documents) return;
     const past = this.shown().zoom > this.shown().native;
-    const [, seed] = SAMPLE.exec(this.drawn) ?? [];
-    const native = { name: "Imagery", made: false };
-    const right = !past ? native
-      : isMade(state.documents.made) ? { name: "Super-resolved", made: true }
-      : { name: "Imagery, enlarged", made: false };
-    const left = this.drawn === "reference" ? { name: "Reference", made: false }
-      : !past ? native
-      : this.drawn === "mean" ? { name: "Best estimate, no texture", made: true }
-      : seed ? { name: `Sample ${seed}`, made: true } : { name: "Interpolated", made: false };
-    const sides = { left, right, blink: state.peeking ? left : right };
-    for (const [side, { name, made }] of Object.entries(sides)) {
-      write(`${side}-name`, name);
-      element(`${side}-name`).classList.toggle("made", made);
-    }
+    const { left, right, same } = sidesOf(state.documents, this.drawn, past);
+    this.same = same;
+    const [mine, others] = [this.layers.top, this.layers.other];
+    this.#name("left", left, others, past);
+    this.#name("right", right, mine, past);
+    this.#name("flicker", ...(state.peeking ? [left, others] : [right, mine]), past);
+    write("caption", `Left: ${left.says}. Right: ${right.says}.`);
     element("divider").setAttribute(
       "aria-valuetext", `${state.at} % ${left.name}, then ${right.name}`,
     );
+    element("sides").hidden = element("caption").hidden = this.mode !== "swipe" || same;
+    element("zoom-to-detail").hidden = this.mode === "single" || !same;
+  }
+
+  #name(side, { name, made: synthesised }, layer, past) {
+    const { drawn, total } = synthesised && past ? this.#progress(layer) : { drawn: 0, total: 0 };
+    const drawing = drawn < total;
+    write(`${side}-name`, drawing ? `Drawing detail, ${drawn} of ${total}` : name);
+    element(`${side}-name`).classList.toggle("made", synthesised && !drawing);
   }
 
   // The part of the width where the super-resolved side is, and the other.
   #mine() {
-    if (this.mode === "swipe") return [state.at / 100, 1];
-    return this.mode === "blink" && state.peeking ? [1, 1] : [0, 1];
+    if (this.mode === "swipe" && !this.same) return [state.at / 100, 1];
+    return this.#peeking ? [1, 1] : [0, 1];
   }
 
   #others() {
@@ -110,10 +131,11 @@ export class Compare {
   #changed(changed) {
     if (changed.has("mode")) this.#mode();
     if (changed.has("other")) element("other").value = state.other;
-    if (changed.has("other") && state.documents && !changed.has("documents")) {
-      this.attempt(() => this.draw());
+    if (state.documents && !changed.has("documents")) {
+      if (changed.has("other")) this.attempt(() => this.draw());
+      if (changed.has("sample")) this.offer(state.documents); // never against itself
     }
-    if (changed.has("at")) this.#move();
+    if (changed.has("at")) divider.tell();
     if (["mode", "at", "peeking"].some((name) => changed.has(name))) {
       this.map.render();
       this.tell();
@@ -125,40 +147,35 @@ export class Compare {
     document.body.dataset.mode = mode;
     element("compare").hidden = this.alone;
     element(`mode-${mode}`).checked = true;
-    element("with").hidden = mode === "one";
-    element("blinking").hidden = element("blink-name").hidden = mode !== "blink";
-    element("sides").hidden = mode !== "swipe";
-    this.layers.other.setVisible(mode !== "one" && this.layers.other.getSource() !== null);
-    this.blink(false);
-  }
-
-  #move() {
-    element("sides").style.setProperty("--at", `${state.at}%`);
-    element("divider").setAttribute("aria-valuenow", state.at);
+    element("with").hidden = mode === "single";
+    element("flickering").hidden = element("flicker-name").hidden = mode !== "flicker";
+    this.layers.other.setVisible(mode !== "single" && this.layers.other.getSource() !== null);
+    this.flicker(false);
+    this.tell();
   }
 
   // The timed change of sides, on or off.
-  blink(on) {
+  flicker(on) {
     clearInterval(this.timer);
-    if (on) this.timer = setInterval(() => change({ peeking: !state.peeking }), BLINK_MS);
-    element("blink-timed").setAttribute("aria-pressed", on);
+    if (on) this.timer = setInterval(() => change({ peeking: !state.peeking }), FLICKER_MS);
+    element("flicker-timed").setAttribute("aria-pressed", on);
     change({ peeking: false });
   }
 
-  get blinking() {
-    return element("blink-timed").getAttribute("aria-pressed") === "true";
+  get flickering() {
+    return element("flicker-timed").getAttribute("aria-pressed") === "true";
   }
 
   #listen() {
-    for (const mode of ["one", "swipe", "blink"]) {
+    for (const mode of ["single", "swipe", "flicker"]) {
       element(`mode-${mode}`).addEventListener("change", () => change({ mode }));
     }
     element("other").addEventListener("change", () => change({ other: element("other").value }));
-    element("blink-timed").addEventListener("click", () => this.blink(!this.blinking));
-    this.#hold(element("blink-hold"));
-    this.#drag(element("divider"));
+    element("flicker-timed").addEventListener("click", () => this.flicker(!this.flickering));
+    this.#hold(element("flicker-hold"));
+    divider.listen();
+    divider.tell();
     this.#mode();
-    this.#move();
   }
 
   #hold(button) {
@@ -169,26 +186,6 @@ export class Compare {
     }
     button.addEventListener("keydown", (event) => {
       if (event.key === " " || event.key === "Enter") change({ peeking: true });
-    });
-  }
-
-  #drag(handle) {
-    const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 };
-    const leaps = { PageDown: -10, PageUp: 10, Home: -100, End: 100 };
-    const to = (at) => change({ at: Math.min(Math.max(Math.round(at), 0), 100) });
-    handle.addEventListener("pointerdown", (event) => {
-      handle.setPointerCapture(event.pointerId);
-      handle.focus();
-    });
-    handle.addEventListener("pointermove", (event) => {
-      if (handle.hasPointerCapture(event.pointerId)) to((100 * event.clientX) / innerWidth);
-    });
-    handle.addEventListener("keydown", (event) => {
-      const by = steps[event.key] ?? leaps[event.key];
-      if (by === undefined) return;
-      event.preventDefault();
-      event.stopPropagation();
-      to(state.at + by);
     });
   }
 }

@@ -18,13 +18,23 @@ export function listen() {
   }
 }
 
-// A card (no dialog: the map goes on) that a tool's button shows and hides.
+const cards = []; // what toggles each
+
+// Closes every card; each is no dialog, and has no Escape of its own.
+export function closeCards() {
+  for (const toggle of cards) toggle(false);
+}
+
+// A card (no dialog: the map goes on) that a tool's button shows and hides. changed(shown): after
+// it was.
 export function card(button, id, changed = () => {}) {
   const toggle = (shown = element(id).hidden) => {
+    if (shown !== element(id).hidden) return;
     element(id).hidden = !shown;
     element(button).setAttribute("aria-expanded", shown);
     changed(shown);
   };
+  cards.push(toggle);
   element(button).addEventListener("click", () => toggle());
   element(id).querySelector(".close").addEventListener("click", () => {
     toggle(false);

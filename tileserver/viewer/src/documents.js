@@ -24,6 +24,12 @@ export function seedsOf({ maxzoom, overzoom }) {
   return maxzoom > overzoom.native_maxzoom ? overzoom.noise_seeds ?? [] : [];
 }
 
+// A sample as the other side of a comparison; holds its noise seed.
+export const SAMPLE = /^sample-(-?\d+)$/;
+
+// What people call a sample: they count from 1.
+export const numberOf = (made, noiseSeed) => seedsOf(made).indexOf(noiseSeed) + 1;
+
 // The document of one sample; the first of them is the plain one.
 export async function sampleOf(source, made, noiseSeed) {
   const first = made.overzoom.noise_seeds?.[0] ?? null;

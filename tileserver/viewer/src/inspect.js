@@ -75,7 +75,7 @@ function table(pixel) {
     ["File's pixel", pixel.imagery?.values, "real"],
     [`Mean, ${metres(pixel.native_pixel_metres)}`, !classes && pixel.native, "real"],
     ["Super-resolved", pixel.synthesised && pixel.super_resolved, "made"],
-    ["Interpolated", pixel.synthesised && pixel.interpolated, ""],
+    ["Plain enlargement", pixel.synthesised && pixel.interpolated, ""],
     ["± uncertainty", pixel.synthesised && pixel.uncertainty, ""],
   ].filter(([, values]) => values);
   const bands = pixel.bands.map((band) => made("th", { scope: "col" }, band));
@@ -87,7 +87,7 @@ function table(pixel) {
   const places = digits(pixel.zoom);
   const what = pixel.synthesised
     ? `Zoom ${pixel.zoom}: synthesised detail ${times(pixel.scale)}`
-    : `Zoom ${pixel.zoom}: the imagery itself`;
+    : `Zoom ${pixel.zoom}: original imagery`;
   const sizes = `Imagery ${metres(pixel.imagery_pixel_metres)}`
     + `, these pixels ${metres(pixel.pixel_metres)}`;
   return [

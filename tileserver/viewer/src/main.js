@@ -6,14 +6,12 @@
 import Map from "ol/Map.js";
 import DoubleClickZoom from "ol/interaction/DoubleClickZoom.js";
 import DragPan from "ol/interaction/DragPan.js";
-import MouseWheelZoom from "ol/interaction/MouseWheelZoom.js";
 import PinchZoom from "ol/interaction/PinchZoom.js";
 import Kinetic from "ol/Kinetic.js";
 import { read, written } from "./address.js";
 import * as appearance from "./appearance.js";
 import { attribute } from "./attribution.js";
 import { Badge } from "./badge.js";
-import { Certainty } from "./certainty.js";
 import { Compare } from "./compare.js";
 import { lost } from "./connection.js";
 import * as dialogs from "./dialogs.js";
@@ -28,12 +26,14 @@ import { hide, show } from "./messages.js";
 import { Readings } from "./readings.js";
 import { Away, load, Refused } from "./server.js";
 import { Settling } from "./settling.js";
+import { Samples } from "./samples.js";
 import * as sharing from "./share.js";
 import { list, mark } from "./sources.js";
 import { change, onChange, state } from "./state.js";
 import * as status from "./status.js";
-import { Tiles } from "./tiles.js";
-import { Views } from "./view.js";
+import { Uncertainty } from "./uncertainty.js";
+import { PAST_NATIVE, Views } from "./view.js";
+import { Wheel } from "./wheel.js";
 import { ZoomLadder } from "./zoom_ladder.js";
 
 const map = new Map({
@@ -42,20 +42,21 @@ const map = new Map({
   interactions: [
     new DragPan({ kinetic: new Kinetic(-0.005, 0.05, 100) }),
     new DoubleClickZoom(),
-    new MouseWheelZoom(),
     new PinchZoom(),
   ],
   maxTilesLoading: Infinity, // Tiles decides
 });
-const tiles = new Tiles(map, tell);
+const layers = new Layers(map, tell);
+const { tiles } = layers;
 const settling = new Settling(map, tiles);
-const layers = new Layers(map, tiles);
 const views = new Views(map);
+new Wheel(map, views);
 const badge = new Badge();
 const ladder = new ZoomLadder((zoom) => views.to(zoom));
 const readings = new Readings(map);
 const compare = new Compare(map, layers, shown, attempt);
-const certainty = new Certainty(layers, attempt);
+const uncertainty = new Uncertainty(layers);
+const samples = new Samples(layers, attempt);
 const inspect = new Inspect(map, () => {
   const { zoom, native } = shown();
   return { zoom: zoom + FINER, native: native + FINER };
@@ -81,8 +82,10 @@ function tell() {
   const waiting = tiles.missing;
   const busy = waiting.some(({ tries }) => tries > 0);
   ladder.tell(now);
-  badge.tell({ ...now, seen: compare.seen, waiting: waiting.length, busy });
+  const { seen, progress } = compare;
+  badge.tell({ ...now, ...progress, seen, waiting: waiting.length, busy });
   compare.tell();
+  uncertainty.tell(now);
 }
 
 function keep() {
@@ -91,22 +94,30 @@ function keep() {
   history.replaceState(null, "", lastWritten);
 }
 
-// Opens a source; until all its documents are there, everything stays as it is.
+// Opens a source; until all its documents are there, everything stays as it is. view: null for
+// where we look now, if the source has that ground, else where it is best looked at first.
 async function open(source, view, settings = {}, turn = (opening += 1)) {
   const entry = sources.find(({ id }) => id === source);
   const documents = await documentsOf(source).catch(unlessOvertaken(turn));
   if (turn !== opening) return; // overtaken
-  views.open(documents.made, view);
+  if (state.source && state.source !== source && location.hash === lastWritten) {
+    history.pushState(null, "", lastWritten); // Back returns here
+  }
+  hide("unknown");
+  const here = views.isOn(documents.made) ? views.place : null;
+  views.open(documents.made, view ?? here ?? entry.view);
   change({ ...settings, source, documents, drawn: null });
   mark(entry);
   document.title = `${entry.title ?? source}: Overzoom`;
   const { made, interpolated, reference } = documents;
   hide("tiles");
   attribute(made.attribution, reference?.attribution);
+  samples.offer(documents);
   compare.offer(documents);
-  certainty.offer(documents);
+  compare.clear();
+  uncertainty.offer(documents);
   layers.set(layers.below, interpolated ?? made, { below: made });
-  await Promise.all([certainty.draw(), compare.draw()]);
+  await Promise.all([samples.draw(), compare.draw()]);
   keep();
 }
 
@@ -132,6 +143,16 @@ async function follow({ source, view, settings }) {
   const drawable = sources.filter(({ tilejson }) => tilejson !== null);
   const known = drawable.find(({ id }) => id === source);
   await open((known ?? drawable[0] ?? sources[0]).id, known ? view : null, settings, turn);
+  if (source && !known && turn === opening) tellUnknown(source);
+}
+
+// Why another source is shown than the address says.
+function tellUnknown(source) {
+  const why = sources.find(({ id }) => id === source)?.unavailable;
+  const reason = why ? `cannot be shown (${why})` : "is not on this server";
+  show("unknown", `The source "${source}" ${reason}: this is another one.`, {
+    name: "Close", act: () => hide("unknown"),
+  });
 }
 
 // Does what may fail, as often as it takes.
@@ -160,20 +181,21 @@ new Keyboard([
   [["ArrowDown"], "move south", () => views.pan(0, 0.25)],
   [["+", "="], "zoom in", () => views.by(1)],
   [["-", "_"], "zoom out", () => views.by(-1)],
+  [["o"], "all of the source", () => views.fit()],
   [["0"], "where the imagery ends", () => state.documents && views.to(shown().native)],
-  [["1"], "super-resolved alone", () => change({ mode: "one" })],
+  [["1"], "super-resolved alone", () => change({ mode: "single" })],
   [["2"], "swipe", () => change({ mode: "swipe" })],
-  [["3"], "blink", () => change({ mode: "blink" })],
+  [["3"], "flicker", () => change({ mode: "flicker" })],
   [["[", "]"], "move the divider", ({ key }) => change({
     at: Math.min(Math.max(state.at + (key === "[" ? -5 : 5), 0), 100),
   })],
-  [["b"], "hold: the other side (blink)", () => change({ mode: "blink", peeking: true }),
+  [["b"], "hold: the other side (flicker)", () => change({ mode: "flicker", peeking: true }),
     () => change({ peeking: false })],
-  [["t"], "blink by itself", () => { change({ mode: "blink" }); compare.blink(!compare.blinking); }],
+  [["t"], "flicker by itself", () => { change({ mode: "flicker" }); compare.flicker(!compare.flickering); }],
   [["i"], "inspect a pixel", () => inspect.toggle()],
   [["Enter"], "inspect the map's centre", () => inspect.look(null)],
-  [["u"], "uncertainty", () => certainty.toggle()],
-  [["p", "n"], "previous, next sample", ({ key }) => certainty.leaf(key === "n" ? 1 : -1)],
+  [["u"], "uncertainty", () => uncertainty.toggle()],
+  [["p", "n"], "previous, next sample", ({ key }) => samples.leaf(key === "n" ? 1 : -1)],
   [["m"], "what this badge means", () => badge.explain()],
   [["l"], "sources", () => element("open-sources").click()],
   [["s"], "share", sharing.share],
@@ -182,7 +204,7 @@ new Keyboard([
   [["f"], "full screen", appearance.fullScreen],
   [["c"], "colours: auto, light, dark", appearance.nextScheme],
   [["?"], "this list", help],
-  [["Escape"], "close", () => inspect.toggle(false)],
+  [["Escape"], "close what is open", () => { inspect.toggle(false); dialogs.closeCards(); }],
 ]);
 
 appearance.listen();
@@ -193,6 +215,8 @@ status.listen();
 element("open-share").addEventListener("click", sharing.share);
 element("open-embed").addEventListener("click", embed);
 element("open-help").addEventListener("click", help);
+element("fit").addEventListener("click", () => views.fit());
+element("zoom-to-detail").addEventListener("click", () => views.to(shown().native + PAST_NATIVE));
 map.on("moveend", () => {
   tell();
   readings.tell();

@@ -6,8 +6,8 @@ import DoubleClickZoom from "ol/interaction/DoubleClickZoom.js";
 import DragPan from "ol/interaction/DragPan.js";
 import KeyboardPan from "ol/interaction/KeyboardPan.js";
 import KeyboardZoom from "ol/interaction/KeyboardZoom.js";
-import MouseWheelZoom from "ol/interaction/MouseWheelZoom.js";
 import PinchZoom from "ol/interaction/PinchZoom.js";
+import { getIntersection } from "ol/extent.js";
 import TileLayer from "ol/layer/Tile.js";
 import Projection from "ol/proj/Projection.js";
 import ImageTile from "ol/source/ImageTile.js";
@@ -21,12 +21,13 @@ import { show } from "./messages.js";
 import { load } from "./server.js";
 import { Settling } from "./settling.js";
 import { Tiles } from "./tiles.js";
+import { Views } from "./view.js";
+import { Wheel } from "./wheel.js";
 import { ZoomLadder } from "./zoom_ladder.js";
 
 // Matrices double around one corner, so a place is a pixel of zoom 0: no projection is needed.
 const PIXELS = new Projection({ code: "pixels", units: "pixels", metersPerUnit: 1 });
 const TILE_PX = 256;
-const MOVE_MS = 250;
 
 // The part of the grid that shows ground at a zoom.
 function extent({ tileMatrix, minTileRow, maxTileRow, minTileCol, maxTileCol }) {
@@ -93,22 +94,27 @@ async function start() {
     view,
     controls: [],
     interactions: [
-      new DragPan(), new DoubleClickZoom(), new MouseWheelZoom(), new PinchZoom(),
+      new DragPan(), new DoubleClickZoom(), new PinchZoom(),
       new KeyboardPan(), new KeyboardZoom(),
     ],
     maxTilesLoading: Infinity, // Tiles decides
   });
-  const ladder = new ZoomLadder((zoom) => view.animate({ zoom, duration: MOVE_MS }));
+  const views = new Views(map);
+  new Wheel(map, views);
+  const ladder = new ZoomLadder((zoom) => views.to(zoom));
+  const tiles = new Tiles(map, () => {});
+  const top = layer(tiles, template, limits);
   map.on("postrender", () => {
     const zoom = Math.round(view.getZoom());
     ladder.tell({ zoom, native, least, most, sizes, synthesised });
     write("zoom", `${grid}: ${place({ zoom, native, sizes })}`);
     write("sizes", sizesText({ zoom, sizes }));
-    tellOrigin({ zoom, native, seen, sizes });
+    const looked = getIntersection(view.calculateExtent(map.getSize()), top.getExtent());
+    const { drawn, total } = tiles.progress(top.getSource(), looked, zoom);
+    tellOrigin({ zoom, native, seen, sizes, drawn, total });
   });
-  const tiles = new Tiles(map, () => {});
   new Settling(map, tiles);
-  map.addLayer(layer(tiles, template, limits));
+  map.addLayer(top);
 }
 
 start().catch((error) => show("map", `The map cannot be shown: ${error.message}.`));

@@ -20,7 +20,9 @@ export function hide(id) {
 
 export function say(text) {
   clearTimeout(timer);
-  element("toast").textContent = text;
-  element("toast").hidden = false;
-  timer = setTimeout(() => { element("toast").hidden = true; }, 1000 * SECONDS);
+  const toast = element("toast");
+  toast.textContent = text;
+  if (toast.matches(":popover-open")) toast.hidePopover();
+  toast.showPopover(); // over an open dialog, too
+  timer = setTimeout(() => toast.hidePopover(), 1000 * SECONDS);
 }

@@ -1,88 +1,54 @@
-// The drawer of sources: what each of them is, and where else it leads.
+// The drawer of sources: found by words, in an order, and picked.
 
-import { linked } from "./attribution.js";
 import { opened } from "./dialogs.js";
-import { element, made } from "./elements.js";
-import { metres, times } from "./ground.js";
+import { element } from "./elements.js";
+import { entry } from "./source_entry.js";
 import { address } from "./server.js";
+
+const SEARCH_FROM = 5; // fewer are seen at a glance
+const LAST = Number.MAX_VALUE; // in any order: what could not be read
+const ORDERS = {
+  title: (a, b) => titleOf(a).localeCompare(titleOf(b)),
+  ground: (a, b) => (a.imagery_pixel_metres ?? LAST) - (b.imagery_pixel_metres ?? LAST),
+  size: (a, b) => pixels(b) - pixels(a),
+};
+
+const titleOf = ({ title, id }) => title ?? id;
+const pixels = ({ width, height }) => (width ?? 0) * (height ?? 0);
 
 // chosen(id): a source was picked.
 export function list(sources, chosen) {
-  element("open-sources").addEventListener("click", () => opened("sources"));
-  element("api").href = address("api.html");
-  element("source-list").replaceChildren(
-    ...sources.map((source) => entry(source, () => {
+  const items = sources.map((source) => ({
+    source,
+    words: [source.id, source.title, source.attribution, source.crs].join(" ").toLowerCase(),
+    item: entry(source, () => {
       element("sources").close();
       chosen(source.id);
-    })),
-  );
+    }),
+  }));
+  const show = () => tell(items);
+  element("source-search").addEventListener("input", show);
+  element("source-order").addEventListener("change", show);
+  element("source-find").hidden = sources.length < SEARCH_FROM;
+  element("open-sources").addEventListener("click", () => opened("sources"));
+  element("api").href = address("api.html");
+  show();
 }
 
 // Marks the source that is shown.
 export function mark(source) {
-  element("source-title").textContent = source.title ?? source.id;
+  element("source-title").textContent = titleOf(source);
   for (const button of element("source-list").querySelectorAll("button")) {
     button.setAttribute("aria-pressed", button.dataset.source === source.id);
   }
 }
 
-function entry(source, onclick) {
-  const button = made("button", { type: "button", className: "pick", onclick },
-    picture(source),
-    made("span", { className: "title" }, source.title ?? source.id),
-  );
-  button.dataset.source = source.id;
-  button.disabled = source.tilejson === null; // away, or outside web mercator
-  const facts = made("dl", {}, ...factsOf(source).flatMap(([name, value]) => [
-    made("dt", {}, name),
-    made("dd", {}, ...[value].flat()),
-  ]));
-  const path = encodeURIComponent(source.id);
-  const links = made("p", { className: "links" },
-    link("Map page", `${path}/WebMercatorQuad/map.html`),
-    link("TileJSON", source.tilejson ?? `${path}/tilejson.json`),
-    link("WMTS", `${path}/WMTSCapabilities.xml`),
-  );
-  return made("li", {}, button, facts, links);
-}
-
-function picture({ thumbnail }) {
-  if (!thumbnail) return made("span", { className: "no picture" });
-  return made("img", {
-    className: "picture", src: address(thumbnail), alt: "", loading: "lazy", width: 96, height: 72,
-  });
-}
-
-const link = (name, path) => made("a", { href: address(path) }, name);
-
-function factsOf(source) {
-  const facts = [
-    ["Extent", source.bounds && extent(source.bounds)],
-    ["Imagery", source.native_zoom !== null && imagery(source)],
-    ["Served to", source.max_zoom !== null && served(source)],
-    ["Licence", source.licence],
-    ["Attribution", source.attribution && linked(source.attribution)],
-  ];
-  return facts.filter(([, value]) => value);
-}
-
-function imagery({ imagery_pixel_metres: size, native_zoom: native }) {
-  return `${metres(size)}, to zoom ${native}`;
-}
-
-function served({ max_zoom: most, native_zoom: native, ...sizes }) {
-  const pixel = sizes.native_pixel_metres / 2 ** (most - native);
-  const ratio = most > native ? `, ${times(sizes.imagery_pixel_metres / pixel)}` : "";
-  return `zoom ${most}, ${metres(pixel)}${ratio}`;
-}
-
-function extent([west, south, east, north]) {
-  const across = 111_320 * (east - west) * Math.cos((((south + north) / 2) * Math.PI) / 180);
-  const along = 110_574 * (north - south);
-  const size = [across, along].map((metres) =>
-    metres < 2000 ? `${Math.round(metres)} m` : `${Math.round(metres / 1000)} km`);
-  const corner = (degrees, positive, negative) =>
-    `${Math.abs(degrees).toFixed(3)}° ${degrees < 0 ? negative : positive}`;
-  const middle = [corner((south + north) / 2, "N", "S"), corner((west + east) / 2, "E", "W")];
-  return `${size.join(" × ")}, around ${middle.join(" ")}`;
+// Shows those that have every word of the search, in the chosen order.
+function tell(items) {
+  const words = element("source-search").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const order = ORDERS[element("source-order").value] ?? (() => 0); // else the server's
+  const sorted = [...items].sort((a, b) => order(a.source, b.source));
+  for (const { item, words: has } of items) item.hidden = !words.every((word) => has.includes(word));
+  element("source-list").replaceChildren(...sorted.map(({ item }) => item));
+  element("source-none").hidden = items.some(({ item }) => !item.hidden);
 }

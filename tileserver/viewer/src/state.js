@@ -4,12 +4,12 @@ const listeners = [];
 
 export const state = {
   source: null,
-  mode: "swipe", // one | swipe | blink
+  mode: "swipe", // single | swipe | flicker
   other: "interpolated", // interpolated | reference | mean | sample-N
   at: 50, // the divider, in percent of the map's width
   uncertainty: 0, // opacity of the overlay in percent; 0: none
   sample: null, // noise_seed of the sample; null: the first
-  peeking: false, // blink: whether the other side is up
+  peeking: false, // flicker: whether the other side is up
   documents: null, // TileJSON documents of the source
   drawn: null, // the one of the sample that is shown
 };

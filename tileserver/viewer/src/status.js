@@ -40,11 +40,16 @@ function rows(status) {
     ["Tiles waiting", `${status.waiting_tiles}`],
     ["Found in the cache", status.hit_ratio === null ? "–" : percent(status.hit_ratio)],
     ...tiers,
-    ["A new tile", status.tile_milliseconds === null ? "–" : `${status.tile_milliseconds} ms`],
-    ["Up for", duration(status.uptime_seconds)],
+    ["Time per new tile", status.tile_milliseconds === null ? "–" : time(status.tile_milliseconds)],
+    ["Uptime", duration(status.uptime_seconds)],
     ["Checkpoint", status.checkpoint],
     ["Version", status.version],
   ];
+}
+
+function time(milliseconds) {
+  if (milliseconds < 1000) return `${milliseconds} ms`;
+  return `${Number((milliseconds / 1000).toPrecision(2))} s`;
 }
 
 function duration(seconds) {

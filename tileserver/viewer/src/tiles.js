@@ -1,9 +1,11 @@
-// Loading tiles: what is looked at, nearest to the centre first, until it is there.
+// Loading tiles: what is seen before what a side covers, nearest to the centre first, until it is
+// there.
 //
 // A tile that leaves the view is given up, so that the server can drop its work, and asked for
 // again when it comes back. A busy server (503, 429) is asked again after Retry-After, ever later,
 // as long as the tile is looked at; one that does not answer, when it answers again.
 
+import { getCenter } from "ol/extent.js";
 import { getUid } from "ol/util.js";
 import { isAway, lost } from "./connection.js";
 import { show } from "./messages.js";
@@ -16,12 +18,16 @@ const LONGEST_ASKED_SECONDS = 60;
 const BUSY = [429, 502, 503, 504];
 
 export class Tiles {
-  // told(tiles): after anything has changed.
-  constructor(map, told) {
+  // told(tiles): after anything has changed. part(id): between which shares of the map's width the
+  // source of this id is seen.
+  constructor(map, told, part = () => [0, 1]) {
     this.jobs = new Map(); // by URL: two layers may want the same tile
-    this.told = told;
+    this.loaded = new Map(); // by source: its tiles that are there
+    Object.assign(this, { told, part });
+    this.soon = false; // whether a pump is to come
     this.wanted = {};
     this.centre = [0, 0];
+    this.extent = [0, 0, 0, 0];
     map.on("postrender", ({ frameState }) => {
       if (frameState) this.#look(frameState);
     });
@@ -32,20 +38,37 @@ export class Tiles {
     return [...this.jobs.values()].filter((job) => this.#isWanted(job));
   }
 
-  // For OpenLayers: url(z, x, y) -> address; slow: whether the server has to draw them.
-  loader(source, url, slow) {
+  // How many tiles of a source an extent has at a zoom, and how many of them are there.
+  progress(source, extent, zoom) {
+    const there = this.loaded.get(getUid(source));
+    let [drawn, total] = [0, 0];
+    source.getTileGrid().forEachTileCoord(extent, zoom, (coordinates) => {
+      total += 1;
+      drawn += there?.has(`${coordinates}`) ? 1 : 0;
+    });
+    return { drawn, total };
+  }
+
+  // For OpenLayers: url(z, x, y) -> address; slow: whether the server has to draw them; paint: what
+  // is made of a picture before it is shown.
+  loader(source, url, slow, paint = (picture) => picture) {
+    const id = getUid(source);
+    const there = new Set();
+    this.loaded.set(id, there);
     return (z, x, y, { signal }) => {
       const where = url(z, x, y);
-      const grid = source.getTileGrid();
-      const user = { source: getUid(source), tile: `${source.getKey()}/${z},${x},${y}` };
-      const job = this.jobs.get(where) ?? this.#add(where, grid.getTileCoordCenter([z, x, y]));
+      const user = { source: id, tile: `${source.getKey()}/${z},${x},${y}` };
+      const extent = source.getTileGrid().getTileCoordExtent([z, x, y]);
+      const job = this.jobs.get(where) ?? this.#add(where, extent, paint);
+      there.delete(`${[z, x, y]}`);
+      job.promise.then(() => there.add(`${[z, x, y]}`), () => {}); // given up
       job.slow = slow(z);
       job.users.add(user);
       signal.addEventListener("abort", () => {
         job.users.delete(user);
         if (job.users.size === 0) this.#drop(job, new Error("not needed any more"));
       });
-      this.pump();
+      this.#pumpSoon();
       return job.promise;
     };
   }
@@ -67,16 +90,29 @@ export class Tiles {
     this.told(this);
   }
 
+  // Once all that a frame asks for is known: what comes first is chosen among all of it.
+  #pumpSoon() {
+    if (this.soon) return;
+    this.soon = true;
+    queueMicrotask(() => {
+      this.soon = false;
+      this.pump();
+    });
+  }
+
   #ready() {
     const now = performance.now();
     return [...this.jobs.values()]
       .filter((job) => !job.controller && job.from <= now && this.#isWanted(job))
-      .sort((a, b) => a.slow - b.slow || this.#distance(a) - this.#distance(b));
+      .map((job) => ({ job, covered: this.#isCovered(job), distance: this.#distance(job) }))
+      .sort((a, b) => a.covered - b.covered || a.job.slow - b.job.slow || a.distance - b.distance)
+      .map(({ job }) => job);
   }
 
   #look(frameState) {
     this.wanted = frameState.wantedTiles;
     this.centre = frameState.viewState.center;
+    this.extent = frameState.extent;
     const [animating, interacting] = frameState.viewHints;
     if (animating || interacting || this.jobs.size === 0) return;
     for (const job of this.jobs.values()) if (!this.#isWanted(job)) job.controller?.abort();
@@ -87,12 +123,26 @@ export class Tiles {
     return [...job.users].some(({ source, tile }) => this.wanted[source]?.[tile]);
   }
 
-  #distance({ centre }) {
-    return Math.hypot(centre[0] - this.centre[0], centre[1] - this.centre[1]);
+  // Whether another side lies over all of it.
+  #isCovered({ extent, users }) {
+    const [west, , east] = this.extent;
+    const share = (x) => (x - west) / (east - west);
+    const [left, right] = [Math.max(share(extent[0]), 0), Math.min(share(extent[2]), 1)];
+    return [...users].every(({ source }) => {
+      const [from, to] = this.part(source);
+      return Math.min(right, to) <= Math.max(left, from);
+    });
   }
 
-  #add(url, centre) {
-    const job = { url, centre, slow: false, users: new Set(), tries: 0, from: 0, controller: null };
+  #distance({ extent }) {
+    const [x, y] = getCenter(extent);
+    return Math.hypot(x - this.centre[0], y - this.centre[1]);
+  }
+
+  #add(url, extent, paint) {
+    const job = {
+      url, extent, paint, slow: false, users: new Set(), tries: 0, from: 0, controller: null,
+    };
     job.promise = new Promise((resolve, reject) => Object.assign(job, { resolve, reject }));
     this.jobs.set(url, job);
     return job;
@@ -130,7 +180,7 @@ export class Tiles {
   async #decode(job, blob) {
     const picture = await createImageBitmap(blob).catch(() => null);
     if (!picture) show("tiles", "Some tiles cannot be shown: they are no pictures.");
-    this.#finish(job, picture);
+    this.#finish(job, picture && await job.paint(picture));
   }
 
   #refused(job, status) {

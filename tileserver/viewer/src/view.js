@@ -1,12 +1,15 @@
 // Where the map looks: whole zooms, within reach of the source.
 
 import View from "ol/View.js";
+import { containsCoordinate, getCenter } from "ol/extent.js";
 import { fromLonLat, toLonLat } from "ol/proj.js";
+import { isMade } from "./documents.js";
 import { calm } from "./elements.js";
 import { extentOf } from "./layers.js";
 
 const FARTHER = 4; // zooms before the first of the TileJSON: the scene as a dot in its country
 const MOVE_MS = 250;
+export const PAST_NATIVE = 2; // zooms: there the difference is plain to see
 
 export class Views {
   constructor(map) {
@@ -14,20 +17,42 @@ export class Views {
     this.target = 0; // of the running animation
   }
 
-  // Goes to a source; view {zoom, latitude, longitude}, or null for its middle.
+  // Goes to a source; view {zoom, latitude, longitude}, or null for its middle, at the deeper of
+  // the zoom that shows all of it and two past native.
   open(document, view) {
     const { minzoom, maxzoom, center } = document;
+    this.extent = extentOf(document);
     this.map.setView(new View({
       center: fromLonLat(view ? [view.longitude, view.latitude] : center.slice(0, 2)),
       zoom: view ? view.zoom : center[2],
       minZoom: Math.max(0, minzoom - FARTHER),
       maxZoom: maxzoom,
-      extent: extentOf(document),
+      extent: this.extent,
       constrainOnlyCenter: true,
       constrainResolution: true,
       enableRotation: false,
       smoothExtentConstraint: false,
     }));
+    if (view) return;
+    const past = isMade(document) ? document.overzoom.native_maxzoom + PAST_NATIVE : 0;
+    this.view.setZoom(this.view.getConstrainedZoom(Math.max(this.#whole, past)));
+  }
+
+  // All of the source.
+  fit() {
+    if (this.view.isDef()) this.#animate({ zoom: this.#whole, center: getCenter(this.extent) });
+  }
+
+  // The deepest zoom that shows all of the source.
+  get #whole() {
+    const size = this.map.getSize() ?? [innerWidth, innerHeight];
+    const resolution = this.view.getResolutionForExtent(this.extent, size);
+    return this.view.getConstrainedZoom(Math.floor(this.view.getZoomForResolution(resolution)));
+  }
+
+  // Whether a document's ground is what the map looks at.
+  isOn(document) {
+    return this.view.isDef() && containsCoordinate(extentOf(document), this.view.getCenter());
   }
 
   get view() {
@@ -43,15 +68,16 @@ export class Views {
     return { zoom: this.zoom, latitude, longitude };
   }
 
-  to(zoom) {
+  // anchor: the place that stays where it is on the screen; else the centre does.
+  to(zoom, anchor) {
     if (!this.view.isDef()) return; // nothing is open yet
-    this.#animate({ zoom: this.view.getConstrainedZoom(zoom) });
+    this.#animate({ zoom: this.view.getConstrainedZoom(zoom), anchor });
   }
 
   // Zooms from where a running animation will end.
-  by(zooms) {
+  by(zooms, anchor) {
     const from = this.view.getAnimating() ? this.target : this.zoom;
-    this.to(from + zooms);
+    this.to(from + zooms, anchor);
   }
 
   // A share of the screen to the right and down.

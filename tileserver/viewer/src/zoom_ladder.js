@@ -27,6 +27,8 @@ export class ZoomLadder {
     for (let rung = most; rung >= lowest; rung -= 1) rungs.push(this.#rung(rung, native));
     if (zoom < lowest) rungs.push(this.#rung(zoom, native));
     element("rungs").replaceChildren(...rungs);
+    const [list, current] = [element("rungs"), element("rungs").querySelector("[aria-current]")];
+    if (current) list.scrollTop = current.offsetTop - (list.clientHeight - current.offsetHeight) / 2;
     if (held) element("rungs").querySelector(`[data-zoom="${held}"]`)?.focus();
   }
 

@@ -61,7 +61,7 @@ def test_the_map_of_a_grid_shows_the_ground_and_goes_past_native(
     told = rf"^{grid}: Zoom {GRIDS[grid]}, (full resolution|imagery ends here)$"
     expect(page.locator("#zoom")).to_have_text(re.compile(told))
     expect(page.locator("#sizes")).to_have_text(re.compile(r"^Imagery 0\.20 m, these pixels 0\."))
-    expect(page.locator("#origin")).to_have_text("The imagery itself")
+    expect(page.locator("#origin")).to_have_text("Original imagery")
     assert settled(page, tmp_path / "native.png")[100:500, 100:800].std() > 15
     page.locator("#zoom-in").click()
     expect(page.locator("#origin")).to_have_text(re.compile("Synthesised detail ×[12]"))
@@ -78,7 +78,7 @@ def test_parameters_of_the_map_are_passed_on_to_its_tiles(page: Page, server: Se
     assert tiles
     assert all(tile.endswith(".webp?mode=interpolated") for tile in tiles)
     page.locator("#zoom-in").click()
-    expect(page.locator("#origin")).to_have_text(re.compile("Interpolated ×[12]"))
+    expect(page.locator("#origin")).to_have_text(re.compile("Plain enlargement ×[12]"))
 
 
 def test_the_map_of_a_grid_is_moved_and_zoomed_by_keyboard(
@@ -93,7 +93,7 @@ def test_the_map_of_a_grid_is_moved_and_zoomed_by_keyboard(
     page.keyboard.press("+")
     expect(page.locator("#origin")).to_have_text(re.compile("Synthesised detail ×[12]"))
     page.keyboard.press("-")
-    expect(page.locator("#origin")).to_have_text("The imagery itself")
+    expect(page.locator("#origin")).to_have_text("Original imagery")
 
 
 def test_the_map_of_a_grid_rests_while_a_tile_is_drawn(page: Page, server: Service) -> None:
@@ -132,6 +132,13 @@ def test_there_is_no_map_where_there_are_no_tiles(server: Service, grid: str, st
     answer = server.get(f"/yellowstone/{grid}/map.html")
     assert answer.status_code == status
     assert set(answer.json()) == {"detail"}
+
+
+def test_what_people_and_browsers_try_leads_somewhere(server: Service) -> None:
+    docs = server.client.get(f"{server.url}/docs?key=a%26b", follow_redirects=False)
+    assert (docs.status_code, docs.headers["location"]) == (307, "api.html?key=a%26b")
+    icon = server.client.get(f"{server.url}/favicon.ico", follow_redirects=True)
+    assert (icon.status_code, icon.headers["content-type"]) == (200, "image/svg+xml")
 
 
 def test_the_page_of_all_routes_lists_them(page: Page, server: Service) -> None:

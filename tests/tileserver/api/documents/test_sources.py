@@ -19,6 +19,7 @@ from tests.support.rasters import cut
 from tests.support.server import Service
 from tests.support.tiles import decoded
 from tileserver.app import make_app
+from tileserver.errors import StartupError
 from tileserver.settings.reading import read_settings
 
 NAMES = {"ows": "http://www.opengis.net/ows/1.1"}
@@ -76,7 +77,8 @@ def test_it_says_of_the_demo_what_its_configuration_and_its_tilejson_say(server:
     assert listed["bounds"] == pytest.approx(document["bounds"], abs=1e-12)
     assert listed["native_zoom"] == document["overzoom"]["native_maxzoom"] == 19
     assert listed["max_zoom"] == document["maxzoom"] == 22
-    assert listed["bands"] == 3
+    assert (listed["width"], listed["height"], listed["bands"]) == (1149, 1236, 3)
+    assert (listed["crs"], listed["view"], listed["unavailable"]) == ("EPSG:32612", None, None)
     for name in ("full_resolution_zoom", "imagery_pixel_metres", "native_pixel_metres"):
         assert listed[name] == document["overzoom"][name]
 
@@ -127,8 +129,38 @@ def test_a_thumbnail_that_would_take_long_is_not_offered(client: TestClient) -> 
 def test_a_source_outside_web_mercator_is_listed_without_its_tiles(client: TestClient) -> None:
     pole = entries(client)["pole"]
     assert (pole["native_zoom"], pole["max_zoom"], pole["tilejson"]) == (None, None, None)
+    assert pole["unavailable"] == "it lies outside web mercator"
     assert client.get(f"/{pole['thumbnail']}").status_code == 200
     assert client.get("/pole/embed.json").status_code == 404
+
+
+def test_what_cannot_be_read_is_listed_with_the_reason_and_no_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "my data"
+    folder.mkdir()
+    (folder / "broken.tif").write_bytes(b"no raster")
+    sources: dict[str, Any] = {
+        "broken": {"path": str(folder / "broken.tif")},
+        "gone": {"path": str(folder / "gone.tif")},
+        "good": {"path": str(cut(folder / "good.tif", "rgb")), "view": (-110.6435, 44.956, 20)},
+    }
+    cache = {"memory_bytes": 0, "disk_bytes": 0}
+    with TestClient(make_app(read_settings(None, {"sources": sources, "cache": cache}))) as client:
+        listed = entries(client)
+    assert "not a raster that GDAL reads" in listed["broken"]["unavailable"]
+    assert "no such file" in listed["gone"]["unavailable"].lower()
+    for id in ("broken", "gone"):
+        assert f"{id}.tif" in listed[id]["unavailable"]
+        assert "my" not in listed[id]["unavailable"]
+        assert "/" not in listed[id]["unavailable"]
+        assert listed[id]["crs"] is None
+    place = {"longitude": -110.6435, "latitude": 44.956, "zoom": 20}
+    assert (listed["good"]["view"], listed["good"]["unavailable"]) == (place, None)
+
+
+@pytest.mark.parametrize("view", [(181, 0, 5), (0, 91, 5), (0, 0, 31), (0, 0)])
+def test_a_view_that_lies_nowhere_is_refused(view: tuple[float, ...]) -> None:
+    with pytest.raises(StartupError, match="view"):
+        read_settings(None, {"sources": {"one": {"path": "a.tif", "view": view}}})
 
 
 def test_addresses_carry_the_key_of_the_query(demo: Path) -> None:
