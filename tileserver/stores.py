@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from cache import (
     ClusterFlight,
@@ -42,6 +43,27 @@ def open_store(settings: CacheSettings, *, behind: bool = True) -> Tiered:
         objects = _objects(settings.object_store_url.get_secret_value(), settings)
         tiers.append(WriteBehind(objects) if behind else objects)
     return Tiered(tiers, CALL_SECONDS if behind else None)
+
+
+def tier_places(settings: CacheSettings) -> dict[str, str]:
+    """Where the tiers that outlive a process are, by their names; URLs without secrets."""
+    places = {}
+    if settings.disk_bytes > 0:
+        places["disk"] = str(settings.disk_folder().absolute())
+    for name, url in (("redis", settings.redis_url), ("objects", settings.object_store_url)):
+        if url is not None:
+            places[name] = without_secrets(url.get_secret_value())
+    return places
+
+
+def without_secrets(url: str) -> str:
+    """A URL without user, password, query and fragment."""
+    scheme, _, rest = url.partition("://")
+    authority = re.split("[/?#]", rest)[0]
+    if "@" in rest[len(authority) :]:  # the / ? or # may be a password's
+        return f"{scheme}://..."
+    path = re.split("[?#]", rest[len(authority) :])[0]
+    return f"{scheme}://{authority.rpartition('@')[2]}{path}"
 
 
 def open_cluster(settings: CacheSettings) -> ClusterFlight | None:

@@ -17,7 +17,7 @@ from tileserver.app import make_app
 from tileserver.errors import StartupError
 from tileserver.settings.cache import CacheSettings
 from tileserver.settings.reading import read_settings
-from tileserver.stores import open_cluster, open_store
+from tileserver.stores import open_cluster, open_store, without_secrets
 
 
 def settings(folder: Path, **values: object) -> CacheSettings:
@@ -118,3 +118,20 @@ def test_settings_do_not_show_their_secrets(tmp_path: Path) -> None:
         object_store_options={"secret_access_key": "verysecret"},
     )
     assert "verysecret" not in f"{values!r} {values} {values.model_dump_json()}"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://cache:6379/2", "redis://cache:6379/2"),
+        ("rediss://user:secret@cache/0?password=secret", "rediss://cache/0"),
+        ("unix:///run/redis.sock?password=secret", "unix:///run/redis.sock"),
+        ("redis://:se/cret@cache/0", "redis://..."),
+        ("redis://:se#cret@cache/0", "redis://..."),
+        ("redis://cache/0?password=se@cret", "redis://..."),
+        ("s3://bucket/prefix", "s3://bucket/prefix"),
+        ("s3://key:secret@bucket", "s3://bucket"),
+    ],
+)
+def test_places_are_shown_without_secrets(url: str, shown: str) -> None:
+    assert without_secrets(url) == shown

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from tileserver.cli.examples import examples
 from tileserver.cli.options import bbox_option, settings_of, settings_options, zooms_option
+from tileserver.cli.selection import drawing_options, only_named
 from tileserver.errors import CommandError
 
 if TYPE_CHECKING:
@@ -26,25 +28,42 @@ def cache() -> None:
     """
 
 
-@cache.command()
+@cache.command(
+    epilog=examples(
+        "overzoom cache stats",
+        "overzoom cache stats --cache-dir cache",
+        "overzoom cache stats --config overzoom.yaml",
+    )
+)
 @settings_options
 def stats(config: Path | None, cache_dir: Path | None) -> None:
-    """Print what every tier holds, by source and zoom."""
+    """Print where every tier is, and what it holds by source and zoom."""
     from tileserver.offline.purging import Amount, sum_amounts
+    from tileserver.stores import tier_places
 
-    for tier in _tiers(settings_of(config, cache_dir)):
+    settings = settings_of(config, cache_dir)
+    places = tier_places(settings.cache)
+    for tier in _tiers(settings):
         found = sum_amounts(tier)
         total = Amount(
             sum(amount.tiles for amount in found.values()),
             sum(amount.size_bytes for amount in found.values()),
         )
-        click.echo(f"{tier.name}: {total}")
+        click.echo(f"{tier.name} ({places[tier.name]}): {total}")
         for (source, zoom), amount in found.items():
             place = source if zoom < 0 else f"{source} zoom {zoom}"
             click.echo(f"  {place}: {amount}")
 
 
-@cache.command()
+@cache.command(
+    epilog=examples(
+        "overzoom cache purge --source scene --dry-run",
+        "overzoom cache purge --cache-dir cache --zooms 20-22 --grid WebMercatorQuad",
+        "overzoom cache purge --bbox -110.65,44.95,-110.64,44.96",
+        "overzoom cache purge --config overzoom.yaml --stale",
+        "overzoom cache purge --all",
+    )
+)
 @settings_options
 @click.option("--source", help="Only tiles of this source.")
 @bbox_option
@@ -73,7 +92,9 @@ def purge(
 
     chosen = source or bbox or zooms or grid or stale
     if bool(chosen) == everything:
-        raise click.UsageError("say what to purge: --source, --bbox, --zooms, --stale, or --all")
+        raise click.UsageError(
+            "say what to purge: --source, --bbox, --zooms, --grid, --stale, or --all"
+        )
     settings = settings_of(config, cache_dir)
     grid = grid or ("WebMercatorQuad" if bbox else None)
     selection = Selection(
@@ -88,26 +109,51 @@ def purge(
         click.echo(f"{tier.name}: {amount} {'would be removed' if dry_run else 'removed'}")
 
 
-@cache.command()
+@cache.command(
+    epilog=examples(
+        "overzoom cache export scene.mbtiles --source scene.tif --cache-dir cache",
+        "overzoom cache export folder.pmtiles --source folder/ --mosaic --checkpoint compact "
+        "--device cpu",
+        "overzoom cache export scene.pmtiles --source scene --config overzoom.yaml --format webp "
+        "--zooms 19-20 --bbox -110.6437,44.9559,-110.6434,44.9561",
+    )
+)
 @settings_options
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--source", required=True, help="Id of a source of the configuration.")
+@click.option("--source", required=True, help="A raster, a folder with --mosaic, or an id.")
 @bbox_option
 @zooms_option
 @click.option("--format", default="png", show_default=True, help="png, jpg, webp, ...")
-def export(config: Path | None, cache_dir: Path | None, out: Path, **wanted: object) -> None:
+@drawing_options
+def export(
+    out: Path,
+    source: str,
+    bbox: Bbox | None,
+    zooms: tuple[int, ...] | None,
+    format: str,
+    config: Path | None,
+    mosaic: bool,
+    **options: Any,
+) -> None:
     """Write the cached tiles of a source to OUT.mbtiles or OUT.pmtiles.
 
-    Tiles of the source's present version, as the plain URL gives them, on web mercator.
+    Tiles of the source's present version, as the plain URL gives them, on web mercator. The
+    options are those that the tiles were made with.
     """
+    settings = only_named(config, [source], mosaic=mosaic, **options)
+    if len(settings.sources) > 1:
+        raise CommandError(
+            f"{source}: contains {len(settings.sources)} rasters, but an archive is of one source: "
+            "name one of them, or --mosaic where they are served so"
+        )
     from tileserver.assembly import open_catalogue, open_tile_service
     from tileserver.offline.exporting import Export, export
     from tileserver.stores import open_store
 
-    settings = settings_of(config, cache_dir)
+    (id,) = settings.sources
     service = open_tile_service(open_catalogue(settings), open_store(settings.cache, behind=False))
     try:
-        count = export(service, Export(**wanted), out)  # type: ignore[arg-type]  # from click
+        count = export(service, Export(id, format, bbox, zooms), out)
     finally:
         service.close()
     click.echo(f"{out}: {count:,} tiles")

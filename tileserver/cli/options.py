@@ -80,8 +80,15 @@ def settings_of(config: Path | None, cache_dir: Path | None) -> Settings:
     """The server's settings; raises StartupError."""
     from tileserver.settings.reading import read_settings
 
-    overrides = {} if cache_dir is None else {"cache": {"folder": str(cache_dir)}}
-    return read_settings(config, overrides)
+    return read_settings(config, overrides_of(cache_dir=cache_dir))
+
+
+def overrides_of(cache_dir: Path | None = None, **options: Any) -> dict[str, Any]:
+    """Settings from options that are named like them; those that are None set nothing."""
+    overrides = {name: value for name, value in options.items() if value is not None}
+    if cache_dir is not None:
+        overrides["cache"] = {"folder": str(cache_dir)}
+    return overrides
 
 
 def check_there(paths: Iterable[Path]) -> None:

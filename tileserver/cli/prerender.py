@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from tileserver.cli.options import bbox_option, settings_of, settings_options, zooms_option
+from tileserver.cli.examples import examples
+from tileserver.cli.options import bbox_option, settings_options, zooms_option
+from tileserver.cli.selection import drawing_options, only_named
+from tileserver.errors import CommandError, OutsideGrid
 
 if TYPE_CHECKING:
     from tileserver.offline.area import Bbox
+    from tileserver.offline.prerendering import Counts
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "overzoom prerender scene.tif --zooms 18-19 --cache-dir cache",
+        "overzoom prerender folder/ --mosaic --checkpoint compact --device cpu --threads 2 "
+        "--zooms 18",
+        "overzoom prerender scene --config overzoom.yaml --format webp --zooms 19 "
+        "--bbox -110.6437,44.9559,-110.6434,44.9561",
+        "overzoom prerender scene.tif --grid WebMercatorQuad --concurrency 4 --zooms 17",
+    )
+)
+@click.argument("sources", nargs=-1, required=True)
 @settings_options
-@click.argument("source")
 @bbox_option
 @zooms_option
 @click.option("--format", default="png", show_default=True, help="png, jpg, webp, ...")
@@ -29,38 +43,56 @@ if TYPE_CHECKING:
     show_default=True,
     help="Tiles under way at a time; 16 neighbours are drawn as one window.",
 )
+@drawing_options
 @click.option("--threads", type=click.IntRange(1), help="Threads of the denoiser.  [one a core]")
 def prerender(
+    sources: tuple[str, ...],
     config: Path | None,
-    cache_dir: Path | None,
-    source: str,
     bbox: Bbox | None,
     zooms: tuple[int, ...] | None,
     format: str,
     grid: str,
     concurrency: int,
-    threads: int | None,
+    mosaic: bool,
+    **options: Any,
 ) -> None:
-    """Fill the cache with the tiles of SOURCE, an id of the configuration.
+    """Fill the cache with tiles of SOURCES: ids of the configuration, rasters or folders.
 
-    All of the source at all zooms, or a part of it. Tiles that the cache has are passed over, so
-    the same command goes on where it was stopped. Exit status 1 if tiles failed.
+    All of a source at all zooms, or a part of it. `serve` with the same sources and options finds
+    the tiles. Those that the cache has are passed over, so the same command resumes where it was
+    stopped. Exit status 1 if tiles failed or a source could not be read.
     """
+    settings = only_named(config, sources, mosaic=mosaic, **options)
     import torch
 
     from tileserver.assembly import open_catalogue
     from tileserver.offline.prerendering import Area, fill
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    settings = settings_of(config, cache_dir)
-    threads = threads or settings.threads
-    if threads is not None:
-        torch.set_num_threads(threads)
-    counts = fill(
-        open_catalogue(settings), source, Area(grid, bbox, zooms), format, concurrency=concurrency
-    )
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    fine, area = True, Area(grid, bbox, zooms)
+    with closing(open_catalogue(settings, every=False)) as catalogue:
+        for id in settings.sources:
+            if catalogue.failure(id) is not None:
+                fine = False  # logged when it was opened
+                continue
+            try:
+                counts = fill(catalogue, id, area, format, concurrency=concurrency)
+            except (CommandError, OutsideGrid) as error:
+                if len(settings.sources) == 1:
+                    raise
+                click.echo(f"overzoom: {id}: {error}", err=True)  # the others may lie in the box
+                continue
+            _report(id, counts)
+            fine = fine and not counts.failed
+    if not fine:
+        sys.exit(1)
+
+
+def _report(id: str, counts: Counts) -> None:
     click.echo(
-        f"{source}: {counts.made:,} tiles made, {counts.cached:,} were cached already, "
+        f"{id}: {counts.made:,} tiles made, {counts.cached:,} were cached already, "
         f"{counts.failed:,} failed"
     )
     if counts.dropped:
@@ -69,5 +101,3 @@ def prerender(
             "(cache.disk_bytes)",
             err=True,
         )
-    if counts.failed:
-        sys.exit(1)

@@ -72,7 +72,7 @@ def fill(
     source = catalogue[source_id]
     ranges = tile_ranges(source, source.layer(area.grid), area)
     if not ranges:
-        raise CommandError(f"{source_id}: no tiles in that area at those zooms")
+        raise CommandError("no tiles in that area at those zooms")
     service = open_tile_service(catalogue, store)
     total = sum(map(len, ranges.values()))
     progress = tqdm(total=total, desc=source_id, unit="tile", disable=None)  # on terminals alone

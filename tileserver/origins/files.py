@@ -15,7 +15,8 @@ def picture_files(place: Path) -> list[Path]:
         raise StartupError(f"{place}: no such file or folder")
     if place.is_file():
         return [place]
-    files = sorted(f for f in place.rglob("*") if f.suffix.lower() in SUFFIXES)
+    named = (f for f in place.rglob("*") if f.suffix.lower() in SUFFIXES)
+    files = sorted(f for f in named if not f.is_dir())
     if not files:
         raise StartupError(f"{place}: contains no raster")
     return files

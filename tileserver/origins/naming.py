@@ -19,18 +19,22 @@ MAX_LENGTH = 60
 """Leaves room for a number within the 64 characters of an id."""
 
 
-def name_sources(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:
+def name_sources(paths: Iterable[Path], *, mosaic: bool = False) -> dict[str, dict[str, Any]]:
     """Settings of every raster by its id; folders stand for the rasters in them.
 
-    Raises StartupError for a missing path and for a folder without rasters.
+    mosaic: each folder is one source, named after the folder. Raises StartupError for a missing
+    path and for a folder without rasters.
     """
     sources: dict[str, dict[str, Any]] = {}
     for path in paths:
-        for file in picture_files(path):
-            id = unique_id(slug(file.stem), sources.keys() | RESERVED_IDS)
-            sources[id] = {"path": str(file)}
-            if id != file.stem:
-                sources[id]["title"] = file.stem
+        files = picture_files(path)
+        whole = mosaic and path.is_dir()
+        for file in [path] if whole else files:
+            name = file.resolve().name if whole else file.stem
+            id = unique_id(slug(name), sources.keys() | RESERVED_IDS)
+            sources[id] = {"path": str(file)} | ({"mosaic": True} if whole else {})
+            if id != name:
+                sources[id]["title"] = name
     return sources
 
 

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from engine.window import Window
 from tileserver.catalogue.catalogue import Catalogue
-from tileserver.errors import OutsideGrid
+from tileserver.errors import OutsideGrid, SourceUnavailable
 from tileserver.grid import WEB_MERCATOR
 
 logger = logging.getLogger(__name__)
@@ -69,6 +69,10 @@ class Health:
                 self._draw(source.id)
             except OutsideGrid:
                 continue  # it has no tiles on this grid
+            except SourceUnavailable as error:
+                logger.warning("%s: cannot be read (%s)", source.id, error.__cause__ or error)
+                failed = True
+                continue
             except Exception:  # outermost handler: it is retried
                 logger.exception("%s: warm-up failed", source.id)
                 failed = True

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,9 +42,9 @@ CLOSING_SECONDS = 10.0
 """How long the application may take to close after its last request."""
 
 
-def run(app: FastAPI, health: Health, settings: Settings) -> None:
-    """Serve until a signal."""
-    Server(make_config(app, settings), health, settings.operation.drain_seconds).run()
+def run(app: FastAPI, health: Health, settings: Settings, sockets: list[socket.socket]) -> None:
+    """Serve on listening sockets until a signal, then close them."""
+    Server(make_config(app, settings), health, settings.operation.drain_seconds).run(sockets)
 
 
 def make_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:

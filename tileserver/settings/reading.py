@@ -53,9 +53,17 @@ def _from_yaml(config: Path) -> dict[str, Any]:
         if isinstance(path, str) and not is_remote_address(path):
             source["path"] = str(folder / path)
     for place, name in ((values, "checkpoint"), (values.get("cache"), "folder")):
-        if isinstance(place, dict) and isinstance(place.get(name), str):
+        if not (isinstance(place, dict) and isinstance(place.get(name), str)):
+            continue
+        if not (name == "checkpoint" and _is_name(folder, place[name])):
             place[name] = str(folder / place[name])
     return values
+
+
+def _is_name(folder: Path, checkpoint: str) -> bool:
+    """Whether a checkpoint is given by a bare name, without a folder or suffix, not as a file."""
+    bare = Path(checkpoint).name == checkpoint and not Path(checkpoint).suffix
+    return bare and not (folder / checkpoint).exists()
 
 
 def _merged(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:

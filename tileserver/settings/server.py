@@ -26,8 +26,8 @@ class Settings(Frozen):
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on.")
     checkpoint: Path | None = Field(
         None,
-        description="The denoiser, a safetensors file, relative to the configuration file; "
-        "default: the bundled one.",
+        description="The denoiser: a safetensors file, relative to the configuration file, or the "
+        "name of a bundled one (compact); default: compact.",
     )
     device: str = Field("cpu", description="Where the denoiser runs: cpu, cuda, cuda:1, ...")
     threads: Annotated[int, Field(ge=1)] | None = Field(

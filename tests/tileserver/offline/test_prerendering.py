@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import yaml
 from affine import Affine
 from morecantile import Tile
 from PIL import Image
@@ -23,12 +24,14 @@ from cache import DiskStore, TileKey
 from tests.support.commands import call_overzoom, command_of
 from tests.support.earth import Place
 from tests.support.machine import needs_mount
+from tests.support.rasters import cut
 from tests.support.server import configured
 from tests.support.tiles import WEB_MERCATOR, block, mosaic, path_of
 from tests.support.waiting import wait_until
 from tileserver.app import make_app
 from tileserver.assembly import open_catalogue
 from tileserver.offline.prerendering import Area, fill
+from tileserver.origins.naming import name_sources
 from tileserver.settings.reading import read_settings
 from tileserver.settings.server import Settings
 
@@ -57,15 +60,16 @@ def filled(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def stored(folder: Path) -> dict[Tile, bytes]:
-    """The tiles of a disk cache."""
+def stored(folder: Path, source: str | None = None) -> dict[Tile, bytes]:
+    """The tiles of a disk cache; source: of this one alone."""
     store = DiskStore(folder, 10**9)
     found = {}
     for entry in store.entries():
         key, kept = TileKey.parse(entry.key), store.get(entry.key)
         assert key is not None
         assert kept is not None
-        found[Tile(key.col, key.row, key.zoom)] = kept.value
+        if source in (None, key.source):
+            found[Tile(key.col, key.row, key.zoom)] = kept.value
     return found
 
 
@@ -129,7 +133,7 @@ def test_tiles_that_fail_are_told_and_fail_the_command(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["nowhere"], "no such source"),
+        (["nowhere"], "nowhere: no source of the configuration, and no file or folder"),
         (["yellowstone", "--zooms", "27"], "no tiles in that area at those zooms"),
         (["yellowstone", "--bbox", "0,0,1,1"], "no tiles in that area at those zooms"),
         (["yellowstone", "--format", "gif"], "gif: the format must be one of png, jpg"),
@@ -144,6 +148,53 @@ def test_nothing_to_fill_is_said_in_one_line(
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
     assert reason in lines[0]
+
+
+def test_rasters_and_folders_are_prerendered_and_exported_as_they_are_served(
+    small_checkpoint: Path, tmp_path: Path
+) -> None:
+    folder, cache = tmp_path / "rasters", tmp_path / "cache"
+    folder.mkdir()
+    meadow = cut(folder / "a meadow.tif", "rgb")
+    cut(folder / "b.tif", "rgb")
+    (folder / "text.tif").write_text("no raster")
+    same = ["--cache-dir", cache, "--checkpoint", small_checkpoint]
+    done = call_overzoom("prerender", folder, "--zooms", "19-20", *same)
+    assert done.exit_code == 1  # for the text
+    ids = ["a-meadow", "b"]
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ids
+    settings = read_settings(
+        None,
+        {
+            "sources": name_sources([folder]),
+            "cache": {"folder": str(cache)},
+            "checkpoint": str(small_checkpoint),
+        },
+    )
+    with TestClient(make_app(settings)) as client:
+        for tile, content in stored(cache, "a-meadow").items():
+            answer = client.get(f"/a-meadow/{tile.z}/{tile.x}/{tile.y}.png")
+            assert answer.content == content
+            assert 'cache;desc="disk"' in answer.headers["server-timing"]
+    out = tmp_path / "out.pmtiles"
+    done = call_overzoom("cache", "export", out, "--source", meadow, *same)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == f"{out}: {len(stored(cache, 'a-meadow'))} tiles\n"
+    done = call_overzoom("cache", "export", out, "--source", folder, *same)
+    assert done.exit_code == 1
+    assert "contains 3 rasters, but an archive is of one source" in done.stderr
+
+
+def test_other_sources_of_the_configuration_need_not_be_readable(
+    config: Path, tmp_path: Path
+) -> None:
+    same = configured(config, tmp_path)
+    values = yaml.safe_load(same.read_text())
+    values["sources"]["gone"] = {"path": "nowhere.tif"}
+    same.write_text(yaml.safe_dump(values))
+    done = call_overzoom("prerender", "yellowstone", "--config", same, "--zooms", "16",
+                         "--cache-dir", tmp_path / "cache")  # fmt: skip
+    assert done.exit_code == 0, done.stderr
 
 
 def exported(filled: Path, config: Path, out: Path, *options: str) -> None:

@@ -64,14 +64,18 @@ def left(store: Store) -> set[str]:
     return {name for name, key in keys().items() if key.path in kept}
 
 
-def test_stats_count_by_tier_source_and_zoom(tiers: tuple[Path, list[Store]]) -> None:
+def test_stats_count_by_place_source_and_zoom(
+    tiers: tuple[Path, list[Store]], tmp_path: Path, redis_server: RedisServer
+) -> None:
     done = call_overzoom("cache", "stats", "--config", tiers[0])
     assert done.exit_code == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert [line.split(":")[0] for line in lines] == [
-        "disk", "  scene zoom 20", "  scene zoom 21", "  scene2 zoom 20",
-        "redis", "  scene zoom 20", "  scene zoom 21", "  scene2 zoom 20",
-        "objects", "  scene zoom 20", "  scene zoom 21", "  scene2 zoom 20",
+    objects = yaml.safe_load(tiers[0].read_text())["cache"]["object_store_url"]
+    places = {"disk": tmp_path / "cache", "redis": redis_server.url, "objects": objects}
+    assert [line.split(")" if line[0] != " " else ":")[0] for line in lines] == [
+        f"disk ({places['disk']}", "  scene zoom 20", "  scene zoom 21", "  scene2 zoom 20",
+        f"redis ({places['redis']}", "  scene zoom 20", "  scene zoom 21", "  scene2 zoom 20",
+        f"objects ({places['objects']}", "  scene zoom 20", "  scene zoom 21", "  scene2 zoom 20",
     ]  # fmt: skip
     assert lines[0].endswith("5 tiles, 0.0 MB")
     assert " 3 tiles" in lines[1]

@@ -32,6 +32,10 @@ def test_paths_in_a_configuration_are_relative_to_its_file(tmp_path: Path) -> No
     settings = read_settings(config, {})
     assert settings.checkpoint == tmp_path / "my.safetensors"
     assert settings.cache.disk_folder() == tmp_path / "tiles"
+    config.write_text("checkpoint: compact")  # a bundled one
+    assert read_settings(config, {}).checkpoint == Path("compact")
+    (tmp_path / "compact").touch()
+    assert read_settings(config, {}).checkpoint == tmp_path / "compact"
     config.write_text("cache: {folder: /var/cache/overzoom}")
     assert read_settings(config, {}).cache.disk_folder() == Path("/var/cache/overzoom")
     config.write_text("cache: 5")
