@@ -60,7 +60,7 @@ def _serve(settings: Settings, sockets: list[socket.socket], browser: bool) -> N
     configure_logging(settings.log)
     app = make_app(settings)
     url = url_of(settings.host, sockets)
-    for line in greet(app.state.renderer.catalogue, settings.public_url or url):
+    for line in greet(app.state.tiles.catalogue, settings.public_url or url):
         click.echo(line)
     if browser:
         # The sockets listen already: the browser waits until there is an answer.
