@@ -23,7 +23,7 @@ INTERRUPTED = 130
 @click.command(
     epilog=examples(
         "overzoom upscale scene.tif fine.tif --factor 4",
-        "overzoom upscale scene.tif part.tif --bbox -110.6437,44.9559,-110.6434,44.9561",
+        "overzoom upscale scene.tif part.tif --bbox -110.64421,44.95660,-110.64406,44.95670",
         "overzoom upscale scene.tif small.tif --compression webp --quality 80",
         "overzoom upscale scene.tif best.tif --detail 0 --uncertainty error.tif",
         "overzoom upscale scene.tif other.png --noise-seed 1 --steps 4 --range 0 200 --overwrite",
@@ -32,7 +32,13 @@ INTERRUPTED = 130
 )
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--factor", type=click.Choice(["2", "4", "8"]), default="2", show_default=True)
+@click.option(
+    "--factor",
+    type=click.Choice(["2", "4", "8"]),
+    default="2",
+    show_default=True,
+    help="Pixels per pixel, an axis.",
+)
 @bbox_option
 @click.option("--checkpoint", help="The denoiser: a file, or a bundled one by name.  [compact]")
 @click.option("--steps", type=click.IntRange(1, 2000), help="Denoising steps a zoom.  [2]")

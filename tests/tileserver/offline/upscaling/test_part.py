@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def box_of(path: Path, turn: float) -> str:
         return f"{west + turn},{south},{east + turn},{north}"
 
 
-PLACES = {
+PLACES: dict[str, tuple[dict[str, Any], float]] = {
     "metres": ({}, 0.0),
     "degrees": ({"crs": "EPSG:4326", "transform": Affine(1e-5, 0, -60, 0, -1e-5, 10)}, 0.0),
     "0 to 360": ({"crs": "EPSG:4326", "transform": Affine(1e-5, 0, 300, 0, -1e-5, 10)}, -360.0),
@@ -71,7 +72,7 @@ def test_a_part_equals_the_same_part_of_the_whole(
     ("placed", "reason"), [(True, "lies outside --bbox"), (False, "the raster has no transform")]
 )
 def test_boxes_that_show_nothing_are_refused(tmp_path: Path, placed: bool, reason: str) -> None:
-    options = {} if placed else {"crs": None, "transform": Affine.identity()}
+    options: dict[str, Any] = {} if placed else {"crs": None, "transform": Affine.identity()}
     source = write(tmp_path / "in.tif", colours(), **options)
     done = call_overzoom("upscale", source, tmp_path / "out.tif", "--bbox", "0,0,1,1")
     assert done.exit_code == 1
