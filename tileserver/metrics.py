@@ -23,8 +23,17 @@ from starlette.responses import Response
 from cache import ClusterFlight, Store, TimeLimit
 from tileserver.gauges import Gauges, Queue
 
-KINDS = ("native", "super-resolved", "interpolated", "uncertainty", "fallback", "other")
-"""The kinds of pixels of an answer (X-Overzoom); other: anything but a tile."""
+KINDS = (
+    "native",
+    "super-resolved",
+    "interpolated",
+    "nearest",
+    "uncertainty",
+    "fallback",
+    "other",
+)
+"""The kinds of pixels of an answer: those of X-Overzoom; fallback: interpolated because busy;
+other: anything but a tile."""
 RECENT = 1024
 """The latest tiles that status() summarises: some screens of some viewers."""
 # From a memory hit (under 1 ms) to the longest wait that browsers allow.

@@ -20,6 +20,7 @@ from tests.support.metrics import parse_metrics
 from tests.support.services import RedisServer
 from tileserver.gauges import Empty
 from tileserver.metrics import Metrics
+from tileserver.tiles.request import NEAREST, Mode
 
 AWAY, FAILURES = "overzoom_service_away", "overzoom_service_failures_total"
 DROPPED = "overzoom_cache_dropped_writes_total"
@@ -27,6 +28,16 @@ DROPPED = "overzoom_cache_dropped_writes_total"
 
 def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
     return parse_metrics(metrics.text().decode())
+
+
+def test_tiles_of_every_kind_have_a_label_of_their_own() -> None:
+    metrics = Metrics()
+    kinds = {"native", NEAREST, *map(str, Mode)}
+    for kind in kinds:
+        metrics.answered(200, kind, 0.1)
+    seen = samples(metrics)
+    assert all(seen["overzoom_requests_total", kind, "200"] == 1 for kind in kinds)
+    assert ("overzoom_requests_total", "other", "200") not in seen
 
 
 def test_everything_that_happens_is_counted_by_its_labels() -> None:

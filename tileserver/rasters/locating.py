@@ -26,7 +26,7 @@ def locate(settings: SourceSettings, hosts: Set[str] = frozenset()) -> Origin:
     if settings.upstream is not None:
         return upstream_origin(settings.upstream, hosts)
     if settings.path is None:
-        raise StartupError("a source has a path or an upstream")
+        raise StartupError("set path or upstream")
     if is_remote_address(settings.path):
         return remote_origin(settings.path, hosts)
     path = Path(settings.path)

@@ -185,8 +185,12 @@ def _list_unsupported(size_px: int, buffer: float | None, options: dict[str, Any
 def _draw(
     engine: Engine, layer: Layer, zoom: int, window: Window, size_px: int
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """A window's values in [0, 1], (C, H, W), and where there is data; past the last zoom a
-    picture is doubled."""
+    """A window's values (C, H, W), and where there is data (H, W); past the last zoom a picture is
+    doubled.
+
+    In the engine's unit: the raster's range is [0, 1], and values outside it are kept. Of classes
+    they are the class numbers.
+    """
     if size_px > TILE_PX:
         window = window.children()
     if layer.nearest is not None or zoom < layer.native_zoom:

@@ -76,7 +76,11 @@ def read_pixels(request: TileRequest) -> tuple[Pixels, Mask]:
 
 
 def scale_image(image: ImageData, raster: Raster) -> tuple[Pixels, Mask]:
-    """An image of a raster's bands as values (C, H, W) in [0, 1] and where they are data (H, W)."""
+    """An image of a raster's bands as values (C, H, W), and where they are data (H, W).
+
+    In the engine's unit: the raster's range is [0, 1], and values outside it are kept. Of classes
+    they are the class numbers.
+    """
     values = scaled(image.data, raster)
     valid: Mask = np.logical_and.reduce(np.isfinite(values), axis=0)
     valid &= image.mask > 0
