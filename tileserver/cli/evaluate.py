@@ -32,12 +32,15 @@ _PATH = click.Path(path_type=Path)
     default=0,
     show_default=True,
 )
-@click.option("--limit", type=click.IntRange(1), help="Judge on so many pictures a set.")
+@click.option("--limit", type=click.IntRange(1), help="Use at most this many pictures per set.")
 @click.option(
-    "--peers", "with_peers", is_flag=True, help="Beside the models whose wheels are installed."
+    "--peers",
+    "with_peers",
+    is_flag=True,
+    help="Also evaluate the models whose wheels are installed.",
 )
 @click.option(
-    "--peers-folder", type=_PATH, help="Beside SPAN x4 as well, whose span_x4.pth lies here."
+    "--peers-folder", type=_PATH, help="Also evaluate SPAN x4; the folder of its span_x4.pth."
 )
 @click.option("--sheet", type=_PATH, help="Picture to show in every way.")
 @click.option("--served", type=(_PATH, _PATH), help="A real low-resolution raster, its truth.")
@@ -45,7 +48,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--global-checkpoint", type=_PATH, help="A denoiser with global context for them.")
 @click.option("--uncertainty", type=_PATH, help="Scene to check the uncertainty on.")
 @click.option("--buildings", type=(_PATH, _PATH), help="A scene, and the mask of its buildings.")
-@click.option("--threads", type=click.IntRange(1), help="[one a core]")
+@click.option("--threads", type=click.IntRange(1), help="[one per core]")
 def evaluate(pictures: tuple[str, ...], report: Path, **options: Any) -> None:
     """Judge checkpoints on PICTURES, each FOLDER or NAME=FOLDER, reduced and enlarged again."""
     from tileserver.lab.evaluating import Evaluation, evaluate

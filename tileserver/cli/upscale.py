@@ -19,7 +19,7 @@ INTERRUPTED = 130
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--factor", type=click.Choice(["2", "4", "8"]), default="2", show_default=True)
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="The denoiser to use.")
-@click.option("--steps", type=click.IntRange(1, 2000), help="Denoising steps a zoom.  [2]")
+@click.option("--steps", type=click.IntRange(1, 2000), help="Denoising steps per zoom.  [2]")
 @click.option(
     "--detail",
     type=click.FloatRange(0, 1),
@@ -32,7 +32,7 @@ INTERRUPTED = 130
     show_default=True,
 )
 @click.option("--device", default="cpu", show_default=True)
-@click.option("--threads", type=click.IntRange(1), help="Threads of the denoiser.  [one a core]")
+@click.option("--threads", type=click.IntRange(1), help="Threads of the denoiser.  [one per core]")
 @click.option(
     "--range",
     "value_range",

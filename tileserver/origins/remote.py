@@ -139,5 +139,5 @@ def _s3_signature(parts: SplitResult) -> Signature:
     except FileNotFoundError as error:
         raise OSError("is not there") from error
     except BaseError as error:
-        raise OSError(f"cannot be looked at ({type(error).__name__})") from error
+        raise OSError(f"HEAD request failed ({type(error).__name__})") from error
     return state["e_tag"], state["last_modified"].isoformat(), state["size"]

@@ -32,7 +32,7 @@ def locate(settings: SourceSettings, hosts: Set[str] = frozenset()) -> Origin:
     path = Path(settings.path)
     if path.is_dir():
         if not settings.mosaic:
-            raise StartupError(f"{path}: a folder; say `mosaic: true` to serve it as one source")
+            raise StartupError(f"{path}: a folder; set `mosaic: true` to serve it as one source")
         files = picture_files(path)
         folders = sorted({path, *(file.parent for file in files)})
         parts = in_threads(lambda file: described(file_origin(file)), files)

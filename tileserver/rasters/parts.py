@@ -85,7 +85,7 @@ def _described(origin: Origin) -> Part:
     try:
         with origin.address.environment(), open_anew(origin.address) as dataset:
             if dataset.driver in REFERRING_DRIVERS:
-                raise StartupError(f"{name}: refers to other files, and so cannot be a member")
+                raise StartupError(f"{name}: references other files, and so cannot be a member")
             if dataset.crs is None:
                 raise StartupError(f"{name}: has no coordinate reference system")
             if dataset.dtypes[0] not in DATA_TYPES or len(set(dataset.dtypes)) > 1:

@@ -71,7 +71,7 @@ def readable_address(
         lacking = "" if configured or dataset.crs else "coordinate reference system, "
         raise StartupError(
             f"{address.name}: has no {lacking}transform, ground control points or RPCs: "
-            "nothing says where it lies"
+            "cannot be georeferenced"
         )
     if text is None:
         return None
@@ -85,7 +85,7 @@ def _placed(
     """The XML of a dataset with a transform; None where it can be read as it is."""
     crs = configured or dataset.crs
     if not crs:
-        raise StartupError(f"{address.name}: has no coordinate reference system; say it as `crs:`")
+        raise StartupError(f"{address.name}: has no coordinate reference system; set `crs:`")
     turned, moved = _is_turned(dataset.transform), _unwrapped(crs, dataset)
     if configured is None and moved is None:
         return _north_up(dataset) if turned else None
@@ -139,7 +139,7 @@ def _from_points(
     if not crs:
         raise StartupError(
             f"{address.name}: its ground control points have no coordinate reference system; "
-            "say it as `crs:`"
+            "set `crs:`"
         )
     xs = [point.x for point in points]
     if crs.is_geographic and max(xs) - min(xs) > HALF_TURN:

@@ -119,10 +119,15 @@ def _bounds(root: Element, uses: list[Element]) -> Bounds | None:
 def _check(path: Path, element: Element, allowed: set[str]) -> None:
     """Raises StartupError where an element or one below it is not a known harmless one."""
     if element.get("subClass") is not None:
-        raise StartupError(f"{path}: {element.get('subClass')} is not served; place rasters only")
+        raise StartupError(
+            f"{path}: subClass {element.get('subClass')} is not allowed: a VRT may only arrange "
+            "rasters"
+        )
     for child in element:
         if child.tag not in allowed:
-            raise StartupError(f"{path}: <{child.tag}> is not served; place rasters only")
+            raise StartupError(
+                f"{path}: element <{child.tag}> is not allowed: a VRT may only arrange rasters"
+            )
         if child.tag in ("VRTRasterBand", "MaskBand"):
             _check(path, child, _BAND if child.tag == "VRTRasterBand" else {"VRTRasterBand"})
         elif child.tag in _SOURCES or child.tag == "Overview":

@@ -46,7 +46,7 @@ class UpstreamSettings(Frozen):
     grid: str = Field("WebMercatorQuad", description="Its tile matrix set.")
     version: str = Field("", description="Change it when the service's imagery changes.")
     renewed_seconds: Annotated[int, Field(ge=60)] | None = Field(
-        None, description="Take the imagery for changed every so many seconds; default: never."
+        None, description="Treat the imagery as changed every N seconds; default: never."
     )
 
     @model_validator(mode="after")

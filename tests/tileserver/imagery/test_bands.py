@@ -134,5 +134,5 @@ def test_rasters_that_cannot_be_served_are_refused_by_name(tmp_path: Path) -> No
         f'<VRTRasterBand dataType="Byte" band="1"><SimpleSource><SourceFilename>{SCENE}'
         f"</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>"
     )
-    with pytest.raises(StartupError, match=r"virtual\.vrt: refers to other files"):
+    with pytest.raises(StartupError, match=r"virtual\.vrt: references other files \(driver VRT\)"):
         inspect(virtual, None)
