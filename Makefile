@@ -9,7 +9,7 @@ CLIENTS := tests/clients
 NPM := npm ci --silent --no-audit --no-fund --ignore-scripts
 NEED_NPM = command -v npm >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq npm; }
 
-.PHONY: serve test test-slow test-repeat coverage lint audit bench fuzz soak faults qgis ablate install clean
+.PHONY: serve test test-slow test-repeat coverage lint audit bench fuzz soak faults qgis image ablate install clean
 
 serve: install
 	$(VENV)/bin/overzoom serve --config deploy/demo/overzoom.yaml $(ARGS)
@@ -55,6 +55,10 @@ faults: $(VENV)/.dev $(VENV)/.redis
 qgis: $(VENV)/.dev  # a gigabyte of the system's packages, for the snippets in QGIS itself
 	/usr/bin/python3 -c 'import qgis.core' 2>/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends python3-qgis; }
 	$(PYTHON) -m tests.clients.desktop
+
+image: $(VENV)/.dev  # root: deploy/Dockerfile's file system in FOLDER, served; ARGS="--torch-index URL"
+	{ command -v bwrap && command -v mmdebstrap; } >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq bubblewrap mmdebstrap; }
+	$(PYTHON) -m tests.benchmarks.image $(or $(FOLDER),build/image) $(ARGS)
 
 ablate: $(VENV)/.dev  # DATA="FOLDER=WEIGHT ..." JUDGED=FOLDER
 	$(PYTHON) -m tests.benchmarks.ablate $(JUDGED) $(DATA)

@@ -119,7 +119,7 @@ def purge(
         "overzoom cache export folder.pmtiles --source folder/ --mosaic --checkpoint compact "
         "--device cpu",
         "overzoom cache export scene.pmtiles --source scene --config overzoom.yaml --format webp "
-        "--zooms 19-20 --bbox -110.6437,44.9559,-110.6434,44.9561",
+        "--zooms 19-20 --bbox -110.64421,44.95660,-110.64406,44.95670",
     )
 )
 @settings_options

@@ -7,30 +7,53 @@ from typing import Any
 
 import click
 
+from tileserver.cli.examples import examples
 from tileserver.settings.noise_seeds import MAX_NOISE_SEED, MIN_NOISE_SEED
 
 _PATH = click.Path(path_type=Path)
+EXPERIMENTS = ("sheet", "served", "fusion", "uncertainty", "buildings")
+"""Options that give something to judge besides PICTURES."""
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "overzoom evaluate folder/ --factor 2 --limit 4",
+        "overzoom evaluate town=folder/ --report report --checkpoint compact --steps 1 --factor 2 "
+        "--noise-seed 1 --threads 2 --limit 1",
+        "overzoom evaluate --sheet scene.tif --uncertainty scene.tif --factor 2",
+    )
+)
 @click.argument("pictures", nargs=-1)
-@click.option("--report", type=_PATH, required=True, help="Folder for the report.")
+@click.option(
+    "--report",
+    type=_PATH,
+    default="evaluation",
+    show_default=True,
+    help="Folder for the report: report.md, report.json and pictures.",
+)
 @click.option(
     "--checkpoint",
     "checkpoints",
     multiple=True,
     type=_PATH,
-    help="A denoiser to judge; more than one may be named.  [the bundled one]",
+    help="A denoiser to judge, a file or a bundled one by name; several may be given.  [compact]",
 )
 @click.option(
-    "--factor", "factors", multiple=True, type=click.Choice(["2", "4", "8"]), help="[2 4 8]"
+    "--factor",
+    "factors",
+    multiple=True,
+    type=click.Choice(["2", "4", "8"]),
+    help="Pixels per pixel an axis.  [2 4 8]",
 )
-@click.option("--steps", multiple=True, type=click.IntRange(1, 2000), help="[2]")
+@click.option(
+    "--steps", multiple=True, type=click.IntRange(1, 2000), help="Denoising steps per zoom.  [2]"
+)
 @click.option(
     "--noise-seed",
     type=click.IntRange(MIN_NOISE_SEED, MAX_NOISE_SEED),
     default=0,
     show_default=True,
+    help="Which sample of the detail.",
 )
 @click.option("--limit", type=click.IntRange(1), help="Use at most this many pictures per set.")
 @click.option(
@@ -42,15 +65,24 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--peers-folder", type=_PATH, help="Also evaluate SPAN x4; the folder of its span_x4.pth."
 )
-@click.option("--sheet", type=_PATH, help="Picture to show in every way.")
+@click.option(
+    "--sheet",
+    type=_PATH,
+    help="Picture to show by every method.  [the first of PICTURES]",
+)
 @click.option("--served", type=(_PATH, _PATH), help="A real low-resolution raster, its truth.")
 @click.option("--fusion", type=_PATH, help="Scene to compare fusion rules on.")
 @click.option("--global-checkpoint", type=_PATH, help="A denoiser with global context for them.")
 @click.option("--uncertainty", type=_PATH, help="Scene to check the uncertainty on.")
 @click.option("--buildings", type=(_PATH, _PATH), help="A scene, and the mask of its buildings.")
-@click.option("--threads", type=click.IntRange(1), help="[one per core]")
+@click.option("--threads", type=click.IntRange(1), help="Threads of the denoiser.  [one per core]")
 def evaluate(pictures: tuple[str, ...], report: Path, **options: Any) -> None:
-    """Judge checkpoints on PICTURES, each FOLDER or NAME=FOLDER, reduced and enlarged again."""
+    """Judge checkpoints on PICTURES, each FOLDER or NAME=FOLDER, reduced and enlarged again.
+
+    Writes a report of tables and pictures.
+    """
+    if not pictures and not any(options[name] for name in EXPERIMENTS):
+        raise click.UsageError("name pictures, or --" + ", --".join(EXPERIMENTS))
     from tileserver.lab.evaluating import Evaluation, evaluate
 
     evaluate(Evaluation.of(pictures, options), report)

@@ -7,8 +7,10 @@ import secrets
 
 import click
 
+from tileserver.cli.examples import examples
 
-@click.command()
+
+@click.command(epilog=examples("overzoom hash-key"))
 def hash_key() -> None:
     """Make an API key: for the client the key, for access.keys in the configuration its hash."""
     key = secrets.token_urlsafe(32)  # as long as its hash: no dictionary finds it

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import warnings
 from typing import Any
 
 import click
@@ -11,6 +13,7 @@ import click
 from engine.errors import EngineError
 from tileserver.cli.cache import cache
 from tileserver.cli.evaluate import evaluate
+from tileserver.cli.examples import examples
 from tileserver.cli.keys import hash_key
 from tileserver.cli.prerender import prerender
 from tileserver.cli.serve import serve
@@ -25,9 +28,20 @@ LIBRARY_ENVIRONMENT = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",  # what lies beside a raster is asked for by name
 }
 
+WARNING_LIBRARIES = ("rasterio", "rio_tiler", "torch", "PIL")
+"""Libraries that log warnings about files that are read all the same; their failures are raised."""
+
 
 class _Group(click.Group):
     """Turns errors raised on purpose into one line and exit status 1."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """As a program of its own: warnings of libraries are for developers, not its users."""
+        if not sys.warnoptions:  # python -W or PYTHONWARNINGS show them
+            warnings.simplefilter("ignore")
+        for name in WARNING_LIBRARIES:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        return super().__call__(*arguments, **options)
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -37,7 +51,16 @@ class _Group(click.Group):
             sys.exit(1)
 
 
-@click.group(cls=_Group)
+@click.group(
+    cls=_Group,
+    epilog="\n\n".join(
+        (
+            examples("overzoom serve scene.tif --open", "overzoom upscale scene.tif fine.tif"),
+            "\b\nCompletion by Tab, in ~/.bashrc (other shells: zsh_source, fish_source):\n"
+            '  eval "$(_OVERZOOM_COMPLETE=bash_source overzoom)"',
+        )
+    ),
+)
 @click.version_option(package_name="overzoom")
 def main() -> None:
     """Serve web map tiles beyond the imagery's native zoom."""

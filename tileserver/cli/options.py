@@ -25,7 +25,7 @@ def bbox_option(command: Command) -> Command:
         "--bbox",
         metavar="W,S,E,N",
         callback=lambda _context, _option, text: text and bbox(text),
-        help="Only tiles that show some of this box, in degrees.",
+        help="Only what shows some of this box, in degrees.",
     )(command)
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         "overzoom prerender folder/ --mosaic --checkpoint compact --device cpu --threads 2 "
         "--zooms 18",
         "overzoom prerender scene --config overzoom.yaml --format webp --zooms 19 "
-        "--bbox -110.6437,44.9559,-110.6434,44.9561",
+        "--bbox -110.64421,44.95660,-110.64406,44.95670",
         "overzoom prerender scene.tif --grid WebMercatorQuad --concurrency 4 --zooms 17",
     )
 )

@@ -10,13 +10,19 @@ from typing import Any
 
 import click
 
+from tileserver.cli.examples import examples
 from tileserver.cli.options import check_there
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "overzoom info scene.tif",
+        "overzoom info scene.tif --checkpoint compact",
+    )
+)
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option("--checkpoint", type=click.Path(path_type=Path), help="The denoiser to use.")
-def info(source: Path, checkpoint: Path | None) -> None:
+@click.option("--checkpoint", help="The denoiser: a file, or a bundled one by name.")
+def info(source: Path, checkpoint: str | None) -> None:
     """Print what would be served of a raster, as JSON."""
     check_there([source])
     from tileserver.assembly import open_catalogue
@@ -26,7 +32,7 @@ def info(source: Path, checkpoint: Path | None) -> None:
 
     overrides: dict[str, Any] = {"sources": name_sources([source])}
     if checkpoint is not None:
-        overrides["checkpoint"] = str(checkpoint)
+        overrides["checkpoint"] = checkpoint
     settings = read_settings(None, overrides)
     named = {id: settings.sources[id] for id in overrides["sources"]}
     settings = settings.model_copy(update={"sources": named})  # none of the environment's
@@ -35,7 +41,14 @@ def info(source: Path, checkpoint: Path | None) -> None:
             click.echo(json.dumps(describe(catalogue, opened), indent=2))
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "overzoom check-config overzoom.yaml",
+        "overzoom check-config overzoom.yaml --settings-only",
+        "overzoom check-config --annotated",
+        "overzoom check-config --schema",
+    )
+)
 @click.argument("config", required=False, type=click.Path(path_type=Path))
 @click.option("--schema", is_flag=True, help="Print the JSON schema of configurations instead.")
 @click.option("--annotated", is_flag=True, help="Print a configuration with every default instead.")

@@ -7,8 +7,20 @@ from typing import Any
 
 import click
 
+from tileserver.cli.examples import examples
 
-@click.command()
+
+@click.command(
+    epilog=examples(
+        "overzoom train --data folder/ --run runs/mean --minutes 600 --device cpu",
+        "overzoom train --data folder/=3 --data scene.tif --run runs/small --width 32 "
+        "--encoder-blocks 4 --denoiser-blocks 2 --batch-size 4 --crop-px 112 --iterations 20000",
+        "overzoom train --data folder/ --run runs/mine --stage texture "
+        "--initial runs/mean/checkpoint.safetensors",
+        "overzoom train --data folder/ --run runs/sure --stage deviation "
+        "--initial runs/mine/checkpoint.safetensors",
+    )
+)
 @click.option(
     "--data",
     multiple=True,
@@ -33,22 +45,22 @@ import click
 )
 @click.option("--iterations", type=int, help="Batches to train for.")
 @click.option("--minutes", type=float, help="Train for this long instead.")
-@click.option("--batch-size", type=int)
-@click.option("--crop-px", type=int)
+@click.option("--batch-size", type=int, help="Crops a batch.")
+@click.option("--crop-px", type=int, help="Side of a crop.")
 @click.option("--width", type=int, help="Channels of the network.")
-@click.option("--encoder-blocks", type=int)
-@click.option("--denoiser-blocks", type=int)
+@click.option("--encoder-blocks", type=int, help="Depth of the encoder.")
+@click.option("--denoiser-blocks", type=int, help="Depth of the denoiser.")
 @click.option(
     "--context",
     type=click.Choice(["local", "global"]),
     help="global: a U-Net with attention, which only comparisons can use.  [local]",
 )
-@click.option("--learning-rate", type=float)
+@click.option("--learning-rate", type=float, help="At the start.")
 @click.option("--encoder-rate", type=float, help="The encoder's share of it in stage texture.")
 @click.option("--picture-weight", type=float, help="Of drawn pictures' squared error.")
 @click.option("--perceptual-weight", type=float, help="0 draws no pictures.")
 @click.option("--own-output-share", type=float, help="Of batches that start from own output.")
-@click.option("--noise-seed", type=click.IntRange(0, 2**31 - 1))
+@click.option("--noise-seed", type=click.IntRange(0, 2**31 - 1), help="Of all chance.")
 @click.option("--save-every-seconds", type=float, help="How often to save.  [120]")
 @click.option("--device", help="cpu, cuda, ...")
 @click.option(
@@ -63,7 +75,11 @@ def train(data: tuple[str, ...], run: Path, **options: Any) -> None:
     train_with_progress(data, run, {k: v for k, v in options.items() if v is not None})
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "overzoom calibrate runs/sure/checkpoint.safetensors folder/ --limit 8 --threads 2",
+    )
+)
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--limit", type=click.IntRange(1), help="Use at most this many pictures per folder.")

@@ -1,24 +1,46 @@
-"""`overzoom upscale`: a whole raster on its own grid."""
+"""`overzoom upscale`: whole rasters on their own grid."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from tileserver.cli.examples import examples
+from tileserver.cli.options import bbox_option
+from tileserver.errors import StartupError
 from tileserver.settings.noise_seeds import MAX_NOISE_SEED, MIN_NOISE_SEED
+
+if TYPE_CHECKING:
+    from tileserver.offline.upscaling import Job, Upscaling
 
 INTERRUPTED = 130
 """The exit status of what Ctrl-C has stopped: 128 and the number of its signal."""
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "overzoom upscale scene.tif fine.tif --factor 4",
+        "overzoom upscale scene.tif part.tif --bbox -110.64421,44.95660,-110.64406,44.95670",
+        "overzoom upscale scene.tif small.tif --compression webp --quality 80",
+        "overzoom upscale scene.tif best.tif --detail 0 --uncertainty error.tif",
+        "overzoom upscale scene.tif other.png --noise-seed 1 --steps 4 --range 0 200 --overwrite",
+        "overzoom upscale folder/ fine/ --checkpoint compact --device cpu --threads 2",
+    )
+)
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--factor", type=click.Choice(["2", "4", "8"]), default="2", show_default=True)
-@click.option("--checkpoint", type=click.Path(path_type=Path), help="The denoiser to use.")
+@click.option(
+    "--factor",
+    type=click.Choice(["2", "4", "8"]),
+    default="2",
+    show_default=True,
+    help="Output pixels per input pixel, along each axis.",
+)
+@bbox_option
+@click.option("--checkpoint", help="The denoiser: a file, or a bundled one by name.  [compact]")
 @click.option("--steps", type=click.IntRange(1, 2000), help="Denoising steps per zoom.  [2]")
 @click.option(
     "--detail",
@@ -30,8 +52,9 @@ INTERRUPTED = 130
     type=click.IntRange(MIN_NOISE_SEED, MAX_NOISE_SEED),
     default=0,
     show_default=True,
+    help="Which sample of the detail.",
 )
-@click.option("--device", default="cpu", show_default=True)
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, ...")
 @click.option("--threads", type=click.IntRange(1), help="Threads of the denoiser.  [one per core]")
 @click.option(
     "--range",
@@ -44,18 +67,56 @@ INTERRUPTED = 130
     type=click.Path(path_type=Path),
     help="Also write the standard deviation of the error to this GeoTIFF.",
 )
+@click.option(
+    "--compression",
+    type=click.Choice(["deflate", "zstd", "lzw", "jpeg", "webp"]),
+    help="Of GeoTIFFs. deflate is lossless and read by every GIS; jpeg and webp are four times "
+    "smaller, but lose some detail.  [deflate]",
+)
+@click.option(
+    "--quality",
+    type=click.IntRange(1, 100),
+    default=90,
+    show_default=True,
+    help="Of jpeg and webp.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
 def upscale(source: Path, out: Path, uncertainty: Path | None, **options: Any) -> None:
     """Super-resolve a whole raster on its own grid, to a COG (.tif) or a PNG.
 
-    The same command resumes where it was stopped. Files that are there already are kept, unless
-    they may be overwritten.
+    Of a folder, all rasters are written to the folder OUT, as COGs. The same command resumes where
+    it was stopped. Files that are there already are kept, unless they may be overwritten.
     """
     try:
-        from tileserver.offline.upscaling import parse_options, upscale
+        from tileserver.offline.upscaling import list_jobs, parse_options
 
-        for line in upscale(source, out, parse_options(options), uncertainty):
-            click.echo(line)
+        jobs, work = list_jobs(source, out, uncertainty), parse_options(options)
+        if source.is_dir():
+            sys.exit(_upscale_all(jobs, work))
+        _upscale(jobs[0], work)
     except KeyboardInterrupt:
         click.echo("overzoom: stopped; the same command resumes", err=True)
         sys.exit(INTERRUPTED)
+
+
+def _upscale_all(jobs: list[Job], work: Upscaling) -> int:
+    """Upscale each, whatever becomes of the others; the exit status."""
+    failed = 0
+    for job in jobs:
+        try:
+            for target in (job.out, job.uncertainty):
+                if target is not None:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+            _upscale(job, work)
+        except (StartupError, OSError) as error:
+            click.echo(f"overzoom: {error}", err=True)
+            failed += 1
+    click.echo(f"{len(jobs) - failed} of {len(jobs)} rasters written, {failed} failed")
+    return 1 if failed else 0
+
+
+def _upscale(job: Job, work: Upscaling) -> None:
+    from tileserver.offline.upscaling import upscale
+
+    for line in upscale(job.source, job.out, work, job.uncertainty):
+        click.echo(line)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from engine.network.checkpoint import Checkpoint
 from engine.perceptual import PerceptualDistance
 from engine.sampling.sampler import SamplerSettings
 from engine.sampling.schedule import Schedule
-from tileserver.checkpoints import COMPACT, local_checkpoint
+from tileserver.checkpoints import COMPACT, find_checkpoint, local_checkpoint
 from tileserver.errors import StartupError
 from tileserver.lab.buildings import buildings_table
 from tileserver.lab.enlargements import (
@@ -35,6 +35,7 @@ from tileserver.lab.pictures import read_picture
 from tileserver.lab.report import Report, Table
 from tileserver.lab.sheet import draw_sheet
 from tileserver.lab.uncertainty import uncertainty_table
+from tileserver.origins.files import picture_files
 
 SCENE_PX = 768
 """Side of the central square of a scene for fusion, uncertainty and the sheet."""
@@ -62,13 +63,14 @@ class Evaluation:
     buildings: tuple[Path, Path] | None = None
     uncertainty: Path | None = None
     sheet: Path | None = None
+    """The picture to show by every method; default: the first of the first set."""
 
     @classmethod
     def of(cls, pictures: tuple[str, ...], options: dict[str, Any]) -> Evaluation:
         """The options of the command line; also sets the number of torch's threads."""
         if (threads := options.pop("threads")) is not None:
             torch.set_num_threads(threads)
-        options["checkpoints"] = options["checkpoints"] or (COMPACT,)
+        options["checkpoints"] = tuple(map(find_checkpoint, options["checkpoints"])) or (COMPACT,)
         options["factors"] = tuple(int(factor) for factor in options["factors"]) or FACTORS
         options["global_checkpoint"] = options["global_checkpoint"] or GLOBAL
         options["steps"] = options["steps"] or (Schedule().steps,)
@@ -85,6 +87,7 @@ def evaluate(asked: Evaluation, folder: Path) -> None:
     """Run the experiments, print every table and write the report."""
     report = Report(folder, "Evaluation")
     names = [path.stem for path in asked.checkpoints]
+    asked = replace(asked, sheet=asked.sheet or _first_picture(asked.sets))
     for name in names:
         if names.count(name) > 1:
             raise StartupError(f"two checkpoints are called {name}: rename one")
@@ -106,6 +109,11 @@ def evaluate(asked: Evaluation, folder: Path) -> None:
         for line in table.markdown():
             click.echo(line)
     click.echo(f"{folder / 'report.md'}")
+
+
+def _first_picture(sets: Sequence[tuple[str, Path]]) -> Path | None:
+    """The first picture of the first set: every report shows one."""
+    return picture_files(sets[0][1])[0] if sets else None
 
 
 def _tables(

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 import socket
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,37 +15,19 @@ from tests.support.commands import call_overzoom
 from tests.support.rasters import SCENE, cut
 from tileserver.process.listening import close_all, listen, url_of
 
-BROWSER = """#!{python}
-import os, signal, sys, urllib.request
-with urllib.request.urlopen(sys.argv[1] + "sources.json") as answer:
-    open({seen!r}, "wb").write(answer.read())
-os.kill({pid}, signal.SIGTERM)  # the server answers, so it handles the signal
-"""
-
 Serve = Callable[..., tuple[list[str], Any]]
 
 
 @pytest.fixture
-def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
+def serve(tmp_path: Path, browser: Path) -> Serve:
     """Serves until its browser has read /sources.json: the lines that it prints, and these."""
-    programs, seen = tmp_path / "programs", tmp_path / "seen.json"
-    programs.mkdir()
-    browser = programs / "xdg-open"
-    browser.write_text(BROWSER.format(python=sys.executable, seen=str(seen), pid=os.getpid()))
-    browser.chmod(0o755)
-    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
 
     def call(*arguments: object) -> tuple[list[str], Any]:
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            done = call_overzoom(
-                "serve", *arguments, "--open", "--port", 0, "--cache-dir", tmp_path / "cache"
-            )
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+        done = call_overzoom(
+            "serve", *arguments, "--open", "--port", 0, "--cache-dir", tmp_path / "cache"
+        )
         assert done.exit_code == 0, done.stderr
-        return done.stdout.splitlines(), json.loads(seen.read_text())
+        return done.stdout.splitlines(), json.loads(browser.read_text())
 
     return call
 

@@ -82,7 +82,7 @@ def test_the_command_writes_tables_and_pictures(
     monkeypatch.setattr("tileserver.cli.main.LIBRARY_ENVIRONMENT", {})
     report = tmp_path / "report"
     arguments = [f"meadow={scene}", "--factor", "2", "--checkpoint", checkpoints[0]]
-    arguments += ["--report", report, "--sheet", scene, "--uncertainty", scene]
+    arguments += ["--report", report, "--uncertainty", scene]
     done = CliRunner().invoke(main, ["evaluate", *map(str, arguments)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     tables = {t["title"]: t for t in json.loads((report / "report.json").read_text())}
@@ -95,6 +95,12 @@ def test_the_command_writes_tables_and_pictures(
     with Image.open(report / "sheet-x2.webp") as sheet:
         assert sheet.width > 1000
     assert (report / "calibration-x2.svg").read_text().startswith("<svg")
+
+
+def test_an_evaluation_of_nothing_is_refused() -> None:
+    done = CliRunner().invoke(main, ["evaluate"])
+    assert done.exit_code == 2
+    assert "name pictures, or --sheet, --served" in done.stderr
 
 
 @pytest.mark.slow

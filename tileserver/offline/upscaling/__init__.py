@@ -1,13 +1,14 @@
 """`overzoom upscale`: a whole raster super-resolved on its own grid, in bounded memory.
 
     options               command line options
+    jobs                  one raster, or those of a folder
     scene                 the raster, upright (orientation): its values and their validity
     condition -> drawing  blocks of the picture and of its uncertainty (engine); alpha separately
     strips                a row of blocks is one file in OUT.parts/, written atomically
     mosaic                all strips -> OUT, with the source's metadata
 
-description, placement: a file's band metadata and georeferencing. target: the files to write, and
-whether they exist already. command: the whole run.
+description, placement: a file's band metadata and georeferencing. target, compression: the files to
+write, and whether they exist already. command: the whole run.
 
 An interrupted run resumes at the first missing strip; with other settings, or on another kind of
 device, it starts again. The pixels are those of the tile server's engine: zoom k of a pyramid whose
@@ -15,6 +16,7 @@ native zoom is the raster itself, so every 2x2 mean is the pixel above it.
 """
 
 from tileserver.offline.upscaling.command import upscale
+from tileserver.offline.upscaling.jobs import Job, list_jobs
 from tileserver.offline.upscaling.options import Upscaling, parse_options
 
-__all__ = ["Upscaling", "parse_options", "upscale"]
+__all__ = ["Job", "Upscaling", "list_jobs", "parse_options", "upscale"]

@@ -29,8 +29,8 @@ def upscale(source: Path, out: Path, work: Upscaling, uncertainty: Path | None =
     with warnings.catch_warnings():
         # Pictures and strips may lack georeferencing.
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        scene = Scene(source, work.value_range)
-        targets = list_targets(scene, out, uncertainty, work.factor)
+        scene = Scene(source, work.value_range, work.bbox)
+        targets = list_targets(scene, out, uncertainty, work)
         checkpoint = local_checkpoint(work.checkpoint, work.device)
         runs = [describe_run(scene, checkpoint, work, target) for target in targets]
         finished = [
@@ -44,7 +44,7 @@ def upscale(source: Path, out: Path, work: Upscaling, uncertainty: Path | None =
                     _write(drawing, target, run)
             for target in targets:  # only now: with --overwrite they are needed again
                 remove_strips(drawing, target)
-    extent = scene.extent.children(work.factor)
+    extent = scene.part.children(work.factor)
     return [_report(target, extent, done) for target, done in zip(targets, finished, strict=True)]
 
 
@@ -60,5 +60,6 @@ def _report(target: Target, extent: Window, finished: bool) -> str:
     if finished:
         return f"{target.path}: finished by an earlier run with these settings; nothing to do"
     pixel = target.description.placement.pixel()
-    size = f"{extent.width} x {extent.height} px"
-    return f"{target.path}: written, {size}" + (f" of {pixel}" if pixel else "")
+    size = f"{extent.width} x {extent.height} px" + (f" of {pixel}" if pixel else "")
+    megabytes = target.path.stat().st_size / 1e6
+    return f"{target.path}: written, {size}, {megabytes:,.1f} MB ({target.kind})"

@@ -31,11 +31,11 @@ MEMORY_BYTES = 256 * 2**20
 
 
 class Drawing:
-    """Draws windows of a scene enlarged by `factor`."""
+    """Draws windows of a scene enlarged by `factor`; `extent` is the part to write."""
 
     def __init__(self, scene: Scene, checkpoint: Checkpoint, work: Upscaling) -> None:
         self.scene, self.checkpoint, self.work = scene, checkpoint, work
-        self.extent = scene.extent.children(work.factor)
+        self.extent = scene.part.children(work.factor)
         side = max(self.extent.height, self.extent.width)
         self.block_px = min(BLOCK_PX, max(MIN_BLOCK_PX, 1 << (side - 1).bit_length()))
         folder = CacheSettings().disk_folder()
@@ -53,6 +53,7 @@ class Drawing:
             checkpoint=self.checkpoint.fingerprint,
             sampler=self.work.settings,
             factor=self.work.factor,
+            part=self.scene.part,
             block_px=self.block_px,
             canonical=self._canonical,
             machine=describe_machine(self.work.device),

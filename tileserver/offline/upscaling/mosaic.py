@@ -7,13 +7,14 @@ never in memory.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-import numpy as np
 import rasterio.shutil
 from rasterio.enums import ColorInterp
 
 from engine.window import Window
+from tileserver.offline.upscaling.compression import creation_options
 from tileserver.offline.upscaling.description import BandDescription, Description
 from tileserver.offline.upscaling.placement import Placement
 from tileserver.offline.upscaling.strips import Strips
@@ -42,14 +43,16 @@ def write_mosaic(target: Target, strips: Strips, extent: Window, run: Mapping[st
     out, driver, described = target.path, target.driver, target.description
     virtual = target.parts / "mosaic.vrt"
     alpha = described.masked and driver == "PNG"
+    strips = [
+        (replace(strip, row=strip.row - extent.row, col=strip.col - extent.col), path)
+        for strip, path in strips
+    ]
     virtual.write_bytes(tostring(_virtual(described, strips, extent, run, alpha)))
     partial = out.with_name(out.name + ".partial")
     options: dict[str, str] = {}
     if driver == "COG":
-        predictor = "STANDARD" if np.dtype(described.dtype).kind in "ui" else "FLOATING_POINT"
-        options = {
-            "COMPRESS": "DEFLATE",
-            "PREDICTOR": predictor,
+        options = creation_options(target.compression, target.quality, described.dtype)
+        options |= {
             "OVERVIEW_RESAMPLING": "AVERAGE",  # overviews are 2x2 means, down to the data itself
             "BIGTIFF": "IF_SAFER",
         }

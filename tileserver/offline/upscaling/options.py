@@ -12,6 +12,8 @@ import torch
 from engine.sampling.sampler import SamplerSettings
 from engine.sampling.schedule import Schedule
 from tileserver.errors import StartupError
+from tileserver.offline.area import Bbox
+from tileserver.offline.upscaling.compression import QUALITY
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +23,18 @@ class Upscaling:
     factor: int
     settings: SamplerSettings
     checkpoint: Path | None = None
-    """Default: the bundled one."""
+    """A file, or a bundled one's name; default: the bundled one."""
     device: str = "cpu"
     value_range: tuple[float, float] | None = None
     """The values that the network sees as 0 and 1; default: as rasters.value_range finds them."""
     overwrite: bool = False
     """Whether existing files may be replaced."""
+    compression: str | None = None
+    """Of GeoTIFFs; default: compression.DEFAULT."""
+    quality: int = QUALITY
+    """Of lossy compression, 1 to 100."""
+    bbox: Bbox | None = None
+    """The part to write; default: all."""
 
     @property
     def zooms(self) -> int:
@@ -48,8 +56,11 @@ def parse_options(options: dict[str, Any]) -> Upscaling:
     return Upscaling(
         int(options["factor"]),
         SamplerSettings(Schedule(**steps), noise_seed=options["noise_seed"], **detail),
-        options["checkpoint"],
+        None if options["checkpoint"] is None else Path(options["checkpoint"]),
         options["device"],
         value_range,
         options["overwrite"],
+        options["compression"],
+        options["quality"],
+        options["bbox"],
     )

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 import rasterio
 from affine import Affine
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
+from rasterio.errors import RasterioError
+from rasterio.warp import transform_bounds
+
+from engine.window import Window
+from tileserver.library_internals import CPLE_BaseError
+from tileserver.offline.area import Bbox
+
+EDGE_PX = 1e-3
+"""A box that ends on a pixel's edge does not include the next pixel by rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,38 @@ class Placement:
             points=tuple(_moved_point(point, matrix) for point in self.points),
             rpcs=_moved_rpcs(self.rpcs, matrix) if self.rpcs else {},
         )
+
+    def window(self, bbox: Bbox, extent: Window) -> Window | None:
+        """The pixels of an extent that show some of a box in degrees; None if there are none.
+
+        Raises ValueError where the box cannot be placed.
+        """
+        if self.transform is None or not self.crs:
+            raise ValueError("the raster has no transform; gdalwarp gives it one")
+        turns = (0, 360, -360) if self.crs.is_geographic else (0,)  # longitudes may start at 0
+        for turn in turns:
+            west, south, east, north = bbox
+            box = west + turn, south, east + turn, north
+            if not self.crs.is_geographic:
+                try:
+                    box = transform_bounds("EPSG:4326", self.crs, *box)
+                except (RasterioError, CPLE_BaseError) as error:
+                    raise ValueError(f"cannot be projected ({error})") from error
+            if not all(map(math.isfinite, box)):
+                raise ValueError("exceeds the raster's projection; choose a smaller one")
+            found = self._pixels(box).intersection(extent)
+            if found is not None:
+                return found
+        return None
+
+    def _pixels(self, box: Bbox) -> Window:
+        """The pixels that show some of a box in the CRS, from its corners."""
+        assert self.transform is not None
+        corners = [~self.transform * (x, y) for x in box[::2] for y in box[1::2]]
+        cols, rows = zip(*corners, strict=True)
+        left, top = (math.floor(min(numbers) + EDGE_PX) for numbers in (cols, rows))
+        right, bottom = (math.ceil(max(numbers) - EDGE_PX) for numbers in (cols, rows))
+        return Window(top, left, max(1, bottom - top), max(1, right - left))
 
     def pixel(self) -> str | None:
         """The size of a pixel with its unit, as text; None without a transform."""

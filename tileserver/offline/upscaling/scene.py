@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterWindow
@@ -15,9 +16,10 @@ from rasterio.windows import Window as RasterWindow
 from engine.window import Window
 from tileserver.errors import StartupError
 from tileserver.library_internals import CPLE_BaseError
+from tileserver.offline.area import Bbox
 from tileserver.offline.upscaling.description import Description, read_description
 from tileserver.offline.upscaling.orientation import read_orientation
-from tileserver.offline.upscaling.placement import read_placement
+from tileserver.offline.upscaling.placement import Placement, read_placement
 from tileserver.origins.origin import file_origin
 from tileserver.rasters.inspection import inspect_origin
 from tileserver.rasters.opening import open_raster
@@ -33,8 +35,13 @@ Validity = NDArray[np.bool_]
 class Scene:
     """An open raster, read by windows of the upright picture."""
 
-    def __init__(self, path: Path, value_range: tuple[float, float] | None) -> None:
-        """Raises StartupError for an unreadable raster or an unsupported type."""
+    def __init__(
+        self, path: Path, value_range: tuple[float, float] | None, bbox: Bbox | None = None
+    ) -> None:
+        """bbox: of the part to write; default: all.
+
+        Raises StartupError for an unreadable raster, an unsupported type or a box outside.
+        """
         self.path = path
         self.raster: Raster = inspect_origin(
             file_origin(path), value_range, placed=False, trusting=True
@@ -59,7 +66,9 @@ class Scene:
             self.extent = Window(0, 0, *size)
             placement = read_placement(self._dataset).moved(self._orientation.matrix(*size))
             indexes = self._dataset.indexes
-            self.description: Description = read_description(self._dataset, indexes, placement)
+            self.part = self.extent if bbox is None else self._window(placement, bbox)
+            moved = placement.moved(Affine.translation(-self.part.col, -self.part.row))
+            self.description: Description = read_description(self._dataset, indexes, moved)
         self.alpha_indexes = tuple(sorted(set(indexes) - set(self.raster.indexes)))
 
     def read(self, window: Window) -> tuple[Values, Validity]:
@@ -79,6 +88,15 @@ class Scene:
         with _reading(self.path):
             read = self._dataset.read(self.alpha_indexes, window=self._place(window))
         return self._orientation.turned(read)
+
+    def _window(self, placement: Placement, bbox: Bbox) -> Window:
+        try:
+            part = placement.window(bbox, self.extent)
+        except ValueError as error:
+            raise StartupError(f"{self.path}: --bbox: {error}") from error
+        if part is None:
+            raise StartupError(f"{self.path}: lies outside --bbox")
+        return part
 
     def _place(self, window: Window) -> RasterWindow:
         stored = self._orientation.stored(window, self.extent.height, self.extent.width)

@@ -31,10 +31,10 @@ def write_strips(drawing: Drawing, target: Target) -> Strips:
     extent, block_px = drawing.extent, drawing.block_px
     strips = [
         (
-            Window(row, 0, min(block_px, extent.height - row), extent.width),
-            target.parts / f"strip-{row:09d}.tif",
+            Window(row, extent.col, min(block_px, extent.bottom - row), extent.width),
+            target.parts / f"strip-{row - extent.row:09d}.tif",
         )
-        for row in range(0, extent.height, block_px)
+        for row in range(extent.row, extent.bottom, block_px)
     ]
     across = -(-extent.width // block_px)
     total = across * len(strips)
@@ -55,8 +55,12 @@ def remove_strips(drawing: Drawing, target: Target) -> None:
 
 
 def _digest(drawing: Drawing, target: Target) -> str:
+    described = target.description  # what strips hold of missing data depends on the file's kind
     return fingerprint(
-        drawing=drawing.fingerprint(), uncertainty=target.deviation, driver=target.driver
+        drawing=drawing.fingerprint(),
+        uncertainty=target.deviation,
+        driver=target.driver,
+        masked=described.masked,
     )
 
 
@@ -101,13 +105,13 @@ def _write_strip(
         zlevel=1,
         bigtiff="if_safer",
     ) as file:
-        for col in range(0, strip.width, drawing.block_px):
-            block = Window(strip.row, col, strip.height, min(drawing.block_px, strip.width - col))
+        for col in range(strip.col, strip.right, drawing.block_px):
+            block = Window(strip.row, col, strip.height, min(drawing.block_px, strip.right - col))
             pixels, valid = draw(block)
             if described.masked:
                 mask = np.where(valid, _opaque(described.dtype), 0).astype(described.dtype)
                 pixels = np.concatenate((pixels, mask[None]))
-            place = rasterio.windows.Window(col, 0, block.width, block.height)
+            place = rasterio.windows.Window(col - strip.col, 0, block.width, block.height)
             file.write(pixels, window=place)
             advance(1)
     partial.replace(path)

@@ -12,7 +12,15 @@ from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from engine.network.checkpoint import Checkpoint
+from engine.window import Window
 from tileserver.errors import StartupError
+from tileserver.offline.upscaling.compression import (
+    DEFAULT,
+    LOSSY,
+    QUALITY,
+    find_problem,
+    without_nodata,
+)
 from tileserver.offline.upscaling.description import BandDescription, Description
 from tileserver.offline.upscaling.options import Upscaling
 from tileserver.offline.upscaling.scene import Scene
@@ -29,6 +37,8 @@ COMPARED = {
     "STEPS": "steps",
     "DETAIL": "detail",
     "NOISE_SEED": "noise seed",
+    "PART": "part",
+    "COMPRESSION": "compression",
     "RANGE": "range",
     "DEVICE": "device",
     "VERSION": "Overzoom",
@@ -44,10 +54,22 @@ class Target:
     description: Description
     deviation: bool = False
     """Whether it contains the uncertainty, not the picture."""
+    compression: str = DEFAULT
+    """Of a GeoTIFF."""
+    quality: int = QUALITY
 
     @property
     def driver(self) -> str | None:
         return DRIVERS.get(self.path.suffix.lower())
+
+    @property
+    def kind(self) -> str:
+        """How its pixels are compressed, as text."""
+        if self.driver == "PNG":
+            return "png"
+        return (
+            f"{self.compression} {self.quality}" if self.compression in LOSSY else self.compression
+        )
 
     @property
     def parts(self) -> Path:
@@ -55,17 +77,25 @@ class Target:
         return self.path.with_name(self.path.name + ".parts")
 
 
-def list_targets(scene: Scene, out: Path, uncertainty: Path | None, factor: int) -> list[Target]:
+def list_targets(
+    scene: Scene, out: Path, uncertainty: Path | None, work: Upscaling
+) -> list[Target]:
     """The picture, and its uncertainty if requested; raises StartupError for an unusable path."""
-    described = scene.description.finer(factor)
+    described = scene.description.finer(work.factor)
+    compression = work.compression or DEFAULT
     if DRIVERS.get(out.suffix.lower()) == "PNG":
+        if work.compression is not None:
+            raise StartupError(f"{out}: --compression is for GeoTIFFs; write to .tif")
         # Alpha suffices; image viewers ignore nodata values.
-        alpha = described.bands[-1].colour is ColorInterp.alpha
-        missing = described.masked or described.nodata is not None
-        described = replace(described, masked=missing and not alpha)
-    targets = [Target(out, described)]
+        described = replace(described, masked=without_nodata(described).masked)
+    elif compression in LOSSY:
+        described = without_nodata(described)
+    targets = [Target(out, described, compression=compression, quality=work.quality)]
     if uncertainty is not None:
-        targets.append(Target(uncertainty, _deviation(described), deviation=True))
+        lossless = DEFAULT if compression in LOSSY else compression
+        targets.append(
+            Target(uncertainty, _deviation(described), deviation=True, compression=lossless)
+        )
     seen = {scene.path.resolve()}
     for target in targets:
         if target.path.resolve() in seen:
@@ -96,6 +126,8 @@ def _check(target: Target) -> None:
         raise StartupError(f"{path}: the suffix must be one of {', '.join(DRIVERS)}")
     if target.driver == "PNG" and not _fits_png(target.description):
         raise StartupError(f"{path}: PNG holds 1 or 3 bands of 8 or 16 bits; write to .tif")
+    if problem := find_problem(target.compression, target.description):
+        raise StartupError(f"{path}: {problem}")
     if path.is_dir() or not path.parent.is_dir():
         raise StartupError(
             f"{path}: cannot be written (it is a folder, or its folder does not exist)"
@@ -133,10 +165,16 @@ def describe_run(
         "STEPS": str(settings.schedule.steps),
         "DETAIL": repr(settings.detail),
         "NOISE_SEED": str(settings.noise_seed),
+        "PART": "all" if scene.part == scene.extent else _shown(scene.part),
+        "COMPRESSION": target.kind,
         "RANGE": "{!r} to {!r}".format(*scene.raster.range),
         "DEVICE": work.device.partition(":")[0],
     }
     return {PREFIX + name: value for name, value in tags.items()}
+
+
+def _shown(part: Window) -> str:
+    return f"row {part.row}, column {part.col}, {part.width} x {part.height} px"
 
 
 def is_finished(path: Path, run: dict[str, str]) -> bool:

@@ -138,6 +138,7 @@ def finished(tmp_path: Path) -> tuple[Path, Path]:
         (["--detail", "0.25"], "detail 0.65, not 0.25"),
         (["--noise-seed", "3"], "noise seed 0, not 3"),
         (["--steps", "1"], "steps 2, not 1"),
+        (["--compression", "zstd"], "compression deflate, not zstd"),
         (["--range", "0", "100"], "range 0.0 to 255.0, not 0.0 to 100.0"),
     ],
 )
@@ -181,7 +182,9 @@ def test_a_run_that_is_finished_has_nothing_to_do(tmp_path: Path, name: str) -> 
     )
     done = call_overzoom("upscale", source, out)
     assert done.exit_code == 0, done.stderr
-    assert done.stdout == f"{out}: written, 96 x 96 px of 5 metre\n"
+    size = f"{out.stat().st_size / 1e6:,.1f} MB"
+    kind = "png" if name.endswith("png") else "deflate"
+    assert done.stdout == f"{out}: written, 96 x 96 px of 5 metre, {size} ({kind})\n"
     assert done.stderr == ""  # no progress where nobody watches
     before = out.stat().st_mtime_ns, out.stat().st_ino  # reading may change the time of access
     done = call_overzoom("upscale", source, out)
@@ -191,7 +194,7 @@ def test_a_run_that_is_finished_has_nothing_to_do(tmp_path: Path, name: str) -> 
     assert done.exit_code == 0, done.stderr
     (one, other) = done.stdout.splitlines()
     assert one.startswith(f"{out}: finished by an earlier run with these settings")
-    assert other == f"{error}: written, 96 x 96 px of 5 metre"
+    assert other.startswith(f"{error}: written, 96 x 96 px of 5 metre, ")
     assert (out.stat().st_mtime_ns, out.stat().st_ino) == before
 
 
