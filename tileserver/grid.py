@@ -1,4 +1,4 @@
-"""Tile matrix sets as grids of absolute pixels, one a zoom."""
+"""Tile matrix sets as grids of absolute pixels, one per zoom."""
 
 from __future__ import annotations
 

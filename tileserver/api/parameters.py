@@ -1,4 +1,4 @@
-"""Bounds of titiler's parameters: none may burn the server, open a file or fetch a URL.
+"""Bounds of titiler's parameters: none may exhaust CPU or memory, open a file or fetch a URL.
 
 PROJ reads a coordinate reference system from any file or URL that it is given, numexpr raises
 constants to any power before it looks at a pixel, and a histogram has as many bins as are asked

@@ -55,7 +55,7 @@ class Service:
         return True
 
     def digest(self) -> str:
-        """Of the look, and of all that decides which tiles are read and where they lie."""
+        """Of the version (signature), and of all that decides which tiles are read and where."""
         return fingerprint(
             service=self.settings.model_dump(exclude={"renewed_seconds"}), look=self.signature()
         )
