@@ -1,7 +1,7 @@
 """The parameters of tiles and of their documents, and the TileOptions that they ask for.
 
-All are coroutines: FastAPI runs plain functions in a thread pool, which costs as much as the rest of
-a cache hit.
+All are coroutines: FastAPI runs plain functions in a thread pool, which costs as much as the rest
+of a cache hit.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from tileserver.origins.origin import (
     in_threads,
     join_origins,
 )
-from tileserver.rasters.parts import described
+from tileserver.rasters.parts import describe_member
 
 _ROOT = {"SRS", "GeoTransform", "Metadata", "OverviewList", "VRTRasterBand", "MaskBand"}
 _SOURCES = {"SimpleSource", "ComplexSource", "AveragedSource", "NoDataFromMaskSource"}
@@ -77,7 +77,7 @@ def virtual_origin(path: Path, refer: Callable[[str], Origin]) -> Origin:
             uses.setdefault((use.findtext("SourceFilename") or "").strip(), []).append(use)
     if not uses:
         raise StartupError(f"{path}: names no raster")
-    origins = in_threads(lambda name: described(refer(name)).origin, list(uses))
+    origins = in_threads(lambda name: describe_member(refer(name)).origin, list(uses))
     known = dict(zip(uses, origins, strict=True))
     options = dict(VIRTUAL_OPTIONS)
     for file in root.iter("SourceFilename"):

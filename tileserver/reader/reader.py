@@ -22,7 +22,7 @@ from engine.window import Window
 from tileserver.catalogue.layers import Layer
 from tileserver.errors import OutsideGrid, SourceUnavailable, StartupError, UnsupportedGrid
 from tileserver.grid import TILE_PX
-from tileserver.imagery.bands import unscaled
+from tileserver.imagery.bands import to_raster_type
 from tileserver.rasters.ground import rounded
 from tileserver.rasters.opening import open_raster
 from tileserver.reader.engine import Engine, share_engine
@@ -122,7 +122,7 @@ class SuperResolvedReader(Reader):
             windows = layer.windows(tile_z, layer.grid.tile_window(tile))
             parts = [_draw(self._engine, layer, zoom, window, size_px) for window in windows]
             pixels, valid = merge_pixels(parts)
-        values = unscaled(pixels, self._source.raster)
+        values = to_raster_type(pixels, self._source.raster)
         image = self._make_image(tile, values, valid, indexes, expression)
         image.metadata = {
             "overzoom": _origin(layer, zoom),

@@ -13,7 +13,7 @@ from engine.window import Window
 from tileserver.catalogue.catalogue_reader import CatalogueReader
 from tileserver.catalogue.layers import Layer
 from tileserver.grid import TILE_PX
-from tileserver.imagery.bands import scaled
+from tileserver.imagery.bands import to_engine_unit
 from tileserver.rasters.raster import Raster
 from tileserver.tiles.rendering import Mask
 from tileserver.tiles.request import TileRequest
@@ -81,7 +81,7 @@ def scale_image(image: ImageData, raster: Raster) -> tuple[Pixels, Mask]:
     In the engine's unit: the raster's range is [0, 1], and values outside it are kept. Of classes
     they are the class numbers.
     """
-    values = scaled(image.data, raster)
+    values = to_engine_unit(image.data, raster)
     valid: Mask = np.logical_and.reduce(np.isfinite(values), axis=0)
     valid &= image.mask > 0
     return np.where(valid, values, np.float32(0)), valid

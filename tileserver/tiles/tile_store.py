@@ -67,7 +67,7 @@ class TileStore:
         """In a thread: put and count a tile."""
         self._store.put(path, content)
         clock.lap("store")
-        self._metrics.computed(origin, clock.milliseconds)
+        self._metrics.count_computed(origin, clock.milliseconds)
 
 
 def encode_tile(request: TileRequest, values: Pixels, valid: Mask) -> bytes:

@@ -65,7 +65,7 @@ def assert_shows_the_pattern(raster: Raster) -> None:
     sources = [GridSource(HandlePool(4).of(one), GRID, native + 1) for one in (raster, straight)]
     window = sources[1].extent.dilated(-8)
     block = Window(window.row, window.col, 256, 256)
-    (values, valid), (expected, known) = (source.stored(block) for source in sources)
+    (values, valid), (expected, known) = (source.read_unfilled(block) for source in sources)
     assert valid.mean() > 0.5
     assert (valid == known).all()
     assert abs(values - expected)[:, known].mean() < 2 / 255
