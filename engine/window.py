@@ -20,7 +20,7 @@ class Window:
 
     def __post_init__(self) -> None:
         if self.height < 1 or self.width < 1:
-            raise ValueError(f"a window has at least one pixel, not {self.height}x{self.width}")
+            raise ValueError(f"a window needs at least one pixel, not {self.height}x{self.width}")
 
     @property
     def bottom(self) -> int:

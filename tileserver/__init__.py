@@ -12,28 +12,38 @@ The way of a tile, GET /{source}/{z}/{x}/{y}.{format}:
 Where to change what:
 
     a tile's encoding                 tiles/encoding; bands, rescaling, colours: tiles/rendering
-    a route                           api/: tiles in factory, documents (TileJSON, WMTS, OGC) in
-                                      documents/, titiler's own in titiler_limits
-    a setting                         settings/; then write deploy/overzoom.yaml anew (check-config)
-    a kind of source                  origins/: what GDAL opens, how changes are detected;
-                                      rasters/locating: from settings to an origin
-    a raster's description           rasters/: bands, range, extent, native zoom, pixel sizes
+    a route                           api/: factory registers all of a source's; tiles: tiles;
+                                      documents (TileJSON, WMTS, OGC): documents/; titiler's own:
+                                      factory, titiler_route, their size limits: titiler_limits
+    a setting                         settings/; then regenerate deploy/overzoom.yaml (check-config
+                                      --annotated) and deploy/overzoom.schema.json (--schema). A
+                                      path also needs reading._from_yaml; what changes pixels needs
+                                      catalogue.fingerprint_of or a source's digest
+    a kind of source                  rasters/locating: from settings to an origin; a tile service:
+                                      rasters/upstream; files and objects: origins/
+    the rule of the native zoom       grid: NATIVE_PIXEL_SHARE; pixels measured: rasters/footprint
+    a raster's description            rasters/: bands, range, extent, pixel sizes
     how its pixels are read           imagery/: warping, filling, overviews, handle pool
     sources by id, their versions     catalogue/: catalogue, layers, watch
     access, limits, logs              middleware/ (stack shows the order)
     metrics                           metrics (counters), gauges (read at scrape time)
-    cache tiers                       stores, from settings; the tiers themselves: package cache
+    cache tiers                       stores, from settings; the tiers themselves: package cache,
+                                      their circuit breaker: cache.breaker
     start-up, shutdown, health        app, assembly, process/
     commands                          cli/ (options), offline/ (without a server), lab/ (training,
                                       evaluation)
-    the viewer                        viewer/ (JavaScript), api/documents/pages
+    the viewer                        viewer/: index.html, served by app, and src/ (JavaScript,
+                                      built into vendor/ by make install); labels stand where they
+                                      are shown. Pages map.html, api.html: api/documents/pages
     errors and status codes           errors
+    private parts of libraries        library_internals
     tiles for other titiler apps      reader: SuperResolvedReader
 
 Imports go downward only, in the order of the contracts in pyproject.toml:
 
     cli > app, offline, lab > api, assembly, reader > tiles, process > catalogue > imagery > rasters
-    > origins, stores > middleware > settings, grid, metrics, checkpoints > errors, gauges
+    > origins, stores > middleware > settings, grid, metrics, checkpoints > errors, gauges,
+    library_internals
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def open_tile_service(
         settings.merged_tiles,
         settings.deadline_seconds,
         batched_windows=settings.batched_windows or (1 if settings.device == "cpu" else 16),
-        record_waits=metrics.drawn,
+        record_waits=metrics.observe_drawn,
     )
     cluster = open_cluster(settings.cache)
     return TileService(catalogue, store, scheduler, cluster=cluster, metrics=metrics)

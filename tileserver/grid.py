@@ -1,4 +1,4 @@
-"""Tile matrix sets as grids of absolute pixels, one a zoom."""
+"""Tile matrix sets as grids of absolute pixels, one per zoom."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tileserver.errors import OutsideGrid, UnknownGrid, UnsupportedGrid
 
 TILE_PX = 256
 WEB_MERCATOR = "WebMercatorQuad"
-NEAREST = 0.5**0.5
+NATIVE_PIXEL_SHARE = 0.5**0.5
 """A zoom counts as native where its pixel is no smaller than this share of the source's: the
 nearest zoom is. The next one is drawn, which would replace measured detail where that is nearer.
 The harbour at 0.40 m, its 0.30 m zoom beside the truth: drawn 33.0 dB, as the native zoom 34.8 dB.
@@ -117,7 +117,7 @@ class Grid:
         """The zoom whose pixel is nearest in size to one of a side in units of the CRS."""
         native = self.tms.minzoom
         for zoom in range(self.tms.minzoom, self.tms.maxzoom + 1):
-            if self.pixel_size(zoom) >= NEAREST * side:
+            if self.pixel_size(zoom) >= NATIVE_PIXEL_SHARE * side:
                 native = zoom
         return int(native)
 

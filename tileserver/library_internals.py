@@ -1,4 +1,4 @@
-"""What is used of libraries though they call it private, each with the reason.
+"""Private APIs of libraries that are used here, each with the reason.
 
 A new version of a library may move these: this is the one file to change then.
 """

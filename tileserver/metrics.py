@@ -1,8 +1,8 @@
 """Counters and histograms for Prometheus, and a summary for the viewer.
 
-They are updated where things happen: in the request log (answered), where tiles are looked up
-(found), made (computed) and drawn (drawn), and where requests are refused (refused). Values that
-other objects hold (queue, bytes by tier, circuit breakers, leases) are read by gauges.
+They are updated where things happen: in the request log, where tiles are looked up, made and drawn,
+and where requests are refused. Values that other objects hold (queue, bytes by tier, circuit
+breakers, leases) are read by gauges.
 """
 
 from __future__ import annotations
@@ -23,8 +23,17 @@ from starlette.responses import Response
 from cache import ClusterFlight, Store, TimeLimit
 from tileserver.gauges import Gauges, Queue
 
-KINDS = ("native", "super-resolved", "interpolated", "uncertainty", "fallback", "other")
-"""The kinds of pixels of an answer (X-Overzoom); other: anything but a tile."""
+KINDS = (
+    "native",
+    "super-resolved",
+    "interpolated",
+    "nearest",
+    "uncertainty",
+    "fallback",
+    "other",
+)
+"""The kinds of pixels of an answer: those of X-Overzoom; fallback: interpolated because busy;
+other: anything but a tile."""
 RECENT = 1024
 """The latest tiles that status() summarises: some screens of some viewers."""
 # From a memory hit (under 1 ms) to the longest wait that browsers allow.
@@ -65,13 +74,13 @@ class Metrics:
         self._recent_tiers: deque[str | None] = deque(maxlen=RECENT)
         self._recent_milliseconds: deque[float] = deque(maxlen=RECENT)
 
-    def answered(self, status: int, kind: str, seconds: float) -> None:
+    def count_response(self, status: int, kind: str, seconds: float) -> None:
         """Count an answered request of any route."""
         kind = kind if kind in KINDS else "other"
         self._child(self._requests, str(status), kind).inc()
         self._child(self._seconds, kind).observe(seconds)
 
-    def found(self, tier: str | None) -> None:
+    def count_lookup(self, tier: str | None) -> None:
         """Count a looked-up tile; tier: the cache tier that had it, None for a miss."""
         self._recent_tiers.append(tier)
         if tier is None:
@@ -79,20 +88,20 @@ class Metrics:
         else:
             self._child(self._hits, tier).inc()
 
-    def computed(self, kind: str, milliseconds: Mapping[str, float]) -> None:
+    def count_computed(self, kind: str, milliseconds: Mapping[str, float]) -> None:
         """Count a computed tile, with its milliseconds by stage."""
         self._child(self._computed, kind).inc()
         for stage, spent in milliseconds.items():
             self._child(self._stages, stage).observe(spent / 1000)
         self._recent_milliseconds.append(sum(milliseconds.values()))
 
-    def drawn(self, waited_seconds: Sequence[float]) -> None:
+    def observe_drawn(self, waited_seconds: Sequence[float]) -> None:
         """Count windows that were drawn as one, with the time that each waited."""
         self._merged.observe(len(waited_seconds))
         for waited in waited_seconds:
             self._waits.observe(waited)
 
-    def refused(self, reason: str) -> None:
+    def count_refused(self, reason: str) -> None:
         """Count a refused request.
 
         reason: "client" (over its limit), "requests" (over the limit of all clients) or "busy"

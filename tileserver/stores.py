@@ -26,9 +26,9 @@ logger = logging.getLogger(__name__)
 def open_store(settings: CacheSettings, *, behind: bool = True) -> Tiered:
     """Memory, disk, Redis and object store, as far as they are set.
 
-    behind: for a server: written to the object store behind the request, and a tier that does not
-    answer in time is skipped; else a call returns when all tiers have done what it asks. A disk
-    tier whose folder cannot be had is left out. Raises StartupError for a URL of no kind.
+    behind: write to the object store in the background, and skip a tier that does not answer in
+    time, as servers do; else a call returns when all tiers are done. A disk tier is left out if its
+    folder cannot be created. Raises StartupError for an unsupported URL.
     """
     ttl = settings.ttl_seconds
     tiers: list[Store] = [MemoryStore(settings.memory_bytes, ttl)]

@@ -29,7 +29,7 @@ class Calibration:
 
     def __post_init__(self) -> None:
         if min(self.factor, self.floor, *self.quantiles) < 0:
-            raise ValueError(f"a calibration has no negative numbers: {self}")
+            raise ValueError(f"calibration numbers must not be negative: {self}")
 
     def apply(self, predicted: NDArray[np.floating]) -> NDArray[np.floating]:
         """The error's standard deviation, from the predicted one."""

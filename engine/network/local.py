@@ -17,10 +17,11 @@ One cell of the network is one pixel of the parent: coarser cells cost straight 
 All convolutions are valid, no layer looks beyond its own pixels otherwise, and there is no
 normalisation across pixels: so a pixel's value is a function of its neighbourhood
 (encode_reach_px, reach_px) and of nothing else, wherever the window lies. Activations are leaky
-rectifiers because they are exact on any processor, which exponentials are not in the tail of a
-vectorised loop; and convolutions run in channels-last order, in which their sums have one order
-for windows of any size from resolver.MIN_STATE_PX up (measured; tests/engine/test_sampler.py holds
-it). Training may pad instead (`padded`), so that small crops are not used up by their margins.
+ReLU, because it is bit-exact: exponentials differ in the scalar tail of a vectorised loop.
+Convolutions run in channels-last order, in which their sums have one order for windows of any size
+from pictures.super_resolution.MIN_STATE_PX up (measured; tests/engine/sampling/test_sampler.py,
+test_windows_of_any_shape_are_crops_of_one_picture_bit_for_bit). Training may pad instead
+(`padded`), so that small crops are not used up by their margins.
 """
 
 from __future__ import annotations

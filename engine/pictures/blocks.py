@@ -22,7 +22,7 @@ class BlockedImagery(Picture):
         self, inner: Imagery, block_px: int, memo: BlockMemo, *, canonical: bool = False
     ) -> None:
         if block_px < 1:
-            raise ValueError(f"a block has at least one pixel, not {block_px}")
+            raise ValueError(f"block_px must be at least 1, not {block_px}")
         self.inner, self.block_px, self.memo, self.canonical = inner, block_px, memo, canonical
 
     def inputs(self, window: Window) -> list[Input]:

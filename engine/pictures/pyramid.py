@@ -48,7 +48,7 @@ class Pyramid:
         canonical: draw whole blocks only, if results depend on the window (engine.pictures.probe).
         """
         if max_zoom < native_zoom:
-            raise ValueError(f"max_zoom {max_zoom} lies above the native zoom {native_zoom}")
+            raise ValueError(f"max_zoom must be at least native_zoom {native_zoom}, not {max_zoom}")
         self.native_zoom, self.max_zoom = native_zoom, max_zoom
         self.settings, self.checkpoint = settings, checkpoint
         self._pictures: dict[int, Picture] = {native_zoom: Halved(source, limits)}

@@ -35,9 +35,9 @@ class Samples:
         Raises ValueError for a noise seed or an amount of detail that is not served.
         """
         if noise_seed not in (None, *self.noise_seeds):
-            raise ValueError(f"noise seed {noise_seed} is none of {self.noise_seeds}")
+            raise ValueError(f"noise seed must be one of {self.noise_seeds}, not {noise_seed}")
         if detail not in (None, 0.0, self.detail):
-            raise ValueError(f"detail {detail} is neither 0 nor {self.detail}")
+            raise ValueError(f"detail must be 0 or {self.detail}, not {detail}")
         shown = self.detail if detail is None else float(detail)
         first = self.noise_seeds[0]
         return Sample(first if noise_seed is None or shown == 0.0 else noise_seed, shown)

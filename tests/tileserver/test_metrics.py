@@ -20,6 +20,7 @@ from tests.support.metrics import parse_metrics
 from tests.support.services import RedisServer
 from tileserver.gauges import Empty
 from tileserver.metrics import Metrics
+from tileserver.tiles.request import NEAREST, Mode
 
 AWAY, FAILURES = "overzoom_service_away", "overzoom_service_failures_total"
 DROPPED = "overzoom_cache_dropped_writes_total"
@@ -29,18 +30,28 @@ def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
     return parse_metrics(metrics.text().decode())
 
 
+def test_tiles_of_every_kind_have_a_label_of_their_own() -> None:
+    metrics = Metrics()
+    kinds = {"native", NEAREST, *map(str, Mode)}
+    for kind in kinds:
+        metrics.count_response(200, kind, 0.1)
+    seen = samples(metrics)
+    assert all(seen["overzoom_requests_total", kind, "200"] == 1 for kind in kinds)
+    assert ("overzoom_requests_total", "other", "200") not in seen
+
+
 def test_everything_that_happens_is_counted_by_its_labels() -> None:
     metrics = Metrics("compact", "abc")
-    metrics.answered(200, "super-resolved", 0.3)
-    metrics.answered(304, "super-resolved", 0.0001)
-    metrics.answered(404, "", 0.0001)
-    metrics.found("memory")
-    metrics.found(None)
-    metrics.computed("super-resolved", {"queue": 500.0, "engine": 250.0})
-    metrics.answered(200, "uncertainty", 1.5)
-    metrics.computed("uncertainty", {})
-    metrics.drawn([0.5, 0.25])
-    metrics.refused("queue")
+    metrics.count_response(200, "super-resolved", 0.3)
+    metrics.count_response(304, "super-resolved", 0.0001)
+    metrics.count_response(404, "", 0.0001)
+    metrics.count_lookup("memory")
+    metrics.count_lookup(None)
+    metrics.count_computed("super-resolved", {"queue": 500.0, "engine": 250.0})
+    metrics.count_response(200, "uncertainty", 1.5)
+    metrics.count_computed("uncertainty", {})
+    metrics.observe_drawn([0.5, 0.25])
+    metrics.count_refused("queue")
     seen = samples(metrics)
     assert seen["overzoom_requests_total", "super-resolved", "200"] == 1
     assert seen["overzoom_requests_total", "super-resolved", "304"] == 1
@@ -146,9 +157,9 @@ def test_the_status_tells_of_recent_tiles() -> None:
     metrics = Metrics()
     assert metrics.status()["hit_ratio"] is None
     for tier in ("memory", "disk", "memory", None):
-        metrics.found(tier)
+        metrics.count_lookup(tier)
     for spent in (100.0, 300.0, 900.0):
-        metrics.computed("native", {"read": spent / 2, "encode": spent / 2})
+        metrics.count_computed("native", {"read": spent / 2, "encode": spent / 2})
     status = metrics.status()
     assert status["hit_ratio"] == 0.75
     assert status["hits"] == {"memory": 0.5, "disk": 0.25}
@@ -158,7 +169,7 @@ def test_the_status_tells_of_recent_tiles() -> None:
 
 def test_two_servers_in_one_process_count_apart() -> None:
     one, other = Metrics(), Metrics()
-    one.found("memory")
+    one.count_lookup("memory")
     assert samples(one)["overzoom_cache_hits_total", "memory"] == 1
     assert ("overzoom_cache_hits_total", "memory") not in samples(other)
 
@@ -167,8 +178,8 @@ def test_counting_a_hit_costs_few_calls() -> None:
     metrics = Metrics()
 
     def hit() -> None:
-        metrics.found("memory")
-        metrics.answered(200, "native", 0.0005)
+        metrics.count_lookup("memory")
+        metrics.count_response(200, "native", 0.0005)
 
     hit()  # makes the series
     profile = cProfile.Profile()

@@ -19,7 +19,7 @@ from tileserver.catalogue.layers import Layer, Source
 from tileserver.catalogue.stored_pixel import StoredPixel
 from tileserver.errors import OutOfRange, OutsideSource
 from tileserver.grid import TILE_PX, WEB_MERCATOR
-from tileserver.imagery.bands import unrounded
+from tileserver.imagery.bands import to_raster_unit
 from tileserver.middleware.disconnect import run_until_disconnect
 from tileserver.rasters.ground import rounded
 from tileserver.tiles.deviation import to_source_unit
@@ -107,7 +107,7 @@ async def _inspect_class(
     number = await _draw_pixel(service, wanted, place)
     await service.check_unchanged(wanted)
     made = dict.fromkeys(("super_resolved", "interpolated", "uncertainty"))
-    native = _list(unrounded(number, wanted.source.raster))
+    native = _list(to_raster_unit(number, wanted.source.raster))
     return {"native": native, **made, "synthesised": False}
 
 
@@ -131,9 +131,9 @@ async def _inspect_values(
     for read in (above, wanted):
         await service.check_unchanged(read)
     return {
-        "native": _list(unrounded(native, raster)),
-        "super_resolved": _list(unrounded(made, raster)),
-        "interpolated": _list(unrounded(plain, raster)),
+        "native": _list(to_raster_unit(native, raster)),
+        "super_resolved": _list(to_raster_unit(made, raster)),
+        "interpolated": _list(to_raster_unit(plain, raster)),
         "uncertainty": None if deviation is None else _list(to_source_unit(deviation, raster)),
         "synthesised": scale > 1,
     }

@@ -1,4 +1,4 @@
-"""Bounds of titiler's parameters: none may burn the server, open a file or fetch a URL.
+"""Bounds of titiler's parameters: none may exhaust CPU or memory, open a file or fetch a URL.
 
 PROJ reads a coordinate reference system from any file or URL that it is given, numexpr raises
 constants to any power before it looks at a pixel, and a histogram has as many bins as are asked
@@ -92,7 +92,7 @@ def check_known(request: Request, known: Collection[str]) -> None:
         if name not in known and name not in EVERYWHERE:
             listed = ", ".join(sorted({*known} - {*request.path_params, "source"}))
             shown = name if re.fullmatch(r"[\w.-]{1,64}", name, re.ASCII) else "a parameter"
-            raise OutOfRange(shown, f"not taken here; these are: {listed}")
+            raise OutOfRange(shown, f"unknown parameter; allowed: {listed}")
 
 
 def check_reference_system(text: str) -> None:

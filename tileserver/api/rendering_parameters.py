@@ -35,7 +35,8 @@ async def rendering_parameters(
     return_mask: Annotated[bool, Query(description="Transparent where there is no data.")] = True,
 ) -> Rendering:
     """The rendering that a query asks for; raises OutOfRange for one that cannot be."""
-    # A coroutine, since FastAPI sends plain functions to a thread: as dear as all else of a hit.
+    # A coroutine: FastAPI runs plain functions in a thread pool, which costs as much as the rest of
+    # a cache hit.
     if not (bidx or rescale or colormap_name or colormap or color_formula) and return_mask:
         return PLAIN
     for name, given in (("bidx", bidx), ("rescale", rescale)):

@@ -1,6 +1,7 @@
 """The parameters of tiles and of their documents, and the TileOptions that they ask for.
 
-All are coroutines, since FastAPI sends plain functions to a thread: as dear as all else of a hit.
+All are coroutines: FastAPI runs plain functions in a thread pool, which costs as much as the rest
+of a cache hit.
 """
 
 from __future__ import annotations

@@ -68,11 +68,11 @@ class Answers:
             try:
                 found = await self._render(request, wanted, key, share)
             except Overloaded:
-                self.service.metrics.refused("busy")
+                self.service.metrics.count_refused("busy")
                 if not has_fallback:
                     raise
                 return await self._fall_back(request, wanted)
-        self.service.metrics.found(found.tier)
+        self.service.metrics.count_lookup(found.tier)
         note_pixels(request, wanted.origin, found.tier)
         return _make_response(wanted, found, headers)
 

@@ -1,4 +1,4 @@
-"""What titiler's own routes may be asked for: bounded sizes, places on the globe.
+"""Limits on the parameters of titiler's own routes: bounded sizes, places on the globe.
 
 titiler bounds neither the size of an image nor the numbers of a place. Tiles have their own checks;
 these guard the rest.

@@ -24,7 +24,7 @@ def cache() -> None:
     """Look into the cache, clear it, or export tiles from it.
 
     All tiers that outlive a server: disk, Redis, object store. What a running server has in its
-    memory stays there until it is crowded out.
+    memory stays there until it is evicted.
     """
 
 
@@ -69,9 +69,13 @@ def stats(config: Path | None, cache_dir: Path | None) -> None:
 @bbox_option
 @zooms_option
 @click.option("--grid", help="Only this tile matrix set.  [with --bbox: WebMercatorQuad]")
-@click.option("--stale", is_flag=True, help="Only what the server of --config has no use for.")
+@click.option(
+    "--stale",
+    is_flag=True,
+    help="Only tiles that no longer match --config (changed sources, other checkpoints).",
+)
 @click.option("--all", "everything", is_flag=True, help="Everything.")
-@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--dry-run", is_flag=True, help="Only report what would be removed.")
 def purge(
     config: Path | None,
     cache_dir: Path | None,

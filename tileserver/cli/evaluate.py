@@ -46,7 +46,7 @@ EXPERIMENTS = ("sheet", "served", "fusion", "uncertainty", "buildings")
     help="Pixels per pixel an axis.  [2 4 8]",
 )
 @click.option(
-    "--steps", multiple=True, type=click.IntRange(1, 2000), help="Denoising steps a zoom.  [2]"
+    "--steps", multiple=True, type=click.IntRange(1, 2000), help="Denoising steps per zoom.  [2]"
 )
 @click.option(
     "--noise-seed",
@@ -55,12 +55,15 @@ EXPERIMENTS = ("sheet", "served", "fusion", "uncertainty", "buildings")
     show_default=True,
     help="Which sample of the detail.",
 )
-@click.option("--limit", type=click.IntRange(1), help="Judge on so many pictures a set.")
+@click.option("--limit", type=click.IntRange(1), help="Use at most this many pictures per set.")
 @click.option(
-    "--peers", "with_peers", is_flag=True, help="Beside the models whose wheels are installed."
+    "--peers",
+    "with_peers",
+    is_flag=True,
+    help="Also evaluate the models whose wheels are installed.",
 )
 @click.option(
-    "--peers-folder", type=_PATH, help="Beside SPAN x4 as well, whose span_x4.pth lies here."
+    "--peers-folder", type=_PATH, help="Also evaluate SPAN x4; the folder of its span_x4.pth."
 )
 @click.option(
     "--sheet",
@@ -72,7 +75,7 @@ EXPERIMENTS = ("sheet", "served", "fusion", "uncertainty", "buildings")
 @click.option("--global-checkpoint", type=_PATH, help="A denoiser with global context for them.")
 @click.option("--uncertainty", type=_PATH, help="Scene to check the uncertainty on.")
 @click.option("--buildings", type=(_PATH, _PATH), help="A scene, and the mask of its buildings.")
-@click.option("--threads", type=click.IntRange(1), help="Threads of the denoiser.  [one a core]")
+@click.option("--threads", type=click.IntRange(1), help="Threads of the denoiser.  [one per core]")
 def evaluate(pictures: tuple[str, ...], report: Path, **options: Any) -> None:
     """Judge checkpoints on PICTURES, each FOLDER or NAME=FOLDER, reduced and enlarged again.
 

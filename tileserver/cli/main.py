@@ -63,7 +63,7 @@ class _Group(click.Group):
 )
 @click.version_option(package_name="overzoom")
 def main() -> None:
-    """Web map tiles that go on where the imagery ends."""
+    """Serve web map tiles beyond the imagery's native zoom."""
     for name, value in LIBRARY_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     bound_arenas()

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     help="Tiles under way at a time; 16 neighbours are drawn as one window.",
 )
 @drawing_options
-@click.option("--threads", type=click.IntRange(1), help="Threads of the denoiser.  [one a core]")
+@click.option("--threads", type=click.IntRange(1), help="Threads of the denoiser.  [one per core]")
 def prerender(
     sources: tuple[str, ...],
     config: Path | None,
@@ -59,8 +59,8 @@ def prerender(
     """Fill the cache with tiles of SOURCES: ids of the configuration, rasters or folders.
 
     All of a source at all zooms, or a part of it. `serve` with the same sources and options finds
-    the tiles. Those that the cache has are passed over, so the same command resumes where it was
-    stopped. Exit status 1 if tiles failed or a source could not be read.
+    the tiles. Cached tiles are skipped, so rerunning the command resumes it. Exit status 1 if tiles
+    failed or a source could not be read.
     """
     settings = only_named(config, sources, mosaic=mosaic, **options)
     import torch
@@ -97,7 +97,7 @@ def _report(id: str, counts: Counts) -> None:
     )
     if counts.dropped:
         click.echo(
-            f"overzoom: {counts.dropped:,} tiles had to go to make room: the cache is full "
+            f"overzoom: {counts.dropped:,} tiles were evicted: the cache is full "
             "(cache.disk_bytes)",
             err=True,
         )

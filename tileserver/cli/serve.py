@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--port", type=int, help="Port to listen on; 0: any free one.  [8000]")
 @click.option("--open", "browser", is_flag=True, help="Open the viewer in a browser.")
 @drawing_options
-@click.option("--threads", type=int, help="Threads of the denoiser.  [one a core]")
+@click.option("--threads", type=int, help="Threads of the denoiser.  [one per core]")
 def serve(
     sources: tuple[Path, ...],
     config: Path | None,

@@ -54,7 +54,7 @@ def info(source: Path, checkpoint: str | None) -> None:
 @click.option("--annotated", is_flag=True, help="Print a configuration with every default instead.")
 @click.option("--settings-only", is_flag=True, help="Open no source: it may be away at present.")
 def check_config(config: Path | None, schema: bool, annotated: bool, settings_only: bool) -> None:
-    """Open everything that CONFIG names, and print what would be served, or a line a problem."""
+    """Open everything that CONFIG names, and print one line per source, or one per problem."""
     from tileserver.settings.document import annotated as annotated_example
     from tileserver.settings.document import schema as json_schema
 

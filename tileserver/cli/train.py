@@ -82,8 +82,8 @@ def train(data: tuple[str, ...], run: Path, **options: Any) -> None:
 )
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--limit", type=click.IntRange(1), help="Use so many pictures a place.")
-@click.option("--threads", type=click.IntRange(1), help="[one a core]")
+@click.option("--limit", type=click.IntRange(1), help="Use at most this many pictures per folder.")
+@click.option("--threads", type=click.IntRange(1), help="[one per core]")
 def calibrate(
     checkpoint: Path, pictures: tuple[Path, ...], limit: int | None, threads: int | None
 ) -> None:

@@ -37,11 +37,11 @@ INTERRUPTED = 130
     type=click.Choice(["2", "4", "8"]),
     default="2",
     show_default=True,
-    help="Pixels per pixel, an axis.",
+    help="Output pixels per input pixel, along each axis.",
 )
 @bbox_option
 @click.option("--checkpoint", help="The denoiser: a file, or a bundled one by name.  [compact]")
-@click.option("--steps", type=click.IntRange(1, 2000), help="Denoising steps a zoom.  [2]")
+@click.option("--steps", type=click.IntRange(1, 2000), help="Denoising steps per zoom.  [2]")
 @click.option(
     "--detail",
     type=click.FloatRange(0, 1),
@@ -55,7 +55,7 @@ INTERRUPTED = 130
     help="Which sample of the detail.",
 )
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, ...")
-@click.option("--threads", type=click.IntRange(1), help="Threads of the denoiser.  [one a core]")
+@click.option("--threads", type=click.IntRange(1), help="Threads of the denoiser.  [one per core]")
 @click.option(
     "--range",
     "value_range",

@@ -15,7 +15,7 @@ from engine.imagery import Pixels
 from engine.network.doubling import REACH_PX, doubled
 from engine.window import Window
 from tileserver.grid import Grid
-from tileserver.imagery.bands import filled, scaled
+from tileserver.imagery.bands import read_filled, to_engine_unit
 from tileserver.imagery.handles import RasterHandles
 from tileserver.rasters.opening import open_raster
 from tileserver.rasters.raster import Raster
@@ -48,7 +48,7 @@ class AlignedSource:
     def read(self, block: Window) -> Pixels:
         """Raises SourceUnavailable where the raster cannot be read."""
         inner = block.parent()
-        parent = filled(inner.dilated(REACH_PX), self.place, self.raster, self._stored)
+        parent = read_filled(inner.dilated(REACH_PX), self.place, self.raster, self._stored)
         values = doubled(torch.from_numpy(parent[:-1])).numpy()
         valid = parent[-1:, REACH_PX:-REACH_PX, REACH_PX:-REACH_PX]
         valid = valid.repeat(2, axis=1).repeat(2, axis=2)
@@ -66,7 +66,7 @@ class AlignedSource:
             part.col - self.place.col, part.row - self.place.row, part.width, part.height
         )
         with self.handles.acquire("as stored", lambda: open_raster(self.raster)) as dataset:
-            read = scaled(dataset.read(self.raster.indexes, window=own), self.raster)
+            read = to_engine_unit(dataset.read(self.raster.indexes, window=own), self.raster)
             shown = dataset.dataset_mask(window=own) > 0
         shown &= np.isfinite(read).all(axis=0)
         rows, cols = window.slices(part)

@@ -26,7 +26,7 @@ from engine.pictures.blocks import BlockedImagery
 from engine.pictures.pinned import Pinned
 from engine.window import Window
 from tileserver.grid import Grid
-from tileserver.imagery.filling import mirrored
+from tileserver.imagery.filling import fill_by_mirroring
 from tileserver.imagery.handles import RasterHandles
 from tileserver.rasters.footprint import window_on
 from tileserver.rasters.opening import open_raster
@@ -59,24 +59,24 @@ class GridSource:
 
     def read(self, block: Window) -> Pixels:
         """Raises SourceUnavailable where the raster cannot be read."""
-        return filled(block, self.extent, self.raster, self._warped)
+        return read_filled(block, self.extent, self.raster, self._read_warped)
 
-    def stored(self, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
+    def read_unfilled(self, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
         """Unfilled values (C, H, W) of any window, 0 without data, and their validity (H, W).
 
         Raises SourceUnavailable where the raster cannot be read.
         """
         part = window.intersection(self.extent)
         if part == window:
-            return self._warped(window)
+            return self._read_warped(window)
         values = np.zeros((len(self.raster.indexes), window.height, window.width), np.float32)
         valid = np.zeros(values.shape[1:], np.bool_)
         if part is not None:
             rows, cols = window.slices(part)
-            values[:, rows, cols], valid[rows, cols] = self._warped(part)
+            values[:, rows, cols], valid[rows, cols] = self._read_warped(part)
         return values, valid
 
-    def _warped(self, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
+    def _read_warped(self, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
         frame = self._frame
         part = RasterWindow(
             window.col - frame.col, window.row - frame.row, window.width, window.height
@@ -84,7 +84,7 @@ class GridSource:
         with self.handles.acquire((self.grid.id, self.zoom, self.level), self._open) as handle:
             alpha = self.raster.alpha_index or handle.vrt.count
             pixels = handle.vrt.read(indexes=(*self.raster.indexes, alpha), window=part)
-        values = scaled(pixels[:-1], self.raster)
+        values = to_engine_unit(pixels[:-1], self.raster)
         valid = pixels[-1] > (self.raster.opaque_value or _opaque(pixels.dtype)) / 2
         if pixels.dtype.kind == "f":
             valid &= np.isfinite(values).all(axis=0)
@@ -124,7 +124,7 @@ class _Warped:
         self.dataset.close()
 
 
-def filled(
+def read_filled(
     block: Window,
     extent: Window,
     raster: Raster,
@@ -141,7 +141,7 @@ def filled(
         outer = block.dilated(MARGIN_PX)
         values, valid = read(outer)
         rows, cols = outer.slices(block)
-        values, valid = mirrored(values, valid)[:, rows, cols], valid[rows, cols]
+        values, valid = fill_by_mirroring(values, valid)[:, rows, cols], valid[rows, cols]
     return np.concatenate((values, valid[None].astype(np.float32)))
 
 
@@ -202,7 +202,7 @@ class ReadOnce:
         return pixels
 
 
-def scaled(pixels: NDArray[Any], raster: Raster) -> Pixels:
+def to_engine_unit(pixels: NDArray[Any], raster: Raster) -> Pixels:
     """A raster's values in the engine's unit, in which 0 to 1 is their range."""
     low, high = raster.unit
     if pixels.dtype.itemsize > 2 and pixels.dtype != np.float32:
@@ -213,9 +213,9 @@ def scaled(pixels: NDArray[Any], raster: Raster) -> Pixels:
     return values
 
 
-def unscaled(values: Pixels, raster: Raster) -> NDArray[Any]:
+def to_raster_type(values: Pixels, raster: Raster) -> NDArray[Any]:
     """Values in the engine's unit as the raster's own, rounded for integer types."""
-    pixels: NDArray[Any] = unrounded(values, raster)
+    pixels: NDArray[Any] = to_raster_unit(values, raster)
     dtype = np.dtype(raster.dtype)
     if dtype.kind in "ui":
         held = np.iinfo(dtype)
@@ -223,7 +223,7 @@ def unscaled(values: Pixels, raster: Raster) -> NDArray[Any]:
     return pixels.astype(dtype)
 
 
-def unrounded(values: Pixels, raster: Raster) -> NDArray[np.floating]:
+def to_raster_unit(values: Pixels, raster: Raster) -> NDArray[np.floating]:
     """Values in the raster's own unit, as float64 if its type does not fit into float32."""
     low, high = raster.unit
     dtype = np.dtype(raster.dtype)

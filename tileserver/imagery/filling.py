@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 
-def mirrored(pixels: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+def fill_by_mirroring(pixels: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
     """pixels (C, H, W) with invalid ones (valid is (H, W)) filled; all zero if none is valid."""
     if valid.all():
         return pixels

@@ -42,7 +42,7 @@ class HandlePool:
     def __init__(self, max_open: int) -> None:
         """max_open: how many may be open; only handles in use may exceed it."""
         if max_open < 0:
-            raise ValueError(f"max_open is not negative, not {max_open}")
+            raise ValueError(f"max_open must be at least 0, not {max_open}")
         self.max_open = max_open
         self._lock = Lock()
         self._idle: list[_Idle] = []  # the most recently used last

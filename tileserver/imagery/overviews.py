@@ -84,7 +84,7 @@ def read_by_blocks(source: GridSource, window: Window) -> tuple[Pixels, NDArray[
             block = Window(row, col, BLOCK_PX, BLOCK_PX)
             part = block.intersection(window)
             assert part is not None
-            pixels, known = source.stored(block)
+            pixels, known = source.read_unfilled(block)
             to, of = window.slices(part), block.slices(part)
             values[:, *to], valid[to] = pixels[:, *of], known[of]
     return values, valid

@@ -58,7 +58,7 @@ async def run_until_disconnect(
         raise late from TimeoutError(f"not done within {deadline_seconds:g} s of its arrival")
     finally:
         if not disconnecting.cancel() and not disconnecting.cancelled():
-            disconnecting.exception()  # looked at: the work was done all the same
+            disconnecting.exception()  # retrieved, so that asyncio does not log it
         if not working.done():
             working.cancel()
 

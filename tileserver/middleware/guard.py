@@ -35,7 +35,7 @@ class Guard:
         if scope["method"] == "HEAD":  # the server below sends no body for it
             scope = {**scope, "method": "GET"}
         try:
-            await self.app(scope, _bounded(scope, receive), guarded.send)
+            await self.app(scope, _limit_body(scope, receive), guarded.send)
         except RequestError as error:
             await error_response(error)(scope, receive, guarded.send)
         except Exception as error:  # outermost handler inside CORS
@@ -76,7 +76,7 @@ class _Guarded:
         await self._send(message)
 
 
-def _bounded(scope: Scope, receive: Receive) -> Receive:
+def _limit_body(scope: Scope, receive: Receive) -> Receive:
     """The request's messages, its body bounded; raises UrlTooLong or BodyTooLarge."""
     if len(scope["raw_path"]) + len(scope["query_string"]) > URL_BYTES:
         raise UrlTooLong
@@ -84,11 +84,11 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
         if name == b"content-length" and int(value) > BODY_BYTES:
             raise BodyTooLarge
         if name == b"transfer-encoding":
-            return _counted(receive)
+            return _count_body(receive)
     return receive
 
 
-def _counted(receive: Receive) -> Receive:
+def _count_body(receive: Receive) -> Receive:
     """A body of unknown length; reading too much of it raises BodyTooLarge."""
     received_bytes = 0
 

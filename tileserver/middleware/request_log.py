@@ -61,7 +61,7 @@ class RequestLog:
             await self.app(scope, receive, answer.send)
         finally:
             seconds = time.perf_counter() - started
-            self.metrics.answered(answer.status, answer.kind, seconds)
+            self.metrics.count_response(answer.status, answer.kind, seconds)
             if self._is_logged(answer):
                 fields = self._fields(scope, answer, seconds)
                 logger.info(LINE, fields, extra=fields)

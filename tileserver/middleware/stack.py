@@ -32,7 +32,7 @@ PAGES = RESERVED_IDS | {""}
 
 def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     """Register all of the above; the last one added is the outermost."""
-    app.add_middleware(ClientLimits, settings=settings.access, refused=metrics.refused)
+    app.add_middleware(ClientLimits, settings=settings.access, refused=metrics.count_refused)
     if settings.access.keys:
         app.add_middleware(ApiKeys, settings=settings.access, pages=PAGES)
     app.add_middleware(Guard, public_url=settings.public_url)

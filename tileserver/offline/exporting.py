@@ -60,7 +60,7 @@ def export(service: TileService, wanted: Export, out: Path) -> int:
             f"the cache has none of these tiles of {source.id} in {wanted.format}: "
             "run overzoom prerender first"
         )
-    described = _described(service, source, wanted, (keys[0].zoom, keys[-1].zoom))
+    described = _describe_archive(service, source, wanted, (keys[0].zoom, keys[-1].zoom))
     written = _Contents(service, keys)
     WRITERS[out.suffix](out, described, written)
     return written.count
@@ -101,7 +101,7 @@ def _tile(key: TileKey) -> Tile:
     return Tile(key.col, key.row, key.zoom)
 
 
-def _described(
+def _describe_archive(
     service: TileService, source: Source, wanted: Export, zooms: tuple[int, int]
 ) -> Description:
     layer = source.layer(WEB_MERCATOR)

@@ -19,7 +19,7 @@ from tileserver.origins.origin import Address, Origin
 
 TIMEOUT_SECONDS = 10
 CONNECT_SECONDS = 5
-LOOK_SECONDS = httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
+HEAD_TIMEOUT = httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
 _GDAL = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no listing of what lies beside
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
@@ -99,7 +99,7 @@ def gdal_options(*places: str) -> tuple[tuple[str, str], ...]:
 
 def _http_signature(url: str) -> Signature:
     try:
-        with httpx.Client(timeout=LOOK_SECONDS, follow_redirects=False) as client:
+        with httpx.Client(timeout=HEAD_TIMEOUT, follow_redirects=False) as client:
             answer = client.head(url)
             if answer.status_code in (403, 405, 501):  # addresses signed for GET alone
                 # Its head is enough: a server that knows no ranges would send the whole raster.
@@ -139,5 +139,5 @@ def _s3_signature(parts: SplitResult) -> Signature:
     except FileNotFoundError as error:
         raise OSError("is not there") from error
     except BaseError as error:
-        raise OSError(f"cannot be looked at ({type(error).__name__})") from error
+        raise OSError(f"HEAD request failed ({type(error).__name__})") from error
     return state["e_tag"], state["last_modified"].isoformat(), state["size"]

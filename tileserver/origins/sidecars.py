@@ -39,22 +39,22 @@ class Sidecars:
     remote = False
 
     def signature(self) -> Signature:
-        return tuple((file.name, *LocalFile(file).signature()) for file in self._there())
+        return tuple((file.name, *LocalFile(file).signature()) for file in self._find())
 
     def last_signature(self) -> Signature:
         return self.signature()
 
     def settled(self) -> bool:
-        return all(LocalFile(file).settled() for file in self._there())
+        return all(LocalFile(file).settled() for file in self._find())
 
     def digest(self) -> str:
         """Empty without sidecars."""
-        there = self._there()
+        there = self._find()
         stem = len(self.path.stem)  # a copy under another name has the same digest
         known = [(file.name[stem:], LocalFile(file).digest()) for file in there]
         return fingerprint(beside=known) if known else ""
 
-    def _there(self) -> tuple[Path, ...]:
+    def _find(self) -> tuple[Path, ...]:
         """Searched again only when the folder has changed, because every tile calls this."""
         changed_ns = self.path.parent.stat().st_mtime_ns
         known = dict(self.seen).get(changed_ns)

@@ -23,9 +23,9 @@ from tileserver.rasters.placement import BAND, describe_as_virtual
 
 NO_ALPHA = 0
 MASK_SHARE = 0.05
-"""Of the values of an alpha above nothing that are all, at least: imagery seldom is so bright."""
+"""Minimum share of alpha values that are a mask's (0, 1, 255 or the type's maximum)."""
 EIGHT_BITS = 255
-"""All, in alpha bands that were made of 8 bits, whatever their type."""
+"""Opaque, in alpha bands that were made of 8 bits, whatever their type."""
 
 
 class BandRoles(NamedTuple):

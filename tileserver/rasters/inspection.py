@@ -88,8 +88,8 @@ def inspect_origin(
             alpha = _read_alpha(dataset)
             if not (alpha.masks or trusting or address.driver == "VRT"):
                 logger.warning(
-                    "%s: band %d is called alpha but holds no mask: it is data (`alpha: %d` makes "
-                    "it one)", address.name, alpha.band, alpha.band,
+                    "%s: band %d is tagged alpha but its values are no mask: treated as data (set "
+                    "`alpha: %d` to override)", address.name, alpha.band, alpha.band,
                 )  # fmt: skip
                 none = BandRoles(alpha=NO_ALPHA)
                 return inspect_origin(
@@ -177,7 +177,10 @@ def _read_alpha(dataset: rasterio.DatasetReader) -> _Alpha:
 def _check_driver(dataset: rasterio.DatasetReader, address: Address) -> None:
     """Raises StartupError for what reads other files unasked."""
     if dataset.driver in REFERRING_DRIVERS and dataset.driver != address.driver:
-        raise StartupError(f"{address.name}: refers to other files; name it as what it is")
+        raise StartupError(
+            f"{address.name}: references other files (driver {dataset.driver}); configure it as a "
+            ".vrt path or as `upstream:`"
+        )
 
 
 def _check_bands(dataset: rasterio.DatasetReader, address: Address) -> None:

@@ -11,9 +11,9 @@ from tileserver.origins.listings import read_listing
 from tileserver.origins.members import LocalFile, LocalFolder, Member
 from tileserver.origins.origin import Address, Origin, file_origin, in_threads, join_origins
 from tileserver.origins.remote import remote_origin
-from tileserver.rasters.parts import Part, described
+from tileserver.rasters.parts import Part, describe_member
 from tileserver.rasters.upstream import upstream_origin
-from tileserver.rasters.virtual import band_on_band, side_by_side
+from tileserver.rasters.virtual import build_mosaic, stack_bands
 from tileserver.rasters.virtual_file import virtual_origin
 from tileserver.settings.sources import SourceSettings, is_remote_address
 
@@ -26,26 +26,26 @@ def locate(settings: SourceSettings, hosts: Set[str] = frozenset()) -> Origin:
     if settings.upstream is not None:
         return upstream_origin(settings.upstream, hosts)
     if settings.path is None:
-        raise StartupError("a source has a path or an upstream")
+        raise StartupError("set path or upstream")
     if is_remote_address(settings.path):
         return remote_origin(settings.path, hosts)
     path = Path(settings.path)
     if path.is_dir():
         if not settings.mosaic:
-            raise StartupError(f"{path}: a folder; say `mosaic: true` to serve it as one source")
+            raise StartupError(f"{path}: a folder; set `mosaic: true` to serve it as one source")
         files = picture_files(path)
         folders = sorted({path, *(file.parent for file in files)})
-        parts = in_threads(lambda file: described(file_origin(file)), files)
+        parts = in_threads(lambda file: describe_member(file_origin(file)), files)
         listing = [LocalFolder(folder) for folder in folders]
-        return _joined(side_by_side(str(path), parts, settings.nearest), listing, parts)
+        return _join_parts(build_mosaic(str(path), parts, settings.nearest), listing, parts)
     if path.suffix.lower() in (".json", ".geojson"):
-        return _listed(path, settings, hosts)
+        return _locate_listing(path, settings, hosts)
     if path.suffix.lower() == ".vrt":
-        return virtual_origin(path, lambda name: referred(path, name, hosts))
+        return virtual_origin(path, lambda name: resolve_reference(path, name, hosts))
     return file_origin(path)
 
 
-def referred(document: Path, reference: str, hosts: Set[str]) -> Origin:
+def resolve_reference(document: Path, reference: str, hosts: Set[str]) -> Origin:
     """A raster that a document names: below its own folder, or on an allowed host.
 
     Raises StartupError for all else.
@@ -62,14 +62,16 @@ def referred(document: Path, reference: str, hosts: Set[str]) -> Origin:
     return file_origin(path)
 
 
-def _listed(path: Path, settings: SourceSettings, hosts: Set[str]) -> Origin:
+def _locate_listing(path: Path, settings: SourceSettings, hosts: Set[str]) -> Origin:
     references, bands = read_listing(path, settings.assets)
-    parts = in_threads(lambda name: described(referred(path, name, hosts)), references)
-    address = (band_on_band if bands else side_by_side)(str(path), parts, settings.nearest)
-    return _joined(address, [LocalFile(path)], parts)
+    parts = in_threads(
+        lambda name: describe_member(resolve_reference(path, name, hosts)), references
+    )
+    address = (stack_bands if bands else build_mosaic)(str(path), parts, settings.nearest)
+    return _join_parts(address, [LocalFile(path)], parts)
 
 
-def _joined(address: Address, listing: Sequence[Member], parts: Sequence[Part]) -> Origin:
+def _join_parts(address: Address, listing: Sequence[Member], parts: Sequence[Part]) -> Origin:
     return join_origins(
         address, listing, [part.origin for part in parts], [part.bounds for part in parts]
     )

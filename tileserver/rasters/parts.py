@@ -59,13 +59,13 @@ _known: LRUCache[object, Part] = LRUCache(MOST_DESCRIPTIONS)
 _lock = Lock()
 
 
-def described(origin: Origin) -> Part:
+def describe_member(origin: Origin) -> Part:
     """A member's description; raises StartupError in one line where it cannot be one.
 
     Remembered as long as its files look the same: of a large mosaic one changes at a time.
     """
     if origin.remote:
-        return _described(origin)
+        return _read_description(origin)
     try:
         key = (origin.address, origin.signature()) if origin.settled() else None
     except OSError as error:
@@ -73,19 +73,19 @@ def described(origin: Origin) -> Part:
     with _lock:
         part = _known.get(key)
     if part is None:
-        part = _described(origin)
+        part = _read_description(origin)
         if key is not None:
             with _lock:
                 _known[key] = part
     return replace(part, origin=origin)
 
 
-def _described(origin: Origin) -> Part:
+def _read_description(origin: Origin) -> Part:
     name = origin.address.name
     try:
         with origin.address.environment(), open_anew(origin.address) as dataset:
             if dataset.driver in REFERRING_DRIVERS:
-                raise StartupError(f"{name}: refers to other files, and so cannot be a member")
+                raise StartupError(f"{name}: references other files, and so cannot be a member")
             if dataset.crs is None:
                 raise StartupError(f"{name}: has no coordinate reference system")
             if dataset.dtypes[0] not in DATA_TYPES or len(set(dataset.dtypes)) > 1:

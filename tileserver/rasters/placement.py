@@ -58,20 +58,20 @@ def readable_address(
     as those of a colour table are. Raises StartupError in one line where
     nobody says where it lies, and rasterio's errors.
     """
-    configured = None if crs is None else _parsed(address, crs)
+    configured = None if crs is None else _parse_crs(address, crs)
     if not all(map(isfinite, dataset.transform[:6])) or dataset.transform.is_degenerate:
         raise StartupError(f"{address.name}: has a transform that cannot be inverted")
     if not dataset.transform.is_identity:
-        text = _placed(dataset, address, configured)
+        text = _georeferenced_vrt(dataset, address, configured)
     elif dataset.gcps[0]:
         text = _from_points(dataset, address, configured, nearest)
     elif dataset.rpcs is not None:
-        text = _warped(dataset, GROUND, src_crs=GROUND, **_ground_options(dataset, nearest))
+        text = _warped_vrt_xml(dataset, GROUND, src_crs=GROUND, **_ground_options(dataset, nearest))
     else:
         lacking = "" if configured or dataset.crs else "coordinate reference system, "
         raise StartupError(
             f"{address.name}: has no {lacking}transform, ground control points or RPCs: "
-            "nothing says where it lies"
+            "cannot be georeferenced"
         )
     if text is None:
         return None
@@ -79,24 +79,24 @@ def readable_address(
     return replace(address, text=text, driver="VRT", options=tuple(options.items()))
 
 
-def _placed(
+def _georeferenced_vrt(
     dataset: rasterio.DatasetReader, address: Address, configured: CRS | None
 ) -> str | None:
     """The XML of a dataset with a transform; None where it can be read as it is."""
     crs = configured or dataset.crs
     if not crs:
-        raise StartupError(f"{address.name}: has no coordinate reference system; say it as `crs:`")
-    turned, moved = _is_turned(dataset.transform), _unwrapped(crs, dataset)
+        raise StartupError(f"{address.name}: has no coordinate reference system; set `crs:`")
+    turned, moved = _is_turned(dataset.transform), _unwrap_longitudes(crs, dataset)
     if configured is None and moved is None:
         return _north_up(dataset) if turned else None
-    text = _described(dataset, *(moved or (crs, dataset.transform)))
+    text = _relocated_vrt_xml(dataset, *(moved or (crs, dataset.transform)))
     if not turned:
         return text
     with rasterio.Env(**dict(VIRTUAL_OPTIONS)), rasterio.open(text, driver="VRT") as described:
         return _north_up(described)
 
 
-def _parsed(address: Address, crs: str) -> CRS:
+def _parse_crs(address: Address, crs: str) -> CRS:
     try:
         return CRS.from_user_input(crs)
     except CRSError as error:
@@ -119,7 +119,7 @@ def _north_up(dataset: rasterio.DatasetReader) -> str:
     across, down = abs(placed.a), abs(placed.e)
     if placed.b or placed.d:
         height, width, across, down = width, height, abs(placed.b), abs(placed.d)
-    return _warped(
+    return _warped_vrt_xml(
         dataset,
         dataset.crs,
         transform=Affine(across, 0, left, 0, -down, top),
@@ -139,7 +139,7 @@ def _from_points(
     if not crs:
         raise StartupError(
             f"{address.name}: its ground control points have no coordinate reference system; "
-            "say it as `crs:`"
+            "set `crs:`"
         )
     xs = [point.x for point in points]
     if crs.is_geographic and max(xs) - min(xs) > HALF_TURN:
@@ -147,7 +147,7 @@ def _from_points(
             f"{address.name}: its ground control points lie on both sides of the antimeridian; "
             "warp it (gdalwarp) onto a projected coordinate reference system"
         )
-    return _warped(dataset, crs, src_crs=crs, **_ground_options(dataset, nearest))
+    return _warped_vrt_xml(dataset, crs, src_crs=crs, **_ground_options(dataset, nearest))
 
 
 def _ground_options(dataset: rasterio.DatasetReader, nearest: bool) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def _ground_options(dataset: rasterio.DatasetReader, nearest: bool) -> dict[str,
     }
 
 
-def _warped(dataset: rasterio.DatasetReader, crs: CRS, **options: Any) -> str:
+def _warped_vrt_xml(dataset: rasterio.DatasetReader, crs: CRS, **options: Any) -> str:
     """A warped virtual raster's XML, with what the dataset says of its bands."""
     with WarpedVRT(dataset, crs=crs, **options) as warped:
         root = fromstring(describe_as_virtual(warped))
@@ -174,7 +174,7 @@ def _warped(dataset: rasterio.DatasetReader, crs: CRS, **options: Any) -> str:
     return tostring(root, encoding="unicode")
 
 
-def _described(dataset: rasterio.DatasetReader, crs: CRS, placed: Affine) -> str:
+def _relocated_vrt_xml(dataset: rasterio.DatasetReader, crs: CRS, placed: Affine) -> str:
     """A virtual raster's XML: the dataset's pixels, and another place."""
     root = fromstring(describe_as_virtual(dataset))
     for child in [child for child in root if child.tag in ("SRS", "GeoTransform", "GCPList")]:
@@ -193,7 +193,7 @@ def describe_as_virtual(dataset: rasterio.DatasetReader) -> str:
         return bytes(file.getbuffer()).decode()
 
 
-def _unwrapped(crs: CRS, dataset: rasterio.DatasetReader) -> tuple[CRS, Affine] | None:
+def _unwrap_longitudes(crs: CRS, dataset: rasterio.DatasetReader) -> tuple[CRS, Affine] | None:
     """Where a raster past 180 degrees lies in a CRS that goes on there; None where it does not."""
     edges = _edges(crs)
     if edges is None:

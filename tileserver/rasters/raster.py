@@ -1,4 +1,4 @@
-"""A raster: what it says of itself, as it was when it was inspected."""
+"""A raster's metadata, as inspected."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class Raster:
     fingerprint: str
     """Of the members' content."""
     signature: tuple[Signature, ...]
-    """What the members looked like when they were read."""
+    """The members' signatures when they were read."""
     settled: bool
     """Whether any later change is sure to change the signature."""
 
     overviews: tuple[int, ...]
-    """How many pixels a side each overview makes one of, in the file's order."""
+    """Decimation factors of the overviews, in the file's order."""
     parts: tuple[object, ...]
     """Masks, colours and overviews, as every handle has to show them."""
 

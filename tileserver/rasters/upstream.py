@@ -26,7 +26,7 @@ from tileserver.origins.members import Signature
 from tileserver.origins.origin import Address, Origin
 from tileserver.origins.remote import CONNECT_SECONDS, TIMEOUT_SECONDS, check_host, gdal_options
 from tileserver.rasters.parts import Part
-from tileserver.rasters.virtual import cropped
+from tileserver.rasters.virtual import crop
 from tileserver.settings.sources import UpstreamSettings
 
 MAX_SIDE_PX = 2**31 - 1
@@ -55,7 +55,7 @@ class Service:
         return True
 
     def digest(self) -> str:
-        """Of the look, and of all that decides which tiles are read and where they lie."""
+        """Of the version (signature), and of all that decides which tiles are read and where."""
         return fingerprint(
             service=self.settings.model_dump(exclude={"renewed_seconds"}), look=self.signature()
         )
@@ -90,12 +90,12 @@ def upstream_origin(settings: UpstreamSettings, hosts: Set[str]) -> Origin:
         (TILE_PX, TILE_PX),
     )
     if settings.bounds is None:
-        return Origin(cropped(name, everything, whole), (member,))
+        return Origin(crop(name, everything, whole), (member,))
     bounds = grid.bounds_of(grid.tms.rasterio_geographic_crs, settings.bounds)
     part = grid.window_of_bounds(bounds, zoom).aligned(TILE_PX).intersection(whole)
     if part is None:
         raise StartupError(f"{name}: its bounds lie outside {settings.grid}")
-    return Origin(cropped(name, everything, part), (member,))
+    return Origin(crop(name, everything, part), (member,))
 
 
 def _grid(name: str, grid_id: str) -> Grid:

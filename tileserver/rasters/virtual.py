@@ -33,7 +33,7 @@ SAME_PIXEL = 1e-4
 """Pixel sizes that differ by less, relatively, are one: over 10,000 pixels it is one pixel."""
 
 
-def side_by_side(name: str, parts: Sequence[Part], nearest: bool = False) -> Address:
+def build_mosaic(name: str, parts: Sequence[Part], nearest: bool = False) -> Address:
     """One raster of members on one pixel grid; the first that has data at a pixel shows it.
 
     Members off the first one's grid are moved by less than half a pixel. nearest: whether values
@@ -71,7 +71,7 @@ def side_by_side(name: str, parts: Sequence[Part], nearest: bool = False) -> Add
     return _address(name, root, parts)
 
 
-def band_on_band(name: str, parts: Sequence[Part], nearest: bool = False) -> Address:
+def stack_bands(name: str, parts: Sequence[Part], nearest: bool = False) -> Address:
     """One raster of all bands of members that cover the same pixels, in the order given.
 
     nearest: whether values are classes. Raises StartupError for members that differ.
@@ -98,7 +98,7 @@ def band_on_band(name: str, parts: Sequence[Part], nearest: bool = False) -> Add
     return _address(name, root, parts)
 
 
-def cropped(name: str, part: Part, window: Window) -> Address:
+def crop(name: str, part: Part, window: Window) -> Address:
     """A part of one raster: a window of its pixels."""
     transform = part.transform * Affine.translation(window.col, window.row)
     root = _root(part, transform, window)

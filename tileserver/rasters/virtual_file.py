@@ -19,7 +19,7 @@ from tileserver.origins.origin import (
     in_threads,
     join_origins,
 )
-from tileserver.rasters.parts import described
+from tileserver.rasters.parts import describe_member
 
 _ROOT = {"SRS", "GeoTransform", "Metadata", "OverviewList", "VRTRasterBand", "MaskBand"}
 _SOURCES = {"SimpleSource", "ComplexSource", "AveragedSource", "NoDataFromMaskSource"}
@@ -77,7 +77,7 @@ def virtual_origin(path: Path, refer: Callable[[str], Origin]) -> Origin:
             uses.setdefault((use.findtext("SourceFilename") or "").strip(), []).append(use)
     if not uses:
         raise StartupError(f"{path}: names no raster")
-    origins = in_threads(lambda name: described(refer(name)).origin, list(uses))
+    origins = in_threads(lambda name: describe_member(refer(name)).origin, list(uses))
     known = dict(zip(uses, origins, strict=True))
     options = dict(VIRTUAL_OPTIONS)
     for file in root.iter("SourceFilename"):
@@ -119,10 +119,15 @@ def _bounds(root: Element, uses: list[Element]) -> Bounds | None:
 def _check(path: Path, element: Element, allowed: set[str]) -> None:
     """Raises StartupError where an element or one below it is not a known harmless one."""
     if element.get("subClass") is not None:
-        raise StartupError(f"{path}: {element.get('subClass')} is not served; place rasters only")
+        raise StartupError(
+            f"{path}: subClass {element.get('subClass')} is not allowed: a VRT may only arrange "
+            "rasters"
+        )
     for child in element:
         if child.tag not in allowed:
-            raise StartupError(f"{path}: <{child.tag}> is not served; place rasters only")
+            raise StartupError(
+                f"{path}: element <{child.tag}> is not allowed: a VRT may only arrange rasters"
+            )
         if child.tag in ("VRTRasterBand", "MaskBand"):
             _check(path, child, _BAND if child.tag == "VRTRasterBand" else {"VRTRasterBand"})
         elif child.tag in _SOURCES or child.tag == "Overview":

@@ -38,7 +38,7 @@ class Engine:
         self.opener = Opener(settings, checkpoint, morecantile.tms)
         self.drawing = Lock()  # one evaluation uses the whole device
         self._sources = _Rasters(MAX_SOURCES)
-        self._looked: LRUCache[str, float] = LRUCache(MAX_SOURCES)
+        self._polled_at: LRUCache[str, float] = LRUCache(MAX_SOURCES)
         self._lock = Lock()
 
     def source(self, path: str) -> Source:
@@ -58,14 +58,14 @@ class Engine:
         return tracked.current
 
     def _due(self, path: str, source: Source) -> bool:
-        """Whether it is time for a look: always at local files, at remote ones now and then."""
+        """Whether to poll: local files always, remote ones at an interval."""
         if not source.raster.origin.remote:
             return not source.unchanged() or not source.raster.settled
         now, seconds = time.monotonic(), self.settings.remote_check_seconds
         with self._lock:
-            due = now - self._looked.get(path, -seconds) >= seconds
+            due = now - self._polled_at.get(path, -seconds) >= seconds
             if due:
-                self._looked[path] = now
+                self._polled_at[path] = now
         return due
 
 

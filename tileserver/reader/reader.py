@@ -22,7 +22,7 @@ from engine.window import Window
 from tileserver.catalogue.layers import Layer
 from tileserver.errors import OutsideGrid, SourceUnavailable, StartupError, UnsupportedGrid
 from tileserver.grid import TILE_PX
-from tileserver.imagery.bands import unscaled
+from tileserver.imagery.bands import to_raster_type
 from tileserver.rasters.ground import rounded
 from tileserver.rasters.opening import open_raster
 from tileserver.reader.engine import Engine, share_engine
@@ -122,7 +122,7 @@ class SuperResolvedReader(Reader):
             windows = layer.windows(tile_z, layer.grid.tile_window(tile))
             parts = [_draw(self._engine, layer, zoom, window, size_px) for window in windows]
             pixels, valid = merge_pixels(parts)
-        values = unscaled(pixels, self._source.raster)
+        values = to_raster_type(pixels, self._source.raster)
         image = self._make_image(tile, values, valid, indexes, expression)
         image.metadata = {
             "overzoom": _origin(layer, zoom),
@@ -185,8 +185,12 @@ def _list_unsupported(size_px: int, buffer: float | None, options: dict[str, Any
 def _draw(
     engine: Engine, layer: Layer, zoom: int, window: Window, size_px: int
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """A window's values in [0, 1], (C, H, W), and where there is data; past the last zoom a
-    picture is doubled."""
+    """A window's values (C, H, W), and where there is data (H, W); past the last zoom a picture is
+    doubled.
+
+    In the engine's unit: the raster's range is [0, 1], and values outside it are kept. Of classes
+    they are the class numbers.
+    """
     if size_px > TILE_PX:
         window = window.children()
     if layer.nearest is not None or zoom < layer.native_zoom:

@@ -22,7 +22,7 @@ HEADING = """\
 # overzoom check-config --annotated.
 #
 # Environment variables override this file, and options of the command override both. So a
-# container needs no file, and a secret need not stand in one:
+# container needs no file, and secrets can be kept out of the file:
 #   OVERZOOM_PORT=80
 #   OVERZOOM_CACHE__REDIS_URL=redis://cache                    "__" goes one level down
 #   OVERZOOM_SOURCES='{"scene": {"path": "/data/scene.tif"}}'  lists and mappings are JSON

@@ -51,7 +51,7 @@ def read_environment(environment: Mapping[str, str]) -> list[tuple[str, dict[str
         if setting in given:
             raise StartupError(f"{name}: {given[setting]} is set as well; unset one of them")
         given[setting] = name
-        found.append((name, _parsed(name, setting, value)))
+        found.append((name, _parse(name, setting, value)))
     return found
 
 
@@ -69,17 +69,17 @@ def _content(name: str, file: Path) -> str:
         raise StartupError(f"{name}: {file} cannot be read ({reason})") from error
 
 
-def _parsed(name: str, setting: str, value: str) -> dict[str, Any]:
+def _parse(name: str, setting: str, value: str) -> dict[str, Any]:
     source = EnvSettingsSource(_Variables, env_prefix=PREFIX, env_nested_delimiter=LEVEL)
     source.env_vars = {setting.lower(): value}  # one alone, so that an error names it
     try:
         values = source()
     except SettingsError as error:
         raise StartupError(f"{name}: not JSON ({error.__cause__})") from error
-    return values or _unknown(setting, value)
+    return values or _nest(setting, value)
 
 
-def _unknown(setting: str, value: str) -> dict[str, Any]:
+def _nest(setting: str, value: str) -> dict[str, Any]:
     values: Any = value
     for level in reversed(list(_levels(setting))):
         values = {level: values}

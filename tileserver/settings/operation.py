@@ -74,9 +74,9 @@ class OperationSettings(Frozen):
     )
     drain_seconds: Seconds = Field(
         0,
-        description="After SIGTERM, serve on for so long with /readyz at 503, so that balancers "
-        "look elsewhere first.",
+        description="After SIGTERM, seconds to keep serving with /readyz at 503, so that load "
+        "balancers stop routing to the server first.",
     )
     shutdown_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(
-        20, description="Then finish what runs, for so long at most, and exit."
+        20, description="Then seconds to finish running requests, at most, before the exit."
     )

@@ -18,7 +18,7 @@ Place = tuple[int | str, ...]
 
 
 def explain(error: ValidationError, layers: Sequence[Layer]) -> Iterator[str]:
-    """A line a problem; layers: all that was set, what comes first last."""
+    """Yields one line per problem; layers: sources of settings, in increasing precedence."""
     for problem in error.errors(include_url=False, include_input=False):
         place = problem["loc"]
         where = _origin(place, layers)

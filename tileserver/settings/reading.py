@@ -31,7 +31,7 @@ def read_settings(
     layers += [*read_environment(environment), ("options", overrides)]
     values: dict[str, Any] = {}
     for _, layer in layers:
-        values = _merged(values, layer)
+        values = _deep_merge(values, layer)
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
@@ -66,10 +66,10 @@ def _is_name(folder: Path, checkpoint: str) -> bool:
     return bare and not (folder / checkpoint).exists()
 
 
-def _merged(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+def _deep_merge(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
     merged = dict(values)
     for name, value in overrides.items():
         inner = merged.get(name)
         both = isinstance(value, dict) and isinstance(inner, dict)
-        merged[name] = _merged(inner or {}, value) if both else value
+        merged[name] = _deep_merge(inner or {}, value) if both else value
     return merged

@@ -31,13 +31,13 @@ class Settings(Frozen):
     )
     device: str = Field("cpu", description="Where the denoiser runs: cpu, cuda, cuda:1, ...")
     threads: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="Threads of the denoiser on a CPU; default: one a core."
+        None, description="Threads of the denoiser on a CPU; default: one per core."
     )
     extra_zooms: Annotated[int, Field(ge=0, le=6)] = Field(
         3, description="Zooms served past a source's native one, each x2."
     )
     steps: Annotated[int, Field(ge=1, le=2000)] = Field(
-        Schedule().steps, description="Denoising steps a zoom."
+        Schedule().steps, description="Denoising steps per zoom."
     )
     detail: Annotated[float, Field(ge=0, le=1)] = Field(
         SamplerSettings().detail,
@@ -80,10 +80,10 @@ class Settings(Frozen):
     )
     source_check_seconds: Annotated[float, Field(ge=0)] = Field(
         2,
-        description="How often local files are looked at for changes; 0: only when they are read.",
+        description="Seconds between polls of local files for changes; 0: only when they are read.",
     )
     remote_check_seconds: Annotated[float, Field(ge=0)] = Field(
-        60, description="How often remote files are looked at, a request each; 0 never does."
+        60, description="Seconds between polls of remote files, one request each; 0: never."
     )
     remote_hosts: frozenset[str] = Field(
         frozenset(), description="Hosts (host or host:port) and buckets that may be read from."

@@ -46,16 +46,16 @@ class UpstreamSettings(Frozen):
     grid: str = Field("WebMercatorQuad", description="Its tile matrix set.")
     version: str = Field("", description="Change it when the service's imagery changes.")
     renewed_seconds: Annotated[int, Field(ge=60)] | None = Field(
-        None, description="Take the imagery for changed every so many seconds; default: never."
+        None, description="Treat the imagery as changed every N seconds; default: never."
     )
 
     @model_validator(mode="after")
     def _one_address_a_tile(self) -> Self:
         places = set(re.findall(r"\{(\w+)\}", self.url))
         if places not in ({"z", "x", "y"}, {"TileMatrix", "TileCol", "TileRow"}):
-            raise ValueError("url has {z}, {x}, {y} or {TileMatrix}, {TileCol}, {TileRow}")
+            raise ValueError("url must contain {z}, {x}, {y} or {TileMatrix}, {TileCol}, {TileRow}")
         if self.minzoom > self.maxzoom:
-            raise ValueError("minzoom lies below maxzoom")
+            raise ValueError(f"minzoom {self.minzoom} must not exceed maxzoom {self.maxzoom}")
         return self
 
 
@@ -121,7 +121,7 @@ class SourceSettings(Frozen):
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
         if (self.path is None) == (self.upstream is None):
-            raise ValueError("a source has either a path or an upstream")
+            raise ValueError("set either path or upstream, one of the two")
         return self
 
 

@@ -51,7 +51,7 @@ def parse_colormap(text: str) -> Any:
         return colour_maps.get(text)
     found = json.loads(text)
     if not 1 <= len(found) <= MAX_COLOURS:
-        raise ValueError("a colour map has 1 to 512 entries")
+        raise ValueError("a colour map must have 1 to 512 entries")
     if isinstance(found, dict):
         return {int(value): parse_color(colour) for value, colour in found.items()}
     return [((float(low), float(high)), parse_color(colour)) for (low, high), colour in found]

@@ -20,7 +20,7 @@ from tileserver.grid import TILE_PX
 from tileserver.tiles.neighbours import rectangle
 
 PACE_SHARE = 0.2
-"""Weight of the last window in the running mean of seconds a tile."""
+"""Weight of the last window in the running mean of seconds per tile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Drawn:
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """A window to draw, with all that drawing it reads of its source, for whoever awaits it."""
+    """A queued window, its pinned source pixels and its caller's future."""
 
     picture: Imagery
     window: Window
@@ -51,7 +51,7 @@ class Job:
 
     def answer(self, drawn: Drawn | Exception) -> None:
         """Hand over the result, from any thread."""
-        with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop was closed, and so its callers
             self.future.get_loop().call_soon_threadsafe(self._set, drawn)
 
     def _set(self, drawn: Drawn | Exception) -> None:
@@ -83,7 +83,7 @@ class DrawQueue:
         self.shed = 0
         """Jobs refused because they would have come too late."""
         self.departed = 0
-        """Jobs that left the queue because nobody awaited them any more."""
+        """Jobs that left the queue because their callers were cancelled."""
         self.closed = False
         self._seconds_a_tile = 0.0
         self._waiting: list[Job] = []  # the oldest first
@@ -101,7 +101,7 @@ class DrawQueue:
         return min(self.queue_tiles, max(in_time, self.merged_tiles))
 
     def put(self, job: Job) -> None:
-        """Let a job wait, in place of those that come too late then; raises Overloaded."""
+        """Enqueue a job and refuse those that would now miss the deadline; raises Overloaded."""
         with self._changed:
             if self.closed:
                 raise Overloaded
@@ -114,7 +114,7 @@ class DrawQueue:
             refused.answer(error)
 
     def discard(self, job: Job) -> None:
-        """Drop a job that nobody awaits any more, unless it is being drawn."""
+        """Drop the job of a cancelled caller, unless it is being drawn."""
         with self._changed:
             if job in self._waiting:
                 self._waiting.remove(job)

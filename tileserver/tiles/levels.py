@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rio_tiler.models import ImageData
 
 from engine.imagery import Pixels
-from tileserver.imagery.bands import unscaled
+from tileserver.imagery.bands import to_raster_type
 from tileserver.rasters.raster import Raster
 from tileserver.tiles.colormaps import (
     COLORMAPS,
@@ -39,10 +39,10 @@ def render_levels(
     values = select_bands(values, raster, rendering.indexes or default_indexes(raster))
     opacity: Opacity = valid
     if rendering.rescale:
-        image = _make_image(unscaled(values, raster).astype(np.float32), valid)
+        image = _make_image(to_raster_type(values, raster).astype(np.float32), valid)
         levels = image.rescale(rendering.rescale).array.data
     elif raster.palette is not None and not rendering.colormap:
-        levels, opacity = raster.palette.shown(unscaled(values, raster)[0])
+        levels, opacity = raster.palette.shown(to_raster_type(values, raster)[0])
         opacity = np.where(valid, opacity, np.uint8(0))
     else:
         levels = to_levels(_scale_to_range(values, raster))
@@ -53,7 +53,7 @@ def render_levels(
     if rendering.colormap:
         with refuse_unusable("colormap", COLORMAPS):
             if not _maps_levels(rendering):
-                levels = unscaled(values, raster)
+                levels = to_raster_type(values, raster)
             levels, coloured = apply_colormap(levels, rendering.colormap)
             opacity = valid & coloured
     return RenderedBands(np.where(opacity, levels, np.uint8(0)), find_opaque(opacity, rendering))
@@ -65,7 +65,8 @@ def render_values(
     """The source's own values of all or some bands, for formats that hold numbers."""
     if rendering.rescale or rendering.color_formula or rendering.colormap:
         return render_levels(values, valid, raster, rendering)
-    chosen = unscaled(select_bands(values, raster, rendering.indexes or raster.indexes), raster)
+    bands = select_bands(values, raster, rendering.indexes or raster.indexes)
+    chosen = to_raster_type(bands, raster)
     opaque = find_opaque(valid, rendering)
     return RenderedBands(np.where(valid, chosen, chosen.dtype.type(0)), opaque)
 

@@ -13,7 +13,7 @@ from engine.window import Window
 from tileserver.catalogue.catalogue_reader import CatalogueReader
 from tileserver.catalogue.layers import Layer
 from tileserver.grid import TILE_PX
-from tileserver.imagery.bands import scaled
+from tileserver.imagery.bands import to_engine_unit
 from tileserver.rasters.raster import Raster
 from tileserver.tiles.rendering import Mask
 from tileserver.tiles.request import TileRequest
@@ -76,8 +76,12 @@ def read_pixels(request: TileRequest) -> tuple[Pixels, Mask]:
 
 
 def scale_image(image: ImageData, raster: Raster) -> tuple[Pixels, Mask]:
-    """An image of a raster's bands as values (C, H, W) in [0, 1] and where they are data (H, W)."""
-    values = scaled(image.data, raster)
+    """An image of a raster's bands as values (C, H, W), and where they are data (H, W).
+
+    In the engine's unit: the raster's range is [0, 1], and values outside it are kept. Of classes
+    they are the class numbers.
+    """
+    values = to_engine_unit(image.data, raster)
     valid: Mask = np.logical_and.reduce(np.isfinite(values), axis=0)
     valid &= image.mask > 0
     return np.where(valid, values, np.float32(0)), valid

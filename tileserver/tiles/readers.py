@@ -1,9 +1,9 @@
-"""Threads that read sources: one pool with a share a source, so that a slow one holds up no other.
+"""Threads that read sources: one pool with a limit per source, so slow sources do not block others.
 
-A read waits until its source has a place in its share and the pool has a thread. A read that takes
-long is counted apart and takes no thread of the pool: another is made in its stead. So the threads
-are as many as work at a time, however many sources there are, and those that hang: at most the
-share of each source that hangs.
+A read waits until its source is below its limit and the pool has a thread. A read that takes long
+no longer counts against the pool, which starts another thread instead. So there are as many threads
+as work at a time, however many sources there are, and those that hang: at most the limit of each
+source that hangs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Value = TypeVar("Value")
 
 
 class Readers:
-    """For one event loop. What a cancelled caller had asked for is dropped if it has not begun."""
+    """For one event loop. The read of a cancelled caller is dropped if it has not begun."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Readers:
     ) -> None:
         """max_waiting: reads of one source that may be under way or wait.
 
-        hang_seconds: a source all of whose share has been reading for longer is not waited for.
+        hang_seconds: when all concurrent reads of a source exceed this, new reads fail at once.
         """
         self.max_waiting, self.hang_seconds = max_waiting, hang_seconds
         self.share, self.threads = share, threads
@@ -62,7 +62,7 @@ class Readers:
     async def run(self, source_id: str, work: Callable[..., Value], *arguments: object) -> Value:
         """work's value, from a thread of the pool.
 
-        Raises Overloaded where too many wait, SourceUnavailable where nothing comes any more.
+        Raises Overloaded where too many wait, SourceUnavailable if the source's reads hang.
         """
         reads = self._sources.setdefault(source_id, _Reads())
         if self._hang(reads):
@@ -76,7 +76,7 @@ class Readers:
         try:
             value: Value = await read.future
         finally:
-            if read in reads.waiting:  # nobody awaits it any more
+            if read in reads.waiting:  # its caller was cancelled
                 reads.waiting.remove(read)
             self._forget(source_id)
         return value
@@ -86,12 +86,12 @@ class Readers:
         self._closed = True
         for reads in self._sources.values():
             for read in reads.waiting:
-                with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+                with suppress(RuntimeError):  # the loop was closed, and so its callers
                     read.future.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _hang(self, reads: _Reads) -> bool:
-        """Whether all of a share has been at one read each for too long."""
+        """Whether all concurrent reads of a source have taken too long."""
         begun = reads.begun.values()
         return len(begun) == self.share and time.monotonic() - max(begun) > self.hang_seconds
 
@@ -100,7 +100,7 @@ class Readers:
         return [begun for reads in self._sources.values() for begun in reads.begun.values()]
 
     def _begin(self) -> None:
-        """Begin what there is a thread for, one source after the other."""
+        """Begin the reads that threads are free for, one source after the other."""
         while not self._closed and (id := self._next()) is not None:
             now = time.monotonic()
             quick = [begun for begun in self._begun() if now - begun < SLOW_SECONDS]
@@ -110,7 +110,7 @@ class Readers:
             self._sources.move_to_end(id)
             reads = self._sources[id]
             read = reads.waiting.popleft()
-            if not read.future.done():  # else nobody awaits it any more
+            if not read.future.done():  # else its caller was cancelled
                 reads.begun[read] = time.monotonic()
                 self._pool.submit(self._read, id, read)
 
@@ -137,20 +137,20 @@ class Readers:
             tell = partial(read.future.set_result, read.work())
         except BaseException as error:  # whatever it is, it is its caller's
             tell = partial(read.future.set_exception, error)
-        with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop was closed, and so its callers
             read.future.get_loop().call_soon_threadsafe(end, tell)
 
     def _end(self, id: str, read: _Read, tell: Callable[[], None]) -> None:
         """In the event loop: a read has come to an end."""
         del self._sources[id].begun[read]
-        if not read.future.done():  # else nobody awaits it any more
+        if not read.future.done():  # else its caller was cancelled
             tell()
-            read.future.exception()  # looked at, even if its caller leaves in this moment
+            read.future.exception()  # retrieved, so that asyncio does not log it as never retrieved
         self._forget(id)
         self._begin()
 
     def _forget(self, id: str) -> None:
-        """A source of which nothing is asked any more costs nothing."""
+        """Drop the state of a source without pending reads."""
         if id in self._sources and not self._sources[id].asked:
             del self._sources[id]
 
@@ -163,11 +163,11 @@ class _Read:
 
 @dataclass(eq=False, slots=True)
 class _Reads:
-    """What is asked of one source."""
+    """The pending reads of one source."""
 
     waiting: deque[_Read] = field(default_factory=deque)
     begun: dict[_Read, float] = field(default_factory=dict)
-    """Those under way, and since when (time.monotonic)."""
+    """Reads under way, and since when (time.monotonic)."""
 
     @property
     def asked(self) -> int:

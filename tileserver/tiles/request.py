@@ -161,7 +161,7 @@ def check_options(source: Source, layer: Layer, options: TileOptions) -> TileOpt
         rendering = complete_deviation_rendering(options.rendering, source.raster)
         return replace(options, rendering=rendering)
     if options.mode is Mode.interpolated and layer.nearest is not None:
-        raise OutOfRange("mode", "none here: this source is shown by nearest neighbour alone")
+        raise OutOfRange("mode", "not available, this source is resampled by nearest neighbour")
     check_rendering(options.rendering, source.raster)
     if not options.format.holds_values:
         check_band_count(options.rendering, source.raster)

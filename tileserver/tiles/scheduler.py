@@ -2,11 +2,11 @@
 
 It takes the newest window of the queue with its waiting neighbours (a shared halo is drawn once),
 and cuts the result apart. On a GPU the next newest windows of the same picture, other viewers',
-join it in one batch. A window's pixels do not depend on its company: pictures are equal for every
-window that holds them.
+join it in one batch. A window's pixels do not depend on what it is batched with: pictures are
+equal for every window that contains them.
 
 It reads nothing: a window brings its part of the source, which its job alone holds until it is
-drawn, refused or awaited by nobody. What is held is bounded as jobs are: with the bundled
+drawn, refused or cancelled. What is held is bounded as jobs are: with the bundled
 checkpoint and RGB a tile of 256 px brings 332 x 332 px, 1.3 MB, at native + 1, and 0.5 MB deeper;
 queue_tiles that wait and merged_tiles that are drawn, 256 and 16, are 360 MB at most.
 """
@@ -40,7 +40,7 @@ class Scheduler:
         batched_windows: int = 1,
         record_waits: Callable[[list[float]], None] = lambda waited_seconds: None,
     ) -> None:
-        """The queue's bounds (DrawQueue), and who counts.
+        """Limits of the queue (see DrawQueue), and a callback.
 
         record_waits: called with the seconds that each of the windows drawn as one has waited.
         """
@@ -70,7 +70,7 @@ class Scheduler:
 
     @property
     def departed(self) -> int:
-        """Windows that left the queue because nobody awaited them any more."""
+        """Windows that left the queue because their callers were cancelled."""
         return self._queue.departed
 
     @property
@@ -93,7 +93,7 @@ class Scheduler:
             raise
 
     def close(self) -> None:
-        """Stop drawing; whoever still waits is refused with Overloaded."""
+        """Stop drawing; waiting callers get Overloaded."""
         self._queue.close()
         self._thread.join()
 

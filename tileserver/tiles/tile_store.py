@@ -67,11 +67,15 @@ class TileStore:
         """In a thread: put and count a tile."""
         self._store.put(path, content)
         clock.lap("store")
-        self._metrics.computed(origin, clock.milliseconds)
+        self._metrics.count_computed(origin, clock.milliseconds)
 
 
 def encode_tile(request: TileRequest, values: Pixels, valid: Mask) -> bytes:
-    """The bytes of a tile from its values (C, H, W) in [0, 1] and where they are data (H, W)."""
+    """The bytes of a tile from its values (C, H, W), and where they are data (H, W).
+
+    The values are in the engine's unit: the raster's range is [0, 1], and values outside it are
+    kept. Of classes they are the class numbers.
+    """
     raster, grid, options = request.source.raster, request.layer.grid, request.options
     uncertain = options.mode is Mode.uncertainty
     if options.format.holds_values:

@@ -3,8 +3,8 @@
     fingerprint of a key = version "-" rendering
 
 The version changes with the source's file and, past the native zoom, with everything that decides
-the sample; the rendering is the request's own. So tiles that nobody can ask for any more are told
-from those of another rendering.
+the sample; the rendering is the request's own. So obsolete tiles can be distinguished
+from current ones in another rendering.
 """
 
 from __future__ import annotations

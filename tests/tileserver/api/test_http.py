@@ -271,7 +271,7 @@ def test_parameters_that_a_route_does_not_take_are_refused_by_name(
     tile = middle_tile(NATIVE + 1)
     answer = server.get(f"{path.format(z=tile.z, x=tile.x, y=tile.y)}?bidx=1&{name}=1")
     assert answer.status_code == 422
-    assert answer.json()["detail"].startswith(f"{name}: not taken here; these are: bidx, ")
+    assert answer.json()["detail"].startswith(f"{name}: unknown parameter; allowed: bidx, ")
     assert "request" not in answer.json()["detail"]
 
 

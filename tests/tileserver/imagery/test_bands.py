@@ -15,7 +15,7 @@ from tests.support.tiles import WEB_MERCATOR
 from tileserver.errors import StartupError
 from tileserver.grid import Grid
 from tileserver.imagery.bands import Bands, GridSource
-from tileserver.imagery.filling import mirrored
+from tileserver.imagery.filling import fill_by_mirroring
 from tileserver.imagery.handles import HandlePool
 from tileserver.rasters.footprint import native_zoom
 from tileserver.rasters.inspection import inspect
@@ -97,9 +97,9 @@ def test_filling_takes_the_mirror_image_and_else_the_nearest() -> None:
     pixels = np.arange(10, dtype=np.float32).reshape(1, 1, 10)
     valid = np.zeros((1, 10), bool)
     valid[0, 4:7] = True
-    assert mirrored(pixels, valid)[0, 0].tolist() == [4, 4, 6, 5, 4, 5, 6, 5, 4, 6]
-    assert mirrored(pixels, np.ones((1, 10), bool)) is pixels
-    assert not mirrored(pixels, np.zeros((1, 10), bool)).any()
+    assert fill_by_mirroring(pixels, valid)[0, 0].tolist() == [4, 4, 6, 5, 4, 5, 6, 5, 4, 6]
+    assert fill_by_mirroring(pixels, np.ones((1, 10), bool)) is pixels
+    assert not fill_by_mirroring(pixels, np.zeros((1, 10), bool)).any()
 
 
 def test_a_raster_of_the_whole_world_has_the_zoom_of_its_middle(tmp_path: Path) -> None:
@@ -134,5 +134,5 @@ def test_rasters_that_cannot_be_served_are_refused_by_name(tmp_path: Path) -> No
         f'<VRTRasterBand dataType="Byte" band="1"><SimpleSource><SourceFilename>{SCENE}'
         f"</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>"
     )
-    with pytest.raises(StartupError, match=r"virtual\.vrt: refers to other files"):
+    with pytest.raises(StartupError, match=r"virtual\.vrt: references other files \(driver VRT\)"):
         inspect(virtual, None)

@@ -51,7 +51,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Timeouts of a second, so that the tests need not wait for the real ones."""
     monkeypatch.setitem(remote._GDAL, "GDAL_HTTP_TIMEOUT", "1")
     monkeypatch.setitem(remote._GDAL, "GDAL_HTTP_MAX_RETRY", "0")
-    monkeypatch.setattr(remote, "LOOK_SECONDS", httpx.Timeout(1))
+    monkeypatch.setattr(remote, "HEAD_TIMEOUT", httpx.Timeout(1))
 
 
 def at(url: str, *hosts: str) -> Raster:

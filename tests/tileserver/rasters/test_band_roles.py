@@ -67,7 +67,7 @@ def test_near_infrared_that_is_called_alpha_is_data(
     with caplog.at_level(logging.WARNING):
         raster = inspect(path)
     assert (raster.indexes, raster.alpha_index) == ((1, 2, 3, 4), None)
-    assert "band 4 is called alpha but holds no mask" in caplog.text
+    assert "band 4 is tagged alpha but its values are no mask" in caplog.text
     found = values(path)
     np.testing.assert_array_equal(found[:4], GROUND)
     assert (found[4] == 255).all()

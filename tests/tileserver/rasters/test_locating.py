@@ -241,7 +241,7 @@ def test_a_virtual_raster_from_the_configuration_is_served(tmp_path: Path) -> No
 )
 def test_a_virtual_raster_reaches_nothing_but_files_beside_it(tmp_path: Path, source: str) -> None:
     virtual(tmp_path / "nested.vrt", "member.tif")
-    with pytest.raises(StartupError, match=r"folder|not there|remote_hosts|refers to other"):
+    with pytest.raises(StartupError, match=r"folder|not there|remote_hosts|references other"):
         raster_of(virtual(tmp_path / "virtual.vrt", source))
 
 

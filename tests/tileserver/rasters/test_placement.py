@@ -65,7 +65,7 @@ def assert_shows_the_pattern(raster: Raster) -> None:
     sources = [GridSource(HandlePool(4).of(one), GRID, native + 1) for one in (raster, straight)]
     window = sources[1].extent.dilated(-8)
     block = Window(window.row, window.col, 256, 256)
-    (values, valid), (expected, known) = (source.stored(block) for source in sources)
+    (values, valid), (expected, known) = (source.read_unfilled(block) for source in sources)
     assert valid.mean() > 0.5
     assert (valid == known).all()
     assert abs(values - expected)[:, known].mean() < 2 / 255
@@ -118,10 +118,10 @@ def test_what_says_nothing_of_its_place_is_refused_in_a_line(tmp_path: Path) -> 
     nowhere = rewritten(tmp_path / "nowhere.tif")
     with pytest.raises(StartupError, match=r"nowhere\.tif: has no coordinate reference system"):
         inspect(nowhere, None)
-    with pytest.raises(StartupError, match=r"nowhere\.tif: .* nothing says where it lies"):
+    with pytest.raises(StartupError, match=r"nowhere\.tif: .* cannot be georeferenced"):
         inspect_origin(file_origin(nowhere), None, crs="EPSG:32633")
     placed = rewritten(tmp_path / "placed.tif", None, UTM.transform)
-    with pytest.raises(StartupError, match=r"placed\.tif: .* say it as `crs:`"):
+    with pytest.raises(StartupError, match=r"placed\.tif: .* set `crs:`"):
         inspect(placed, None)
     with pytest.raises(StartupError, match=r"placed\.tif: crs 'EPSG:0' is not a coordinate"):
         inspect_origin(file_origin(placed), None, crs="EPSG:0")

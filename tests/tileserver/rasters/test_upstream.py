@@ -140,9 +140,12 @@ def test_whatever_decides_the_tiles_of_a_service_decides_the_fingerprint() -> No
 @pytest.mark.parametrize(
     ("upstream_lines", "reason"),
     [
-        ("url: 'http://a/{z}/{x}.png', maxzoom: 3", "url has"),
+        ("url: 'http://a/{z}/{x}.png', maxzoom: 3", "url must contain"),
         ("url: 'http://a/{z}/{x}/{y}.png'", "maxzoom"),
-        ("url: 'http://a/{z}/{x}/{y}.png', maxzoom: 3, minzoom: 4", "minzoom"),
+        (
+            "url: 'http://a/{z}/{x}/{y}.png', maxzoom: 3, minzoom: 4",
+            "minzoom 4 must not exceed maxzoom 3",
+        ),
     ],
 )
 def test_mistakes_are_named_at_start_up(tmp_path: Path, upstream_lines: str, reason: str) -> None:
@@ -151,7 +154,7 @@ def test_mistakes_are_named_at_start_up(tmp_path: Path, upstream_lines: str, rea
     with pytest.raises(StartupError, match=reason):
         read_settings(config, {})
     config.write_text("sources:\n  both: {attribution: a}\n")
-    with pytest.raises(StartupError, match="either a path or an upstream"):
+    with pytest.raises(StartupError, match="set either path or upstream"):
         read_settings(config, {})
 
 

@@ -19,7 +19,7 @@ from tests.support.tiles import WEB_MERCATOR, decoded, path_of
 from tileserver.app import make_app
 from tileserver.assembly import open_catalogue
 from tileserver.errors import StartupError
-from tileserver.imagery.bands import unscaled
+from tileserver.imagery.bands import to_raster_type
 from tileserver.rasters import value_range
 from tileserver.rasters.inspection import inspect
 from tileserver.rasters.value_range import RangeOrigin
@@ -128,7 +128,9 @@ def test_values_on_another_grid_are_the_files_too(tmp_path: Path, kind: str) -> 
     inner = layer.extent.parent().dilated(-30)
     for zoom, window in ((layer.native_zoom, inner), (layer.native_zoom + 1, inner.children())):
         assert find_valid_pixels(layer, zoom, window).all()
-        found = unscaled(layer.pyramid.picture(zoom).read(window), source.raster).astype(float)
+        found = to_raster_type(layer.pyramid.picture(zoom).read(window), source.raster).astype(
+            float
+        )
         spread = float(np.ptp(bands.astype(float)))
         assert np.median(found) == pytest.approx(np.median(bands), abs=0.03 * spread)
         assert found.std() == pytest.approx(bands.std(), rel=0.3)

@@ -91,7 +91,7 @@ def test_the_disk_cache_lies_in_the_users_cache_folder(
             "sources: {viewer: {path: a.tif}}",
             "sources.viewer: 'viewer' is a page of the server: give that source another id",
         ),
-        ("sources: {one: {}}", "sources.one: a source has either a path or an upstream"),
+        ("sources: {one: {}}", "sources.one: set either path or upstream, one of the two"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_named_with_what_was_meant(

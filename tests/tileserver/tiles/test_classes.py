@@ -29,6 +29,7 @@ from tests.support.classes import (
     write_classes,
     write_veiled,
 )
+from tests.support.metrics import parse_metrics
 from tests.support.rasters import cut
 from tests.support.tiles import WEB_MERCATOR, decoded, path_of
 from tileserver import SuperResolvedReader
@@ -123,6 +124,16 @@ def test_arrays_hold_the_number_at_every_pixels_centre(
     assert set(np.unique(band)) <= {0, *np.unique(class_numbers())}
     assert answer.headers["x-overzoom"] == ("native" if zoom <= NATIVE else "nearest")
     assert not {"x-overzoom-checkpoint", "x-overzoom-detail"} & {*answer.headers}
+
+
+def test_tiles_of_classes_are_counted_as_such(client: TestClient) -> None:
+    def count() -> float:
+        counts = parse_metrics(client.get("/metrics").text)
+        return counts.get(("overzoom_requests_total", "nearest", "200"), 0)
+
+    before = count()
+    assert client.get(path_of(tile_at(NATIVE + 1), "cover", "png")).status_code == 200
+    assert count() == before + 1
 
 
 @pytest.mark.parametrize("zoom", ZOOMS)

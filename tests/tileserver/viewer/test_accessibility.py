@@ -176,7 +176,7 @@ def test_the_mode_is_chosen_by_arrows_and_the_map_stays(visit: Visit) -> None:
 
 
 def test_letters_digits_and_signs_can_be_switched_off(visit: Visit) -> None:
-    switch = visit.page.get_by_label("Letters, digits and signs are keys, too")
+    switch = visit.page.get_by_label("Single-key shortcuts")
     visit.open(VIEW)
     visit.page.keyboard.press("?")
     switch.uncheck()

@@ -193,7 +193,7 @@ def test_without_a_key_the_page_says_what_is_needed(
     server, _ = keyed
     page = browsers.open_page(browser)
     page.goto(f"{server.url}/")
-    expect(page.get_by_role("alert")).to_contain_text("is an API key missing?")
+    expect(page.get_by_role("alert")).to_contain_text("Is an API key missing?")
     page.close()
 
 

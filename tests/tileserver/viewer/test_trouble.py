@@ -147,7 +147,7 @@ def test_a_tile_that_is_no_picture_is_told_once_and_not_asked_for_again(
     page.route("**/yellowstone/19/**", lambda route: route.fulfill(body="no picture"))
     visit.open(f"yellowstone/19/{PLACE}?mode=single")
     told = page.get_by_role("alert")
-    expect(told).to_have_text("Some tiles cannot be shown: they are no pictures.")
+    expect(told).to_have_text("Some tiles cannot be shown: they are not valid images.")
     page.wait_for_timeout(500)
     asked = visit.tiles("/yellowstone/19/")
     assert len(asked) == len(set(asked)) > 4

@@ -1,4 +1,4 @@
-"""What pages are made of: files that are there compressed, sent so to whoever takes it."""
+"""Static files of pages; the .gz variant is sent to clients that accept gzip."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.staticfiles import PathLike, StaticFiles
 from starlette.types import Scope
 
 REVALIDATED = "no-cache"
-"""Kept, and asked for each time (304): a newer server's pages never meet an older one's scripts."""
+"""Cached, but revalidated on every use (304): pages never meet scripts of an older server."""
 
 
 class Precompressed(StaticFiles):

@@ -41,7 +41,7 @@ def thumbnail(source: Source) -> bytes:
     """
     raster = source.raster
     if not quick(raster):
-        raise OutOfRange("source", "one with overviews: reading this one whole takes too long")
+        raise OutOfRange("source", "has no overviews, so a thumbnail would take too long")
     with CatalogueReader(source) as reader:  # type: ignore[arg-type]
         method = "nearest" if raster.nearest else "average"
         image = reader.preview(indexes=raster.indexes, max_size=SIDE_PX, resampling_method=method)

@@ -1,4 +1,4 @@
-"""WMTS capabilities: one layer a source, on every grid that it lies on, RESTful addresses.
+"""WMTS capabilities: one layer per source, on every grid that it lies on, RESTful addresses.
 
 titiler's own document has a layer for each grid, also for those that the source lies outside of,
 and an order of elements that the standard's schema (OGC 07-057r7) refuses.

@@ -8,8 +8,8 @@ import torch
 from engine.imagery import Imagery, Pixels
 from engine.network.doubling import REACH_PX, doubled
 from engine.window import Window
-from tileserver.imagery.bands import MARGIN_PX, scaled
-from tileserver.imagery.filling import mirrored
+from tileserver.imagery.bands import MARGIN_PX, to_engine_unit
+from tileserver.imagery.filling import fill_by_mirroring
 from tileserver.offline.upscaling.scene import Scene, Validity
 
 
@@ -28,32 +28,32 @@ class Condition:
         if block.intersection(self.scene.extent.dilated(MARGIN_PX)) is None:
             channels = len(self.scene.raster.indexes)
             return np.zeros((channels, block.height, block.width), np.float32)
-        values, known = self._stored(block)
+        values, known = self._read_stored(block)
         if known.all():
             return values
         outer = block.dilated(MARGIN_PX)
-        values, known = self._stored(outer)
+        values, known = self._read_stored(outer)
         rows, cols = outer.slices(block)
-        return np.ascontiguousarray(_filled(values, known)[:, rows, cols])
+        return np.ascontiguousarray(_fill(values, known)[:, rows, cols])
 
-    def _stored(self, window: Window) -> tuple[Pixels, Validity]:
+    def _read_stored(self, window: Window) -> tuple[Pixels, Validity]:
         shape = len(self.scene.raster.indexes), window.height, window.width
         values, known = np.zeros(shape, np.float32), np.zeros(shape, np.bool_)
         part = window.intersection(self.scene.extent)
         if part is not None:
             read, valid = self.scene.read(part)
-            pixels = scaled(read, self.scene.raster)
+            pixels = to_engine_unit(read, self.scene.raster)
             valid |= valid.any(axis=0) & (pixels >= 0) & (pixels <= 1)
             rows, cols = window.slices(part)
             values[:, rows, cols], known[:, rows, cols] = np.where(valid, pixels, 0), valid
         return values, known
 
 
-def _filled(values: Pixels, known: Validity) -> Pixels:
+def _fill(values: Pixels, known: Validity) -> Pixels:
     if (known == known[:1]).all():
-        return mirrored(values, known[0])
+        return fill_by_mirroring(values, known[0])
     bands = zip(values, known, strict=True)
-    return np.concatenate([mirrored(band[None], where) for band, where in bands])
+    return np.concatenate([fill_by_mirroring(band[None], where) for band, where in bands])
 
 
 class Alpha:
@@ -94,10 +94,12 @@ class FinerAlpha:
         low, high = np.minimum.reduce(around), np.maximum.reduce(around)
         low = np.maximum(low, np.minimum(inner, 1))
         rows, cols = outer.children().slices(window)
-        return _bounded(doubled(torch.from_numpy(pixels)).numpy(), inner, low, high)[:, rows, cols]
+        return _limit_contrast(doubled(torch.from_numpy(pixels)).numpy(), inner, low, high)[
+            :, rows, cols
+        ]
 
 
-def _bounded(image: Pixels, mean: Pixels, low: Pixels, high: Pixels) -> Pixels:
+def _limit_contrast(image: Pixels, mean: Pixels, low: Pixels, high: Pixels) -> Pixels:
     """Shrinks the contrast of every 2x2 block until its pixels lie in [low, high] like its mean."""
     channels, height, width = mean.shape
     blocks = image.reshape(channels, height, 2, width, 2)

@@ -16,7 +16,7 @@ from engine.pictures.super_resolution import Doubled
 from engine.window import Window
 from tileserver.catalogue.probing import describe_machine, windows_agree
 from tileserver.imagery.bands import BLOCK_PX as SOURCE_BLOCK_PX
-from tileserver.imagery.bands import unscaled
+from tileserver.imagery.bands import to_raster_type
 from tileserver.imagery.block_memory import BlockMemory
 from tileserver.offline.upscaling.condition import Alpha, Condition, FinerAlpha
 from tileserver.offline.upscaling.options import Upscaling
@@ -71,7 +71,7 @@ class Drawing:
         pixels = repeated if nodata is None else np.where(valid, repeated, nodata)
         if valid.any():  # windows without data are not drawn
             drawn = self._pyramid.picture(self.work.zooms).read(window)
-            values = unscaled(drawn, raster)
+            values = to_raster_type(drawn, raster)
             if nodata is not None:
                 values = np.where(values == nodata, _beside(nodata, repeated), values)
             pixels = np.where(valid, values, pixels)

@@ -40,7 +40,7 @@ class Orientation:
         """The height and width of the upright picture, from those as stored."""
         return (width, height) if self.transposed else (height, width)
 
-    def turned(self, stored: NDArray[Pixel]) -> NDArray[Pixel]:
+    def to_upright(self, stored: NDArray[Pixel]) -> NDArray[Pixel]:
         """Stored pixels (..., H, W), turned upright."""
         pixels = stored.swapaxes(-1, -2) if self.transposed else stored
         return pixels[..., :: -1 if self.rows_reversed else 1, :: -1 if self.cols_reversed else 1]

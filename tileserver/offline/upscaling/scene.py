@@ -81,13 +81,13 @@ class Scene:
         valid = ~np.ma.getmaskarray(read)
         if read.dtype.kind == "f":
             valid &= np.isfinite(read.data)
-        return self._orientation.turned(read.data), self._orientation.turned(valid)
+        return self._orientation.to_upright(read.data), self._orientation.to_upright(valid)
 
     def read_alpha(self, window: Window) -> Values:
         """The alpha bands (A, H, W) of a window; raises StartupError as read does."""
         with _reading(self.path):
             read = self._dataset.read(self.alpha_indexes, window=self._place(window))
-        return self._orientation.turned(read)
+        return self._orientation.to_upright(read)
 
     def _window(self, placement: Placement, bbox: Bbox) -> Window:
         try:

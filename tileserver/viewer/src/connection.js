@@ -17,7 +17,7 @@ export const isAway = () => away !== null;
 export function lost() {
   if (!away) {
     away = new Promise((resolve) => { back = resolve; });
-    show("away", "The server does not answer. What is missing comes when it does.", {
+    show("away", "The server does not answer. Missing tiles load when it is back.", {
       name: "Retry",
       act: ask,
     });

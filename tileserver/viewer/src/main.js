@@ -139,7 +139,7 @@ async function follow({ source, view, settings }) {
     sources = listed;
     list(sources, (id) => attempt(() => open(id, null)));
   }
-  if (sources.length === 0) throw new Error("it has no sources for you: is an API key missing?");
+  if (sources.length === 0) throw new Error("no sources available. Is an API key missing?");
   const drawable = sources.filter(({ tilejson }) => tilejson !== null);
   const known = drawable.find(({ id }) => id === source);
   await open((known ?? drawable[0] ?? sources[0]).id, known ? view : null, settings, turn);

@@ -179,7 +179,7 @@ export class Tiles {
 
   async #decode(job, blob) {
     const picture = await createImageBitmap(blob).catch(() => null);
-    if (!picture) show("tiles", "Some tiles cannot be shown: they are no pictures.");
+    if (!picture) show("tiles", "Some tiles cannot be shown: they are not valid images.");
     this.#finish(job, picture && await job.paint(picture));
   }
 

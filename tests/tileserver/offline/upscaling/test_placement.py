@@ -76,7 +76,7 @@ def test_turned_pixels_stay_on_their_ground(
 ) -> None:
     orientation = Orientation(transposed, rows_reversed, cols_reversed)
     stored = np.arange(12).reshape(3, 4)
-    turned = orientation.turned(stored)
+    turned = orientation.to_upright(stored)
     assert turned.shape == orientation.size(3, 4)
     place = Placement(CRS.from_epsg(4326), Affine(1, 0.5, 7, -0.25, -2, 9), tuple(POINTS), RPC_TAGS)
     moved = place.moved(orientation.matrix(*turned.shape))
