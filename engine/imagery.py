@@ -29,7 +29,7 @@ class Imagery(Protocol):
     """An unbounded picture at one zoom."""
 
     def read(self, window: Window) -> Pixels:
-        """The pixels of a window, independent of the window that contains them; read-only."""
+        """The pixels of a window, read-only; each is the same for every window that contains it."""
 
 
 class Input(NamedTuple):
@@ -48,7 +48,7 @@ class Picture(ABC):
 
     @abstractmethod
     def read_many(self, windows: Sequence[Window], source: Imagery | None = None) -> list[Pixels]:
-        """The pixels of each window, drawn as one batch, equal to those of read.
+        """The pixels of each window, drawn as one batch, bitwise equal to what `read` returns.
 
         source: read in place of the actual source.
         """

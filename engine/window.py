@@ -48,14 +48,14 @@ class Window:
         return Window(row, col, bottom * multiple - row, right * multiple - col)
 
     def parent(self, scale: int = 2) -> Window:
-        """The smallest window of the parent zoom that covers this one."""
+        """The smallest window that covers this one, `scale` times coarser; 2: the parent zoom."""
         outer = self.aligned(scale)
         return Window(
             outer.row // scale, outer.col // scale, outer.height // scale, outer.width // scale
         )
 
     def children(self, scale: int = 2) -> Window:
-        """The window that covers the same ground one zoom deeper."""
+        """The window of the same ground, `scale` times finer; 2: one zoom deeper."""
         return Window(self.row * scale, self.col * scale, self.height * scale, self.width * scale)
 
     def contains(self, other: Window) -> bool:

@@ -22,7 +22,10 @@ _TAPS = (-9 / 128, 111 / 128, 29 / 128, -3 / 128)
 
 
 def doubled(parent: Tensor) -> Tensor:
-    """The consistent cubic doubling of (..., C, h, w): (..., C, 2(h - 4), 2(w - 4))."""
+    """The cubic doubling of (..., C, h, w), whose 2x2 means are the parent's pixels.
+
+    Returns (..., C, 2(h - 4), 2(w - 4)).
+    """
     rows = _doubled_last(parent.transpose(-1, -2)).transpose(-1, -2)
     image = _doubled_last(rows)
     inner = parent[..., REACH_PX:-REACH_PX, REACH_PX:-REACH_PX]

@@ -12,7 +12,7 @@ A window holds two zooms: the Haar bands of both on the parent's grid (projectio
 as residuals to those of the condition's cubic doubling, in units of their standard deviation.
 The encoder estimates their *mean*, the picture without invented texture; states are residuals to
 that mean. Asked for it, it also estimates how far the picture is from the truth (`deviation`).
-One cell of the network is one pixel of the parent: coarser cells cost straight edges.
+One cell of the network is one pixel of the parent: coarser cells make straight edges ragged.
 
 All convolutions are valid, no layer looks beyond its own pixels otherwise, and there is no
 normalisation across pixels: so a pixel's value is a function of its neighbourhood
@@ -82,7 +82,7 @@ class Convolution(nn.Conv2d):
     def modulated(self, features: Tensor, scale: Tensor, shift: Tensor | None) -> Tensor:
         """The output times scale plus shift, each (B, width, 1, 1), or (1, ...) for the batch.
 
-        One for the batch is folded into the parameters, which spares passes over the output.
+        One modulation for the whole batch is folded into the parameters: fewer passes over it.
         """
         if len(scale) > 1:
             out: Tensor = self(features) * scale
@@ -153,6 +153,7 @@ class LocalDenoiser(Network):
     @property
     def encode_reach_px(self) -> int:
         """State pixels that `encode` trims from every side of its window."""
+        # The stem, the blocks, the mean's head, the context's head.
         return 0 if self.padded else 1 + 2 * self.config.encoder_blocks + 1 + 1
 
     @property
@@ -183,7 +184,7 @@ class LocalDenoiser(Network):
         as `pixel_unshuffle` orders them. Trims encode_reach_px.
         """
         estimates = self.deviations(_rectify(self.features(condition)))
-        spare_px = 0 if self.padded else 1  # of encode_reach_px, by which `encode` trims more
+        spare_px = 0 if self.padded else 1  # the context's head, which only `encode` applies
         height, width = (side - 2 * spare_px for side in estimates.shape[-2:])
         # An absolute value is exact on any processor, which exponentials are not.
         return crop_to(estimates, height, width).abs() + LEAST_DEVIATION

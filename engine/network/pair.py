@@ -27,9 +27,9 @@ class SigmaData(NamedTuple):
     """Standard deviation of the residual bands of training data, for imagery in [0, 1]."""
 
     upper: float
-    """Of the zoom below the parent, 3 bands a colour."""
+    """Of the zoom one deeper than the parent, 3 bands per colour."""
     deeper: float
-    """Of the zoom below that, 12 bands a colour."""
+    """Of the zoom two deeper, 12 bands per colour."""
 
 
 Limits = tuple[float, float]
@@ -47,7 +47,7 @@ def base_bands(condition: Tensor) -> Tensor:
     return torch.cat((to_bands(inner), split_corners(to_bands(doubled(condition)))), dim=-3)
 
 
-def in_pixels(bands: Tensor, sigma_data: SigmaData) -> Tensor:
+def to_pixel_units(bands: Tensor, sigma_data: SigmaData) -> Tensor:
     """Bands (..., 15C, h, w) in units of their deviation, as differences of pixels in [0, 1]."""
     upper = bands.shape[-3] // 5
     return torch.cat(
@@ -56,9 +56,9 @@ def in_pixels(bands: Tensor, sigma_data: SigmaData) -> Tensor:
     )
 
 
-def in_deviations(bands: Tensor, sigma_data: SigmaData) -> Tensor:
-    """The inverse of in_pixels."""
-    return in_pixels(bands, SigmaData(1 / sigma_data.upper, 1 / sigma_data.deeper))
+def to_deviation_units(bands: Tensor, sigma_data: SigmaData) -> Tensor:
+    """The inverse of to_pixel_units."""
+    return to_pixel_units(bands, SigmaData(1 / sigma_data.upper, 1 / sigma_data.deeper))
 
 
 def upper_picture(condition: Tensor, bands: Tensor, limits: Limits = UNIT) -> Tensor:

@@ -94,7 +94,7 @@ def to_pair_bands(image: Tensor) -> Tensor:
 def into_range(image: Tensor, parent: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
     """The image with the contrast of every 2x2 block shrunk until it fits [low, high].
 
-    Either may be infinite.
+    low and high may be infinite.
 
     A block that fits is left as it is. Clipping would move a block's mean; shrinking its deviations
     toward parent does not, and needs the block alone, so that any crop gives the same pixels.

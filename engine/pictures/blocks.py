@@ -13,9 +13,9 @@ from engine.window import Window
 class BlockedImagery(Picture):
     """Imagery whose aligned blocks are cached in a memo that the caller supplies and bounds.
 
-    canonical: read the inner imagery only by whole blocks, so that the picture does not depend on
-    the window even if inner reads do. Otherwise a window that is not completely in the memo is read
-    as it is, and its whole blocks are cached.
+    canonical: whether the inner imagery is read by whole blocks only. The picture then does not
+    depend on the window, even if inner reads do. Otherwise a window that is not completely in the
+    memo is read as it is, and its whole blocks are cached.
     """
 
     def __init__(

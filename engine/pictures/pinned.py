@@ -25,21 +25,21 @@ class Pinned:
 
     def read(self, window: Window) -> Pixels:
         """Raises UnpinnedRead for a window that is not completely pinned."""
-        met = [
+        overlapping = [
             (outer, pixels, part)
             for outer, pixels in self.parts
             if (part := outer.intersection(window)) is not None
         ]
-        for outer, pixels, part in met:
+        for outer, pixels, part in overlapping:
             if part == window:
                 return np.ascontiguousarray(pixels[:, *outer.slices(window)])
         held = np.zeros((window.height, window.width), np.bool_)
-        for _, _, part in met:
+        for _, _, part in overlapping:
             held[window.slices(part)] = True
         if not held.all():
             windows = ", ".join(str(outer) for outer, _ in self.parts)
             raise UnpinnedRead(f"{window} of the source is not pinned, only {windows or 'nothing'}")
-        values = np.empty((len(met[0][1]), window.height, window.width), np.float32)
-        for outer, pixels, part in met:
+        values = np.empty((len(overlapping[0][1]), window.height, window.width), np.float32)
+        for outer, pixels, part in overlapping:
             values[:, *window.slices(part)] = pixels[:, *outer.slices(part)]
         return values

@@ -1,4 +1,4 @@
-"""Super-resolved imagery from condition imagery: the pictures of two zooms below their parent."""
+"""Super-resolved imagery from its condition: the pictures of the two zooms after their parent."""
 
 from __future__ import annotations
 
@@ -13,13 +13,24 @@ from engine.imagery import Computed, Imagery, Input, Pixels
 from engine.network.checkpoint import Checkpoint
 from engine.network.doubling import REACH_PX, doubled
 from engine.network.local import BANDS, SCALE
-from engine.network.pair import MARGIN_PX, UNIT, Limits, deeper_picture, in_pixels, upper_picture
+from engine.network.pair import (
+    MARGIN_PX,
+    UNIT,
+    Limits,
+    deeper_picture,
+    to_pixel_units,
+    upper_picture,
+)
 from engine.sampling.fusion import Fusion
 from engine.sampling.sampler import Memo, Sampler, SamplerSettings, channel_groups
 from engine.window import Window
 
 MIN_STATE_PX = 64
-"""Smaller windows are extended to this: below it convolutions sum in another order (measured)."""
+"""Smaller windows are extended to this size.
+
+Below it convolutions sum in another order (measured), so the same pixel would have other bits in
+windows of other sizes, and tiles would show seams.
+"""
 
 KNOWN_RANGE = (-0.5, 1.5)
 """Values outside are clamped for the network, which never saw any in training."""
@@ -98,7 +109,7 @@ class SuperResolved(Computed):
 
     @property
     def scale(self) -> int:
-        """Pixels of the picture a state pixel, per axis."""
+        """Pixels of the picture per state pixel, along each axis."""
         return SCALE << (self.depth - 1)
 
     def inputs(self, window: Window) -> list[Input]:
@@ -159,7 +170,7 @@ class SuperResolved(Computed):
 
     def _finished(self, window: Window, state: Window, around: Tensor, bands: Tensor) -> Pixels:
         """A window's pixels from the condition around its state and the bands that were drawn."""
-        residual = in_pixels(self._ungrouped(bands), self.checkpoint.sigma_data)
+        residual = to_pixel_units(self._ungrouped(bands), self.checkpoint.sigma_data)
         draw = upper_picture if self.depth == 1 else deeper_picture
         picture = draw(around, residual, self.limits)
         rows, cols = state.children(self.scale).slices(window)

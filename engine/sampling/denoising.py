@@ -1,4 +1,4 @@
-"""Denoising a window: the loop shared by all evaluators and training.
+"""Denoising a window: the loop shared by window and lattice evaluation and training.
 
 A window is denoised together with a halo: every step consumes the denoiser's reach on each side,
 so a state that starts halo_px wider ends as exactly the window, and each pixel equals that of
@@ -30,7 +30,7 @@ class Encoding(NamedTuple):
 
 
 class Denoiser(Protocol):
-    """(state, sigma, context of the condition) to x0.
+    """Maps a state, its sigma and the condition's context to the predicted x0.
 
     A denoiser that sees its whole input (`local` is false) has a reach of 0: it pads its input by
     itself, and only lattice evaluation may use it.
@@ -53,7 +53,7 @@ class Denoiser(Protocol):
         """State pixels that `denoise` trims from every side."""
 
     def encode(self, condition: Tensor, /) -> Encoding:
-        """The encoding of a condition (B, C, 2H, 2W)."""
+        """The encoding of a condition (B, C, 2H, 2W): h = H - 2 encode_reach_px, w likewise."""
 
     def denoise(self, state: Tensor, sigma: Tensor, context: Tensor, /) -> Tensor:
         """x0 (B, C, h, w) of a state that is reach_px wider on every side.
@@ -81,18 +81,20 @@ def denoise(
 ) -> Tensor:
     """The bands of one window, (B, C, h, w): the mean, and `detail` times what is drawn around it.
 
-    condition covers the window dilated by halo_px, at two pixels a state pixel; by that of no
-    steps where detail is 0.
+    condition covers the window dilated by halo_px, at two pixels per state pixel. With detail 0
+    only the encoder's reach is needed: halo_px of no steps.
     """
     encoding = denoiser.encode(condition)
     if detail == 0.0:
         return encoding.mean
-    residual = drawn(denoiser, encoding.context, schedule, noise)
+    residual = sample_residual(denoiser, encoding.context, schedule, noise)
     mean = crop_to(encoding.mean, residual.shape[-2], residual.shape[-1])
     return mean + residual * detail
 
 
-def drawn(denoiser: Denoiser, context: Tensor, schedule: Schedule, noise: Noise) -> Tensor:
+def sample_residual(
+    denoiser: Denoiser, context: Tensor, schedule: Schedule, noise: Noise
+) -> Tensor:
     """Joint denoising of one window, from the context that covers it dilated by state_halo_px."""
     table = schedule.table()
     margin_px = state_halo_px(denoiser, schedule.steps)
@@ -101,10 +103,10 @@ def drawn(denoiser: Denoiser, context: Tensor, schedule: Schedule, noise: Noise)
         margin_px -= denoiser.reach_px
         # One level for the whole batch, so that its embedding does not depend on the batch.
         sigma = torch.full((1,), step.sigma, device=state.device)
-        clean = denoiser.denoise(state, sigma, context)
+        x0 = denoiser.denoise(state, sigma, context)
         if step.noise == 0.0:
-            return clean
-        state = next_mean(state, clean, step) + noise(step.index + 1, margin_px) * step.noise
+            return x0
+        state = next_mean(state, x0, step) + noise(step.index + 1, margin_px) * step.noise
     raise AssertionError("a schedule's last step adds no noise")
 
 

@@ -4,8 +4,11 @@ With y_i = mu_i + s eps_i the next state that patch i proposes, w_i its weight, 
 S = sqrt(sum w_i^2):
 
     average   sum (w_i/W) y_i                             variance falls where patches overlap
-    vcf       (W/S) ybar + (1 - W/S) mubar                right, but needs all patches at once
-    sdvc      sum [(w_i/S) y_i + (1 - W/S)(w_i/W) mu_i]   right, and patch by patch
+    vcf       (W/S) ybar + (1 - W/S) mubar                needs all patches at once
+    sdvc      sum [(w_i/S) y_i + (1 - W/S)(w_i/W) mu_i]   needs one patch at a time
+
+ybar and mubar are the weighted means sum (w_i/W) y_i and sum (w_i/W) mu_i. vcf and sdvc have the
+right mean and variance.
 
 `independent` fuses nothing: every patch is denoised alone and pasted (seams; the baseline).
 """

@@ -62,7 +62,7 @@ class Lattice:
                 yield Patch(row, col)
 
     def owned(self, patch: Patch) -> Window:
-        """The pixels of which the patch is the first owner; these tile the plane."""
+        """The pixels that the patch owns; every pixel has one owner."""
         inset = (self.patch_px - self.stride_px) // 2
         support = self.support(patch)
         return Window(support.row + inset, support.col + inset, self.stride_px, self.stride_px)

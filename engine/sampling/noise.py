@@ -1,10 +1,10 @@
 """Counter-based noise: unit normals that are a function of their address and of nothing else.
 
 A number's address is (noise_seed, stream, zoom, step, patch, channel, row, column). The first five
-are digested to a 64-bit key; from it SplitMix64 (Steele, Lea and Flood, OOPSLA 2014; its output
-passes BigCrush) makes a counter of its own for every row, column and group of four channels, and
-from their sum 64 bits, in integer operations that every device has. They are cut into four numbers
-of 14 bits that look up a table of normal quantiles: integers and a table give the same bits on any
+are hashed to a 64-bit key. From it SplitMix64 (Steele, Lea and Flood, OOPSLA 2014; its output
+passes BigCrush) makes a counter for every row, column and group of four channels, and 64 bits from
+their sum, in integer operations that every device has. The 64 bits are cut into four numbers of 14
+bits, which look up a table of normal quantiles: integers and a table give the same bits on any
 processor, which Box-Muller's logarithms and sines would not. The resolution (the largest deviate is
 4.0) lies far below what an 8-bit picture shows.
 """
@@ -26,13 +26,13 @@ from engine.window import Window
 _GAMMA = 0x9E3779B97F4A7C15
 """SplitMix64's step from one counter to the next."""
 _AXES = (0x632BE59BD9B4E019, 0xD1B54A32D192ED03, 0x8CB92BA72F3D8DD7)
-"""What tells the counters of rows, columns and groups of channels apart."""
+"""Distinguish the counters of rows, columns and groups of channels."""
 _BITS = 14
 _LEVELS = 1 << _BITS
 _PER_WORD = 4
 """Normals that 64 bits yield."""
 _SPARE = 64 - _PER_WORD * _BITS
-_STRIP_PX = 16384
+_STRIP_WORDS = 16384
 """Words that are worked on at a time: they stay in a processor's cache."""
 
 
@@ -92,7 +92,7 @@ def normals(key: int, window: Window, channels: int, device: str = "cpu") -> Ten
     group = _counters(key, 2, 0, groups, device)
     field = torch.empty(groups, _PER_WORD, window.height, window.width, device=device)
     table = _quantiles(device)
-    strip = max(1, _STRIP_PX // (groups * window.width))
+    strip = max(1, _STRIP_WORDS // (groups * window.width))
     for top in range(0, window.height, strip):
         part = field[:, :, top : top + strip]
         counters = group[:, None, None] + (rows[top : top + strip, None] + cols)
@@ -127,7 +127,7 @@ def _signed(word: int) -> int:
 
 @lru_cache(maxsize=4)
 def _quantiles(device: str) -> Tensor:
-    """The normal quantiles of 14-bit numbers, with mean 0 and variance 1 exactly enough."""
+    """The normal quantiles of 14-bit numbers, with mean 0 and variance 1 to within 2^-16."""
     normal = NormalDist()
     upper = [normal.inv_cdf((level + 0.5) / _LEVELS) for level in range(_LEVELS // 2, _LEVELS)]
     deviation = (sum(value * value for value in upper) / len(upper)) ** 0.5

@@ -68,7 +68,7 @@ class Sampler:
         return halo_px(self.denoiser, settings.schedule.steps if settings.detail > 0.0 else 0)
 
     def condition_window(self, window: Window) -> Window:
-        """The state pixels whose condition `window` reads, or rather parts of it."""
+        """The state pixels whose condition `window` may read: a bounding window."""
         if self.settings.fusion is Fusion.INDEPENDENT:
             patches = self.settings.lattice.owners(window)
             window = reduce(Window.union, map(self._drawn_alone, patches))
@@ -239,7 +239,7 @@ class _Encodings:
 
 
 def channel_groups(channels: int, colours: int) -> list[Sequence[int]]:
-    """How the channels of imagery meet a denoiser of so many colours.
+    """How channels are grouped for a denoiser that takes a number of colours.
 
     The first `colours` together where there are as many; every other channel by itself, repeated.
     """

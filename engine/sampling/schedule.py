@@ -3,7 +3,8 @@
 The sampler is ancestral: a step denoises to x0 and draws the next state from the exact posterior
 of a variance-exploding diffusion between two levels (SR3's and DDPM's update in the notation of
 EDM, arXiv:2206.00364): mean x0 + (next/sigma)^2 (x - x0), variance next^2 (1 - (next/sigma)^2).
-Levels are in units of the residual's standard deviation (the denoiser's sigma_data is 1).
+Levels are in units of the residual's standard deviation: EDM's sigma_data is 1 here.
+(pair.SigmaData is that deviation, in pixel values.)
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Schedule:
     """Noise levels from sigma_max down to sigma_min, spaced as in EDM (rho), then zero."""
 
     steps: int = 2
-    """Two: with the bundled checkpoint more steps grain flat ground (checkpoints/compact.md)."""
+    """Two: with the bundled checkpoint more steps make flat ground grainy (compact.md)."""
     sigma_max: float = 6.0
     sigma_min: float = 0.15
     rho: float = 7.0

@@ -23,7 +23,7 @@ from engine.evaluation.global_unet import KINDS
 from engine.network.checkpoint import load_checkpoint, save_checkpoint
 from engine.network.doubling import REACH_PX, doubled_whole
 from engine.network.local import LocalDenoiser
-from engine.network.pair import SigmaData, deeper_picture, in_pixels
+from engine.network.pair import SigmaData, deeper_picture, to_pixel_units
 from engine.network.projection import pool
 from engine.sampling.denoising import Encoding
 from engine.sampling.schedule import Schedule
@@ -182,7 +182,7 @@ class _Trainer:
                 context = encoding.context.float()
                 bands = bands + drawn_residual(self.ema, context, Schedule(steps=steps), generator)
         padded = torch.nn.functional.pad(condition, (REACH_PX,) * 4, mode="reflect")
-        return deeper_picture(padded, in_pixels(bands, self.sigma_data))
+        return deeper_picture(padded, to_pixel_units(bands, self.sigma_data))
 
     def _save(self) -> Tensor:
         self.run.mkdir(parents=True, exist_ok=True)

@@ -25,11 +25,11 @@ from engine.evaluation.phases import phase_gradients
 from engine.network.doubling import REACH_PX
 from engine.network.local import PAIR_SCALE, log_uniform
 from engine.network.network import Network
-from engine.network.pair import SigmaData, base_bands, in_deviations, in_pixels
+from engine.network.pair import SigmaData, base_bands, to_deviation_units, to_pixel_units
 from engine.network.projection import from_bands, merge_corners, pool, to_bands, to_pair_bands
 from engine.perceptual import PerceptualDistance
 from engine.pictures.deviation import error_pictures
-from engine.sampling.denoising import drawn
+from engine.sampling.denoising import sample_residual
 from engine.sampling.schedule import Schedule
 
 SIGMA_RANGE = (0.1, 8.0)
@@ -133,12 +133,12 @@ def drawn_residual(
     def noise(_step: int, _margin_px: int) -> Tensor:
         return torch.randn(shape, generator=generator, device=context.device)
 
-    return drawn(network, context, schedule, noise).float()
+    return sample_residual(network, context, schedule, noise).float()
 
 
 def pictures(pair: Pair, bands: Tensor, sigma_data: SigmaData) -> tuple[Tensor, Tensor]:
     """Both zooms' pictures from residual bands, cut to what is judged."""
-    total = inside(base(pair) + in_pixels(bands, sigma_data))
+    total = inside(base(pair) + to_pixel_units(bands, sigma_data))
     parent = inside(pool(pair.condition))
     count = total.shape[-3] // 5
     upper = from_bands(parent, total[..., :count, :, :])
@@ -226,4 +226,4 @@ def _deviation(image: Tensor) -> Tensor:
 
 def target_residual(pair: Pair, sigma_data: SigmaData) -> Tensor:
     """What the bands of a batch should be, in units of their deviation."""
-    return in_deviations(residual(pair), sigma_data)
+    return to_deviation_units(residual(pair), sigma_data)

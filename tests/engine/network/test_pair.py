@@ -10,8 +10,8 @@ from engine.network.pair import (
     SigmaData,
     base_bands,
     deeper_picture,
-    in_deviations,
-    in_pixels,
+    to_deviation_units,
+    to_pixel_units,
     upper_picture,
 )
 from engine.network.projection import merge_corners, pool, split_corners, to_pair_bands
@@ -52,9 +52,11 @@ def test_the_residual_of_a_truth_to_its_base_gives_the_truth() -> None:
 def test_corners_and_units_have_inverses() -> None:
     torch.testing.assert_close(merge_corners(split_corners(CONDITION)), CONDITION)
     bands = torch.randn(45, 4, 5, generator=GENERATOR)
-    torch.testing.assert_close(in_deviations(in_pixels(bands, SIGMA_DATA), SIGMA_DATA), bands)
-    assert float(in_pixels(bands, SIGMA_DATA)[:9].std()) > float(
-        in_pixels(bands, SIGMA_DATA)[9:].std()
+    torch.testing.assert_close(
+        to_deviation_units(to_pixel_units(bands, SIGMA_DATA), SIGMA_DATA), bands
+    )
+    assert float(to_pixel_units(bands, SIGMA_DATA)[:9].std()) > float(
+        to_pixel_units(bands, SIGMA_DATA)[9:].std()
     )
 
 
