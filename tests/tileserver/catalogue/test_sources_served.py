@@ -145,6 +145,7 @@ def test_a_server_starts_without_a_source_that_cannot_be_read(
         listed, meadow = server.get("/sources.json").json()
         assert (meadow["id"], meadow["native_zoom"]) == ("meadow", NATIVE)
         assert set(listed) == set(meadow)
+        assert "late.tif: not a raster" in listed.pop("unavailable")
         known = {name: value for name, value in listed.items() if value is not None}
         assert known == {"id": "late"} | {k: v for k, v in late.items() if k != "path"}
         assert server.get("/?f=json").status_code == 200
