@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tileserver.api.documents.tilejson import for_client, make_template, tilejson_document
+from tileserver.api.documents.tilejson import TileRoute, answer_tilejson
 from tileserver.api.rendering_parameters import RenderingParameters
 from tileserver.api.tile_parameters import (
     Address,
@@ -64,10 +64,8 @@ def add_uncertainty_documents(
         source: Source = Depends(path_dependency),
     ) -> Json:
         """TileJSON 3.0 of the uncertainty, which begins one zoom past native."""
-        grid = tileMatrixSetId
-        url = make_template(request, "uncertainty_tile", source.id, options, tileMatrixSetId=grid)
-        found = tilejson_document(catalogue, source, grid, url=url, options=options)
-        return for_client(found, request)
+        tiles = TileRoute("uncertainty_tile", tileMatrixSetId)
+        return answer_tilejson(request, catalogue, source, tiles, options)
 
     @router.get("/uncertainty/tilejson.json")
     def xyz_uncertainty_tilejson(
@@ -76,10 +74,8 @@ def add_uncertainty_documents(
         source: Source = Depends(path_dependency),
     ) -> Json:
         """The TileJSON of the uncertainty on the web mercator grid."""
-        grid = WEB_MERCATOR
-        url = make_template(request, "uncertainty_tile", source.id, options, tileMatrixSetId=grid)
-        found = tilejson_document(catalogue, source, grid, url=url, options=options)
-        return for_client(found, request)
+        tiles = TileRoute("uncertainty_tile", WEB_MERCATOR)
+        return answer_tilejson(request, catalogue, source, tiles, options)
 
     @router.get("/uncertainty/legend.json")
     def uncertainty_legend(

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tileserver.cli.examples import examples
-from tileserver.settings.noise_seeds import MAX_NOISE_SEED, MIN_NOISE_SEED
+from tileserver.cli.options import noise_seed_option, threads_option
 
 _PATH = click.Path(path_type=Path)
 EXPERIMENTS = ("sheet", "served", "fusion", "uncertainty", "buildings")
@@ -48,13 +48,7 @@ EXPERIMENTS = ("sheet", "served", "fusion", "uncertainty", "buildings")
 @click.option(
     "--steps", multiple=True, type=click.IntRange(1, 2000), help="Denoising steps per zoom.  [2]"
 )
-@click.option(
-    "--noise-seed",
-    type=click.IntRange(MIN_NOISE_SEED, MAX_NOISE_SEED),
-    default=0,
-    show_default=True,
-    help="Which sample of the detail.",
-)
+@noise_seed_option
 @click.option("--limit", type=click.IntRange(1), help="Use at most this many pictures per set.")
 @click.option(
     "--peers",
@@ -75,7 +69,7 @@ EXPERIMENTS = ("sheet", "served", "fusion", "uncertainty", "buildings")
 @click.option("--global-checkpoint", type=_PATH, help="A denoiser with global context for them.")
 @click.option("--uncertainty", type=_PATH, help="Scene to check the uncertainty on.")
 @click.option("--buildings", type=(_PATH, _PATH), help="A scene, and the mask of its buildings.")
-@click.option("--threads", type=click.IntRange(1), help="Threads of the denoiser.  [one per core]")
+@threads_option
 def evaluate(pictures: tuple[str, ...], report: Path, **options: Any) -> None:
     """Judge checkpoints on PICTURES, each FOLDER or NAME=FOLDER, reduced and enlarged again.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tileserver.errors import StartupError
+from tileserver.settings.noise_seeds import MAX_NOISE_SEED, MIN_NOISE_SEED
 
 if TYPE_CHECKING:
     from tileserver.offline.area import Bbox
@@ -63,6 +64,24 @@ def zooms(text: str) -> tuple[int, ...]:
             raise click.BadParameter(f"{text!r}: zooms go from 0 to {DEEPEST_ZOOM}, upward")
         found.update(range(least, deepest + 1))
     return tuple(sorted(found))
+
+
+def noise_seed_option(command: Command) -> Command:
+    """--noise-seed, in the range that a server allows."""
+    return click.option(
+        "--noise-seed",
+        type=click.IntRange(MIN_NOISE_SEED, MAX_NOISE_SEED),
+        default=0,
+        show_default=True,
+        help="Which sample of the detail.",
+    )(command)
+
+
+def threads_option(command: Command) -> Command:
+    """--threads of the denoiser."""
+    return click.option(
+        "--threads", type=click.IntRange(1), help="Threads of the denoiser.  [one per core]"
+    )(command)
 
 
 def settings_options(command: Command) -> Command:

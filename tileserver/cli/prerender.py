@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tileserver.cli.examples import examples
-from tileserver.cli.options import bbox_option, settings_options, zooms_option
+from tileserver.cli.options import bbox_option, settings_options, threads_option, zooms_option
 from tileserver.cli.selection import drawing_options, only_named
 from tileserver.errors import CommandError, OutsideGrid
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     help="Tiles under way at a time; 16 neighbours are drawn as one window.",
 )
 @drawing_options
-@click.option("--threads", type=click.IntRange(1), help="Threads of the denoiser.  [one per core]")
+@threads_option
 def prerender(
     sources: tuple[str, ...],
     config: Path | None,

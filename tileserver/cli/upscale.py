@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tileserver.cli.examples import examples
-from tileserver.cli.options import bbox_option
+from tileserver.cli.options import bbox_option, noise_seed_option, threads_option
 from tileserver.errors import StartupError
-from tileserver.settings.noise_seeds import MAX_NOISE_SEED, MIN_NOISE_SEED
 
 if TYPE_CHECKING:
     from tileserver.offline.upscaling import Job, Upscaling
@@ -47,15 +46,9 @@ INTERRUPTED = 130
     type=click.FloatRange(0, 1),
     help="How much synthesised texture; 0 writes the best estimate alone.  [0.65]",
 )
-@click.option(
-    "--noise-seed",
-    type=click.IntRange(MIN_NOISE_SEED, MAX_NOISE_SEED),
-    default=0,
-    show_default=True,
-    help="Which sample of the detail.",
-)
+@noise_seed_option
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, ...")
-@click.option("--threads", type=click.IntRange(1), help="Threads of the denoiser.  [one per core]")
+@threads_option
 @click.option(
     "--range",
     "value_range",

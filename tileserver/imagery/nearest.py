@@ -6,44 +6,30 @@ overviews are used as they are.
 
 from __future__ import annotations
 
-from threading import Lock
-
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.imagery import Pixels
 from engine.window import Window
 from tileserver.grid import Grid
-from tileserver.imagery.bands import GridSource
 from tileserver.imagery.handles import RasterHandles
-from tileserver.imagery.overviews import is_quick, overview_level, read_by_blocks
+from tileserver.imagery.overviews import SourcesByZoom, is_quick, read_by_blocks
 
 
 class Nearest:
     """A raster by nearest neighbour on all zooms of a grid; thread-safe."""
 
     def __init__(self, handles: RasterHandles, grid: Grid, native_zoom: int) -> None:
-        self.handles, self.grid, self.native_zoom = handles, grid, native_zoom
-        self._zooms: dict[int, GridSource] = {}
-        self._lock = Lock()
+        self.handles, self.native_zoom = handles, native_zoom
+        self._sources = SourcesByZoom(handles, grid, native_zoom)
 
     def read(self, zoom: int, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
         """The raster's own values (C, H, W), 0 without data, and their validity (H, W).
 
         Raises SourceUnavailable where the raster cannot be read.
         """
-        return read_by_blocks(self._source(zoom), window)
+        return read_by_blocks(self._sources.at(zoom), window)
 
     def quick(self, zoom: int) -> bool:
         """Whether the file has an overview close enough to a zoom for fast reads."""
-        return is_quick(self.handles.raster, self._factor(zoom))
-
-    def _factor(self, zoom: int) -> float:
-        return float(2.0 ** (self.native_zoom - zoom))
-
-    def _source(self, zoom: int) -> GridSource:
-        with self._lock:
-            if zoom not in self._zooms:
-                level = overview_level(self.handles.raster, self._factor(zoom))
-                self._zooms[zoom] = GridSource(self.handles, self.grid, zoom, level)
-            return self._zooms[zoom]
+        return is_quick(self.handles.raster, 2.0 ** (self.native_zoom - zoom))

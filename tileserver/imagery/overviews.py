@@ -28,16 +28,15 @@ class Overviews:
     """A raster on the zooms of a grid above its native zoom; thread-safe."""
 
     def __init__(self, handles: RasterHandles, grid: Grid, native_zoom: int) -> None:
-        self.handles, self.grid, self.native_zoom = handles, grid, native_zoom
-        self._deeper: dict[int, GridSource] = {}
-        self._lock = Lock()
+        self.handles, self.native_zoom = handles, native_zoom
+        self._sources = SourcesByZoom(handles, grid, native_zoom)
 
     def read(self, zoom: int, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
         """Values (C, H, W) in the engine's unit, and their validity (H, W).
 
         Raises SourceUnavailable where the raster cannot be read.
         """
-        values, valid = read_by_blocks(self._source(zoom + 1), window.children())
+        values, valid = read_by_blocks(self._sources.at(zoom + 1), window.children())
         count = _summed(valid.astype(np.float32))
         values = _summed(values)
         values /= np.maximum(count, 1)
@@ -47,12 +46,22 @@ class Overviews:
         """Whether the file has an overview close enough to a zoom for fast reads."""
         return is_quick(self.handles.raster, 2 ** (self.native_zoom - zoom - 1))
 
-    def _source(self, zoom: int) -> GridSource:
+
+class SourcesByZoom:
+    """A raster on each zoom of a grid, from the overview that is fine enough; thread-safe."""
+
+    def __init__(self, handles: RasterHandles, grid: Grid, native_zoom: int) -> None:
+        self.handles, self.grid, self.native_zoom = handles, grid, native_zoom
+        self._sources: dict[int, GridSource] = {}
+        self._lock = Lock()
+
+    def at(self, zoom: int) -> GridSource:
+        """The raster on a zoom's grid; made when it is first asked for."""
         with self._lock:
-            if zoom not in self._deeper:
-                level = overview_level(self.handles.raster, 2 ** (self.native_zoom - zoom))
-                self._deeper[zoom] = GridSource(self.handles, self.grid, zoom, level)
-            return self._deeper[zoom]
+            if zoom not in self._sources:
+                level = overview_level(self.handles.raster, 2.0 ** (self.native_zoom - zoom))
+                self._sources[zoom] = GridSource(self.handles, self.grid, zoom, level)
+            return self._sources[zoom]
 
 
 def overview_level(raster: Raster, factor: float) -> int | None:

@@ -8,6 +8,7 @@ all of the file's resolution, they are finer than the file's.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,6 +23,7 @@ from tileserver.catalogue.layers import Layer, Source
 from tileserver.errors import OutOfRange
 from tileserver.grid import TILE_PX, WEB_MERCATOR
 from tileserver.middleware.api_keys import grant_of, links_with_key
+from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.rendering import list_parameters
 from tileserver.tiles.request import Mode, TileOptions, check_options
 from tileserver.tiles.versions import version
@@ -42,10 +44,8 @@ def add_tilejson(
         source: Source = Depends(path_dependency),
     ) -> Json:
         """TileJSON 3.0; its member "overzoom" says what is native and what is made."""
-        grid = tileMatrixSetId
-        url = make_template(request, "tile", source.id, options, tileMatrixSetId=grid)
-        found = tilejson_document(catalogue, source, grid, url=url, options=options)
-        return for_client(found, request)
+        tiles = TileRoute("tile", tileMatrixSetId)
+        return answer_tilejson(request, catalogue, source, tiles, options)
 
     @router.get("/tilejson.json")
     def xyz_tilejson(
@@ -54,17 +54,34 @@ def add_tilejson(
         source: Source = Depends(path_dependency),
     ) -> Json:
         """The TileJSON of the web mercator grid."""
-        url = make_template(request, "xyz_tile", source.id, options)
-        found = tilejson_document(catalogue, source, WEB_MERCATOR, url=url, options=options)
-        return for_client(found, request)
+        tiles = TileRoute("xyz_tile", WEB_MERCATOR, names_grid=False)
+        return answer_tilejson(request, catalogue, source, tiles, options)
 
 
-def make_template(
-    request: Request, route: str, source_id: str, options: TileOptions, **path: str
-) -> str:
-    """The URL template of a route's tiles: {z}, {x} and {y} are the client's to fill in."""
-    tile = {"z": "{z}", "x": "{x}", "y": "{y}", "format": str(options.format)}
-    return str(request.url_for(route, source=source_id, **tile, **path))
+@dataclass(frozen=True, slots=True)
+class TileRoute:
+    """The route of the tiles that a TileJSON announces."""
+
+    name: str
+    grid_id: str
+    names_grid: bool = True
+    """Whether the grid is a part of its path."""
+
+    def make_template(self, request: Request, source_id: str, format: ImageFormat) -> str:
+        """The URL template of the tiles: {z}, {x} and {y} are the client's to fill in."""
+        path = {"z": "{z}", "x": "{x}", "y": "{y}", "format": str(format)}
+        if self.names_grid:
+            path["tileMatrixSetId"] = self.grid_id
+        return str(request.url_for(self.name, source=source_id, **path))
+
+
+def answer_tilejson(
+    request: Request, catalogue: Catalogue, source: Source, tiles: TileRoute, options: TileOptions
+) -> Json:
+    """The TileJSON of a source, as the client of a request may see it."""
+    url = tiles.make_template(request, source.id, options.format)
+    document = tilejson_document(catalogue, source, tiles.grid_id, url=url, options=options)
+    return _for_client(document, request)
 
 
 def tilejson_document(
@@ -131,7 +148,7 @@ def _made_by(catalogue: Catalogue, layer: Layer, shown: Sample) -> Json:
     }
 
 
-def for_client(document: Json, request: Request) -> Json:
+def _for_client(document: Json, request: Request) -> Json:
     """The document as a client may see it: its key in the links, no id that it must not know."""
     about = document["overzoom"]
     if about["reference"] and not grant_of(request.scope).allows(about["reference"]):

@@ -109,6 +109,7 @@ async function start() {
     ladder.tell({ zoom, native, least, most, sizes, synthesised });
     write("zoom", `${grid}: ${place({ zoom, native, sizes })}`);
     write("sizes", sizesText({ zoom, sizes }));
+    if (view.getAnimating()) return; // what is looked at changes by the frame
     const looked = getIntersection(view.calculateExtent(map.getSize()), top.getExtent());
     const { drawn, total } = tiles.progress(top.getSource(), looked, zoom);
     tellOrigin({ zoom, native, seen, sizes, drawn, total });
