@@ -47,6 +47,15 @@ class Window:
         bottom, right = -(-self.bottom // multiple), -(-self.right // multiple)
         return Window(row, col, bottom * multiple - row, right * multiple - col)
 
+    def blocks(self, side: int) -> list[Window]:
+        """The squares on multiples of their side that it intersects, row by row."""
+        outer = self.aligned(side)
+        return [
+            Window(row, col, side, side)
+            for row in range(outer.row, outer.bottom, side)
+            for col in range(outer.col, outer.right, side)
+        ]
+
     def parent(self, scale: int = 2) -> Window:
         """The smallest window that covers this one, `scale` times coarser; 2: the parent zoom."""
         outer = self.aligned(scale)

@@ -60,13 +60,7 @@ class BlockedImagery(Picture):
 
     def blocks(self, window: Window) -> list[Window]:
         """The aligned blocks that a window intersects."""
-        size = self.block_px
-        outer = window.aligned(size)
-        return [
-            Window(row, col, size, size)
-            for row in range(outer.row, outer.bottom, size)
-            for col in range(outer.col, outer.right, size)
-        ]
+        return window.blocks(self.block_px)
 
 
 def _assembled(window: Window, blocks: Sequence[Window], known: Mapping[Window, Pixels]) -> Pixels:

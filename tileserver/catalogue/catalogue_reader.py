@@ -14,7 +14,6 @@ from tileserver.catalogue.counting import CountedImage
 from tileserver.catalogue.layers import Source
 from tileserver.grid import Grid
 from tileserver.rasters.footprint import geographic_extent
-from tileserver.rasters.opening import open_raster
 
 
 class CatalogueReader(Reader):
@@ -26,9 +25,7 @@ class CatalogueReader(Reader):
     input: Source  # type: ignore[assignment]  # the catalogue's, where rio-tiler has a path
 
     def __attrs_post_init__(self) -> None:
-        raster = self.input.raster
-        acquired = self.input.handles.acquire("as stored", lambda: open_raster(raster))
-        self.dataset = self._ctx_stack.enter_context(acquired)
+        self.dataset = self._ctx_stack.enter_context(self.input.handles.acquire_stored())
         with warnings.catch_warnings():
             # Sources without overviews are served; `overzoom info` says so once.
             warnings.simplefilter("ignore", NoOverviewWarning)

@@ -10,7 +10,6 @@ from rasterio.windows import Window
 
 from tileserver.catalogue.layers import Source
 from tileserver.rasters.footprint import HALF_TURN, TURN, WGS84, reprojected
-from tileserver.rasters.opening import open_raster
 from tileserver.rasters.raster import Raster
 
 MERCATOR = {3857, 3395}
@@ -37,7 +36,7 @@ def read_stored_pixel(source: Source, lon: float, lat: float) -> StoredPixel | N
         return None
     row, col = place
     window = Window(col, row, 1, 1)
-    with source.handles.acquire("as stored", lambda: open_raster(raster)) as dataset:
+    with source.handles.acquire_stored() as dataset:
         values = dataset.read(raster.indexes, window=window).reshape(-1).astype(float)
         known = np.isfinite(values) & bool(dataset.dataset_mask(window=window).any())
     pairs = zip(values, known, strict=True)

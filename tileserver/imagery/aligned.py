@@ -15,9 +15,8 @@ from engine.imagery import Pixels
 from engine.network.doubling import REACH_PX, doubled
 from engine.window import Window
 from tileserver.grid import Grid
-from tileserver.imagery.bands import read_filled, to_engine_unit
+from tileserver.imagery.bands import read_filled, read_within, to_engine_unit
 from tileserver.imagery.handles import RasterHandles
-from tileserver.rasters.opening import open_raster
 from tileserver.rasters.raster import Raster
 
 OFF_PX = 0.01
@@ -48,7 +47,7 @@ class AlignedSource:
     def read(self, block: Window) -> Pixels:
         """Raises SourceUnavailable where the raster cannot be read."""
         inner = block.parent()
-        parent = read_filled(inner.dilated(REACH_PX), self.place, self.raster, self._stored)
+        parent = read_filled(inner.dilated(REACH_PX), self.place, self.raster, self._read_unfilled)
         values = doubled(torch.from_numpy(parent[:-1])).numpy()
         valid = parent[-1:, REACH_PX:-REACH_PX, REACH_PX:-REACH_PX]
         valid = valid.repeat(2, axis=1).repeat(2, axis=2)
@@ -56,19 +55,16 @@ class AlignedSource:
         pixels: Pixels = np.concatenate((values, valid))[:, rows, cols]
         return pixels
 
-    def _stored(self, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
-        values = np.zeros((len(self.raster.indexes), window.height, window.width), np.float32)
-        valid = np.zeros(values.shape[1:], np.bool_)
-        part = window.intersection(self.place)
-        if part is None:
-            return values, valid
+    def _read_unfilled(self, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
+        return read_within(window, self.place, len(self.raster.indexes), self._read_stored)
+
+    def _read_stored(self, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
         own = RasterWindow(
-            part.col - self.place.col, part.row - self.place.row, part.width, part.height
+            window.col - self.place.col, window.row - self.place.row, window.width, window.height
         )
-        with self.handles.acquire("as stored", lambda: open_raster(self.raster)) as dataset:
-            read = to_engine_unit(dataset.read(self.raster.indexes, window=own), self.raster)
-            shown = dataset.dataset_mask(window=own) > 0
-        shown &= np.isfinite(read).all(axis=0)
-        rows, cols = window.slices(part)
-        values[:, rows, cols], valid[rows, cols] = np.where(shown, read, 0), shown
+        with self.handles.acquire_stored() as dataset:
+            values = to_engine_unit(dataset.read(self.raster.indexes, window=own), self.raster)
+            valid: NDArray[np.bool_] = dataset.dataset_mask(window=own) > 0
+        valid &= np.isfinite(values).all(axis=0)
+        values[:, ~valid] = 0
         return values, valid

@@ -32,6 +32,9 @@ from tileserver.rasters.footprint import window_on
 from tileserver.rasters.opening import open_raster
 from tileserver.rasters.raster import Raster
 
+Read = Callable[[Window], tuple[Pixels, NDArray[np.bool_]]]
+"""Reads the values (C, H, W) of a window, and their validity (H, W)."""
+
 BLOCK_PX = 512
 MARGIN_PX = 160
 """How far pixels are filled outside the data: more than the halo of 20 steps (146 px with the
@@ -66,15 +69,7 @@ class GridSource:
 
         Raises SourceUnavailable where the raster cannot be read.
         """
-        part = window.intersection(self.extent)
-        if part == window:
-            return self._read_warped(window)
-        values = np.zeros((len(self.raster.indexes), window.height, window.width), np.float32)
-        valid = np.zeros(values.shape[1:], np.bool_)
-        if part is not None:
-            rows, cols = window.slices(part)
-            values[:, rows, cols], valid[rows, cols] = self._read_warped(part)
-        return values, valid
+        return read_within(window, self.extent, len(self.raster.indexes), self._read_warped)
 
     def _read_warped(self, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
         frame = self._frame
@@ -124,11 +119,26 @@ class _Warped:
         self.dataset.close()
 
 
+def read_within(
+    window: Window, extent: Window, bands: int, read: Read
+) -> tuple[Pixels, NDArray[np.bool_]]:
+    """Values (C, H, W) of any window, read where it meets the extent, and their validity (H, W)."""
+    part = window.intersection(extent)
+    if part == window:
+        return read(window)
+    values = np.zeros((bands, window.height, window.width), np.float32)
+    valid = np.zeros(values.shape[1:], np.bool_)
+    if part is not None:
+        rows, cols = window.slices(part)
+        values[:, rows, cols], valid[rows, cols] = read(part)
+    return values, valid
+
+
 def read_filled(
     block: Window,
     extent: Window,
     raster: Raster,
-    read: Callable[[Window], tuple[Pixels, NDArray[np.bool_]]],
+    read: Read,
 ) -> Pixels:
     """A block's bands, filled where there is no data, then its validity: (C + 1, H, W).
 

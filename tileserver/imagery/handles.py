@@ -8,15 +8,17 @@ is replaced by a newer version.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol, TypeVar
 
+from rasterio import DatasetReader
 from rasterio.errors import RasterioError
 
 from tileserver.errors import SourceChanged, SourceUnavailable
 from tileserver.library_internals import CPLE_BaseError
+from tileserver.rasters.opening import open_raster
 from tileserver.rasters.raster import Raster
 
 
@@ -169,6 +171,10 @@ class RasterHandles:
             raise
         finally:
             self.pool.release(self, kind, handle)
+
+    def acquire_stored(self) -> AbstractContextManager[DatasetReader]:
+        """A handle of the raster's pixels as they are stored; raises as `acquire` does."""
+        return self.acquire("as stored", lambda: open_raster(self.raster))
 
     def close(self) -> None:
         """Close the idle handles now, and those in use when they are released."""

@@ -87,15 +87,12 @@ def read_by_blocks(source: GridSource, window: Window) -> tuple[Pixels, NDArray[
     """The unfilled values and validity of any window, read by fixed blocks like all others."""
     values = np.empty((len(source.raster.indexes), window.height, window.width), np.float32)
     valid = np.empty((window.height, window.width), np.bool_)
-    outer = window.aligned(BLOCK_PX)
-    for row in range(outer.row, outer.bottom, BLOCK_PX):
-        for col in range(outer.col, outer.right, BLOCK_PX):
-            block = Window(row, col, BLOCK_PX, BLOCK_PX)
-            part = block.intersection(window)
-            assert part is not None
-            pixels, known = source.read_unfilled(block)
-            to, of = window.slices(part), block.slices(part)
-            values[:, *to], valid[to] = pixels[:, *of], known[of]
+    for block in window.blocks(BLOCK_PX):
+        part = block.intersection(window)
+        assert part is not None
+        pixels, known = source.read_unfilled(block)
+        to, of = window.slices(part), block.slices(part)
+        values[:, *to], valid[to] = pixels[:, *of], known[of]
     return values, valid
 
 

@@ -24,7 +24,6 @@ from tileserver.errors import OutsideGrid, SourceUnavailable, StartupError, Unsu
 from tileserver.grid import TILE_PX
 from tileserver.imagery.bands import to_raster_type
 from tileserver.rasters.ground import rounded
-from tileserver.rasters.opening import open_raster
 from tileserver.reader.engine import Engine, share_engine
 from tileserver.settings.server import Settings
 from tileserver.tiles.pixels import find_valid_pixels, merge_pixels
@@ -75,10 +74,7 @@ class SuperResolvedReader(Reader):
         with _translate_errors():
             self._engine = share_engine(type(self), self.settings)
             self._source = self._engine.source(self.input)
-            borrowed = self._source.handles.acquire(
-                "as stored", lambda: open_raster(self._source.raster)
-            )
-            self.dataset = self._ctx_stack.enter_context(borrowed)
+            self.dataset = self._ctx_stack.enter_context(self._source.handles.acquire_stored())
         super().__attrs_post_init__()  # type: ignore[no-untyped-call]
 
     @property

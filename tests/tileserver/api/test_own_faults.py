@@ -33,7 +33,7 @@ def failing(fault: Exception) -> Callable[..., object]:
         ("api.documents.tilejson.tilejson_document", "tilejson.json"),
         ("api.uncertainty.legend", "uncertainty/legend.json"),
         ("api.documents.thumbnail.render_levels", "thumbnail.webp"),
-        ("catalogue.catalogue_reader.open_raster", "info"),  # below a route of titiler's
+        ("imagery.handles.open_raster", "info"),  # below a route of titiler's
     ],
 )
 def test_it_is_answered_and_logged_as_one(
