@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import fcntl
-import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import httpx
 
@@ -18,67 +17,38 @@ from tests.support.waiting import LIMIT_SECONDS, POLL_SECONDS
 
 @contextmanager
 def shared(folder: Path, start: Callable[[], AbstractContextManager[Server]]) -> Iterator[Service]:
-    """A server that ends when the last of the processes that share the folder has left it."""
+    """A server that ends when the last of the processes that share the folder has left it.
+
+    Each holds a shared lock on the file `users`, which the kernel releases where one is killed.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
-        known = _read(folder)
-        if known is None:
-            starting = start()
-            server = starting.__enter__()
-            _write(folder, server.url, [os.getpid()])
-        else:
-            starting, (url, users) = None, known
-            _write(folder, url, [*users, os.getpid()])
-    if starting is None:
+    address = folder / "address"
+    with (folder / "users").open("w") as users:
+        with _locked(folder):
+            fcntl.flock(users, fcntl.LOCK_SH)
+            starting = None if address.exists() else start()
+            if starting is not None:
+                server = starting.__enter__()
+                address.write_text(server.url)
+        if starting is None:
+            with httpx.Client(base_url=address.read_text(), timeout=LIMIT_SECONDS) as client:
+                yield Service(str(client.base_url), client)
+            return
         try:
-            with httpx.Client(base_url=url, timeout=LIMIT_SECONDS) as client:
-                yield Service(url, client)
+            yield server
         finally:
-            _leave(folder)
-        return
-    try:
-        yield server
-    finally:
-        _leave(folder)
-        while not _closed(folder):
-            time.sleep(POLL_SECONDS)
-        starting.__exit__(None, None, None)
+            while not _closed(folder, users):
+                time.sleep(POLL_SECONDS)
+            starting.__exit__(None, None, None)
 
 
-def _leave(folder: Path) -> None:
-    with _locked(folder):
-        if (known := _read(folder)) is not None:
-            url, users = known
-            _write(folder, url, [user for user in users if user != os.getpid()])
-
-
-def _closed(folder: Path) -> bool:
-    """Whether nobody uses it any more; whoever comes later starts one of their own."""
-    with _locked(folder):
-        known = _read(folder)
-        if known is not None and any(_lives(user) for user in known[1]):
-            return False
-        (folder / "server.json").unlink(missing_ok=True)
-        return True
-
-
-def _lives(process: int) -> bool:
-    with suppress(ProcessLookupError):
-        os.kill(process, 0)
+def _closed(folder: Path, users: IO[str]) -> bool:
+    """Whether nobody else uses it any more; whoever comes later starts one of their own."""
+    with _locked(folder), suppress(BlockingIOError):
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        (folder / "address").unlink()
         return True
     return False
-
-
-def _read(folder: Path) -> tuple[str, list[int]] | None:
-    try:
-        url, users = json.loads((folder / "server.json").read_text())
-    except FileNotFoundError:
-        return None
-    return url, users
-
-
-def _write(folder: Path, url: str, users: list[int]) -> None:
-    (folder / "server.json").write_text(json.dumps([url, users]))
 
 
 @contextmanager

@@ -27,8 +27,6 @@ from tileserver.lab.enlargements import Sample, read_truths, reduce_truths
 PIXELS = 400_000
 """Most values to use of a picture."""
 FACTORS = (2, 4, 8)
-LEAST_PX = 16
-"""Side of the smallest picture that is enlarged."""
 
 
 class Errors(NamedTuple):
@@ -44,10 +42,10 @@ def calibrate(path: Path, pictures: Sequence[Path], limit: int | None) -> None:
     true = [truth for place in pictures for truth in read_truths(place, limit)]
     found: list[Calibration] = []
     for factor in FACTORS:
-        large = [each for each in true if min(each.shape[1:]) >= factor * LEAST_PX]
-        if not large:
+        samples = reduce_truths(true, factor)
+        if not samples:
             break
-        errors = measure_errors(checkpoint, SamplerSettings(), reduce_truths(large, factor), factor)
+        errors = measure_errors(checkpoint, SamplerSettings(), samples, factor)
         found.append(fit_calibration(*errors))
         quantiles = ", ".join(
             f"{share:.0%} {value:.2f}"

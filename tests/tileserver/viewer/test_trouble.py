@@ -69,7 +69,8 @@ def test_a_lost_connection_is_noticed_and_its_return_too(browser: Browser, serve
     expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
     page.context.set_offline(False)
     expect(page.get_by_role("alert")).to_be_empty()  # by itself
-    visit.zoomed(20)
+    expect(page.locator("#source-title")).to_have_text("Yellowstone meadow, true 10 cm")
+    visit.zoomed(19)  # the view stays where it was
     assert visit.ground()[MIDDLE].std() > 10
     page.close()
 
