@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
@@ -18,9 +19,9 @@ from tileserver.cli.main import main
 def call_overzoom(*arguments: object) -> Result:
     """`overzoom` with these arguments, in this process: seconds of imports less.
 
-    Its environment, its handlers of log lines and its number of threads do not stay.
+    Its environment, its handlers of log lines, its number of threads and its timers do not stay.
     """
-    with patch.dict(os.environ), _keeping_logging(), _keeping_threads():
+    with patch.dict(os.environ), _keeping_logging(), _keeping_threads(), _cancelling_timers():
         result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -50,3 +51,14 @@ def _keeping_threads() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def _cancelling_timers() -> Iterator[None]:
+    """A server's timer ends the process where its shutdown hangs, which is this one."""
+    try:
+        yield
+    finally:
+        for thread in threading.enumerate():
+            if isinstance(thread, threading.Timer):
+                thread.cancel()

@@ -125,8 +125,12 @@ def test_leases_that_are_waited_for_and_lost_are_counted(redis_server: RedisServ
             return b"made"
 
         metrics.watch(Empty(), [], cluster)
-        redis_server.client.set("overzoom:lease:k", "another", px=100)
-        assert await cluster.run("k", found, work) == b"made elsewhere"
+        redis_server.client.set("overzoom:lease:k", "another")
+        waiting = asyncio.create_task(cluster.run("k", found, work))
+        while not cluster.waited:
+            await asyncio.sleep(0.02)
+        redis_server.client.delete("overzoom:lease:k")
+        assert await waiting == b"made elsewhere"
         assert await cluster.run("k", found, work) == b"made"
         await cluster.close()
 

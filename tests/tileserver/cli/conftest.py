@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +32,3 @@ def browser(
     yield seen
     for number, handler in handlers.items():
         signal.signal(number, handler)
-    for thread in threading.enumerate():
-        if isinstance(thread, threading.Timer):  # ends a process whose shutdown hangs: this one
-            thread.cancel()
