@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import redis.asyncio as redis
@@ -59,16 +59,14 @@ class Leases:
     @asynccontextmanager
     async def held(self, key: str) -> AsyncIterator[bool]:
         """Whether the lease was to be had: if so it is held, and renewed, to the block's end."""
-        name, token = self.prefix + key, secrets.token_hex(16)
-        if not await self._answer(lambda: self._take(name, token), True):
-            yield False
-            return
-        renewing = asyncio.create_task(self._renew(name, token))
+        name, token, left = self.prefix + key, secrets.token_hex(16), asyncio.Event()
+        taking = asyncio.create_task(self._answer(lambda: self._take(name, token), True))
+        holding = asyncio.create_task(self._hold(name, token, taking, left))
         try:
-            yield True
+            yield await asyncio.shield(taking)
         finally:
-            renewing.cancel()
-            await asyncio.shield(self._release(name, token, renewing))
+            left.set()
+            await asyncio.shield(holding)
 
     async def taken(self, key: str) -> bool:
         """Whether anybody holds a key's lease."""
@@ -80,29 +78,43 @@ class Leases:
     async def _take(self, name: str, token: str) -> bool:
         return bool(await self._client.set(name, token, nx=True, px=self._milliseconds))
 
-    async def _renew(self, name: str, token: str) -> None:
-        kept = 1
-        while kept:
-            await asyncio.sleep(self.lease_seconds / 3)
-            kept = await self._answer(
-                lambda: self._client.eval(_RENEW, 1, name, token, str(self._milliseconds)), 1
-            )
-        self.lost += 1
+    async def _hold(
+        self, name: str, token: str, taking: asyncio.Task[bool], left: asyncio.Event
+    ) -> None:
+        """Renew a lease that is taken until it is left, then release it.
 
-    async def _release(self, name: str, token: str, renewing: asyncio.Task[None]) -> None:
-        await asyncio.wait([renewing])  # or it would take again what is given back
+        This task is told, not cancelled: a lease is given back after its last renewal has ended,
+        and also where its caller was cancelled while it was being taken.
+        """
+        if not await taking:
+            return
+        while not left.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.lease_seconds / 3):
+                    await left.wait()
+                break
+            if not await self._answer(lambda: self._renew(name, token), 1):
+                self.lost += 1
+                return
         await self._answer(lambda: self._client.eval(_RELEASE, 1, name, token), None)
+
+    async def _renew(self, name: str, token: str) -> bool:
+        return bool(await self._client.eval(_RENEW, 1, name, token, str(self._milliseconds)))
 
     @property
     def _milliseconds(self) -> int:
         return int(self.lease_seconds * 1000)
 
     async def _answer(self, ask: Callable[[], Awaitable[Any]], default: Any) -> Any:
-        """Redis's answer; default where it is away."""
+        """Redis's answer; default where it is away.
+
+        A cancelled caller leaves the call to end by itself: redis-py may swallow a cancellation
+        (asyncio.wait_for does in Python 3.11), and closes the connection where it does not.
+        """
         if not self.breaker.allows():
             return default
         try:
-            answer = await ask()
+            answer = await asyncio.shield(ask())
         except self.breaker.errors as error:
             self.breaker.record_failure(error)
             return default

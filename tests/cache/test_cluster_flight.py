@@ -151,6 +151,40 @@ def test_nobody_gives_back_the_lease_of_another(redis_server: RedisServer) -> No
     asyncio.run(scenario())
 
 
+def test_a_lease_that_is_left_while_it_is_renewed_is_given_back(redis_server: RedisServer) -> None:
+    async def scenario() -> None:
+        async with flight(redis_server.url, lease_seconds=0.003) as first:  # renewed all the time
+            for number in range(300):
+                async with asyncio.timeout(LIMIT_SECONDS), first.leases.held(f"k{number}") as held:
+                    assert held
+                    await asyncio.sleep(0.0009 + number % 40 * 0.00002)
+            assert not [key for key in range(300) if await first.leases.taken(f"k{key}")]
+
+    asyncio.run(scenario())
+
+
+def test_a_caller_that_leaves_while_it_takes_a_lease_keeps_it_from_nobody(
+    redis_server: RedisServer,
+) -> None:
+    async def scenario() -> None:
+        async with flight(redis_server.url, lease_seconds=10.0 * LIMIT_SECONDS) as first:
+
+            async def hold(key: str) -> None:
+                async with first.leases.held(key):
+                    await asyncio.sleep(LIMIT_SECONDS)
+
+            for number in range(100):
+                leaving = asyncio.create_task(hold(f"k{number}"))
+                for _ in range(number % 20):
+                    await asyncio.sleep(0)
+                leaving.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await leaving
+            assert not [key for key in range(100) if await first.leases.taken(f"k{key}")]
+
+    asyncio.run(scenario())
+
+
 def test_without_redis_every_server_works_for_itself() -> None:
     async def scenario() -> None:
         async with flight("redis://127.0.0.1:1/0") as alone:
