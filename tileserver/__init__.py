@@ -5,7 +5,8 @@ The way of a tile, GET /{source}/{z}/{x}/{y}.{format}:
     middleware   correlation id, metrics, log, size limits, API keys, slots by client
     api          the route: parses and checks the request; 304, 404, 422
     tiles        key -> store -> single flight -> read -> draw -> encode
-                   key: fingerprint + z/x/y + format, the ETag; store: the tiers of cache
+                   key: fingerprint + z/x/y + format, the ETag; store: the tiers of cache, where
+                   a PNG serves every image format (tile_store)
                    read: all source pixels, in threads (imagery); draw: queue, then engine.pictures
     api          the answer: provenance headers, or an error (middleware.error_handlers)
 
