@@ -162,11 +162,36 @@ def test_parts_on_a_zoom_s_own_pixels_are_the_tiles(tmp_path: Path, kind: str, z
         assert part.band_names == tile.band_names
         assert part.metadata["overzoom"] == "super-resolved"
         quarter = (bounds.left, bounds.bottom, (bounds.left + bounds.right) / 2, bounds.top)
-        half = reader.part(quarter, crs, crs, indexes=(1,), width=128, height=256)
+        half = reader.part(quarter, crs, crs, indexes=(1,), width=128)
         assert np.array_equal(half.array[0].filled(0), tile.array[0, :, :128].filled(0))
         buffered = reader.part(bounds, crs, crs, width=256, height=256, buffer=3)
         inside = buffered.array[:, 3:-3, 3:-3]
         assert np.array_equal(inside.filled(0), tile.array.filled(0))
+
+
+def test_what_the_grid_does_not_reach_is_read_of_the_file(tmp_path: Path) -> None:
+    place = Place("EPSG:4326", Affine(1, 0, -100, 0, -1, 90))
+    path = str(place.write(tmp_path / "north.tif"))
+    with SuperResolvedReader(path) as reader, Reader(path) as plain:
+        for box in ((-20, 80, 0, 90), (-200, -95, 200, 95)):
+            ours, theirs = reader.part(box, width=800), plain.part(box, width=800)
+            assert np.array_equal(ours.array.filled(0), theirs.array.filled(0))
+        assert np.array_equal(reader.point(-20, 87).array, plain.point(-20, 87).array)
+        finer = reader.part((-20, 40, -18, 41), width=400)
+        assert finer.metadata["overzoom"] == "super-resolved"
+        assert finer.array.shape == plain.part((-20, 40, -18, 41), width=400).array.shape
+
+
+def test_parts_and_points_continue_across_180_degrees(tmp_path: Path) -> None:
+    place = Place("EPSG:4326", Affine(0.1, 0, 172, 0, -0.1, 10), waves=8)
+    with SuperResolvedReader(str(place.write(tmp_path / "across.tif"))) as reader:
+        for lon in (175.0, -175.0):
+            expected = place.values(np.array([lon]), np.array([3.0]))[:, 0]
+            part = reader.part((lon - 1, 2, lon + 1, 4), width=300, height=300)
+            assert part.metadata["overzoom"] == "super-resolved"
+            assert not part.array.mask.any()
+            assert part.array[:, 150, 150].data == pytest.approx(expected, abs=12)
+            assert reader.point(lon, 3).array.data == pytest.approx(expected, abs=12)
 
 
 def test_points_are_the_pixels_of_the_tile(small: Path) -> None:

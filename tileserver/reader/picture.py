@@ -59,7 +59,8 @@ class RasterPicture:
         Infinite where the grid does not reach them.
         """
         area = (bounds[2] - bounds[0]) * (bounds[3] - bounds[1])
-        if not (isfinite(area) and area > 0):
+        _, least, _, most = self.layer.grid.bounds
+        if not (isfinite(area) and area > 0 and least <= bounds[1] < bounds[3] <= most):
             return inf
         native = self.layer.native_zoom
         file_side = self.layer.grid.pixel_size(native) * self.layer.ground.ratio(native)

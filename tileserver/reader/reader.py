@@ -70,9 +70,9 @@ class SuperResolvedReader(Reader):
     `nodata`, `unscale` and `vrt_options` raise UnsupportedOption.
 
     The metadata of what is drawn say what it is: `overzoom` is native, super-resolved, or nearest
-    (native pixels repeated, of classes). Tile matrix sets that do not double from zoom to zoom end
-    at rio-tiler's native zoom, and nothing is super-resolved; nor are parts, previews and points of
-    classes, or previews of a raster that crosses 180 degrees.
+    (native pixels repeated, of classes). Never drawn are what the grid does not reach, parts,
+    previews and points of classes, previews of a raster that crosses 180 degrees, and anything on
+    tile matrix sets that do not double from zoom to zoom.
 
     Readers of a process share one checkpoint and its device; a subclass with `settings` of its own
     has another. Raises RasterioIOError where the raster cannot be read. Opens whatever the caller
@@ -207,6 +207,8 @@ class SuperResolvedReader(Reader):
         picture, asked = self._picture(layer), self._ask(indexes, expression, options)
         with _translate_errors():
             point = read_point(picture, (lon, lat), coord_crs, zoom, asked)
+        if point is None:
+            return super().point(lon, lat, coord_crs, indexes, expression, **options)
         return asked.label(point, self.input, picture.describe(zoom))
 
     def _picture(self, layer: Layer) -> RasterPicture:

@@ -15,7 +15,6 @@ from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import calculate_default_transform, transform, transform_bounds
 from rio_tiler import reader
-from rio_tiler.errors import PointOutsideBounds
 from rio_tiler.models import ImageData, PointData
 from rio_tiler.utils import output_size
 
@@ -45,20 +44,18 @@ class Box:
     def size(self) -> tuple[int, int]:
         """Height and width."""
         left, bottom, right, top = self.bounds
-        found: tuple[int, int] = output_size(
-            dataset_height=top - bottom,
-            dataset_width=right - left,
-            output_height=self.height,
-            output_width=self.width,
-        )
-        return found
+        shape = (top - bottom) / (right - left)
+        height, width = self.height, self.width
+        height = height or ceil((width or 1) * shape - EDGE_PX)
+        return max(1, height), max(1, width or ceil(height / shape - EDGE_PX))
 
 
 def read_part(picture: RasterPicture, box: Box, asked: Asked) -> tuple[ImageData, int] | None:
     """A box of a picture and the zoom that it is read from; None where the file is as fine."""
     grid, layer = picture.layer.grid, picture.layer
     bounds = transform_bounds(box.crs, grid.crs, *box.bounds)
-    zoom = picture.find_zoom(picture.compare_pixels(bounds, *box.size))
+    height, width = box.size
+    zoom = picture.find_zoom(picture.compare_pixels(bounds, height, width))
     if zoom is None:
         return None
     beyond = box.buffer + (asked.options.get("padding") or 0)
@@ -74,8 +71,8 @@ def read_part(picture: RasterPicture, box: Box, asked: Asked) -> tuple[ImageData
         image = reader.part(
             dataset,
             box.bounds,
-            height=box.height,
-            width=box.width,
+            height=height,
+            width=width,
             dst_crs=box.crs,
             bounds_crs=box.crs,
             indexes=asked.positions,
@@ -143,17 +140,17 @@ def read_whole(
 
 def read_point(
     picture: RasterPicture, place: tuple[float, float], crs: CRS, zoom: int, asked: Asked
-) -> PointData:
-    """The pixel of a zoom that holds a place; raises PointOutsideBounds where there is none."""
+) -> PointData | None:
+    """The pixel of a zoom that holds a place; None where the picture has none."""
     grid, layer = picture.layer.grid, picture.layer
     (x,), (y,) = transform(crs, grid.crs, *([number] for number in place))
     if not (isfinite(x) and isfinite(y)):
-        raise PointOutsideBounds("Point is outside the grid")
+        return None
     (left, top), side = grid.origin(zoom), grid.pixel_size(zoom)
     pixel = Window(floor((top - y) / side), floor((x - left) / side), 1, 1)
     extent = layer.extent_at(zoom)
     if not any(one.intersection(extent) for one in layer.windows(zoom, pixel)):
-        raise PointOutsideBounds("Point is outside dataset bounds")
+        return None
     with picture.open(zoom, pixel.dilated(MARGIN_PX)) as dataset:
         point = reader.point(dataset, place, asked.positions, coord_crs=crs, **asked.checked)
     point.pixel_location = pixel.col, pixel.row
