@@ -273,6 +273,17 @@ def test_options_of_reading_a_file_are_refused_for_what_is_drawn(
         assert reader.part(box, width=9, nodata=0).nodata == 0, "of the file"
 
 
+def test_a_box_without_area_is_rio_tiler_s_to_refuse(small: Path) -> None:
+    with SuperResolvedReader(str(small)) as reader, Reader(str(small)) as plain:
+        west, south, _, north = inner_box(plain, 0.1)
+        for box in ((west, south, west, north), (west, south, west + 1, south)):
+            with pytest.raises(ZeroDivisionError) as theirs:
+                plain.part(box, width=400, height=400)
+            with pytest.raises(ZeroDivisionError) as ours:
+                reader.part(box, width=400, height=400)
+            assert ours.traceback[-1].path == theirs.traceback[-1].path
+
+
 @pytest.mark.parametrize("zoom", [NATIVE, NATIVE + 1, NATIVE + 3])
 def test_a_large_tile_is_the_four_of_the_next_zoom(small: Path, zoom: int) -> None:
     with SuperResolvedReader(str(small)) as reader:

@@ -24,7 +24,6 @@ from tileserver.reader.picture import Bounds, RasterPicture
 
 MARGIN_PX = 8
 """Around what is read of a picture: more than any resampling of it reaches."""
-
 EDGE_PX = 1e-3
 """A box that ends so near to a pixel's edge ends there."""
 
@@ -41,6 +40,12 @@ class Box:
     """Pixels more at each edge."""
 
     @property
+    def has_area(self) -> bool:
+        """Whether it holds anything; rio-tiler says what is wrong with one that does not."""
+        left, bottom, right, top = self.bounds
+        return left < right and bottom < top and all(map(isfinite, self.bounds))
+
+    @property
     def size(self) -> tuple[int, int]:
         """Height and width."""
         left, bottom, right, top = self.bounds
@@ -52,6 +57,8 @@ class Box:
 
 def read_part(picture: RasterPicture, box: Box, asked: Asked) -> tuple[ImageData, int] | None:
     """A box of a picture and the zoom that it is read from; None where the file is as fine."""
+    if not box.has_area:
+        return None
     grid, layer = picture.layer.grid, picture.layer
     bounds = transform_bounds(box.crs, grid.crs, *box.bounds)
     height, width = box.size
