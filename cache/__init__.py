@@ -24,7 +24,7 @@ from cache.objects import ObjectStore
 from cache.redis import RedisStore
 from cache.single_flight import SingleFlight
 from cache.store import CachedValue, Entry, Store
-from cache.tiered import Tiered
+from cache.tiered import Found, Tiered
 from cache.time_limit import TimeLimit
 from cache.write_behind import WriteBehind
 
@@ -33,6 +33,7 @@ __all__ = [
     "ClusterFlight",
     "DiskStore",
     "Entry",
+    "Found",
     "Leases",
     "MemoryStore",
     "ObjectStore",

@@ -5,12 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TypeVar
+from itertools import takewhile
+from typing import NamedTuple, TypeVar
 
 from cache.store import Entry, Store
 from cache.time_limit import TimeLimit
 
 Value = TypeVar("Value")
+
+
+class Found(NamedTuple):
+    """A value, the name of the tier that had it, and when it was made (seconds since 1970)."""
+
+    value: bytes
+    tier: str
+    written: float
 
 
 class Tiered:
@@ -28,23 +37,32 @@ class Tiered:
         cached = self.tiers[0].get(key) if self.tiers else None
         return None if cached is None else cached.value
 
-    def get(self, key: str) -> tuple[bytes, str] | None:
-        """The value and the name of the tier that had it, or None. May do I/O."""
-        for depth, tier in enumerate(self.tiers):
+    def get(self, key: str) -> Found | None:
+        """The value from the first tier that has it, or None. May do I/O."""
+        found = self.peek(key)
+        if found is not None:
+            for above in takewhile(lambda tier: tier.name != found.tier, self.tiers):
+                self._put(above, key, found.value, found.written)
+        return found
+
+    def peek(self, key: str) -> Found | None:
+        """As get, but the value is not copied to faster tiers."""
+        for tier in self.tiers:
             cached = self._ask(tier, partial(tier.get, key), None)
             if cached is not None:
-                for above in self.tiers[:depth]:
-                    self._put(above, key, cached.value, cached.written)
-                return cached.value, tier.name
+                return Found(cached.value, tier.name, cached.written)
         return None
 
     def has(self, key: str) -> bool:
         """Whether any tier has the value; none reads it."""
         return any(self._ask(tier, partial(tier.has, key), False) for tier in self.tiers)
 
-    def put(self, key: str, value: bytes) -> None:
-        """Store a value in every tier; a tier that does not answer in time is skipped."""
-        written = time.time()
+    def put(self, key: str, value: bytes, written: float | None = None) -> None:
+        """Store a value in every tier; a tier that does not answer in time is skipped.
+
+        written: when what it is made from was made, if not now.
+        """
+        written = time.time() if written is None else written
         for tier in self.tiers:
             self._put(tier, key, value, written)
 

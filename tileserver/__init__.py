@@ -5,7 +5,8 @@ The way of a tile, GET /{source}/{z}/{x}/{y}.{format}:
     middleware   correlation id, metrics, log, size limits, API keys, slots by client
     api          the route: parses and checks the request; 304, 404, 422
     tiles        key -> store -> single flight -> read -> draw -> encode
-                   key: fingerprint + z/x/y + format, the ETag; store: the tiers of cache
+                   key: fingerprint + z/x/y + format, the ETag; store: the tiers of cache, where
+                   a PNG serves every image format (tile_store)
                    read: all source pixels, in threads (imagery); draw: queue, then engine.pictures
     api          the answer: provenance headers, or an error (middleware.error_handlers)
 
@@ -37,7 +38,8 @@ Where to change what:
                                       are shown. Pages map.html, api.html: api/documents/pages
     errors and status codes           errors
     private parts of libraries        library_internals
-    tiles for other titiler apps      reader: SuperResolvedReader
+    what Python imports from here     reader: SuperResolvedReader, a reader for titiler apps and
+                                      scripts; offline/upscaling/arrays: upscale, estimate_error
 
 Imports go downward only, in the order of the contracts in pyproject.toml:
 
@@ -48,18 +50,24 @@ Imports go downward only, in the order of the contracts in pyproject.toml:
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tileserver.offline.upscaling.arrays import estimate_error, upscale
     from tileserver.reader import SuperResolvedReader
 
-__all__ = ["SuperResolvedReader"]
+__all__ = ["SuperResolvedReader", "estimate_error", "upscale"]
+
+_MODULES = {
+    "SuperResolvedReader": "tileserver.reader",
+    "estimate_error": "tileserver.offline.upscaling.arrays",
+    "upscale": "tileserver.offline.upscaling.arrays",
+}
 
 
 def __getattr__(name: str) -> object:
     # Not with the package, which the command line imports before it knows that it needs torch.
-    if name == "SuperResolvedReader":
-        from tileserver.reader import SuperResolvedReader
-
-        return SuperResolvedReader
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from cache import Entry, Store, TileKey
+from cache import Entry, Store, Tiered, TileKey
 
 VALUE = bytes(range(256)) * 40
 
@@ -20,6 +20,12 @@ def tile(number: int, source: str = "scene") -> str:
 def value(store: Store, key: str) -> bytes | None:
     kept = store.get(key)
     return None if kept is None else kept.value
+
+
+def look_up(tiered: Tiered, key: str) -> tuple[bytes, str] | None:
+    """A value and the name of the tier that had it."""
+    found = tiered.get(key)
+    return None if found is None else (found.value, found.tier)
 
 
 def finish_scans() -> None:

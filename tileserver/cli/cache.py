@@ -141,8 +141,9 @@ def export(
 ) -> None:
     """Write the cached tiles of a source to OUT.mbtiles or OUT.pmtiles.
 
-    Tiles of the source's present version, as the plain URL gives them, on web mercator. The
-    options are those that the tiles were made with.
+    Tiles of the source's present version, as the plain URL gives them, on web mercator; those that
+    are cached as PNG are encoded in any other format. The options are those that the tiles were
+    made with.
     """
     settings = only_named(config, [source], mosaic=mosaic, **options)
     if len(settings.sources) > 1:

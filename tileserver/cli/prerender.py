@@ -34,7 +34,12 @@ if TYPE_CHECKING:
 @settings_options
 @bbox_option
 @zooms_option
-@click.option("--format", default="png", show_default=True, help="png, jpg, webp, ...")
+@click.option(
+    "--format",
+    default="png",
+    show_default=True,
+    help="png serves all image formats; jpg, webp, ...: a fifth of its size, itself alone.",
+)
 @click.option("--grid", default="WebMercatorQuad", show_default=True, help="Tile matrix set.")
 @click.option(
     "--concurrency",

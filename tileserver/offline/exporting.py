@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +29,7 @@ from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.key import tile_key
 from tileserver.tiles.request import TileOptions, TileRequest
 from tileserver.tiles.service import TileService
+from tileserver.tiles.tile_store import convert_png
 
 WRITERS = {".mbtiles": write_mbtiles, ".pmtiles": write_pmtiles}
 
@@ -42,11 +43,17 @@ class Export:
     bbox: Bbox | None = None
     zooms: tuple[int, ...] | None = None
 
+    @property
+    def made_of(self) -> set[str]:
+        """The formats of cached tiles that it can be made of."""
+        return {self.format, str(ImageFormat.png)}
+
 
 def export(service: TileService, wanted: Export, out: Path) -> int:
     """Write the cached web mercator tiles, without any query parameters; returns their number.
 
-    Raises CommandError if the cache has none of them, or for an unknown kind of file.
+    Tiles that are cached as PNG alone are encoded in the wanted format. Raises CommandError if the
+    cache has none of them, or for an unknown kind of file.
     """
     if out.suffix not in WRITERS:
         raise CommandError(f"{out}: its name must end in {' or '.join(WRITERS)}")
@@ -54,14 +61,15 @@ def export(service: TileService, wanted: Export, out: Path) -> int:
     if wanted.format not in formats:
         raise CommandError(f"{wanted.format}: archives can contain {', '.join(formats)}")
     source = service.catalogue[wanted.source]
-    keys = sorted(_cached(service, source, wanted), key=lambda key: pmtiles_order(_tile(key)))
+    cached = _list_cached(service, source, wanted)
+    keys = sorted(cached, key=lambda key: pmtiles_order(_tile(key)))
     if not keys:
         raise CommandError(
-            f"the cache has none of these tiles of {source.id} in {wanted.format}: "
-            "run overzoom prerender first"
+            f"the cache has none of these tiles of {source.id} as "
+            f"{' or '.join(sorted(wanted.made_of))}: run overzoom prerender first"
         )
     described = _describe_archive(service, source, wanted, (keys[0].zoom, keys[-1].zoom))
-    written = _Contents(service, keys)
+    written = _Contents(service, _any_tile(source, wanted.format), keys)
     WRITERS[out.suffix](out, described, written)
     return written.count
 
@@ -69,32 +77,44 @@ def export(service: TileService, wanted: Export, out: Path) -> int:
 class _Contents:
     """The tiles of keys, read one at a time; those evicted meanwhile are skipped."""
 
-    def __init__(self, service: TileService, keys: list[TileKey]) -> None:
-        self.service, self.keys = service, keys
+    def __init__(self, service: TileService, any_tile: TileRequest, keys: list[TileKey]) -> None:
+        self.service, self.any_tile, self.keys = service, any_tile, keys
         self.count = 0
 
     def __iter__(self) -> Iterator[Content]:
+        format = str(self.any_tile.options.format)
         for key in tqdm(self.keys, unit="tile", disable=None):  # on terminals alone
             found = self.service.store.get(key.path)
             if found is not None:
                 self.count += 1
-                yield _tile(key), found[0]
+                converted = key.format != format
+                content = convert_png(self.any_tile, found.value) if converted else found.value
+                yield _tile(key), content
 
 
-def _cached(service: TileService, source: Source, wanted: Export) -> Iterator[TileKey]:
+def _list_cached(service: TileService, source: Source, wanted: Export) -> Iterable[TileKey]:
+    """The key of each cached tile: in the wanted format, else of its PNG."""
     layer = source.layer(WEB_MERCATOR)
     served = range(layer.max_zoom + 1)
+    keys: dict[Tile, TileKey] = {}
     for zoom in served if wanted.zooms is None else sorted(set(served).intersection(wanted.zooms)):
         inside = tiles_of_bbox(layer.grid, wanted.bbox, zoom) if wanted.bbox else None
-        options = TileOptions(format=ImageFormat(wanted.format))
-        any_tile = TileRequest(source=source, layer=layer, tile=Tile(0, 0, zoom), options=options)
+        any_tile = _any_tile(source, wanted.format, zoom)
         prefix = f"{tile_key(service.catalogue, any_tile).folder}/"
         for entry in service.store.entries(prefix):
             key = TileKey.parse(entry.key)
-            if key is None or key.format != wanted.format:
+            if key is None or key.format not in wanted.made_of:
                 continue
             if inside is None or inside.holds(key.col, key.row):
-                yield key
+                tile = _tile(key)
+                keys[tile] = key if key.format == wanted.format else keys.get(tile, key)
+    return keys.values()
+
+
+def _any_tile(source: Source, format: str, zoom: int = 0) -> TileRequest:
+    """A tile of a zoom, of which the others differ by their place alone."""
+    layer, options = source.layer(WEB_MERCATOR), TileOptions(format=ImageFormat(format))
+    return TileRequest(source=source, layer=layer, tile=Tile(0, 0, zoom), options=options)
 
 
 def _tile(key: TileKey) -> Tile:

@@ -83,6 +83,15 @@ def encode(
     return stream.getvalue()
 
 
+def decode_png(content: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The levels (C, H, W) and the opacity (H, W) that `encode` made a PNG of."""
+    with Image.open(BytesIO(content), formats=["PNG"]) as image:
+        bands = np.atleast_3d(np.asarray(image)).transpose(2, 0, 1)
+        if "A" in image.getbands():
+            return bands[:-1], bands[-1]
+    return bands, np.full(bands.shape[1:], OPAQUE)
+
+
 def _levels_of(opacity: Opacity) -> NDArray[np.uint8]:
     if opacity.dtype == np.bool_:
         return np.where(opacity, OPAQUE, np.uint8(0))

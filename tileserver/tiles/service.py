@@ -1,4 +1,7 @@
-"""The path of a checked tile: key -> store -> single flight -> draw -> encode -> store."""
+"""The path of a checked tile: key -> store -> single flight -> draw -> encode -> store.
+
+Where the store has no tile in a format but its PNG, that is encoded and nothing is drawn.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,7 @@ class TileService:
         found = self.get_fast(key)
         if found is not None:
             return found
-        return await self.flights.run(key.path, lambda: self._find_or_make(request, key.path))
+        return await self.flights.run(key.path, lambda: self._find_or_make(request, key))
 
     async def draw_values(self, request: TileRequest) -> tuple[Pixels, Mask]:
         """A tile's values (C, H, W), native or deeper, and where they are data (H, W).
@@ -119,22 +122,21 @@ class TileService:
         self._checks.close()
         self._tile_store.close()
 
-    async def _find_or_make(self, request: TileRequest, path: str) -> EncodedTile:
+    async def _find_or_make(self, request: TileRequest, key: TileKey) -> EncodedTile:
         """The tile from the store's slower tiers, or made here or by another server."""
         clock = Clock()
 
         async def find() -> EncodedTile | None:
-            stored = await self._tile_store.get(path)
-            clock.lap("cache")
-            return None if stored is None else EncodedTile(*stored, clock.milliseconds)
+            found = await self._tile_store.find(request, key, clock)
+            return found and EncodedTile(found.value, found.tier, clock.milliseconds)
 
         async def make() -> EncodedTile:
             pixels = await self._drawer.draw(request, clock)
             await self.check_unchanged(request)
-            content = await self._tile_store.encode_and_put(request, pixels, path, clock)
+            content = await self._tile_store.encode_and_put(request, pixels, key.path, clock)
             return EncodedTile(content, None, clock.milliseconds)
 
         found = await find()
         if found is None and self.cluster is not None:
-            return await self.cluster.run(path, find, make)
+            return await self.cluster.run(key.path, find, make)
         return found or await make()

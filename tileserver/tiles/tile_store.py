@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
-from cache import Tiered
+import numpy as np
+from numpy.typing import NDArray
+
+from cache import Found, Tiered, TileKey
 from engine.imagery import Pixels
 from tileserver.metrics import Metrics
 from tileserver.tiles.clock import Clock
 from tileserver.tiles.deviation import render_deviation, render_deviation_values
-from tileserver.tiles.encoding import encode, encode_values
+from tileserver.tiles.encoding import ImageFormat, Opacity, decode_png, encode, encode_values
 from tileserver.tiles.levels import render_levels, render_values, shows_classes
 from tileserver.tiles.rendering import Mask
 from tileserver.tiles.request import Mode, TileRequest
@@ -22,7 +26,10 @@ STORE_THREADS = 8
 
 
 class TileStore:
-    """Looks tiles up in a store, encodes new ones and puts them there."""
+    """Looks tiles up in a store, encodes new ones and puts them there.
+
+    A PNG is kept as the lossless form of a tile: other image formats are made from it, undrawn.
+    """
 
     def __init__(self, store: Tiered, metrics: Metrics) -> None:
         self._store, self._metrics = store, metrics
@@ -30,10 +37,23 @@ class TileStore:
         self._encoders = ThreadPoolExecutor(ENCODER_THREADS, thread_name_prefix="encode")
         self._calls = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store")
 
-    async def get(self, path: str) -> tuple[bytes, str] | None:
-        """A tile's bytes and the name of the tier that had them; None for a miss."""
+    async def find(self, request: TileRequest, key: TileKey, clock: Clock) -> Found | None:
+        """A tile, or what its cached PNG makes of it, which is then put; None for a miss."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._calls, self._store.get, path)
+        found = await loop.run_in_executor(self._calls, self._store.get, key.path)
+        png_key = None if found is not None else find_png_key(key)
+        png = None
+        if png_key is not None:
+            # Not copied to memory, where this format will be.
+            png = await loop.run_in_executor(self._calls, self._store.peek, png_key.path)
+        clock.lap("cache")
+        if png is None:
+            return found
+        content = await loop.run_in_executor(self._encoders, convert_png, request, png.value)
+        clock.lap("encode")
+        put = self._calls.submit(self._store.put, key.path, content, png.written)
+        await asyncio.shield(asyncio.wrap_future(put))
+        return png._replace(value=content)
 
     async def encode_and_put(
         self, request: TileRequest, pixels: tuple[Pixels, Mask], path: str, clock: Clock
@@ -84,6 +104,25 @@ def encode_tile(request: TileRequest, values: Pixels, valid: Mask) -> bytes:
         place = grid.transform(request.pixel_zoom, request.window)
         return encode_values(bands, opaque, options.format, grid.crs, place)
     render = render_deviation if uncertain else render_levels
-    levels, opaque = render(values, valid, raster, options.rendering)
-    lossless = shows_classes(raster, options.rendering)
-    return encode(levels, opaque, options.format, lossless=lossless)
+    return _encode_levels(request, *render(values, valid, raster, options.rendering))
+
+
+def find_png_key(key: TileKey) -> TileKey | None:
+    """The key of the PNG that holds all that a tile of another image format is made from.
+
+    None for a PNG, and for formats of values, which a picture does not hold.
+    """
+    format = ImageFormat(key.format)
+    if format is ImageFormat.png or format.holds_values:
+        return None
+    return replace(key, format=str(ImageFormat.png))
+
+
+def convert_png(request: TileRequest, png: bytes) -> bytes:
+    """The bytes of a tile from its PNG: the same as from its values."""
+    return _encode_levels(request, *decode_png(png))
+
+
+def _encode_levels(request: TileRequest, levels: NDArray[np.uint8], opaque: Opacity) -> bytes:
+    lossless = shows_classes(request.source.raster, request.options.rendering)
+    return encode(levels, opaque, request.options.format, lossless=lossless)

@@ -266,11 +266,11 @@ def unwatched(scene: Path, app_settings: MakeSettings) -> Iterator[TestClient]:
 
 
 def tiles(client: TestClient) -> Iterator[Any]:
-    """Answers of cold tiles, each of another scale or format."""
+    """Answers of cold tiles, each in another format; a PNG would serve the others."""
     document = client.get("/scene/tilejson.json").json()
     lon, lat, zoom = document["center"]
     tile = WEB_MERCATOR.tile(lon, lat, zoom)
-    for format in ("png", "webp", "jpg", "npy", "tif"):
+    for format in ("webp", "jpg", "avif", "npy", "tif"):
         yield client.get(path_of(tile, "scene", format))
 
 

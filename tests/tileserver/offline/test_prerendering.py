@@ -258,6 +258,21 @@ def test_pmtiles_hold_the_same_bytes(filled: Path, config: Path, tmp_path: Path)
     assert "synthesised" in metadata["description"]
 
 
+def test_pngs_are_exported_in_another_format(
+    filled: Path, config: Path, app_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    exported(filled, config, folder / "out.mbtiles", "--format", "webp", "--zooms", "19-20")
+    with closing(sqlite3.connect(folder / "out.mbtiles")) as database:
+        rows = database.execute("SELECT zoom_level, tile_column, tile_row, tile_data FROM tiles")
+        tiles = {Tile(x, 2**z - 1 - y, z): content for z, x, y, content in rows}
+    assert set(tiles) == {tile for tile in stored(filled) if tile.z >= 19}
+    with TestClient(make_app(app_settings())) as client:
+        for tile in list(tiles)[::7]:
+            assert client.get(path_of(tile, format="webp")).content == tiles[tile]
+
+
 def test_an_export_is_bounded_by_box_and_zooms(filled: Path, config: Path, tmp_path: Path) -> None:
     bounds = ",".join(str(value) for value in WEB_MERCATOR.bounds(MIDDLE))
     exported(filled, config, tmp_path / "out.mbtiles", "--bbox", bounds, "--zooms", "19-22")
@@ -285,7 +300,8 @@ def test_tiles_of_another_version_are_not_exported(
     [
         ("out.zip", [], "must end in .mbtiles or .pmtiles"),
         ("out.mbtiles", ["--format", "tiff"], "tiff: archives can contain"),
-        ("out.mbtiles", ["--format", "webp"], "run overzoom prerender first"),
+        ("out.mbtiles", ["--zooms", "22"], "as png: run overzoom prerender first"),
+        ("out.mbtiles", ["--zooms", "22", "--format", "webp"], "as png or webp: run overzoom"),
     ],
 )
 def test_what_cannot_be_exported_is_said_in_one_line(

@@ -85,7 +85,7 @@ def test_a_deleted_file_s_warm_tiles_are_refused_at_once(
         assert client.get(path_of(tile, "scene")).status_code == 200
         scene.unlink()
         caplog.clear()
-        answer = client.get(path_of(tile, "scene", "webp"))
+        answer = client.get(path_of(tile, "scene", "npy"))
         assert client.get(path_of(tile, "scene")).status_code == 200, "what is kept is served on"
     assert (answer.status_code, answer.json()["detail"]) == (503, SourceUnavailable.text)
     (line,) = refusals(caplog)

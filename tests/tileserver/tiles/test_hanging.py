@@ -97,7 +97,8 @@ def test_its_tiles_stop_no_tile_of_another(place: Place, middle_tile: MiddleTile
     tile = middle_tile(NATIVE)
     assert place.client.get(path_of(tile)).status_code == 200, "its blocks are in memory now"
     place.hang()
-    stuck = [place.ask(path_of(tile, format=format)) for format in ("webp", "jpg", "avif")]
+    cold = [path_of(tile, format="npy"), path_of(tile, format="tif"), f"{path_of(tile)}?bidx=1"]
+    stuck = [place.ask(path) for path in cold]
     assert place.hung.wait(LIMIT_SECONDS)
     assert place.answers(path_of(middle_tile(NATIVE), "truth"))
     answers = [future.result() for future in stuck]

@@ -8,7 +8,8 @@
     mosaic                all strips -> OUT, with the source's metadata
 
 description, placement: a file's band metadata and georeferencing. target, compression: the files to
-write, and whether they exist already. command: the whole run.
+write, and whether they exist already. command: the whole run. arrays: all of
+it for Python, without files.
 
 An interrupted run resumes at the first missing strip; with other settings, or on another kind of
 device, it starts again. The pixels are those of the tile server's engine: zoom k of a pyramid whose
