@@ -86,6 +86,7 @@ class RayCluster:
         command = [str(Path(sys.executable).with_name("ray")), "start", "--block"]
         command += [f"--node-ip-address=127.0.0.{self._started}", "--num-cpus=1", *options]
         command += [f"--object-store-memory={STORE_BYTES}", "--disable-usage-stats"]
+        command += ["--min-worker-port=0", "--max-worker-port=0"]  # any: not the one of --port
         with log.open("wb") as file:
             process = subprocess.Popen(
                 command, stdout=file, stderr=subprocess.STDOUT, env=self.environment

@@ -50,9 +50,8 @@ class RayPool:
             _check_answers(cluster.address)
             ray.init(cluster.address, log_to_driver=False, logging_level=logging.ERROR)
         except (RayError, ConnectionError, ValueError, RuntimeError, OSError) as error:
-            reason = str(error).splitlines()[0]
             raise CommandError(
-                f"--ray {cluster.address}: no Ray cluster answers ({reason})"
+                f"--ray {cluster.address}: no Ray cluster answers ({_first_line(error)})"
             ) from error
 
     def __enter__(self) -> Self:
@@ -199,9 +198,10 @@ class _Run(Generic[Block, Result]):
             self._again.append(call.block)
         if call.worker in self._workers:
             self._losses += 1
+            reason = _first_line(error)
             if self._losses > LOSSES * workers:
-                raise CommandError(f"workers are lost repeatedly, at last: {error}") from error
-            logger.warning("a worker was lost, its blocks are made again: %s", error)
+                raise CommandError(f"workers are lost repeatedly ({reason})") from error
+            logger.warning("a worker was lost, its blocks are made again (%s)", reason)
             self._workers.remove(call.worker)
             if call.worker in self._opened:
                 self._opened.remove(call.worker)
@@ -214,6 +214,10 @@ def _check_answers(address: str) -> None:
     if address != "auto":
         host, _, port = address.removeprefix("ray://").rpartition(":")
         socket.create_connection((host, int(port)), ANSWER_SECONDS).close()
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _cause_of(error: RayTaskError) -> BaseException:
