@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tileserver.cli.cluster import cluster_of, cluster_options, take_cluster_options
 from tileserver.cli.examples import examples
 from tileserver.cli.options import bbox_option, settings_options, threads_option, zooms_option
 from tileserver.cli.selection import drawing_options, only_named
@@ -17,7 +18,7 @@ from tileserver.errors import CommandError, OutsideGrid
 
 if TYPE_CHECKING:
     from tileserver.offline.area import Bbox
-    from tileserver.offline.prerendering import Counts
+    from tileserver.offline.making import Counts
 
 
 @click.command(
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
         "overzoom prerender scene --config overzoom.yaml --format webp --zooms 19 "
         "--bbox -110.64421,44.95660,-110.64406,44.95670",
         "overzoom prerender scene.tif --grid WebMercatorQuad --concurrency 4 --zooms 17",
+        "overzoom prerender scene --config overzoom.yaml --ray auto --workers 2 "
+        "--cpus-per-worker 1 --gpus-per-worker 0",
     )
 )
 @click.argument("sources", nargs=-1, required=True)
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
 )
 @drawing_options
 @threads_option
+@cluster_options
 def prerender(
     sources: tuple[str, ...],
     config: Path | None,
@@ -66,24 +70,34 @@ def prerender(
     All of a source at all zooms, or a part of it. `serve` with the same sources and options finds
     the tiles. Cached tiles are skipped, so rerunning the command resumes it. Exit status 1 if tiles
     failed or a source could not be read.
+
+    Several of these commands that share a Redis (cache.redis_url) divide the tiles between them.
+    With --ray, the workers of a Ray cluster make them. All nodes need overzoom[ray], the rasters
+    by the same paths, and a Redis, object store or cache folder that they share. As a job of the
+    cluster: ray job submit -- overzoom prerender SOURCE --ray auto
     """
+    taken = take_cluster_options(options)
     settings = only_named(config, sources, mosaic=mosaic, **options)
     import torch
 
     from tileserver.assembly import open_catalogue
+    from tileserver.offline.pools import open_pool
     from tileserver.offline.prerendering import Area, fill
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     fine, area = True, Area(grid, bbox, zooms)
-    with closing(open_catalogue(settings, every=False)) as catalogue:
+    with (
+        closing(open_catalogue(settings, every=False)) as catalogue,
+        open_pool(cluster_of(taken, settings.device)) as pool,
+    ):
         for id in settings.sources:
             if catalogue.failure(id) is not None:
                 fine = False  # logged when it was opened
                 continue
             try:
-                counts = fill(catalogue, id, area, format, concurrency=concurrency)
+                counts = fill(catalogue, id, area, format, concurrency=concurrency, pool=pool)
             except (CommandError, OutsideGrid) as error:
                 if len(settings.sources) == 1:
                     raise

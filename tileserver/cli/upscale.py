@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tileserver.cli.cluster import cluster_of, cluster_options, take_cluster_options
 from tileserver.cli.examples import examples
 from tileserver.cli.options import bbox_option, noise_seed_option, threads_option
 from tileserver.errors import StartupError
 
 if TYPE_CHECKING:
+    from tileserver.offline.pools import Pool
     from tileserver.offline.upscaling import Job, Upscaling
 
 INTERRUPTED = 130
@@ -27,6 +29,8 @@ INTERRUPTED = 130
         "overzoom upscale scene.tif best.tif --detail 0 --uncertainty error.tif",
         "overzoom upscale scene.tif other.png --noise-seed 1 --steps 4 --range 0 200 --overwrite",
         "overzoom upscale folder/ fine/ --checkpoint compact --device cpu --threads 2",
+        "overzoom upscale scene.tif fine.tif --ray auto --workers 2 --cpus-per-worker 1",
+        "overzoom upscale scene.tif fine.tif --ray 10.0.0.1:6379 --device cuda --gpus-per-worker 1",
     )
 )
 @click.argument("source", type=click.Path(path_type=Path))
@@ -73,26 +77,35 @@ INTERRUPTED = 130
     show_default=True,
     help="Of jpeg and webp.",
 )
+@cluster_options
 @click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
 def upscale(source: Path, out: Path, uncertainty: Path | None, **options: Any) -> None:
     """Super-resolve a whole raster on its own grid, to a COG (.tif) or a PNG.
 
     Of a folder, all rasters are written to the folder OUT, as COGs. The same command resumes where
     it was stopped. Files that are there already are kept, unless they may be overwritten.
+
+    With --ray, the workers of a Ray cluster draw the blocks and this process joins them; the bytes
+    are the same. All nodes need overzoom[ray], processors of one model, and SOURCE and OUT in a
+    folder that they share. A lost worker's blocks are drawn again. As a job of the cluster:
+    ray job submit -- overzoom upscale SOURCE OUT --ray auto
     """
     try:
+        cluster = cluster_of(take_cluster_options(options), options["device"])
+        from tileserver.offline.pools import open_pool
         from tileserver.offline.upscaling import list_jobs, parse_options
 
         jobs, work = list_jobs(source, out, uncertainty), parse_options(options)
-        if source.is_dir():
-            sys.exit(_upscale_all(jobs, work))
-        _upscale(jobs[0], work)
+        with open_pool(cluster) as pool:
+            if source.is_dir():
+                sys.exit(_upscale_all(jobs, work, pool))
+            _upscale(jobs[0], work, pool)
     except KeyboardInterrupt:
         click.echo("overzoom: stopped; the same command resumes", err=True)
         sys.exit(INTERRUPTED)
 
 
-def _upscale_all(jobs: list[Job], work: Upscaling) -> int:
+def _upscale_all(jobs: list[Job], work: Upscaling, pool: Pool) -> int:
     """Upscale each, whatever becomes of the others; the exit status."""
     failed = 0
     for job in jobs:
@@ -100,7 +113,7 @@ def _upscale_all(jobs: list[Job], work: Upscaling) -> int:
             for target in (job.out, job.uncertainty):
                 if target is not None:
                     target.parent.mkdir(parents=True, exist_ok=True)
-            _upscale(job, work)
+            _upscale(job, work, pool)
         except (StartupError, OSError) as error:
             click.echo(f"overzoom: {error}", err=True)
             failed += 1
@@ -108,8 +121,8 @@ def _upscale_all(jobs: list[Job], work: Upscaling) -> int:
     return 1 if failed else 0
 
 
-def _upscale(job: Job, work: Upscaling) -> None:
+def _upscale(job: Job, work: Upscaling, pool: Pool) -> None:
     from tileserver.offline.upscaling import upscale
 
-    for line in upscale(job.source, job.out, work, job.uncertainty):
+    for line in upscale(job.source, job.out, work, job.uncertainty, pool):
         click.echo(line)

@@ -13,7 +13,7 @@ from tileserver.settings.base import MEBIBYTE, Frozen
 from tileserver.settings.cache import CacheSettings
 from tileserver.settings.noise_seeds import MAX_NOISE_SEED, MIN_NOISE_SEED
 from tileserver.settings.operation import AccessSettings, LogSettings, OperationSettings
-from tileserver.settings.sources import SourceId, SourceSettings
+from tileserver.settings.sources import SourceId, SourceSettings, is_remote_address
 
 
 class Settings(Frozen):
@@ -100,6 +100,21 @@ class Settings(Frozen):
     def noise_seeds(self) -> tuple[int, ...]:
         """The samples that clients may ask for; the first is the default."""
         return tuple(range(self.noise_seed, self.noise_seed + self.samples))
+
+    def from_anywhere(self) -> Settings:
+        """The same settings for processes with another working folder or user."""
+        sources = {
+            id: source
+            if source.path is None or is_remote_address(source.path)
+            else source.model_copy(update={"path": str(Path(source.path).absolute())})
+            for id, source in self.sources.items()
+        }
+        checkpoint = self.checkpoint
+        if checkpoint is not None and checkpoint.exists():  # else the name of a bundled one
+            checkpoint = checkpoint.absolute()
+        cache = self.cache.model_copy(update={"folder": self.cache.disk_folder().absolute()})
+        changed = {"sources": sources, "checkpoint": checkpoint, "cache": cache}
+        return self.model_copy(update=changed)
 
     def detail_of(self, source: SourceSettings) -> float:
         """How much detail a source shows."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
+import re
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -20,20 +22,23 @@ from PIL import Image
 from pmtiles.reader import MmapSource, Reader
 from starlette.testclient import TestClient
 
-from cache import DiskStore, TileKey
+from cache import DiskStore, RedisStore, Tiered, TileKey
 from tests.support.commands import call_overzoom, command_of
 from tests.support.earth import Place
 from tests.support.machine import needs_mount
 from tests.support.rasters import cut
 from tests.support.server import configured
+from tests.support.services import RedisServer
 from tests.support.tiles import WEB_MERCATOR, block, mosaic, path_of
 from tests.support.waiting import wait_until
 from tileserver.app import make_app
 from tileserver.assembly import open_catalogue
+from tileserver.offline.making import Counts, TileBlock, TileMaker
 from tileserver.offline.prerendering import Area, fill
 from tileserver.origins.naming import name_sources
 from tileserver.settings.reading import read_settings
 from tileserver.settings.server import Settings
+from tileserver.tiles.encoding import ImageFormat
 
 MIDDLE = WEB_MERCATOR.tile(-110.643554, 44.955993, 20)
 BBOX = ",".join(
@@ -111,6 +116,111 @@ def test_a_stopped_run_goes_on_where_it_was(
     made = len(list(tmp_path.rglob("*.png"))) - there
     assert done.stdout == f"yellowstone: {made} tiles made, {there} were cached already, 0 failed\n"
     assert made > 0
+
+
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.slow
+def test_four_processes_with_one_redis_make_every_tile_once(
+    filled: Path, config: Path, tmp_path: Path, redis_server: RedisServer,
+    small_checkpoint: Path, killed: bool,
+) -> None:  # fmt: skip
+    cache = {"disk_bytes": 0, "redis_url": redis_server.url}
+    same = configured(
+        config, tmp_path, checkpoint=str(small_checkpoint), cache=cache, deadline_seconds=300
+    )
+    command = command_of("prerender", "yellowstone", "--config", same, "--bbox", BBOX,
+                         "--zooms", "17-20", "--concurrency", 4, "--threads", 1)  # fmt: skip
+    with ExitStack() as stack:
+        processes = [stack.enter_context(start(command)) for _ in range(4)]
+        if killed:  # in the middle of a block, whose lease it holds
+            wait_until(lambda: redis_server.client.keys("overzoom:lease:prerender/*"))
+            processes.pop().kill()
+        ended = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes), ended
+    pattern = r"yellowstone: (\d+) tiles made, (\d+) were cached already, 0 failed\n"
+    counts = [re.fullmatch(pattern, out) for out, _ in ended]
+    expected = stored(filled)
+    store = RedisStore(redis_server.url)
+    tiles = {}
+    for entry in store.entries():
+        key, value = TileKey.parse(entry.key), store.get(entry.key)
+        assert key is not None
+        assert value is not None
+        tiles[Tile(key.col, key.row, key.zoom)] = value.value
+    store.close()
+    assert tiles == expected
+    made = [int(found[1]) for found in counts if found]
+    assert [int(found[1]) + int(found[2]) for found in counts if found] == [len(expected)] * len(
+        processes
+    )
+    if killed:
+        assert sum(made) <= len(expected)
+    else:
+        assert sum(made) == len(expected)
+    assert sum(number > 0 for number in made) > 1, "the work was divided"
+
+
+@contextmanager
+def start(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A process with pipes, which ends with the context."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, text=True, stdout=pipe, stderr=pipe) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_block_that_another_process_holds_is_left_to_it(
+    config: Path, tmp_path: Path, redis_server: RedisServer
+) -> None:
+    cache = {"disk_bytes": 0, "redis_url": redis_server.url}
+    settings = read_settings(configured(config, tmp_path, cache=cache), {})
+    blocks = [TileBlock(0, (MIDDLE,)), TileBlock(1, (MIDDLE._replace(x=MIDDLE.x + 1),))]
+    with (
+        closing(open_catalogue(settings)) as catalogue,
+        closing(TileMaker(catalogue, "yellowstone", "WebMercatorQuad", ImageFormat.png)) as maker,
+    ):
+        assert maker(blocks[0]).counts == Counts(made=1)
+        (lease,) = [maker.lease_of(block) for block in blocks[1:]]
+        redis_server.client.set(f"overzoom:lease:{lease}", "another process")
+        held = maker(blocks[1])
+        assert (held.held, held.counts) == (True, Counts())
+        redis_server.client.delete(f"overzoom:lease:{lease}")
+        free = maker(blocks[1])
+        assert (free.held, free.counts) == (False, Counts(made=1))
+        assert maker(blocks[0]).counts == Counts(cached=1)
+
+
+def test_a_tile_that_another_process_makes_meanwhile_is_not_counted_as_made(
+    config: Path, tmp_path: Path, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = {"disk_bytes": 0, "redis_url": redis_server.url}
+    settings = read_settings(configured(config, tmp_path, cache=cache), {})
+    with (
+        closing(open_catalogue(settings)) as catalogue,
+        closing(TileMaker(catalogue, "yellowstone", "WebMercatorQuad", ImageFormat.png)) as maker,
+    ):
+        assert maker(TileBlock(0, (MIDDLE,))).counts == Counts(made=1)
+        monkeypatch.setattr(Tiered, "has", lambda self, key: False)  # as before it was stored
+        assert maker(TileBlock(0, (MIDDLE,))).counts == Counts(cached=1)
+
+
+def test_what_makes_tiles_is_opened_again_from_another_folder(
+    config: Path, tmp_path: Path, demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(demo)
+    sources = {"it": {"path": "yellowstone_20cm.tif"}}
+    settings = read_settings(None, {"sources": sources, "cache": {"folder": str(tmp_path)}})
+    with closing(open_catalogue(settings)) as catalogue:
+        maker = TileMaker(catalogue, "it", "WebMercatorQuad", ImageFormat.png)
+        assert maker(TileBlock(0, (MIDDLE,))).counts == Counts(made=1)
+        content = pickle.dumps(maker)
+        maker.close()
+    monkeypatch.chdir("/")
+    with closing(pickle.loads(content)) as again:
+        assert again(TileBlock(0, (MIDDLE,))).counts == Counts(cached=1)
+        again.catalogue.close()
 
 
 @needs_mount

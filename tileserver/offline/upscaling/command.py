@@ -11,6 +11,7 @@ from engine.window import Window
 from tileserver.checkpoints import local_checkpoint
 from tileserver.errors import StartupError
 from tileserver.library_internals import CPLE_BaseError
+from tileserver.offline.pools import LOCAL, Pool
 from tileserver.offline.upscaling.drawing import Drawing
 from tileserver.offline.upscaling.mosaic import write_mosaic
 from tileserver.offline.upscaling.options import Upscaling
@@ -19,8 +20,13 @@ from tileserver.offline.upscaling.strips import remove_strips, write_strips
 from tileserver.offline.upscaling.target import Target, describe_run, is_finished, list_targets
 
 
-def upscale(source: Path, out: Path, work: Upscaling, uncertainty: Path | None = None) -> list[str]:
+def upscale(
+    source: Path, out: Path, work: Upscaling, uncertainty: Path | None = None, pool: Pool = LOCAL
+) -> list[str]:
     """Write the super-resolved raster, and its uncertainty map if requested.
+
+    pool: draws the blocks; all of it must see the source and write to the folder of the results by
+    the same paths.
 
     Values other than 8-bit are scaled for the network by the given range, else as the server does;
     none is clipped. Returns one line about each file. Raises StartupError for unreadable input,
@@ -41,16 +47,16 @@ def upscale(source: Path, out: Path, work: Upscaling, uncertainty: Path | None =
             drawing = Drawing(scene, checkpoint, work)
             for target, run, done in zip(targets, runs, finished, strict=True):
                 if not done:
-                    _write(drawing, target, run)
+                    _write(drawing, target, run, pool)
             for target in targets:  # only now: with --overwrite they are needed again
                 remove_strips(drawing, target)
     extent = scene.part.children(work.factor)
     return [_report(target, extent, done) for target, done in zip(targets, finished, strict=True)]
 
 
-def _write(drawing: Drawing, target: Target, run: dict[str, str]) -> None:
+def _write(drawing: Drawing, target: Target, run: dict[str, str], pool: Pool) -> None:
     try:
-        strips = write_strips(drawing, target)
+        strips = write_strips(drawing, target, pool)
         write_mosaic(target, strips, drawing.extent, run)
     except (CPLE_BaseError, RasterioError, OSError) as error:
         raise StartupError(f"{target.path}: cannot be written ({error})") from error

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import platform
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +19,8 @@ from engine.pictures.pyramid import Pyramid
 from engine.pictures.super_resolution import Doubled
 from engine.window import Window
 from tileserver.catalogue.probing import describe_machine, windows_agree
+from tileserver.checkpoints import local_checkpoint
+from tileserver.errors import StartupError
 from tileserver.imagery.bands import BLOCK_PX as SOURCE_BLOCK_PX
 from tileserver.imagery.bands import to_raster_type
 from tileserver.imagery.block_memory import BlockMemory
@@ -31,7 +37,10 @@ MEMORY_BYTES = 256 * 2**20
 
 
 class Drawing:
-    """Draws windows of a scene enlarged by `factor`; `extent` is the part to write."""
+    """Draws windows of a scene enlarged by `factor`; `extent` is the part to write.
+
+    Pickled, it is what it was opened from; where it is unpickled, it is opened again.
+    """
 
     def __init__(self, scene: Scene, checkpoint: Checkpoint, work: Upscaling) -> None:
         self.scene, self.checkpoint, self.work = scene, checkpoint, work
@@ -44,6 +53,12 @@ class Drawing:
         for _ in range(work.zooms):
             self._alpha = FinerAlpha(self._alpha)
         self._pyramid = self._new_pyramid()
+
+    def __reduce__(self) -> tuple[Callable[..., Drawing], tuple[Path, Upscaling, str]]:
+        work, checkpoint = self.work, self.work.checkpoint
+        if checkpoint is not None and checkpoint.exists():  # else the name of a bundled one
+            work = replace(work, checkpoint=checkpoint.absolute())
+        return _open_again, (self.scene.path.absolute(), work, self.fingerprint())
 
     def fingerprint(self) -> str:
         """A digest of everything that changes pixels."""
@@ -132,6 +147,18 @@ class Drawing:
             block_px=self.block_px,
             limits=self.scene.raster.limits,
         )
+
+
+def _open_again(source: Path, work: Upscaling, fingerprint: str) -> Drawing:
+    """The same drawing in another process; raises StartupError where it would draw other pixels."""
+    scene = Scene(source, work.value_range, work.bbox)
+    drawing = Drawing(scene, local_checkpoint(work.checkpoint, work.device), work)
+    if drawing.fingerprint() != fingerprint:
+        raise StartupError(
+            f"{source}: {platform.node()} would draw other pixels than the machine that started "
+            "the run: the processors, PyTorch's versions, the files or the checkpoints differ"
+        )
+    return drawing
 
 
 def _fits(value: float, dtype: np.dtype[Any]) -> bool:

@@ -6,7 +6,7 @@ never in memory.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from xml.etree.ElementTree import Element, SubElement, tostring
 
@@ -17,7 +17,7 @@ from engine.window import Window
 from tileserver.offline.upscaling.compression import creation_options
 from tileserver.offline.upscaling.description import BandDescription, Description
 from tileserver.offline.upscaling.placement import Placement
-from tileserver.offline.upscaling.strips import Strips
+from tileserver.offline.upscaling.strips import Strip
 from tileserver.offline.upscaling.target import Target, remove_sidecars
 from tileserver.origins.vrt import (
     VrtFile,
@@ -34,7 +34,9 @@ MASK_VALUES = {0: 0, 1: 255}
 """Lookup table for the 8-bit mask: any value but 0 means data."""
 
 
-def write_mosaic(target: Target, strips: Strips, extent: Window, run: Mapping[str, str]) -> None:
+def write_mosaic(
+    target: Target, strips: Sequence[Strip], extent: Window, run: Mapping[str, str]
+) -> None:
     """Write one file with its description's metadata and the provenance of the run.
 
     The file appears only when it is complete. Raises rasterio's errors, and GDAL's own
@@ -43,10 +45,6 @@ def write_mosaic(target: Target, strips: Strips, extent: Window, run: Mapping[st
     out, driver, described = target.path, target.driver, target.description
     virtual = target.parts / "mosaic.vrt"
     alpha = described.masked and driver == "PNG"
-    strips = [
-        (replace(strip, row=strip.row - extent.row, col=strip.col - extent.col), path)
-        for strip, path in strips
-    ]
     virtual.write_bytes(tostring(_virtual(described, strips, extent, run, alpha)))
     partial = out.with_name(out.name + ".partial")
     options: dict[str, str] = {}
@@ -73,7 +71,7 @@ def write_mosaic(target: Target, strips: Strips, extent: Window, run: Mapping[st
 
 def _virtual(
     described: Description,
-    strips: Strips,
+    strips: Sequence[Strip],
     extent: Window,
     run: Mapping[str, str],
     alpha: bool,
@@ -87,13 +85,13 @@ def _virtual(
     for number, band in enumerate(described.bands, start=1):
         element = add_band(root, number, described.dtype)
         _describe(element, band, described.nodata)
-        _add_strips(element, strips, number)
+        _add_strips(element, strips, extent, number)
     if alpha:
         element = add_band(root, count + 1, described.dtype)
         add_colour(element, ColorInterp.alpha)
-        _add_strips(element, strips, count + 1)
+        _add_strips(element, strips, extent, count + 1)
     elif described.masked:
-        _add_strips(add_mask(root), strips, count + 1, mask=True)
+        _add_strips(add_mask(root), strips, extent, count + 1, mask=True)
     return root
 
 
@@ -125,8 +123,12 @@ def _describe(element: Element, band: BandDescription, nodata: float | None) -> 
     add_tags(element, band.tags)
 
 
-def _add_strips(band: Element, strips: Strips, source_band: int, mask: bool = False) -> None:
-    for strip, path in strips:
-        file = VrtFile(path.name, strip.height, strip.width, relative=True)
+def _add_strips(
+    band: Element, strips: Sequence[Strip], extent: Window, source_band: int, mask: bool = False
+) -> None:
+    for strip in strips:
+        window = strip.window
+        place = replace(window, row=window.row - extent.row, col=window.col - extent.col)
+        file = VrtFile(strip.path.name, window.height, window.width, relative=True)
         values = MASK_VALUES if mask else None
-        add_file(band, file, str(source_band), strip, values=values)
+        add_file(band, file, str(source_band), place, values=values)

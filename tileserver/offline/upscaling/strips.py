@@ -1,50 +1,79 @@
-"""A target's strips: rows of blocks, each a file that is written atomically."""
+"""A target's strips: rows of blocks, each a file that is written atomically.
+
+A pool draws blocks into files of their own (parts); a strip is joined when its last block is there.
+"""
 
 from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import rasterio
 from tqdm import tqdm
 
 from cache.key import fingerprint
 from engine.window import Window
+from tileserver.offline.pools import Pool
 from tileserver.offline.upscaling.drawing import Drawing
+from tileserver.offline.upscaling.parts import Part, PartWriter, list_parts
 from tileserver.offline.upscaling.target import RECORD, Target
 
 logger = logging.getLogger(__name__)
 
-Strips = list[tuple[Window, Path]]
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """A row of blocks and its file."""
+
+    window: Window
+    path: Path
+    block_px: int
+
+    def parts(self) -> Iterator[Part]:
+        """Its blocks, from the left."""
+        window = self.window
+        for col in range(window.col, window.right, self.block_px):
+            width = min(self.block_px, window.right - col)
+            block = Window(window.row, col, window.height, width)
+            path = self.path.with_name(f"{self.path.stem}-{col - window.col:09d}.npy")
+            yield Part(block, path)
+
+    def count_parts(self) -> int:
+        return -(-self.window.width // self.block_px)
 
 
-def write_strips(drawing: Drawing, target: Target) -> Strips:
+def write_strips(drawing: Drawing, target: Target, pool: Pool) -> list[Strip]:
     """Write the strips of a target, from the top, except existing ones of the same run.
 
     Raises StartupError if the source cannot be read, rasterio's errors and OSError if strips
-    cannot be written.
+    cannot be written, and what the pool raises.
     """
-    _prepare(target.parts, _digest(drawing, target))
-    extent, block_px = drawing.extent, drawing.block_px
-    strips = [
-        (
-            Window(row, extent.col, min(block_px, extent.bottom - row), extent.width),
-            target.parts / f"strip-{row - extent.row:09d}.tif",
-        )
-        for row in range(extent.row, extent.bottom, block_px)
-    ]
-    across = -(-extent.width // block_px)
-    total = across * len(strips)
+    folder = target.parts.absolute()  # workers have other working folders
+    _prepare(folder, _digest(drawing, target))
+    strips = _list_strips(drawing, folder)
+    missing = {strip.window.row: strip for strip in strips if not strip.path.exists()}
+    drawn = list_parts(folder)
+    left = Counter({row: _count_missing(strip, drawn) for row, strip in missing.items()})
+    for row, strip in missing.items():
+        if not left[row]:
+            _join(strip, target)
+    parts = (part for strip in missing.values() for part in strip.parts())
+    blocks = (part for part in parts if part.path.name not in drawn)
+    total = sum(strip.count_parts() for strip in strips)
     # disable=None: shown only on a terminal.
-    with tqdm(total=total, desc=target.path.name, unit="block", disable=None) as bar:
-        for strip, path in strips:
-            if path.exists():
-                bar.update(across)
-            else:
-                _write_strip(drawing, target, path, strip, bar.update)
+    progress = tqdm(total=total, desc=target.path.name, unit="block", disable=None)
+    with progress as bar, closing(pool.run(PartWriter(drawing, target), blocks)) as results:
+        bar.update(total - left.total())
+        for part in results:
+            bar.update(1)
+            left[part.window.row] -= 1
+            if not left[part.window.row]:
+                _join(missing[part.window.row], target)
     return strips
 
 
@@ -74,30 +103,39 @@ def _prepare(parts: Path, digest: str) -> None:
     if _is_of_run(parts, digest):
         return
     if parts.exists():
-        if any(parts.glob("strip-*.tif")):
+        if any(parts.glob("strip-*")):
             logger.warning("%s: removing strips of another run or device", parts)
         shutil.rmtree(parts)
     parts.mkdir()
     (parts / RECORD).write_text(digest)  # truncated by a kill, it matches no run
 
 
-def _write_strip(
-    drawing: Drawing,
-    target: Target,
-    path: Path,
-    strip: Window,
-    advance: Callable[[int], object],
-) -> None:
-    """Write one strip; if the target has a mask, it is the last band."""
-    described = target.description
-    draw = drawing.deviation if target.deviation else drawing.picture
-    partial = path.with_suffix(".partial")
+def _list_strips(drawing: Drawing, folder: Path) -> list[Strip]:
+    extent, block_px = drawing.extent, drawing.block_px
+    return [
+        Strip(
+            Window(row, extent.col, min(block_px, extent.bottom - row), extent.width),
+            folder / f"strip-{row - extent.row:09d}.tif",
+            block_px,
+        )
+        for row in range(extent.row, extent.bottom, block_px)
+    ]
+
+
+def _count_missing(strip: Strip, drawn: set[str]) -> int:
+    return sum(part.path.name not in drawn for part in strip.parts())
+
+
+def _join(strip: Strip, target: Target) -> None:
+    """Write a strip from the files of its blocks, and remove these."""
+    described, window = target.description, strip.window
+    partial = strip.path.with_suffix(".partial")
     with rasterio.open(
         partial,
         "w",
         driver="GTiff",
-        height=strip.height,
-        width=strip.width,
+        height=window.height,
+        width=window.width,
         count=len(described.bands) + described.masked,
         dtype=described.dtype,
         tiled=True,
@@ -105,17 +143,10 @@ def _write_strip(
         zlevel=1,
         bigtiff="if_safer",
     ) as file:
-        for col in range(strip.col, strip.right, drawing.block_px):
-            block = Window(strip.row, col, strip.height, min(drawing.block_px, strip.right - col))
-            pixels, valid = draw(block)
-            if described.masked:
-                mask = np.where(valid, _opaque(described.dtype), 0).astype(described.dtype)
-                pixels = np.concatenate((pixels, mask[None]))
-            place = rasterio.windows.Window(col - strip.col, 0, block.width, block.height)
-            file.write(pixels, window=place)
-            advance(1)
-    partial.replace(path)
-
-
-def _opaque(dtype: str) -> float:
-    return float(np.iinfo(dtype).max) if np.dtype(dtype).kind in "ui" else 255.0
+        for part in strip.parts():
+            block = part.window
+            place = rasterio.windows.Window(block.col - window.col, 0, block.width, block.height)
+            file.write(part.read(), window=place)
+    partial.replace(strip.path)
+    for part in strip.parts():
+        part.path.unlink()

@@ -1,0 +1,199 @@
+"""Blocks made by a real cluster: two raylets on loopback, which tests kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+from tests.support.commands import call_overzoom, command_of
+from tests.support.rasters import SCENE, cut
+from tests.support.ray_cluster import RayCluster
+from tests.support.server import configured
+from tests.support.waiting import wait_until
+from tests.tileserver.cli.test_help import COMMANDS, examples_of
+from tests.tileserver.offline.test_prerendering import BBOX, stored
+from tests.tileserver.offline.upscaling.scenes import write
+
+pytestmark = pytest.mark.slow
+
+SIDE = 768
+BLOCKS = 9
+"""Of 1024 px, at four times that side."""
+
+
+@pytest.fixture(scope="module")
+def running_cluster() -> Iterator[RayCluster]:
+    cluster = RayCluster()
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+def cluster(running_cluster: RayCluster) -> RayCluster:
+    """A head and a node, whatever other tests killed."""
+    if running_cluster.nodes < 2:
+        running_cluster.add_node()
+    return running_cluster
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A raster of moderate size."""
+    with rasterio.open(SCENE) as file:
+        pixels = file.read()
+    pixels = np.tile(pixels, (1, -(-SIDE // pixels.shape[1]), -(-SIDE // pixels.shape[2])))
+    return write(tmp_path_factory.mktemp("scene") / "in.tif", pixels[:, :SIDE, :SIDE])
+
+
+@pytest.fixture(scope="module")
+def local(scene: Path, small_checkpoint: Path) -> bytes:
+    """The bytes of the run without Ray."""
+    out = scene.with_name("local.tif")
+    done = call_overzoom("upscale", scene, out, "--factor", 4, "--checkpoint", small_checkpoint)
+    assert done.exit_code == 0, done.stderr
+    return out.read_bytes()
+
+
+class Driver:
+    """`overzoom upscale --ray` as a process."""
+
+    def __init__(self, cluster: RayCluster, scene: Path, out: Path, checkpoint: Path) -> None:
+        self.cluster, self.out, self.log = cluster, out, out.with_suffix(".log")
+        self.command = command_of(
+            "upscale", scene, out, "--factor", 4, "--checkpoint", checkpoint,
+            "--ray", cluster.address, "--workers", 2,
+        )  # fmt: skip
+
+    def start(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            environment = self.cluster.environment
+            return subprocess.Popen(self.command, stdout=log, stderr=log, env=environment)
+
+    def finish(self, process: subprocess.Popen[bytes]) -> bytes:
+        """The bytes of the result."""
+        assert process.wait(300) == 0, self.log.read_text()
+        assert not self.out.with_name(f"{self.out.name}.parts").exists()
+        return self.out.read_bytes()
+
+    def times_drawn(self) -> list[int]:
+        """How often each block was begun, by the logs of the workers."""
+        return sorted(self.cluster.made(f"{self.out}.parts/").values())
+
+    def wait_for_blocks(self, count: int) -> None:
+        wait_until(lambda: len(self.times_drawn()) >= count, f"no {count} blocks")
+
+
+@pytest.fixture
+def driver(cluster: RayCluster, scene: Path, tmp_path: Path, small_checkpoint: Path) -> Driver:
+    return Driver(cluster, scene, tmp_path / "out.tif", small_checkpoint)
+
+
+def test_two_workers_write_the_bytes_of_the_local_run(driver: Driver, local: bytes) -> None:
+    assert driver.finish(driver.start()) == local
+    assert driver.times_drawn() == [1] * BLOCKS
+    assert driver.cluster.workers(f"{driver.out}.parts/") == 2
+
+
+def test_a_killed_driver_resumes_and_writes_the_same_bytes(driver: Driver, local: bytes) -> None:
+    with driver.start() as first:
+        driver.wait_for_blocks(5)
+        first.kill()
+    kept = len(list(driver.out.with_name("out.tif.parts").glob("strip-*")))
+    assert kept
+    assert driver.finish(driver.start()) == local
+    times = driver.times_drawn()
+    assert len(times) == BLOCKS
+    assert times[-1] <= 2
+    assert times.count(2) <= 2, "only what the workers were drawing is drawn again"
+
+
+def test_the_blocks_of_a_killed_node_are_drawn_again_and_no_others(
+    driver: Driver, local: bytes
+) -> None:
+    process = driver.start()
+    driver.wait_for_blocks(4)
+    assert driver.cluster.workers(f"{driver.out}.parts/") == 2
+    driver.cluster.kill_node()
+    assert driver.finish(process) == local
+    times = driver.times_drawn()
+    assert len(times) == BLOCKS
+    assert times.count(2) <= 1
+    assert times[-1] <= 2
+    assert "a worker was lost, its blocks are made again" in driver.log.read_text()
+
+
+def test_prerender_makes_every_tile_once_and_the_same_as_without_ray(
+    cluster: RayCluster, config: Path, small_checkpoint: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "config"
+    folder.mkdir()
+    same = configured(config, folder, checkpoint=str(small_checkpoint))
+    arguments = ["yellowstone", "--config", same, "--bbox", BBOX, "--zooms", "17-20"]
+    done = call_overzoom("prerender", *arguments, "--cache-dir", tmp_path / "local")
+    assert done.exit_code == 0, done.stderr
+    expected = stored(tmp_path / "local")
+    on_ray = ["prerender", *arguments, "--cache-dir", tmp_path / "ray", "--concurrency", 4]
+    command = command_of(*on_ray, "--ray", "auto", "--workers", 2)
+    run = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=cluster.environment
+    )
+    assert run.returncode == 0, run.stderr
+    made = f"yellowstone: {len(expected)} tiles made, 0 were cached already, 0 failed\n"
+    assert run.stdout == made
+    assert stored(tmp_path / "ray") == expected
+    assert {*cluster.made("block ").values()} == {1}
+    assert cluster.workers("block ") == 2
+
+
+def test_what_a_worker_cannot_open_is_said_in_one_line(
+    cluster: RayCluster, scene: Path, tmp_path: Path, small_checkpoint: Path
+) -> None:
+    source = tmp_path / "in.tif"
+    source.symlink_to("/proc/self/cwd/in.tif")  # the driver's folder, which workers do not have
+    command = command_of(
+        "upscale", source, tmp_path / "out.tif", "--checkpoint", small_checkpoint,
+        "--ray", cluster.address,
+    )  # fmt: skip
+    environment = {**cluster.environment}
+    run = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environment, cwd=scene.parent
+    )
+    assert run.returncode == 1
+    (line,) = run.stderr.splitlines()
+    assert line.startswith(f"overzoom: {source}: ")
+
+
+@pytest.mark.parametrize("name", ["upscale", "prerender"])
+def test_examples_with_ray_run(
+    cluster: RayCluster, tmp_path: Path, small_checkpoint: Path, name: str
+) -> None:
+    cut(tmp_path / "scene.tif", "rgb", 160)
+    (tmp_path / "overzoom.yaml").write_text("sources: {scene: {path: scene.tif}}\n")
+    examples = [words for words in examples_of(COMMANDS[name]) if "auto" in words]
+    assert examples
+    environment = {**cluster.environment, "OVERZOOM_CHECKPOINT": str(small_checkpoint)}
+    for words in examples:
+        run = subprocess.run(
+            command_of(*words), capture_output=True, text=True, check=False,
+            cwd=tmp_path, env=environment,
+        )  # fmt: skip
+        assert run.returncode == 0, run.stderr
+
+
+def test_ctrl_c_stops_the_driver_and_its_workers(driver: Driver) -> None:
+    process = driver.start()
+    driver.wait_for_blocks(3)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130, driver.log.read_text()
+    assert os.path.exists(f"{driver.out}.parts")
+    assert "the same command resumes" in driver.log.read_text()
