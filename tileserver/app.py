@@ -20,10 +20,12 @@ from tileserver.api.documents.pages import VIEWER, add_api_page
 from tileserver.api.documents.sources import add_sources
 from tileserver.api.documents.static import REVALIDATED, Precompressed
 from tileserver.api.factory import OverzoomFactory
+from tileserver.api.maps.answers import MapAnswers
 from tileserver.api.tile_response import Answers
 from tileserver.assembly import open_catalogue, open_tile_service
 from tileserver.catalogue.catalogue import Absent, Catalogue
 from tileserver.catalogue.layers import Source
+from tileserver.maps.service import MapService
 from tileserver.metrics import Metrics, add_metrics
 from tileserver.middleware.api_keys import grant_of
 from tileserver.middleware.error_handlers import add_error_handlers
@@ -33,7 +35,7 @@ from tileserver.process.memory import trim_periodically
 from tileserver.settings.server import Settings
 from tileserver.stores import open_store
 from tileserver.tiles.readers import Readers
-from tileserver.tiles.service import MAX_READS, TileService
+from tileserver.tiles.service import MAX_READS
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +53,7 @@ def make_app(settings: Settings) -> FastAPI:
     metrics = Metrics(catalogue.checkpoint.name, catalogue.picture_fingerprint)
     service, operation = open_tile_service(catalogue, store, metrics), settings.operation
     readers = Readers(MAX_READS, settings.deadline_seconds, ROUTE_READERS)
+    maps = MapService(service)
     scheduler = service.scheduler
 
     def slow_reads() -> int:
@@ -72,6 +75,7 @@ def make_app(settings: Settings) -> FastAPI:
             if service.cluster is not None:
                 await service.cluster.close()
             readers.close()
+            maps.close()
             service.close()
             catalogue.close()
 
@@ -90,13 +94,14 @@ def make_app(settings: Settings) -> FastAPI:
     add_metrics(app, metrics)
     add_ogc(app, catalogue)
     add_api_page(app)
-    routes = _make_factory(service, readers, settings).all_routes()
+    routes = _make_factory(maps, readers, settings).all_routes()
     app.include_router(routes, prefix="/{source}")
     app.state.tiles, app.state.health = service, health
     return app
 
 
-def _make_factory(service: TileService, readers: Readers, settings: Settings) -> OverzoomFactory:
+def _make_factory(maps: MapService, readers: Readers, settings: Settings) -> OverzoomFactory:
+    service, max_age_seconds = maps.tiles, settings.cache.max_age_seconds
     catalogue = service.catalogue
 
     async def source_of(
@@ -106,7 +111,8 @@ def _make_factory(service: TileService, readers: Readers, settings: Settings) ->
 
     grids = TileMatrixSets({name: grid.tms for name, grid in catalogue.grids.items()})
     return OverzoomFactory(
-        answers=Answers(service, settings.cache.max_age_seconds),
+        answers=Answers(service, max_age_seconds),
+        maps=MapAnswers(maps, max_age_seconds),
         readers=readers,
         path_dependency=source_of,
         supported_tms=grids,

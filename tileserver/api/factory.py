@@ -19,6 +19,8 @@ from tileserver.api.documents.thumbnail import add_thumbnail
 from tileserver.api.documents.tilejson import add_tilejson
 from tileserver.api.documents.wmts import add_wmts
 from tileserver.api.inspect import add_inspect
+from tileserver.api.maps.answers import MapAnswers
+from tileserver.api.maps.ogc_map import add_map
 from tileserver.api.parameters import Sizes
 from tileserver.api.source_route import SourceRoute, ThreadedRoute
 from tileserver.api.tile_response import Answers
@@ -40,10 +42,11 @@ class OverzoomFactory(TilerFactory):
     documents   TileJSON, legend: functions of a source, which take the parameters they name
     pages       capabilities, tilesets, maps: functions that pass parameters on to the tiles
     router      titiler's own: functions that read pixels, with bounds of their sizes
-    tiles       tiles and single pixels: coroutines with checks of their own
+    tiles       tiles, maps and single pixels: coroutines with checks of their own
     """
 
     answers: Answers
+    maps: MapAnswers
     readers: Readers
     documents: APIRouter = field(init=False)
     pages: APIRouter = field(init=False)
@@ -75,6 +78,7 @@ class OverzoomFactory(TilerFactory):
         add_tiles(self.tiles, self.answers)
         add_uncertainty_tiles(self.tiles, self.answers)
         add_inspect(self.tiles, self.answers, self.path_dependency)
+        add_map(self.tiles, self.maps, self.path_dependency)
         self._add_titilers(threads)
 
     def _add_documents(self) -> None:

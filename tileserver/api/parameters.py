@@ -34,7 +34,7 @@ EXPRESSIONS = (
 )
 EVERYWHERE = frozenset({"v", "key"})
 """Parameters of every route: the version of its tiles, and an API key."""
-REFERENCE_SYSTEMS = ("crs", "dst_crs", "coord_crs")
+REFERENCE_SYSTEMS = ("crs", "dst_crs", "coord_crs", "bbox-crs")
 REGISTERED = re.compile(
     r"(\w{2,16}:|urn:ogc:def:crs:\w{2,16}:[\w.]{0,8}:|https?://www\.opengis\.net/def/crs/\w{2,16}"
     r"/[\w.]{1,8}/)[A-Za-z0-9]{1,12}",
