@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -19,8 +20,11 @@ from tileserver.api.documents.ogc import add_ogc, landing_page, wants_json
 from tileserver.api.documents.pages import VIEWER, add_api_page
 from tileserver.api.documents.sources import add_sources
 from tileserver.api.documents.static import REVALIDATED, Precompressed
-from tileserver.api.factory import OverzoomFactory
+from tileserver.api.factory import OverzoomFactory, make_router
 from tileserver.api.maps.answers import MapAnswers
+from tileserver.api.maps.service_exceptions import report_by
+from tileserver.api.maps.wms import add_wms
+from tileserver.api.reported_route import ReportedRoute
 from tileserver.api.tile_response import Answers
 from tileserver.assembly import open_catalogue, open_tile_service
 from tileserver.catalogue.catalogue import Absent, Catalogue
@@ -94,8 +98,9 @@ def make_app(settings: Settings) -> FastAPI:
     add_metrics(app, metrics)
     add_ogc(app, catalogue)
     add_api_page(app)
-    routes = _make_factory(maps, readers, settings).all_routes()
-    app.include_router(routes, prefix="/{source}")
+    factory = _make_factory(maps, readers, settings)
+    _add_wms(app, catalogue, factory.maps)
+    app.include_router(factory.all_routes(), prefix="/{source}")
     app.state.tiles, app.state.health = service, health
     return app
 
@@ -121,10 +126,23 @@ def _make_factory(maps: MapService, readers: Readers, settings: Settings) -> Ove
     )
 
 
+def _list_seen(catalogue: Catalogue, request: Request) -> list[Source | Absent]:
+    """The sources that a client may see."""
+    grant = grant_of(request.scope)
+    return [source for source in catalogue.configured() if grant.allows(source.id)]
+
+
+def _add_wms(app: FastAPI, catalogue: Catalogue, answers: MapAnswers) -> None:
+    def seen(request: Request) -> list[Source]:
+        return [one for one in _list_seen(catalogue, request) if isinstance(one, Source)]
+
+    router = make_router(ReportedRoute, report=report_by)
+    add_wms(router, answers, seen)
+    app.include_router(router)
+
+
 def _add_viewer(app: FastAPI, catalogue: Catalogue) -> None:
-    def seen(request: Request) -> list[Source | Absent]:
-        grant = grant_of(request.scope)
-        return [source for source in catalogue.configured() if grant.allows(source.id)]
+    seen = partial(_list_seen, catalogue)
 
     app.mount("/viewer", Precompressed(VIEWER / "vendor"), name="viewer")
 

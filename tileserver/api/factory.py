@@ -21,7 +21,10 @@ from tileserver.api.documents.wmts import add_wmts
 from tileserver.api.inspect import add_inspect
 from tileserver.api.maps.answers import MapAnswers
 from tileserver.api.maps.ogc_map import add_map
+from tileserver.api.maps.service_exceptions import report_by
+from tileserver.api.maps.wms import add_source_wms
 from tileserver.api.parameters import Sizes
+from tileserver.api.reported_route import ReportedRoute
 from tileserver.api.source_route import SourceRoute, ThreadedRoute
 from tileserver.api.tile_response import Answers
 from tileserver.api.tiles import add_tiles
@@ -37,11 +40,12 @@ from tileserver.tiles.readers import Readers
 class OverzoomFactory(TilerFactory):
     """Routes under /{source}: titiler's, with tiles and TileJSON that go past native.
 
-    Four routers, because their routes differ in what is checked and where they run:
+    Five routers, because their routes differ in what is checked and where they run:
 
     documents   TileJSON, legend: functions of a source, which take the parameters they name
     pages       capabilities, tilesets, maps: functions that pass parameters on to the tiles
     router      titiler's own: functions that read pixels, with bounds of their sizes
+    services    WMS: coroutines whose errors are documents of their own
     tiles       tiles, maps and single pixels: coroutines with checks of their own
     """
 
@@ -50,6 +54,7 @@ class OverzoomFactory(TilerFactory):
     readers: Readers
     documents: APIRouter = field(init=False)
     pages: APIRouter = field(init=False)
+    services: APIRouter = field(init=False)
     tiles: APIRouter = field(init=False)
     reader: type[CatalogueReader] = CatalogueReader
     process_dependency: Callable[..., Any] = counted_process
@@ -57,10 +62,10 @@ class OverzoomFactory(TilerFactory):
     img_part_dependency: type[DefaultDependency] = Sizes
 
     def all_routes(self) -> APIRouter:
-        """The four routers as one, in the order in which their routes are tried."""
+        """The routers as one, in the order in which their routes are tried."""
         routes = APIRouter()
         # The tiles last: their /{z}/{x}/{y}.{format} would take any word for a zoom.
-        for router in (self.documents, self.pages, self.router, self.tiles):
+        for router in (self.documents, self.pages, self.router, self.services, self.tiles):
             routes.include_router(router)
         return routes
 
@@ -72,9 +77,11 @@ class OverzoomFactory(TilerFactory):
         }
         self.documents = make_router(ThreadedRoute, known_only=True, **threads)
         self.pages = make_router(ThreadedRoute, limits=Limits(), **threads)
+        self.services = make_router(ReportedRoute, report=report_by)
         self.tiles = make_router(SourceRoute, known_only=True)
         self._add_documents()
         self._add_pages()
+        add_source_wms(self.services, self.maps, self.path_dependency)
         add_tiles(self.tiles, self.answers)
         add_uncertainty_tiles(self.tiles, self.answers)
         add_inspect(self.tiles, self.answers, self.path_dependency)

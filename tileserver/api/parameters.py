@@ -41,7 +41,7 @@ REGISTERED = re.compile(
     re.ASCII,
 )
 """A code of a register: EPSG:3857, urn:ogc:def:crs:EPSG::3857, http://www.opengis.net/def/..."""
-AUTHORITIES = re.compile(r"\b(EPSG|ESRI|OGC|IGNF|IAU_2015)\b", re.IGNORECASE)
+AUTHORITIES = re.compile(r"\b(EPSG|ESRI|OGC|IGNF|IAU_2015)\b|^CRS:84$", re.IGNORECASE)
 
 
 @dataclass
