@@ -22,7 +22,7 @@ from tileserver.api.documents.sources import add_sources
 from tileserver.api.documents.static import REVALIDATED, Precompressed
 from tileserver.api.factory import OverzoomFactory, make_router
 from tileserver.api.maps.answers import MapAnswers
-from tileserver.api.maps.service_exceptions import report_by
+from tileserver.api.maps.service_exceptions import report_wms
 from tileserver.api.maps.wms import add_wms
 from tileserver.api.reported_route import ReportedRoute
 from tileserver.api.tile_response import Answers
@@ -136,7 +136,7 @@ def _add_wms(app: FastAPI, catalogue: Catalogue, answers: MapAnswers) -> None:
     def seen(request: Request) -> list[Source]:
         return [one for one in _list_seen(catalogue, request) if isinstance(one, Source)]
 
-    router = make_router(ReportedRoute, report=report_by)
+    router = make_router(ReportedRoute, report=report_wms)
     add_wms(router, answers, seen)
     app.include_router(router)
 

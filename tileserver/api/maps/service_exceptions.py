@@ -64,7 +64,7 @@ def report(question: Question, error: RequestError) -> Response:
     return Response(content, status, headers, media_type="application/vnd.ogc.se_xml")
 
 
-def report_by(request: Request, error: RequestError) -> Response:
+def report_wms(request: Request, error: RequestError) -> Response:
     """The answer to an error of a WMS request."""
     return report(Question(request, BLANK_PX), error)
 
