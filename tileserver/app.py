@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from tileserver.api.documents.ogc import add_ogc, landing_page, wants_json
+from tileserver.api.documents.openapi import add_openapi
 from tileserver.api.documents.pages import VIEWER, add_api_page
 from tileserver.api.documents.sources import add_sources
 from tileserver.api.documents.static import REVALIDATED, Precompressed
@@ -86,6 +87,7 @@ def make_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="Overzoom",
         lifespan=lifespan,
+        openapi_url=None,  # add_openapi registers the document, with examples
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # would lead past the public URL's path
@@ -99,7 +101,7 @@ def make_app(settings: Settings) -> FastAPI:
     add_ogc(app, catalogue)
     add_api_page(app)
     factory = _make_factory(maps, readers, settings)
-    _add_wms(app, catalogue, factory.maps)
+    _add_services(app, catalogue, factory.maps)
     app.include_router(factory.all_routes(), prefix="/{source}")
     app.state.tiles, app.state.health = service, health
     return app
@@ -132,13 +134,16 @@ def _list_seen(catalogue: Catalogue, request: Request) -> list[Source | Absent]:
     return [source for source in catalogue.configured() if grant.allows(source.id)]
 
 
-def _add_wms(app: FastAPI, catalogue: Catalogue, answers: MapAnswers) -> None:
+def _add_services(app: FastAPI, catalogue: Catalogue, answers: MapAnswers) -> None:
+    """Register what is answered of all sources together: WMS, and the document of all routes."""
+
     def seen(request: Request) -> list[Source]:
         return [one for one in _list_seen(catalogue, request) if isinstance(one, Source)]
 
     router = make_router(ReportedRoute, report=report_wms)
     add_wms(router, answers, seen)
     app.include_router(router)
+    add_openapi(app, seen)
 
 
 def _add_viewer(app: FastAPI, catalogue: Catalogue) -> None:

@@ -18,12 +18,25 @@ from tileserver.api.maps.parameters import parse_format
 from tileserver.api.rendering_parameters import RenderingParameters
 from tileserver.api.tile_parameters import MAX_INDEX, Detail, ModeParam, NoiseSeed
 from tileserver.api.tile_response import Answers
+from tileserver.api.written_parameters import document_parameters
 from tileserver.catalogue.layers import Source
 from tileserver.errors import STATUS_CODES, OutOfRange, OutsideSource, RequestError
 from tileserver.middleware.error_handlers import error_headers
 from tileserver.tiles.request import AskedTile, Mode, TileOptions
 
 OPERATIONS = "GetCapabilities or GetTile"
+DOCUMENTED = document_parameters(
+    SERVICE="WMTS.",
+    REQUEST=f"{OPERATIONS}.",
+    VERSION="1.0.0.",
+    LAYER="The id of the source.",
+    STYLE="default.",
+    FORMAT="A media type.",
+    TILEMATRIXSET="The id of a tile matrix set.",
+    TILEMATRIX="The zoom.",
+    TILEROW="From the top.",
+    TILECOL="From the left.",
+)
 STATUS = {422: 400}
 """The standard's own, where it differs (OGC 07-057r7, table 25)."""
 _REPORT = """<?xml version="1.0" encoding="UTF-8"?>
@@ -40,7 +53,7 @@ def add_wmts_service(
 ) -> None:
     """Register the route."""
 
-    @router.get("/wmts", response_class=Response)
+    @router.get("/wmts", response_class=Response, openapi_extra=DOCUMENTED)
     async def wmts_service(
         request: Request,
         rendering: RenderingParameters,

@@ -24,6 +24,7 @@ from tileserver.api.maps.wms_capabilities import DEFAULT, styles_of, write_capab
 from tileserver.api.maps.wms_question import NEW, Question
 from tileserver.api.rendering_parameters import RenderingParameters
 from tileserver.api.tile_parameters import Detail, ModeParam, NoiseSeed
+from tileserver.api.written_parameters import document_parameters
 from tileserver.catalogue.layers import Source
 from tileserver.errors import KeyNeeded, OutOfRange, OutsideGrid, OutsideSource, UnknownSource
 from tileserver.maps.request import AskedMap
@@ -31,6 +32,21 @@ from tileserver.middleware.api_keys import Grant, grant_of, with_key
 from tileserver.tiles.request import Mode, TileOptions
 
 OPERATIONS = "GetCapabilities or GetMap"
+DOCUMENTED = document_parameters(
+    SERVICE="WMS.",
+    VERSION="1.3.0 or 1.1.1.",
+    REQUEST=f"{OPERATIONS}.",
+    LAYERS="The id of a source.",
+    STYLES="A style of the capabilities; may be empty.",
+    CRS="A code such as EPSG:3857; SRS in 1.1.1.",
+    BBOX="Four numbers in the order of the system's axes; in 1.1.1 x is always first.",
+    WIDTH="In pixels.",
+    HEIGHT="In pixels.",
+    FORMAT="A media type.",
+    TRANSPARENT="TRUE or FALSE, where there is no data; default: FALSE.",
+    BGCOLOR="The colour there, 0xRRGGBB; default: white.",
+    EXCEPTIONS="XML, INIMAGE or BLANK.",
+)
 MEDIA_TYPES = {NEW: "text/xml"}
 OLD_MEDIA_TYPE = "application/vnd.ogc.wms_xml"
 
@@ -40,7 +56,7 @@ def add_source_wms(
 ) -> None:
     """Register the service of one source."""
 
-    @router.get("/wms", response_class=Response)
+    @router.get("/wms", response_class=Response, openapi_extra=DOCUMENTED)
     async def source_wms(
         request: Request,
         rendering: RenderingParameters,
@@ -70,7 +86,7 @@ def add_wms(
     """Register the service of all sources; seen: those that a client may see."""
     catalogue = answers.maps.tiles.catalogue
 
-    @router.get("/wms", response_class=Response)
+    @router.get("/wms", response_class=Response, openapi_extra=DOCUMENTED)
     async def wms(
         request: Request,
         rendering: RenderingParameters,
