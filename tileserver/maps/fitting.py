@@ -11,7 +11,7 @@ import numpy as np
 from engine.window import Window
 from tileserver.catalogue.coverage import UNREACHED
 from tileserver.catalogue.layers import Layer, Source
-from tileserver.errors import OutsideGrid, OutsideSource
+from tileserver.errors import OutsideGrid, OutsideMap
 from tileserver.grid import WEB_MERCATOR, Grid
 from tileserver.maps.area import Area
 from tileserver.rasters.footprint import Values, reprojected
@@ -62,7 +62,7 @@ def choose_layer(source: Source, grids: Mapping[str, Grid], area: Area) -> Layer
 def fit(layer: Layer, area: Area) -> Fit:
     """The coarsest zoom whose pixels are no larger than the area's, or the deepest.
 
-    Raises OutsideSource for an area beside the source.
+    Raises OutsideMap for an area beside the source.
     """
     grid = layer.grid
     wide, high = _pixel_sides(grid, area)
@@ -99,7 +99,7 @@ def _window(grid: Grid, area: Area, zoom: int) -> Window:
     size, (left, top) = grid.pixel_size(zoom), grid.origin(zoom)
     reached = np.isfinite(x) & np.isfinite(y)
     if not reached.any():
-        raise OutsideSource
+        raise OutsideMap
     whole = grid.whole(zoom)
     if not reached.all():  # it shows what the grid does not: it may show all that the grid does
         return whole
@@ -122,7 +122,7 @@ def _clip(layer: Layer, zoom: int, window: Window, exact: bool) -> Window:
         limits = layer.extent_at(zoom).dilated(0 if exact else MARGIN_PX)
     clipped = window.intersection(limits)
     if clipped is None:
-        raise OutsideSource
+        raise OutsideMap
     return clipped
 
 
@@ -140,7 +140,7 @@ def _pixel_sides(grid: Grid, area: Area) -> tuple[float, float]:
             lengths = np.hypot(next_x - x, next_y - y)
             known = lengths[np.isfinite(lengths) & (lengths > 0)]
             if not known.size:
-                raise OutsideSource
+                raise OutsideMap
             sides.append(float(np.median(known)))
     return sides[0], sides[1]
 

@@ -13,7 +13,7 @@ from cache.key import fingerprint
 from engine.window import Window
 from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.layers import Layer, Source
-from tileserver.errors import OutOfRange, OutsideSource
+from tileserver.errors import OutOfRange, OutsideMap
 from tileserver.grid import TILE_PX
 from tileserver.maps.area import Area
 from tileserver.maps.fitting import Fit, choose_layer, fit
@@ -125,7 +125,7 @@ class MapRequest:
 def resolve_map(catalogue: Catalogue, asked: AskedMap) -> MapRequest:
     """The map that is asked for; raises the RequestError that says why there is none.
 
-    OutsideSource where it shows nothing of the source.
+    OutsideMap where it shows nothing of the source.
     """
     source = catalogue[asked.source_id]
     layer = choose_layer(source, catalogue.grids, asked.area)
@@ -135,5 +135,5 @@ def resolve_map(catalogue: Catalogue, asked: AskedMap) -> MapRequest:
     if request.mosaic_bytes > MAX_BYTES:
         raise OutOfRange("width", "fewer pixels: this map is made from too many")
     if not request.tiles:
-        raise OutsideSource
+        raise OutsideMap
     return request

@@ -27,7 +27,7 @@ class MapService:
     def __init__(self, tiles: TileService) -> None:
         self.tiles = tiles
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="map")
-        self._memory = _Memory(MAX_BYTES)
+        self._memory = SharedMemory(MAX_BYTES)
 
     async def draw(self, request: MapRequest) -> tuple[bytes, str | None]:
         """The map's bytes, and the last cache tier that its tiles came from; None if any is new.
@@ -75,7 +75,7 @@ class MapService:
                 task.cancel()
 
 
-class _Memory:
+class SharedMemory:
     """Bytes that maps hold at a time; those that find too few wait, the first one first."""
 
     def __init__(self, most_bytes: int) -> None:

@@ -204,7 +204,7 @@ def test_the_order_of_axes_is_the_definitions(client: TestClient) -> None:
         ("bbox=1,2,3", 422, "bbox: four finite numbers"),
         ("bbox=1,2,nan,3", 422, "bbox: four finite numbers"),
         ("bbox=3,2,1,4", 422, "bbox: four finite numbers"),
-        ("bbox=0,0,1,1", 404, "lies outside the source"),
+        ("bbox=0,0,1,1", 404, "map shows nothing of the source"),
         ("width=1025", 422, "width: 1 to 1024 pixels"),
         ("width=0", 422, "width: 1 to 1024 pixels"),
         ("height=-5", 422, "height: 1 to 1024 pixels"),
