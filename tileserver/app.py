@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -16,14 +17,20 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from tileserver.api.documents.ogc import add_ogc, landing_page, wants_json
+from tileserver.api.documents.openapi import add_openapi
 from tileserver.api.documents.pages import VIEWER, add_api_page
 from tileserver.api.documents.sources import add_sources
 from tileserver.api.documents.static import REVALIDATED, Precompressed
-from tileserver.api.factory import OverzoomFactory
+from tileserver.api.factory import OverzoomFactory, make_router
+from tileserver.api.maps.answers import MapAnswers
+from tileserver.api.maps.service_exceptions import report_wms
+from tileserver.api.maps.wms import add_wms
+from tileserver.api.reported_route import ReportedRoute
 from tileserver.api.tile_response import Answers
 from tileserver.assembly import open_catalogue, open_tile_service
 from tileserver.catalogue.catalogue import Absent, Catalogue
 from tileserver.catalogue.layers import Source
+from tileserver.maps.service import MapService
 from tileserver.metrics import Metrics, add_metrics
 from tileserver.middleware.api_keys import grant_of
 from tileserver.middleware.error_handlers import add_error_handlers
@@ -33,7 +40,7 @@ from tileserver.process.memory import trim_periodically
 from tileserver.settings.server import Settings
 from tileserver.stores import open_store
 from tileserver.tiles.readers import Readers
-from tileserver.tiles.service import MAX_READS, TileService
+from tileserver.tiles.service import MAX_READS
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +58,7 @@ def make_app(settings: Settings) -> FastAPI:
     metrics = Metrics(catalogue.checkpoint.name, catalogue.picture_fingerprint)
     service, operation = open_tile_service(catalogue, store, metrics), settings.operation
     readers = Readers(MAX_READS, settings.deadline_seconds, ROUTE_READERS)
+    maps = MapService(service)
     scheduler = service.scheduler
 
     def slow_reads() -> int:
@@ -72,12 +80,14 @@ def make_app(settings: Settings) -> FastAPI:
             if service.cluster is not None:
                 await service.cluster.close()
             readers.close()
+            maps.close()
             service.close()
             catalogue.close()
 
     app = FastAPI(
         title="Overzoom",
         lifespan=lifespan,
+        openapi_url=None,  # add_openapi registers the document, with examples
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # would lead past the public URL's path
@@ -90,13 +100,15 @@ def make_app(settings: Settings) -> FastAPI:
     add_metrics(app, metrics)
     add_ogc(app, catalogue)
     add_api_page(app)
-    routes = _make_factory(service, readers, settings).all_routes()
-    app.include_router(routes, prefix="/{source}")
+    factory = _make_factory(maps, readers, settings)
+    _add_services(app, catalogue, factory.maps)
+    app.include_router(factory.all_routes(), prefix="/{source}")
     app.state.tiles, app.state.health = service, health
     return app
 
 
-def _make_factory(service: TileService, readers: Readers, settings: Settings) -> OverzoomFactory:
+def _make_factory(maps: MapService, readers: Readers, settings: Settings) -> OverzoomFactory:
+    service, max_age_seconds = maps.tiles, settings.cache.max_age_seconds
     catalogue = service.catalogue
 
     async def source_of(
@@ -106,7 +118,8 @@ def _make_factory(service: TileService, readers: Readers, settings: Settings) ->
 
     grids = TileMatrixSets({name: grid.tms for name, grid in catalogue.grids.items()})
     return OverzoomFactory(
-        answers=Answers(service, settings.cache.max_age_seconds),
+        answers=Answers(service, max_age_seconds),
+        maps=MapAnswers(maps, max_age_seconds),
         readers=readers,
         path_dependency=source_of,
         supported_tms=grids,
@@ -115,10 +128,26 @@ def _make_factory(service: TileService, readers: Readers, settings: Settings) ->
     )
 
 
+def _list_seen(catalogue: Catalogue, request: Request) -> list[Source | Absent]:
+    """The sources that a client may see."""
+    grant = grant_of(request.scope)
+    return [source for source in catalogue.configured() if grant.allows(source.id)]
+
+
+def _add_services(app: FastAPI, catalogue: Catalogue, answers: MapAnswers) -> None:
+    """Register what is answered of all sources together: WMS, and the document of all routes."""
+
+    def seen(request: Request) -> list[Source]:
+        return [one for one in _list_seen(catalogue, request) if isinstance(one, Source)]
+
+    router = make_router(ReportedRoute, report=report_wms)
+    add_wms(router, answers, seen)
+    app.include_router(router)
+    add_openapi(app, seen)
+
+
 def _add_viewer(app: FastAPI, catalogue: Catalogue) -> None:
-    def seen(request: Request) -> list[Source | Absent]:
-        grant = grant_of(request.scope)
-        return [source for source in catalogue.configured() if grant.allows(source.id)]
+    seen = partial(_list_seen, catalogue)
 
     app.mount("/viewer", Precompressed(VIEWER / "vendor"), name="viewer")
 

@@ -7,6 +7,7 @@ OverzoomError
 └── RequestError          answered with a fixed text that reveals nothing of the machine
     ├── UnknownSource     404
     ├── OutsideSource     404
+    │   └── OutsideMap    404
     ├── OutsideGrid       404
     ├── NoUncertainty     404
     ├── OutOfRange        422
@@ -66,6 +67,10 @@ class UnknownSource(RequestError):
 
 class OutsideSource(RequestError):
     text = "tile lies outside the source"
+
+
+class OutsideMap(OutsideSource):
+    text = "map shows nothing of the source"
 
 
 class OutsideGrid(RequestError):
@@ -138,6 +143,7 @@ class Disconnected(RequestError):
 STATUS_CODES: dict[type[Exception], int] = {
     UnknownSource: 404,
     OutsideSource: 404,
+    OutsideMap: 404,
     OutsideGrid: 404,
     NoUncertainty: 404,
     OutOfRange: 422,

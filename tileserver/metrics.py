@@ -33,7 +33,7 @@ KINDS = (
     "other",
 )
 """The kinds of pixels of an answer: those of X-Overzoom; fallback: interpolated because busy;
-other: anything but a tile."""
+other: anything but a tile or a map."""
 RECENT = 1024
 """The latest tiles that status() summarises: some screens of some viewers."""
 # From a memory hit (under 1 ms) to the longest wait that browsers allow.

@@ -53,9 +53,15 @@ ROUTES = [
     *["uncertainty/tiles/WebMercatorQuad/{z}/{x}/{y}.{f}"] * 2,
     *("tilejson.json", "uncertainty/tilejson.json", "uncertainty/legend.json"),
     *("inspect/{lon},{lat}", "point/{lon},{lat}", "statistics", "info", "info.geojson"),
+    *("map?bbox={lon},{lat},{lon},{lat}&f={f}", "wms", "wmts", "style.json", "ImageServer"),
     *("preview.{f}", "thumbnail.webp", "embed.json", "WMTSCapabilities.xml", "tiles"),
 ]
 """Of a source; the first ones more often."""
+REPORTED = re.compile(r"/wmts?(?:\?|$)")
+"""Addresses of protocols whose errors are XML."""
+REPORT = re.compile(
+    rb"<\?xml .+<(ServiceException|ows:ExceptionText)[^>]*>[^<]{3,400}</.+", re.DOTALL
+)
 PARSER_ANSWER = b"Invalid HTTP request received."
 """What uvicorn answers to bytes that are no HTTP, before any application sees them."""
 
@@ -127,7 +133,10 @@ def breaches(
     if lower.get("access-control-allow-origin") != "*":
         yield f"{status} without CORS"
     of_starlette = (request.method == "OPTIONS" and status == 400) or status == 416
-    if request.method != "HEAD" and not of_starlette:  # refused preflights, ranges of a file
+    if REPORTED.search(request.target) and "xml" in kind:
+        if request.method != "HEAD" and not REPORT.fullmatch(content):
+            yield f"an error that is no report ({content[:80]!r})"
+    elif request.method != "HEAD" and not of_starlette:  # refused preflights, ranges of a file
         if not re.fullmatch(rb'\{"detail":"[^"/]{3,400}"\}', content):
             yield f"an error that is not of the one shape ({content[:80]!r})"
         if kind != "application/json":

@@ -21,7 +21,7 @@ from tests.support.server import Service
 
 pytestmark = pytest.mark.slow
 
-CLIENTS = ("leaflet", "openlayers", "maplibre")
+CLIENTS = ("leaflet", "openlayers", "maplibre", "maplibre-style")
 NATIVE, DEEPEST = 19, 22
 TILE = re.compile(r"/yellowstone/(?:tiles/WebMercatorQuad/)?(\d+)/\d+/\d+\.(?:png|webp)")
 

@@ -12,20 +12,28 @@ from fastapi.routing import APIRoute
 from titiler.core.dependencies import DefaultDependency
 from titiler.core.factory import TilerFactory
 
+from tileserver.api.arcgis import add_arcgis_document, add_arcgis_tiles
 from tileserver.api.documents.embed import add_embed
 from tileserver.api.documents.ogc import add_tilesets
 from tileserver.api.documents.pages import add_map_page
+from tileserver.api.documents.style import add_style
 from tileserver.api.documents.thumbnail import add_thumbnail
 from tileserver.api.documents.tilejson import add_tilejson
 from tileserver.api.documents.wmts import add_wmts
 from tileserver.api.inspect import add_inspect
+from tileserver.api.maps.answers import MapAnswers
+from tileserver.api.maps.ogc_map import add_map
+from tileserver.api.maps.service_exceptions import report_wms
+from tileserver.api.maps.wms import add_source_wms
 from tileserver.api.parameters import Sizes
+from tileserver.api.reported_route import ReportedRoute
 from tileserver.api.source_route import SourceRoute, ThreadedRoute
 from tileserver.api.tile_response import Answers
 from tileserver.api.tiles import add_tiles
 from tileserver.api.titiler_limits import STATISTICS_PX, Limits
 from tileserver.api.titiler_route import TitilerRoute
 from tileserver.api.uncertainty import add_uncertainty_documents, add_uncertainty_tiles
+from tileserver.api.wmts_service import add_wmts_service, report_wmts
 from tileserver.catalogue.catalogue_reader import CatalogueReader
 from tileserver.catalogue.counting import counted_process
 from tileserver.tiles.readers import Readers
@@ -35,18 +43,21 @@ from tileserver.tiles.readers import Readers
 class OverzoomFactory(TilerFactory):
     """Routes under /{source}: titiler's, with tiles and TileJSON that go past native.
 
-    Four routers, because their routes differ in what is checked and where they run:
+    Five routers, because their routes differ in what is checked and where they run:
 
-    documents   TileJSON, legend: functions of a source, which take the parameters they name
+    documents   TileJSON, styles, legend: functions of a source, which take the parameters they name
     pages       capabilities, tilesets, maps: functions that pass parameters on to the tiles
     router      titiler's own: functions that read pixels, with bounds of their sizes
-    tiles       tiles and single pixels: coroutines with checks of their own
+    services    WMS, WMTS by keys and values: coroutines whose errors are documents of their own
+    tiles       tiles, maps and single pixels: coroutines with checks of their own
     """
 
     answers: Answers
+    maps: MapAnswers
     readers: Readers
     documents: APIRouter = field(init=False)
     pages: APIRouter = field(init=False)
+    services: APIRouter = field(init=False)
     tiles: APIRouter = field(init=False)
     reader: type[CatalogueReader] = CatalogueReader
     process_dependency: Callable[..., Any] = counted_process
@@ -54,10 +65,10 @@ class OverzoomFactory(TilerFactory):
     img_part_dependency: type[DefaultDependency] = Sizes
 
     def all_routes(self) -> APIRouter:
-        """The four routers as one, in the order in which their routes are tried."""
+        """The routers as one, in the order in which their routes are tried."""
         routes = APIRouter()
         # The tiles last: their /{z}/{x}/{y}.{format} would take any word for a zoom.
-        for router in (self.documents, self.pages, self.router, self.tiles):
+        for router in (self.documents, self.pages, self.router, self.services, self.tiles):
             routes.include_router(router)
         return routes
 
@@ -72,9 +83,12 @@ class OverzoomFactory(TilerFactory):
         self.tiles = make_router(SourceRoute, known_only=True)
         self._add_documents()
         self._add_pages()
+        self._add_services()
         add_tiles(self.tiles, self.answers)
+        add_arcgis_tiles(self.tiles, self.answers)
         add_uncertainty_tiles(self.tiles, self.answers)
         add_inspect(self.tiles, self.answers, self.path_dependency)
+        add_map(self.tiles, self.maps, self.path_dependency)
         self._add_titilers(threads)
 
     def _add_documents(self) -> None:
@@ -82,6 +96,8 @@ class OverzoomFactory(TilerFactory):
         # First: /{tileMatrixSetId}/tilejson.json would take "uncertainty" for a grid.
         add_uncertainty_documents(self.documents, catalogue, self.path_dependency)
         add_tilejson(self.documents, catalogue, self.path_dependency)
+        add_style(self.documents, catalogue, self.path_dependency)
+        add_arcgis_document(self.documents, self.path_dependency)
 
     def _add_pages(self) -> None:
         grids = list(self.supported_tms.list())
@@ -90,6 +106,13 @@ class OverzoomFactory(TilerFactory):
         add_map_page(self.pages, self.path_dependency)
         add_embed(self.pages, self.path_dependency)
         add_thumbnail(self.pages, self.path_dependency, self.answers.max_age_seconds)
+
+    def _add_services(self) -> None:
+        self.services = make_router(ReportedRoute, report=report_wms)
+        add_source_wms(self.services, self.maps, self.path_dependency)
+        self.services.route_class = _configure_route(ReportedRoute, report=report_wmts)
+        grids = list(self.supported_tms.list())
+        add_wmts_service(self.services, self.answers, self.path_dependency, grids)
 
     def _add_titilers(self, threads: dict[str, Any]) -> None:
         """Register titiler's own routes that read pixels or say what a source is."""

@@ -34,14 +34,14 @@ EXPRESSIONS = (
 )
 EVERYWHERE = frozenset({"v", "key"})
 """Parameters of every route: the version of its tiles, and an API key."""
-REFERENCE_SYSTEMS = ("crs", "dst_crs", "coord_crs")
+REFERENCE_SYSTEMS = ("crs", "dst_crs", "coord_crs", "bbox-crs")
 REGISTERED = re.compile(
     r"(\w{2,16}:|urn:ogc:def:crs:\w{2,16}:[\w.]{0,8}:|https?://www\.opengis\.net/def/crs/\w{2,16}"
     r"/[\w.]{1,8}/)[A-Za-z0-9]{1,12}",
     re.ASCII,
 )
 """A code of a register: EPSG:3857, urn:ogc:def:crs:EPSG::3857, http://www.opengis.net/def/..."""
-AUTHORITIES = re.compile(r"\b(EPSG|ESRI|OGC|IGNF|IAU_2015)\b", re.IGNORECASE)
+AUTHORITIES = re.compile(r"\b(EPSG|ESRI|OGC|IGNF|IAU_2015)\b|^CRS:84$", re.IGNORECASE)
 
 
 @dataclass

@@ -46,6 +46,11 @@ async def tile_address(z: Zoom, x: Index, y: Index) -> Tile:
     return Tile(x, y, z)
 
 
+async def flipped_address(z: Zoom, x: Index, y: Index) -> Tile:
+    """Which tile of web mercator a path names whose rows are counted from the bottom."""
+    return Tile(x, 2**z - 1 - y, z)
+
+
 async def tile_options(
     *,
     rendering: RenderingParameters,
@@ -86,6 +91,7 @@ async def document_options(
     rendering: RenderingParameters,
     tile_format: ImageFormat = ImageFormat.png,
     tilesize: TileSize = None,
+    tileSize: TileSize = None,
     mode: ModeParam = Mode.super_resolved,
     noise_seed: NoiseSeed = None,
     detail: Detail = None,
@@ -94,8 +100,30 @@ async def document_options(
     return TileOptions(
         format=tile_format,
         mode=mode,
-        scale=resolve_scale(1, tilesize),
+        scale=resolve_scale(1, _one_size(tilesize, tileSize)),
         rendering=rendering,
+        noise_seed=noise_seed,
+        detail=detail,
+    )
+
+
+async def style_options(
+    *,
+    rendering: RenderingParameters,
+    tile_format: ImageFormat = ImageFormat.webp,
+    tilesize: TileSize = None,
+    tileSize: TileSize = None,
+    mode: ModeParam = Mode.super_resolved,
+    noise_seed: NoiseSeed = None,
+    detail: Detail = None,
+) -> TileOptions:
+    """How the tiles of a style are asked for: as those of other documents, but smaller."""
+    return await document_options(
+        rendering=rendering,
+        tile_format=tile_format,
+        tilesize=tilesize,
+        tileSize=tileSize,
+        mode=mode,
         noise_seed=noise_seed,
         detail=detail,
     )
@@ -105,16 +133,19 @@ async def uncertainty_document_options(
     rendering: RenderingParameters,
     tile_format: ImageFormat = ImageFormat.png,
     tilesize: TileSize = None,
+    tileSize: TileSize = None,
 ) -> TileOptions:
     """How the tiles of an uncertainty's document are asked for; raises OutOfRange."""
-    scale = resolve_scale(1, tilesize)
+    scale = resolve_scale(1, _one_size(tilesize, tileSize))
     return TileOptions(format=tile_format, mode=Mode.uncertainty, scale=scale, rendering=rendering)
 
 
 Address = Annotated[Tile, Depends(tile_address)]
+FlippedAddress = Annotated[Tile, Depends(flipped_address)]
 Options = Annotated[TileOptions, Depends(tile_options)]
 UncertaintyOptions = Annotated[TileOptions, Depends(uncertainty_options)]
 DocumentOptions = Annotated[TileOptions, Depends(document_options)]
+StyleOptions = Annotated[TileOptions, Depends(style_options)]
 UncertaintyDocumentOptions = Annotated[TileOptions, Depends(uncertainty_document_options)]
 
 
@@ -125,3 +156,10 @@ def resolve_scale(scale: int, tilesize: int | None) -> int:
     if tilesize not in (TILE_PX, 2 * TILE_PX) or scale not in (1, tilesize // TILE_PX):
         raise OutOfRange("tilesize", f"{TILE_PX}, or {2 * TILE_PX}, which @2x stands for")
     return tilesize // TILE_PX
+
+
+def _one_size(tilesize: int | None, tileSize: int | None) -> int | None:
+    """A size by either of its names."""
+    if None not in (tilesize, tileSize) and tilesize != tileSize:
+        raise OutOfRange("tileSize", "the same as tilesize, or left out")
+    return tilesize if tileSize is None else tileSize

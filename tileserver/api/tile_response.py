@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cache import TileKey
+from tileserver.catalogue.catalogue import Catalogue
 from tileserver.errors import Overloaded, SourceChanged, SourceUnavailable
 from tileserver.middleware.client_limits import slot_of
 from tileserver.middleware.disconnect import run_until_disconnect
@@ -58,7 +59,7 @@ class Answers:
     async def _answer(self, request: Request, wanted: TileRequest) -> Response:
         key = tile_key(self.service.catalogue, wanted)
         headers = self._headers(request, wanted, key.etag)
-        if _matches(request.headers.get("if-none-match"), key.etag):
+        if matches_etag(request.headers.get("if-none-match"), key.etag):
             note_pixels(request, wanted.origin)
             return Response(status_code=304, headers=headers)
         found = self.service.get_fast(key)
@@ -109,24 +110,32 @@ class Answers:
         headers = {
             "ETag": etag,
             "Cache-Control": f"public, max-age={self.max_age_seconds}",
-            "X-Overzoom": wanted.origin,
+            **describe_pixels(self.service.catalogue, wanted),
         }
         catalogue, asked = self.service.catalogue, request.query_params.get("v")
         if asked is not None and asked == version(catalogue, wanted.source, wanted.layer_sample):
             headers["Cache-Control"] = IMMUTABLE
-        ground, zoom = wanted.layer.ground, wanted.pixel_zoom
-        headers["X-Overzoom-Imagery-Metres"] = f"{rounded(ground.imagery_metres):g}"
-        headers["X-Overzoom-Pixel-Metres"] = f"{rounded(ground.pixel_metres(zoom)):g}"
-        if wanted.sample is not None:
-            headers["X-Overzoom-Scale"] = times(ground.ratio(zoom))
-            headers["X-Overzoom-Checkpoint"] = (
-                f"{quote(catalogue.checkpoint.name)}/{catalogue.checkpoint.fingerprint}"
-            )
-            headers["X-Overzoom-Steps"] = str(catalogue.settings.steps)
-            headers["X-Overzoom-Detail"] = f"{wanted.sample.detail:g}"
-            if wanted.sample.detail > 0:
-                headers["X-Overzoom-Noise-Seed"] = str(wanted.sample.noise_seed)
         return headers
+
+
+def describe_pixels(catalogue: Catalogue, wanted: TileRequest) -> dict[str, str]:
+    """Headers that say what a tile's pixels are, and how large on the ground."""
+    ground, zoom = wanted.layer.ground, wanted.pixel_zoom
+    headers = {
+        "X-Overzoom": wanted.origin,
+        "X-Overzoom-Imagery-Metres": f"{rounded(ground.imagery_metres):g}",
+        "X-Overzoom-Pixel-Metres": f"{rounded(ground.pixel_metres(zoom)):g}",
+    }
+    if wanted.sample is not None:
+        headers["X-Overzoom-Scale"] = times(ground.ratio(zoom))
+        headers["X-Overzoom-Checkpoint"] = (
+            f"{quote(catalogue.checkpoint.name)}/{catalogue.checkpoint.fingerprint}"
+        )
+        headers["X-Overzoom-Steps"] = str(catalogue.settings.steps)
+        headers["X-Overzoom-Detail"] = f"{wanted.sample.detail:g}"
+        if wanted.sample.detail > 0:
+            headers["X-Overzoom-Noise-Seed"] = str(wanted.sample.noise_seed)
+    return headers
 
 
 def _make_response(wanted: TileRequest, found: EncodedTile, headers: dict[str, str]) -> Response:
@@ -137,7 +146,7 @@ def _make_response(wanted: TileRequest, found: EncodedTile, headers: dict[str, s
     return Response(found.content, media_type=media_type, headers=headers)
 
 
-def _matches(header: str | None, etag: str) -> bool:
+def matches_etag(header: str | None, etag: str) -> bool:
     """Whether If-None-Match names the tag; weak comparison, as RFC 9110 asks."""
     if header is None:
         return False

@@ -1,6 +1,7 @@
 """The tile routes: plain XYZ, and by tile matrix set.
 
 GET /{source}/{z}/{x}/{y}[@2x].{format}
+GET /{source}/tms/{z}/{x}/{y}[@2x].{format}    rows counted from the bottom: {-y} of templates
 GET /{source}/tiles/{tms}/{z}/{x}/{y}[@2x][.{format}]
 """
 
@@ -12,7 +13,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tileserver.api.tile_parameters import Address, GridId, Options
+from tileserver.api.tile_parameters import Address, FlippedAddress, GridId, Options
 from tileserver.api.tile_response import Answers
 from tileserver.grid import WEB_MERCATOR
 from tileserver.tiles.encoding import ImageFormat
@@ -31,6 +32,15 @@ def add_tiles(router: APIRouter, answers: Answers) -> None:
         request: Request, source: str, address: Address, options: Options
     ) -> Response:
         """A tile of the web mercator grid, past the native zoom super-resolved."""
+        asked = AskedTile(source_id=source, grid_id=WEB_MERCATOR, tile=address, options=options)
+        return await answers.answer(request, asked)
+
+    @router.get("/tms/{z}/{x}/{y}.{format}", **options)
+    @router.get("/tms/{z}/{x}/{y}@{scale}x.{format}", **options)
+    async def tms_tile(
+        request: Request, source: str, address: FlippedAddress, options: Options
+    ) -> Response:
+        """A tile of the web mercator grid whose rows are counted from the bottom, as in TMS."""
         asked = AskedTile(source_id=source, grid_id=WEB_MERCATOR, tile=address, options=options)
         return await answers.answer(request, asked)
 

@@ -46,10 +46,15 @@ def add_error_handlers(app: FastAPI) -> None:
 
 def error_response(error: RequestError) -> Response:
     """The answer to an error, also for middleware outside the application's handlers."""
+    return JSONResponse({"detail": str(error)}, STATUS_CODES[type(error)], error_headers(error))
+
+
+def error_headers(error: RequestError) -> dict[str, str]:
+    """The headers of an answer to an error, in whatever form it is."""
     headers = {"Cache-Control": "no-store", **error.headers}
     if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(error.retry_after_seconds)
-    return JSONResponse({"detail": str(error)}, STATUS_CODES[type(error)], headers)
+    return headers
 
 
 def _answer(status: int, text: str | None):  # type: ignore[no-untyped-def]
@@ -64,16 +69,20 @@ def _answer(status: int, text: str | None):  # type: ignore[no-untyped-def]
 
 
 async def _invalid(_request: Request, error: Exception) -> Response:
-    """The first invalid parameter, and what FastAPI says is allowed."""
     if not isinstance(error, RequestValidationError) or not error.errors():
         raise error
+    return error_response(find_invalid(error))
+
+
+def find_invalid(error: RequestValidationError) -> OutOfRange:
+    """The first invalid parameter, and what FastAPI says is allowed."""
     first = error.errors()[0]
     place = [part for part in first["loc"] if isinstance(part, str)]
     allowed = re.sub(r"<[\w.]+: ('[^']*')>", r"\1", first["msg"])  # members of an enum
     if len(allowed) > MAX_ALLOWED:
         some = allowed[:MAX_ALLOWED].rpartition(",")[0]
         allowed = f"{some} or another value listed in openapi.json"
-    return error_response(OutOfRange(place[-1] if place else "body", allowed))
+    return OutOfRange(place[-1] if place else "body", allowed)
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:

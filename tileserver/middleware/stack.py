@@ -26,7 +26,8 @@ from tileserver.settings.sources import RESERVED_IDS
 EXPOSED = ["ETag", "Retry-After", "Server-Timing", "X-Request-ID", "X-Overzoom"]
 EXPOSED += ["X-Overzoom-Scale", "X-Overzoom-Checkpoint", "X-Overzoom-Steps"]
 EXPOSED += ["X-Overzoom-Detail", "X-Overzoom-Noise-Seed", "X-Overzoom-Fallback"]
-EXPOSED += ["X-Overzoom-Imagery-Metres", "X-Overzoom-Pixel-Metres"]
+EXPOSED += ["X-Overzoom-Imagery-Metres", "X-Overzoom-Pixel-Metres", "X-Overzoom-Zoom"]
+EXPOSED += ["Content-Crs", "Content-Bbox"]
 PAGES = RESERVED_IDS | {""}
 
 

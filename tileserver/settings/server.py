@@ -64,6 +64,9 @@ class Settings(Frozen):
         description="What a tile that cannot be drawn in time is answered with: 503, or the "
         "interpolated tile, labelled and not to be stored.",
     )
+    map_side_px: Annotated[int, Field(ge=256, le=4096)] = Field(
+        2048, description="Width and height of a map (/map, WMS) at most."
+    )
     public_url: Annotated[str, Field(pattern=r"^https?://[^/\s?#]+(/[^\s?#]*)?$")] | None = Field(
         None, description="Where clients find the server, behind a proxy: https://maps.example/sr."
     )

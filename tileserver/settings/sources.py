@@ -13,7 +13,7 @@ from tileserver.settings.base import Frozen
 SOURCE_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 RESERVED_IDS = frozenset(
     {"viewer", "sources.json", "healthz", "readyz", "api.html", "openapi.json", "conformance"}
-    | {"docs", "favicon.ico"}
+    | {"docs", "favicon.ico", "wms"}
     | {"tileMatrixSets", "metrics", "status.json"}
 )
 

@@ -117,6 +117,8 @@ def landing_page(request: Request, sources: list[Source]) -> Json:
     for source in sources:
         tilesets = f"{base}{source.id}/tiles"
         links.append(_link(tilesets, f"{RELATION}/tilesets-map", f"Tilesets of {source.title}"))
+        drawn = f"{base}{source.id}/map"
+        links.append(_link(drawn, f"{RELATION}/map", f"Map of {source.title}", "image/png"))
     description = "Map tiles; where they are finer than the imagery their detail is synthesised."
     return {"title": "Overzoom", "description": description, "links": links}
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 
 from engine.pictures.samples import Sample
@@ -29,6 +29,9 @@ from tileserver.tiles.request import Mode, TileOptions, check_options
 from tileserver.tiles.versions import version
 
 Json = dict[str, Any]
+Scheme = Annotated[
+    Literal["xyz", "tms"], Query(description="tms: rows are counted from the bottom.")
+]
 
 
 def add_tilejson(
@@ -51,10 +54,11 @@ def add_tilejson(
     def xyz_tilejson(
         request: Request,
         options: DocumentOptions,
+        scheme: Scheme = "xyz",
         source: Source = Depends(path_dependency),
     ) -> Json:
         """The TileJSON of the web mercator grid."""
-        tiles = TileRoute("xyz_tile", WEB_MERCATOR, names_grid=False)
+        tiles = TileRoute(f"{scheme}_tile", WEB_MERCATOR, names_grid=False, scheme=scheme)
         return answer_tilejson(request, catalogue, source, tiles, options)
 
 
@@ -66,6 +70,8 @@ class TileRoute:
     grid_id: str
     names_grid: bool = True
     """Whether the grid is a part of its path."""
+    scheme: str = "xyz"
+    """How its rows are counted: from the top, or from the bottom (tms)."""
 
     def make_template(self, request: Request, source_id: str, format: ImageFormat) -> str:
         """The URL template of the tiles: {z}, {x} and {y} are the client's to fill in."""
@@ -81,7 +87,7 @@ def answer_tilejson(
     """The TileJSON of a source, as the client of a request may see it."""
     url = tiles.make_template(request, source.id, options.format)
     document = tilejson_document(catalogue, source, tiles.grid_id, url=url, options=options)
-    return _for_client(document, request)
+    return _for_client({**document, "scheme": tiles.scheme}, request)
 
 
 def tilejson_document(
@@ -110,6 +116,7 @@ def tilejson_document(
         "tilejson": "3.0.0",
         "name": source.title,
         "scheme": "xyz",
+        "tileSize": TILE_PX * scale,
         "tiles": [f"{url}?{urlencode([*query, ('v', made_of)])}"],
         "minzoom": minzoom,
         "maxzoom": deepest,

@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from tileserver.catalogue.coverage import covered_layers, geographic_bounds
 from tileserver.catalogue.layers import Source
+from tileserver.errors import OutOfRange
 from tileserver.tiles.encoding import ImageFormat
 
 FORMATS = (ImageFormat.png, ImageFormat.jpg, ImageFormat.webp)
@@ -41,8 +42,16 @@ def add_wmts(router: APIRouter, path_dependency: Callable[..., Any], grids: list
     @router.get("/WMTSCapabilities.xml", response_class=Response)
     def wmts(request: Request, source: Source = Depends(path_dependency)) -> Response:
         """WMTS 1.0.0 capabilities of one source, for QGIS, ArcGIS and GDAL."""
-        content = capabilities(source, grids, f"{request.base_url}{source.id}", tile_query(request))
-        return Response(content, media_type="application/xml")
+        for name, value in request.query_params.items():
+            if name.lower() == "request" and value.lower() != "getcapabilities":
+                raise OutOfRange("request", f"GetCapabilities; others at {source.id}/wmts")
+        return answer_capabilities(request, source, grids)
+
+
+def answer_capabilities(request: Request, source: Source, grids: list[str]) -> Response:
+    """The document of a source whose tiles are asked for with the request's own parameters."""
+    content = capabilities(source, grids, f"{request.base_url}{source.id}", tile_query(request))
+    return Response(content, media_type="application/xml")
 
 
 def tile_query(request: Request) -> str:
@@ -69,5 +78,6 @@ def capabilities(source: Source, grids: list[str], base: str, query: str) -> str
         tiles=f"{base}/tiles",
         query=query,
         own=f"{base}/WMTSCapabilities.xml",
+        service=f"{base}/wmts{query}{'&' if query else '?'}",
         urn=CRS_to_urn,
     )

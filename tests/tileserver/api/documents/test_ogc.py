@@ -38,6 +38,9 @@ def test_the_landing_page_leads_to_everything(server: Service) -> None:
         assert server.client.get(link["href"]).status_code == 200
     tilesets = links(page, f"{RELATION}/tilesets-map")
     assert [link["href"].split("/")[-2] for link in tilesets] == ["yellowstone", "truth"]
+    for link in links(page, f"{RELATION}/map"):
+        answer = server.client.get(f"{link['href']}?width=64")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, link["type"])
 
 
 def test_conformance_names_classes_of_tiles(server: Service) -> None:

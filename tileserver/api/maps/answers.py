@@ -1,0 +1,116 @@
+"""From a map that is asked for to its answer: 304, the map, its stand-in, or a refusal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tileserver.api.tile_response import FALLBACK_SHARE, describe_pixels, matches_etag
+from tileserver.errors import Overloaded, SourceChanged, SourceUnavailable
+from tileserver.maps.area import Area
+from tileserver.maps.request import AskedMap, MapRequest, resolve_map
+from tileserver.maps.service import MapService
+from tileserver.middleware.disconnect import run_until_disconnect
+from tileserver.middleware.request_log import note_pixels
+from tileserver.rasters.ground import rounded
+from tileserver.tiles.request import Mode
+
+
+@dataclass(frozen=True)
+class MapAnswers:
+    """Answers requests for maps."""
+
+    maps: MapService
+    max_age_seconds: int = 3600
+
+    @property
+    def max_side_px(self) -> int:
+        """The longest side of a map."""
+        return self.maps.tiles.catalogue.settings.map_side_px
+
+    async def answer(self, request: Request, asked: AskedMap) -> Response:
+        """The map, or 304 before any work where the client has it.
+
+        Raises the RequestError that says why there is none.
+        """
+        tiles = self.maps.tiles
+        wanted = resolve_map(tiles.catalogue, asked)
+        try:
+            return await self._answer(request, wanted)
+        except SourceUnavailable as error:
+            replaced = tiles.catalogue[wanted.source.id] is not wanted.source
+            if not (replaced or isinstance(error, SourceChanged)):
+                raise
+            await run_until_disconnect(
+                request,
+                tiles.wait_for_next_version(wanted.any_tile),
+                self._deadline_seconds,
+                SourceUnavailable,
+            )
+            return await self._answer(request, resolve_map(tiles.catalogue, asked))
+
+    async def answer_nothing(self, asked: AskedMap) -> Response:
+        """The map of an area without data."""
+        format = asked.options.format
+        content = await self.maps.draw_nothing(asked.area, format, asked.background)
+        headers = {**_describe_area(asked.area), "Cache-Control": self._cache_control}
+        return Response(content, media_type=format.media_type, headers=headers)
+
+    @property
+    def _deadline_seconds(self) -> float:
+        return self.maps.tiles.catalogue.settings.deadline_seconds
+
+    @property
+    def _cache_control(self) -> str:
+        return f"public, max-age={self.max_age_seconds}"
+
+    async def _answer(self, request: Request, wanted: MapRequest) -> Response:
+        catalogue, origin = self.maps.tiles.catalogue, wanted.any_tile.origin
+        etag = wanted.etag(catalogue)
+        headers = {"ETag": etag, "Cache-Control": self._cache_control, **self._describe(wanted)}
+        if matches_etag(request.headers.get("if-none-match"), etag):
+            note_pixels(request, origin)
+            return Response(status_code=304, headers=headers)
+        refuses = catalogue.settings.when_busy == "refuse"
+        has_fallback = origin == Mode.super_resolved and not refuses
+        seconds = self._deadline_seconds * (1 - FALLBACK_SHARE if has_fallback else 1.0)
+        try:
+            content, tier = await run_until_disconnect(request, self.maps.draw(wanted), seconds)
+        except Overloaded:
+            self.maps.tiles.metrics.count_refused("busy")
+            if not has_fallback:
+                raise
+            return await self._fall_back(request, wanted)
+        note_pixels(request, origin, tier)
+        return Response(content, media_type=wanted.options.format.media_type, headers=headers)
+
+    async def _fall_back(self, request: Request, wanted: MapRequest) -> Response:
+        """The interpolated map in place of one that could not be drawn in time; not to be kept."""
+        plain = wanted.interpolate()
+        drawing = self.maps.draw(plain)
+        content, tier = await run_until_disconnect(request, drawing, self._deadline_seconds)
+        note_pixels(request, "fallback", tier)
+        headers = {
+            **self._describe(plain),
+            "Cache-Control": "no-store",
+            "X-Overzoom-Fallback": "busy",
+        }
+        return Response(content, media_type=plain.options.format.media_type, headers=headers)
+
+    def _describe(self, wanted: MapRequest) -> dict[str, str]:
+        """Headers that say what the map shows."""
+        fit, ground = wanted.fit, wanted.layer.ground
+        return {
+            **describe_pixels(self.maps.tiles.catalogue, wanted.any_tile),
+            **_describe_area(wanted.area),
+            "X-Overzoom-Pixel-Metres": f"{rounded(ground.pixel_metres(fit.zoom) * fit.ratio):g}",
+            "X-Overzoom-Zoom": str(fit.zoom),
+        }
+
+
+def _describe_area(area: Area) -> dict[str, str]:
+    """The headers of OGC API Maps."""
+    box = ",".join(f"{number:.15g}" for number in area.system.order(area.bounds))
+    return {"Content-Crs": f"<{area.system.uri}>", "Content-Bbox": box}

@@ -1,0 +1,97 @@
+"""GET /{source}/map?bbox=&width=&height=: a map of any area, in the manner of OGC API Maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tileserver.api.maps.answers import MapAnswers
+from tileserver.api.maps.parameters import NAMES, WHITE, parse_colour, parse_format
+from tileserver.api.rendering_parameters import RenderingParameters
+from tileserver.api.tile_parameters import Detail, ModeParam, NoiseSeed
+from tileserver.catalogue.coverage import geographic_bounds
+from tileserver.catalogue.layers import Source
+from tileserver.errors import OutOfRange
+from tileserver.maps.area import Area, parse_box, project_box, size_of
+from tileserver.maps.reference_systems import CRS84, MERCATOR, find_system
+from tileserver.maps.request import AskedMap
+from tileserver.tiles.encoding import ImageFormat
+from tileserver.tiles.request import Mode, TileOptions
+
+Box = Annotated[
+    str | None,
+    Query(
+        max_length=200,
+        description="Four numbers in the order of bbox-crs's axes, of CRS84: west, south, east, "
+        "north. Default: the whole source.",
+    ),
+]
+BoxSystem = Annotated[
+    str, Query(alias="bbox-crs", description="The reference system of bbox: a code or a URI.")
+]
+MapSystem = Annotated[str, Query(description="The reference system of the map.")]
+Side = Annotated[
+    int | None, Query(description="In pixels. Default: from bbox's proportions; of both, 1024.")
+]
+Form = Annotated[str | None, Query(description=f"{NAMES}, or such a media type; default: png.")]
+Background = Annotated[
+    str | None, Query(description="Colour where there is no data: 0xRRGGBB or a name.")
+]
+Transparent = Annotated[
+    bool | None, Query(description="Transparent where there is no data; default: without bgcolor.")
+]
+
+
+def add_map(router: APIRouter, answers: MapAnswers, path_dependency: Callable[..., Any]) -> None:
+    """Register the route."""
+
+    @router.get("/map", response_class=Response)
+    async def map_image(
+        *,
+        request: Request,
+        bbox: Box = None,
+        bbox_crs: BoxSystem = CRS84,
+        crs: MapSystem = MERCATOR,
+        width: Side = None,
+        height: Side = None,
+        f: Form = None,
+        format: Form = None,
+        bgcolor: Background = None,
+        transparent: Transparent = None,
+        rendering: RenderingParameters,
+        mode: ModeParam = Mode.super_resolved,
+        noise_seed: NoiseSeed = None,
+        detail: Detail = None,
+        source: Source = Depends(path_dependency),
+    ) -> Response:
+        """A map of any area and size, past the native zoom super-resolved.
+
+        Made from the tiles of the zoom that fits: the same pixels where the grids agree.
+        """
+        system, target = find_system(bbox_crs, "bbox-crs"), find_system(crs)
+        given = geographic_bounds(source) if bbox is None else parse_box(bbox, system)
+        bounds = project_box(given, find_system(CRS84) if bbox is None else system, target)
+        sides = size_of(bounds, height, width, answers.max_side_px)
+        options = TileOptions(
+            format=_choose_format(f, format),
+            mode=mode,
+            rendering=rendering,
+            noise_seed=noise_seed,
+            detail=detail,
+        )
+        background = parse_colour(bgcolor) if bgcolor is not None else None
+        if transparent is not None:
+            background = None if transparent else background or WHITE
+        area = Area(target, bounds, *sides)
+        asked = AskedMap(source_id=source.id, area=area, options=options, background=background)
+        return await answers.answer(request, asked)
+
+
+def _choose_format(f: str | None, format: str | None) -> ImageFormat:
+    if f is not None and format is not None and parse_format(f) != parse_format(format, "format"):
+        raise OutOfRange("format", "the same as f, or left out")
+    return parse_format(f or format or ImageFormat.png, "f" if f else "format")

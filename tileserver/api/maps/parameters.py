@@ -1,0 +1,36 @@
+"""Parameters that maps of all protocols share: their format and their background."""
+
+from __future__ import annotations
+
+from PIL import ImageColor
+
+from tileserver.errors import OutOfRange
+from tileserver.maps.request import Colour
+from tileserver.tiles.encoding import ImageFormat
+
+WHITE: Colour = (255, 255, 255)
+LONGEST_COLOUR = 32
+COLOURS = "a colour such as 0xFFFFFF, #FFFFFF or white"
+_FORMATS = {str(format): format for format in ImageFormat}
+_FORMATS |= {format.media_type: format for format in ImageFormat if format != ImageFormat.jpeg}
+_FORMATS |= {"image/tiff": ImageFormat.tif, "image/geotiff": ImageFormat.tif}
+NAMES = ", ".join(str(format) for format in ImageFormat)
+
+
+def parse_format(text: str, parameter: str = "f") -> ImageFormat:
+    """The format of a name, as of a tile's suffix, or of a media type; raises OutOfRange."""
+    found = _FORMATS.get(text.lower())
+    if found is None:
+        raise OutOfRange(parameter, f"{NAMES}, or such a media type")
+    return found
+
+
+def parse_colour(text: str, parameter: str = "bgcolor") -> Colour:
+    """Red, green and blue of a colour's name or hexadecimal digits; raises OutOfRange."""
+    try:
+        if len(text) > LONGEST_COLOUR:
+            raise ValueError
+        levels = ImageColor.getrgb(f"#{text[2:]}" if text[:2] in ("0x", "0X") else text)
+    except ValueError:
+        raise OutOfRange(parameter, COLOURS) from None
+    return levels[0], levels[1], levels[2]

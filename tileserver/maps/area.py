@@ -1,0 +1,96 @@
+"""What a map shows: a box of a coordinate reference system, and how many pixels it has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+
+from affine import Affine
+from rasterio.errors import RasterioError
+from rasterio.warp import transform_bounds
+
+from tileserver.errors import OutOfRange
+from tileserver.library_internals import CPLE_BaseError
+from tileserver.maps.reference_systems import MERCATOR, ReferenceSystem
+
+MERCATOR_LATITUDE = 85.0511287798066
+DEFAULT_SIDE_PX = 1024
+BOX = "four finite numbers in the order of the axes, the first two less than the last two"
+Bounds = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A box (left, bottom, right, top; x runs east) of a system in so many pixels."""
+
+    system: ReferenceSystem
+    bounds: Bounds
+    height: int
+    width: int
+
+    @property
+    def pixel_sizes(self) -> tuple[float, float]:
+        """Width and height of a pixel in units of the system."""
+        left, bottom, right, top = self.bounds
+        return (right - left) / self.width, (top - bottom) / self.height
+
+    @property
+    def transform(self) -> Affine:
+        """From pixels (col, row) to the system's x and y."""
+        wide, high = self.pixel_sizes
+        return Affine(wide, 0, self.bounds[0], 0, -high, self.bounds[3])
+
+
+def parse_box(text: str, system: ReferenceSystem) -> Bounds:
+    """Four numbers in the order of a system's axes as left, bottom, right, top.
+
+    Raises OutOfRange.
+    """
+    try:
+        a, b, c, d = (float(number) for number in text.split(","))
+    except ValueError:
+        raise OutOfRange("bbox", BOX) from None
+    if not (all(map(isfinite, (a, b, c, d))) and a < c and b < d):
+        raise OutOfRange("bbox", BOX)
+    return system.order((a, b, c, d))
+
+
+def project_box(bounds: Bounds, system: ReferenceSystem, target: ReferenceSystem) -> Bounds:
+    """The box around a box in another system; its edges are followed. Raises OutOfRange."""
+    if system.crs == target.crs:
+        return bounds
+    left, bottom, right, top = bounds
+    if system.crs.is_geographic and target.code == MERCATOR:
+        bottom, top = (max(min(y, MERCATOR_LATITUDE), -MERCATOR_LATITUDE) for y in (bottom, top))
+    try:
+        box: Bounds = transform_bounds(
+            system.crs, target.crs, left, bottom, right, top, densify_pts=21
+        )
+    except (RasterioError, CPLE_BaseError) as error:
+        raise OutOfRange("bbox", f"within the reach of {target.code}") from error
+    if not (all(map(isfinite, box)) and box[0] < box[2] and box[1] < box[3]):
+        raise OutOfRange("bbox", f"within the reach of {target.code}")
+    return box
+
+
+def size_of(
+    bounds: Bounds, height: int | None, width: int | None, max_side_px: int
+) -> tuple[int, int]:
+    """Height and width in pixels; sides that are left open follow from the box's proportions.
+
+    Raises OutOfRange for sides beyond the limit.
+    """
+    left, bottom, right, top = bounds
+    ratio = (right - left) / (top - bottom)
+    if height is None and width is None:
+        side = min(DEFAULT_SIDE_PX, max_side_px)
+        height, width = (side, None) if ratio < 1 else (None, side)
+    if height is None:
+        assert width is not None
+        height = max(1, round(min(width / ratio, max_side_px)))
+    if width is None:
+        width = max(1, round(min(height * ratio, max_side_px)))
+    for name, side in (("height", height), ("width", width)):
+        if not 1 <= side <= max_side_px:
+            raise OutOfRange(name, f"1 to {max_side_px} pixels")
+    return height, width

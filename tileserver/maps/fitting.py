@@ -1,0 +1,152 @@
+"""An area on a grid: the zoom whose pixels fit it, and which of them it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil, floor, sqrt
+
+import numpy as np
+
+from engine.window import Window
+from tileserver.catalogue.coverage import UNREACHED
+from tileserver.catalogue.layers import Layer, Source
+from tileserver.errors import OutsideGrid, OutsideMap
+from tileserver.grid import WEB_MERCATOR, Grid
+from tileserver.maps.area import Area
+from tileserver.rasters.footprint import Values, reprojected
+
+GRIDS = (WEB_MERCATOR, "WorldCRS84Quad")
+"""Preferred, of those that are equally good."""
+SLACK = 1e-6
+"""Share of a pixel's side: differences of written numbers, not of sizes."""
+SHIFT_PX = 0.01
+"""Pixels whose corners are this near to each other are the same: it is not seen."""
+MARGIN_PX = 8
+"""Around what is resampled: cubic convolution reaches two pixels of the coarser of two grids, and
+theirs differ by a factor of less than four."""
+STRETCH = 2
+"""Pixels that are stretched more than this squared are drawn from coarser zooms."""
+SAMPLED = 33
+"""Places along each side at which an area is projected onto a grid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Which pixels of a zoom an area shows, and how large its own are beside them."""
+
+    zoom: int
+    window: Window
+    """The pixels to read: the area's own where it is exact, else with a margin around them."""
+    exact: bool
+    """Whether the area's pixels are the zoom's own."""
+    ratio: float
+    """The side of the area's pixels in those of the zoom: 1 to 2, less past the deepest zoom."""
+
+
+def choose_layer(source: Source, grids: Mapping[str, Grid], area: Area) -> Layer:
+    """The source on the grid of the area's own system, else on web mercator, else on any.
+
+    Raises OutsideGrid where it lies on none.
+    """
+    preferred = [*GRIDS, *sorted(grids)]
+    own = [name for name in preferred if name in grids and grids[name].crs == area.system.crs]
+    for name in [*own, *preferred]:
+        try:
+            return source.layer(name)
+        except UNREACHED:
+            continue
+    raise OutsideGrid
+
+
+def fit(layer: Layer, area: Area) -> Fit:
+    """The coarsest zoom whose pixels are no larger than the area's, or the deepest.
+
+    Raises OutsideMap for an area beside the source.
+    """
+    grid = layer.grid
+    wide, high = _pixel_sides(grid, area)
+    size = max(min(wide, high), sqrt(wide * high) / STRETCH)
+    zooms = range(int(grid.tms.minzoom), layer.max_zoom + 1)
+    fine = (zoom for zoom in zooms if grid.pixel_size(zoom) <= size * (1 + SLACK))
+    zoom = next(fine, layer.max_zoom)
+    window, exact = _exact_window(grid, area, zoom), True
+    if window is None:
+        window, exact = _window(grid, area, zoom), False
+    clipped = _clip(layer, zoom, window, exact)
+    return Fit(zoom, clipped, exact, sqrt(wide * high) / grid.pixel_size(zoom))
+
+
+def _exact_window(grid: Grid, area: Area, zoom: int) -> Window | None:
+    """The zoom's pixels that the area's are; None where they are others."""
+    if grid.crs != area.system.crs:
+        return None
+    size, (x, y) = grid.pixel_size(zoom), grid.origin(zoom)
+    left, bottom, right, top = area.bounds
+    edges = [(left - x) / size, (right - x) / size, (y - top) / size, (y - bottom) / size]
+    first_col, last_col, first_row, last_row = map(round, edges)
+    near = all(abs(edge - round(edge)) < SHIFT_PX for edge in edges)
+    if not near or (last_row - first_row, last_col - first_col) != (area.height, area.width):
+        return None
+    return Window(first_row, first_col, area.height, area.width)
+
+
+def _window(grid: Grid, area: Area, zoom: int) -> Window:
+    """The zoom's pixels that an area shows, with a margin."""
+    cols, rows = (np.linspace(0, side, SAMPLED) for side in (area.width, area.height))
+    cols, rows = (places.ravel() for places in np.meshgrid(cols, rows))
+    x, y = _project(grid, area, cols, rows)
+    size, (left, top) = grid.pixel_size(zoom), grid.origin(zoom)
+    reached = np.isfinite(x) & np.isfinite(y)
+    if not reached.any():
+        raise OutsideMap
+    whole = grid.whole(zoom)
+    if not reached.all():  # it shows what the grid does not: it may show all that the grid does
+        return whole
+    limit = 2.0 * max(whole.height, whole.width)
+    cols, rows = ((x - left) / size).clip(-limit, limit), ((top - y) / size).clip(-limit, limit)
+    row, col = floor(rows.min()), floor(cols.min())
+    window = Window(row, col, max(1, ceil(rows.max()) - row), max(1, ceil(cols.max()) - col))
+    return window.dilated(MARGIN_PX)
+
+
+def _clip(layer: Layer, zoom: int, window: Window, exact: bool) -> Window:
+    """What of a window may show the source."""
+    grid = layer.grid
+    whole = grid.whole(zoom)
+    if grid.goes_round:  # one turn to either side
+        limits = Window(whole.row, whole.col - whole.width, whole.height, 3 * whole.width)
+    else:
+        limits = whole
+    if whole.contains(window) and not layer.crosses:
+        limits = layer.extent_at(zoom).dilated(0 if exact else MARGIN_PX)
+    clipped = window.intersection(limits)
+    if clipped is None:
+        raise OutsideMap
+    return clipped
+
+
+def _pixel_sides(grid: Grid, area: Area) -> tuple[float, float]:
+    """Width and height of the area's pixels in units of the grid, in the median."""
+    if grid.crs == area.system.crs:
+        return area.pixel_sizes
+    share = (np.arange(SAMPLED) + 0.5) / SAMPLED
+    cols, rows = (places.ravel() for places in np.meshgrid(share * area.width, share * area.height))
+    x, y = _project(grid, area, cols, rows)
+    sides = []
+    with np.errstate(invalid="ignore"):  # what is infinite is no place
+        for right, down in ((1, 0), (0, 1)):
+            next_x, next_y = _project(grid, area, cols + right, rows + down)
+            lengths = np.hypot(next_x - x, next_y - y)
+            known = lengths[np.isfinite(lengths) & (lengths > 0)]
+            if not known.size:
+                raise OutsideMap
+            sides.append(float(np.median(known)))
+    return sides[0], sides[1]
+
+
+def _project(grid: Grid, area: Area, cols: Values, rows: Values) -> tuple[Values, Values]:
+    """Places in an area's pixels as x and y of a grid; infinite where that does not reach them."""
+    place = area.transform
+    x, y = place.a * cols + place.c, place.e * rows + place.f
+    return reprojected(area.system.crs, grid.crs, x, y)

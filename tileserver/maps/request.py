@@ -1,0 +1,139 @@
+"""What is asked for (AskedMap), and the map that it turns out to be (MapRequest)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+from morecantile import Tile
+
+from cache.key import fingerprint
+from engine.window import Window
+from tileserver.catalogue.catalogue import Catalogue
+from tileserver.catalogue.layers import Layer, Source
+from tileserver.errors import OutOfRange, OutsideMap
+from tileserver.grid import TILE_PX
+from tileserver.maps.area import Area
+from tileserver.maps.fitting import Fit, choose_layer, fit
+from tileserver.tiles.encoding import ImageFormat
+from tileserver.tiles.request import Mode, TileOptions, TileRequest, check_options
+from tileserver.tiles.versions import version
+
+COMPOSING = 1
+"""Part of every ETag: raised when the same tiles come to be put together in another way."""
+MAX_BYTES = 256 * 2**20
+"""Of the pixels that a map is made from: 2048 x 2048 in colours need 70 MB."""
+LEVEL_BYTES, VALUE_BYTES = 4, 8
+"""Of a pixel: colours and opacity; of each of a pixel's values."""
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedMap:
+    """A map as it is asked for, not checked: there may be no such source, or nothing there."""
+
+    source_id: str
+    area: Area
+    options: TileOptions
+    """Its scale means nothing: a map has as many pixels as its area."""
+    background: Colour | None = None
+    """What is shown where there is no data, in levels; None: transparent, black in JPEG."""
+
+
+class PlacedTile(NamedTuple):
+    """A tile, and the window of the map's zoom that it fills."""
+
+    window: Window
+    request: TileRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapRequest:
+    """A map that shows some ground of a source."""
+
+    source: Source
+    layer: Layer
+    asked: AskedMap
+    options: TileOptions
+    fit: Fit
+
+    @property
+    def area(self) -> Area:
+        return self.asked.area
+
+    @property
+    def window(self) -> Window:
+        """The pixels of the zoom that the map is made from."""
+        return self.fit.window
+
+    @property
+    def mosaic_bytes(self) -> int:
+        """The size of the pixels that the map is made from."""
+        bands = len(self.options.rendering.indexes or self.source.raster.indexes)
+        pixel_bytes = VALUE_BYTES * bands if self.options.format.holds_values else LEVEL_BYTES
+        return self.window.height * self.window.width * pixel_bytes
+
+    @cached_property
+    def tiles(self) -> list[PlacedTile]:
+        """The tiles that it is made from, row by row: lossless, or of values where it has them."""
+        format = ImageFormat.npy if self.options.format.holds_values else ImageFormat.png
+        return list(self._find_tiles(replace(self.options, format=format, scale=1)))
+
+    def _find_tiles(self, options: TileOptions) -> Iterator[PlacedTile]:
+        grid, zoom = self.layer.grid, self.fit.zoom
+        matrix = grid.tms.matrix(zoom)
+        for window in self.window.blocks(TILE_PX):
+            x, y = window.col // TILE_PX, window.row // TILE_PX
+            if grid.goes_round:
+                x %= matrix.matrixWidth
+            tile = Tile(x, y, zoom)
+            inside = 0 <= x < matrix.matrixWidth and 0 <= y < matrix.matrixHeight
+            if inside and self.layer.touches(tile):
+                yield PlacedTile(
+                    window,
+                    TileRequest(source=self.source, layer=self.layer, tile=tile, options=options),
+                )
+
+    @property
+    def any_tile(self) -> TileRequest:
+        """One of its tiles: what that is the map is."""
+        return self.tiles[0].request
+
+    def interpolate(self) -> MapRequest:
+        """The same map without synthesised detail."""
+        return replace(self, options=replace(self.options, mode=Mode.interpolated))
+
+    def etag(self, catalogue: Catalogue) -> str:
+        """A strong ETag, known without drawing."""
+        area, tile = self.area, self.any_tile
+        made_of = version(catalogue, self.source, tile.sample)
+        digest = fingerprint(
+            composing=COMPOSING,
+            crs=area.system.code,
+            bounds=area.bounds,
+            size=(area.height, area.width),
+            origin=tile.origin,
+            rendering=self.options.rendering,
+            format=self.options.format.media_type,
+            background=self.asked.background,
+        )
+        return f'"map-{made_of}-{digest}"'
+
+
+def resolve_map(catalogue: Catalogue, asked: AskedMap) -> MapRequest:
+    """The map that is asked for; raises the RequestError that says why there is none.
+
+    OutsideMap where it shows nothing of the source.
+    """
+    source = catalogue[asked.source_id]
+    layer = choose_layer(source, catalogue.grids, asked.area)
+    options = check_options(source, layer, asked.options)
+    found = fit(layer, asked.area)
+    request = MapRequest(source=source, layer=layer, asked=asked, options=options, fit=found)
+    if request.mosaic_bytes > MAX_BYTES:
+        raise OutOfRange("width", "fewer pixels: this map is made from too many")
+    if not request.tiles:
+        raise OutsideMap
+    return request

@@ -1,0 +1,129 @@
+"""The path of a checked map: its tiles, from the cache or drawn, put together and encoded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+from engine.window import Window
+from tileserver.maps.area import Area
+from tileserver.maps.mosaic import Picture, clear, compose, flatten
+from tileserver.maps.request import MAX_BYTES, Colour, MapRequest, PlacedTile
+from tileserver.tiles.encoding import ImageFormat, encode, encode_values
+from tileserver.tiles.key import tile_key
+from tileserver.tiles.levels import shows_classes
+from tileserver.tiles.service import TileService
+
+THREADS = 2
+"""Maps put together at a time; it leaves the interpreter's lock for the most part."""
+
+
+class MapService:
+    """Maps made from a service's tiles."""
+
+    def __init__(self, tiles: TileService) -> None:
+        self.tiles = tiles
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="map")
+        self._memory = SharedMemory(MAX_BYTES)
+
+    async def draw(self, request: MapRequest) -> tuple[bytes, str | None]:
+        """The map's bytes, and the last cache tier that its tiles came from; None if any is new.
+
+        Raises Overloaded and SourceUnavailable.
+        """
+        async with self._memory.hold(request.mosaic_bytes):
+            found = await self._find_tiles(request.tiles)
+            contents = [(window, content) for window, content, _ in found]
+            loop = asyncio.get_running_loop()
+            made = await loop.run_in_executor(self._threads, _make, request, contents)
+        tiers = [tier for *_, tier in found]
+        return made, None if None in tiers else tiers[-1]
+
+    async def draw_nothing(
+        self, area: Area, format: ImageFormat, background: Colour | None
+    ) -> bytes:
+        """The bytes of a map that shows nothing."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, _make_empty, area, format, background)
+
+    def close(self) -> None:
+        """Wait for the maps that are being put together."""
+        self._threads.shutdown()
+
+    async def _find_tiles(self, placed: list[PlacedTile]) -> list[tuple[Window, bytes, str | None]]:
+        """The encoded tiles, with their windows and tiers; only some wait to be drawn at a time.
+
+        All at once, they would take the queue's room from other clients, and from each other.
+        """
+        catalogue, metrics = self.tiles.catalogue, self.tiles.metrics
+        turns = asyncio.Semaphore(catalogue.settings.merged_tiles)
+
+        async def find(one: PlacedTile) -> tuple[Window, bytes, str | None]:
+            async with turns:
+                tile = await self.tiles.render(one.request, tile_key(catalogue, one.request))
+            metrics.count_lookup(tile.tier)
+            return one.window, tile.content, tile.tier
+
+        tasks = [asyncio.create_task(find(one)) for one in placed]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:  # where one fails the others are of no use
+            for task in tasks:
+                task.cancel()
+
+
+class SharedMemory:
+    """Bytes that maps hold at a time; those that find too few wait, the first one first."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._left_bytes = self._most_bytes = most_bytes
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @asynccontextmanager
+    async def hold(self, wanted_bytes: int) -> AsyncIterator[None]:
+        """So many bytes, or all where that is more."""
+        taken_bytes = min(wanted_bytes, self._most_bytes)
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((taken_bytes, turn))
+        self._grant()
+        try:
+            await turn
+            yield
+        finally:
+            if turn.done() and not turn.cancelled():
+                self._left_bytes += taken_bytes
+            self._waiting = deque(each for each in self._waiting if each[1] is not turn)
+            self._grant()
+
+    def _grant(self) -> None:
+        while self._waiting and self._waiting[0][0] <= self._left_bytes:
+            taken_bytes, turn = self._waiting.popleft()
+            if not turn.done():
+                self._left_bytes -= taken_bytes
+                turn.set_result(None)
+
+
+def _make(request: MapRequest, tiles: list[tuple[Window, bytes]]) -> bytes:
+    """In a thread: the encoded map."""
+    return _encode(request, compose(request, tiles))
+
+
+def _encode(request: MapRequest, picture: Picture) -> bytes:
+    format, area, raster = request.options.format, request.area, request.source.raster
+    if format.holds_values:
+        return encode_values(*picture, format, area.system.crs, area.transform)
+    if request.asked.background is not None:
+        picture = flatten(picture, request.asked.background)
+    return encode(*picture, format, lossless=shows_classes(raster, request.options.rendering))
+
+
+def _make_empty(area: Area, format: ImageFormat, background: Colour | None) -> bytes:
+    picture = clear(area)
+    if format.holds_values:
+        return encode_values(*picture, format, area.system.crs, area.transform)
+    if background is not None:
+        picture = flatten(picture, background)
+    return encode(*picture, format)
