@@ -109,9 +109,9 @@ async function open(source, view, settings = {}, turn = (opening += 1)) {
   change({ ...settings, source, documents, drawn: null });
   mark(entry);
   document.title = `${entry.title ?? source}: Overzoom`;
-  const { made, interpolated, reference } = documents;
+  const { made, interpolated } = documents;
   hide("tiles");
-  attribute(made.attribution, reference?.attribution);
+  attribute(...[source, made.overzoom.reference].map(creditOf));
   samples.offer(documents);
   compare.offer(documents);
   compare.clear();
