@@ -85,7 +85,7 @@ def make_app(settings: Settings) -> FastAPI:
     )
     add_middleware(app, settings, metrics)
     add_error_handlers(app)
-    _add_viewer(app, catalogue)
+    _add_viewer(app, catalogue, settings)
     add_health(app, health)
     add_metrics(app, metrics)
     add_ogc(app, catalogue)
@@ -115,7 +115,7 @@ def _make_factory(service: TileService, readers: Readers, settings: Settings) ->
     )
 
 
-def _add_viewer(app: FastAPI, catalogue: Catalogue) -> None:
+def _add_viewer(app: FastAPI, catalogue: Catalogue, settings: Settings) -> None:
     def seen(request: Request) -> list[Source | Absent]:
         grant = grant_of(request.scope)
         return [source for source in catalogue.configured() if grant.allows(source.id)]
@@ -130,5 +130,10 @@ def _add_viewer(app: FastAPI, catalogue: Catalogue) -> None:
             return JSONResponse(landing_page(request, sources), headers=headers)
         headers = {"Cache-Control": REVALIDATED, "Vary": "Accept"}
         return FileResponse(VIEWER / "index.html", headers=headers)
+
+    @app.get("/viewer.json", include_in_schema=False)
+    async def viewer_settings() -> JSONResponse:
+        basemap = settings.basemap.model_dump() if settings.basemap else None
+        return JSONResponse({"basemap": basemap}, headers={"Cache-Control": REVALIDATED})
 
     add_sources(app, seen)

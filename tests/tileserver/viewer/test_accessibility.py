@@ -19,11 +19,12 @@ OPENED = {  # by what opens it
     "#badge": "#meaning", "#open-sources": "#sources", "#open-share": "#share",
     "#open-embed": "#embed details", "#open-help": "#help", "#open-inspect": "#inspect",
     "#open-uncertainty": "#uncertainty",
-    "#open-samples": "#samples", "#open-status": "#status",
+    "#open-samples": "#samples", "#open-status": "#status", "#open-measure": "#measure",
+    "#open-rendering": "#rendering", "#place": "#places",
 }  # fmt: skip
 CONTROLS = {
     "map", "divider", "open-sources", "mode-swipe", "other", "open-inspect",
-    "open-uncertainty", "open-samples", "fit",
+    "open-uncertainty", "open-samples", "open-rendering", "open-measure", "fit", "place",
     "open-share", "open-embed", "open-status", "full-screen", "change-scheme", "open-help",
     "zoom-in", "22", "zoom-out", "badge",
 }  # fmt: skip
