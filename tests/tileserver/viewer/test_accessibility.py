@@ -206,7 +206,7 @@ def apart(panels: list[tuple[str, float, float, float, float]]) -> list[tuple[st
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "size", [PHONES[0], DESKTOP, PHONES[1], (640, 900), (844, 390), (1024, 768)]
+    "size", [PHONES[0], DESKTOP, PHONES[1], (640, 900), (844, 390), (1024, 768), (1200, 800)]
 )
 def test_nothing_overlaps_or_leaves_the_screen_and_targets_are_large_enough(
     browser: Browser, server: Service, size: tuple[int, int]
