@@ -91,6 +91,11 @@ def test_lengths_and_areas_are_those_of_the_ellipsoid(visit: Visit) -> None:
     assert visit.text("measured-area") == "–"
     page.keyboard.press("Enter")
     assert visit.text("measured-area") != "–", "the centre is the third point"
+    page.keyboard.press("i")
+    expect(page.locator("#measure")).to_be_hidden()
+    page.keyboard.press("d")
+    expect(page.locator("#inspect")).to_be_hidden()
+    page.keyboard.press("Enter")
     page.keyboard.press("Escape")
     expect(page.locator("#measure")).to_be_hidden()
     expect(page.locator("#measuring")).to_be_hidden()
