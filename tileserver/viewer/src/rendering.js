@@ -41,6 +41,7 @@ export class Rendering {
     element("open-rendering").hidden = plain && !other;
     if (plain && !other) this.toggleCard(false);
     if (plain) return;
+    const same = this.entry?.id === entry.id;
     this.entry = entry;
     const shown = state.bands?.split(",").map(Number) ?? defaults(entry);
     element("band-count").replaceChildren(
@@ -51,9 +52,13 @@ export class Rendering {
     element("band-count-line").hidden = entry.bands < 2;
     this.#offerBands(shown);
     this.#offerColours(shown.length === 1);
-    const [low, high] = state.stretch?.split(",") ?? ["", ""];
-    Object.assign(element("stretch-low"), { value: low, placeholder: short(entry.range[0]) });
-    Object.assign(element("stretch-high"), { value: high, placeholder: short(entry.range[1]) });
+    const stretch = state.stretch?.split(",") ?? ["", ""];
+    ["low", "high"].forEach((end, place) => {
+      const field = element(`stretch-${end}`);
+      field.placeholder = short(entry.range[place]);
+      const typing = same && document.activeElement === field;
+      if (!typing) field.value = stretch[place]; // what is being typed stays
+    });
     element("rendering-reset").disabled = parametersOf(state).length === 0;
   }
 
