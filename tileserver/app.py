@@ -95,7 +95,7 @@ def make_app(settings: Settings) -> FastAPI:
     )
     add_middleware(app, settings, metrics)
     add_error_handlers(app)
-    _add_viewer(app, catalogue)
+    _add_viewer(app, catalogue, settings)
     add_health(app, health)
     add_metrics(app, metrics)
     add_ogc(app, catalogue)
@@ -146,7 +146,7 @@ def _add_services(app: FastAPI, catalogue: Catalogue, answers: MapAnswers) -> No
     add_openapi(app, seen)
 
 
-def _add_viewer(app: FastAPI, catalogue: Catalogue) -> None:
+def _add_viewer(app: FastAPI, catalogue: Catalogue, settings: Settings) -> None:
     seen = partial(_list_seen, catalogue)
 
     app.mount("/viewer", Precompressed(VIEWER / "vendor"), name="viewer")
@@ -159,5 +159,10 @@ def _add_viewer(app: FastAPI, catalogue: Catalogue) -> None:
             return JSONResponse(landing_page(request, sources), headers=headers)
         headers = {"Cache-Control": REVALIDATED, "Vary": "Accept"}
         return FileResponse(VIEWER / "index.html", headers=headers)
+
+    @app.get("/viewer.json", include_in_schema=False)
+    async def viewer_settings() -> JSONResponse:
+        basemap = settings.basemap.model_dump() if settings.basemap else None
+        return JSONResponse({"basemap": basemap}, headers={"Cache-Control": REVALIDATED})
 
     add_sources(app, seen)

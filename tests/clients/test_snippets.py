@@ -6,6 +6,7 @@ import ast
 import base64
 import hashlib
 import re
+import subprocess
 import time
 from collections.abc import Iterator
 from io import BytesIO
@@ -21,7 +22,7 @@ import pytest
 import rasterio
 from morecantile import Tile
 from PIL import Image
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.support.gdal import XYZ, window_of
 from tests.support.pages import Site, Visit, answer_as_folium_s_cdns, library_file, visiting
@@ -133,6 +134,32 @@ def test_libraries_are_the_installed_ones_byte_by_byte(server: Service, name: st
         assert integrity == f"sha384-{digest}"
 
 
+@pytest.mark.slow
+def test_a_frame_in_a_page_of_another_origin_shows_the_viewer_there(
+    server: Service, site: Site, visit: Visit
+) -> None:
+    frame = snippet(server, "iframe", zoom=21, lat=44.956, lon=-110.6436)
+    visit.page.goto(site.page("frame.html", f"<!doctype html><title>Ours</title>{frame}"))
+    origin = visit.page.frame_locator("iframe").locator("#origin")
+    expect(origin).to_contain_text("Synthesised detail")
+    assert visit.zooms() <= {21, 18}, "18: what is above native, as one tile"
+
+
+@pytest.mark.parametrize("name", ["arcgis", "cesium"])
+def test_a_script_for_a_library_is_javascript_and_names_tiles_that_are_there(
+    server: Service, name: str, tmp_path: Path
+) -> None:
+    tile, view = corner(NATIVE + 1)
+    text = snippet(server, name, **view)
+    script = tmp_path / "snippet.mjs"
+    script.write_text(text, encoding="utf-8")
+    subprocess.run(["node", "--check", script], check=True)
+    (template,) = re.findall(r'url(?:Template)?: "(http[^"]+)"', text)
+    words = {"z": tile.z, "level": tile.z, "x": tile.x, "col": tile.x, "y": tile.y, "row": tile.y}
+    answer = httpx.get(template.format(**words), timeout=60)
+    assert answer.headers["x-overzoom"] == "super-resolved"
+
+
 def run(text: str) -> dict[str, Any]:
     """The names that a script leaves behind."""
     names: dict[str, Any] = {}
@@ -184,6 +211,19 @@ def no_old_tiles(tmp_path: Path) -> Iterator[None]:
     """GDAL's drivers keep tiles in the working folder otherwise."""
     with rasterio.Env(GDAL_DEFAULT_WMS_CACHE_PATH=str(tmp_path)):
         yield
+
+
+@pytest.mark.usefixtures("no_old_tiles")
+def test_gdal_reads_its_description_of_the_tiles(server: Service) -> None:
+    tile, _ = corner(DEEPEST)
+    with rasterio.open(snippet(server, "gdal", zoom=NATIVE)) as dataset:
+        assert dataset.count == 4
+        read = dataset.read(window=window_of(tile, WEB_MERCATOR, dataset))
+        beside = window_of(WEB_MERCATOR.tile(10, 10, DEEPEST), WEB_MERCATOR, dataset)
+        assert not dataset.read(window=beside).any(), "no imagery there, and no error"
+    expected = decoded(server.get(path_of(tile)).content)
+    assert np.array_equal(read[:3].transpose(1, 2, 0), expected[..., :3])
+    assert (read[3] == 255).all()
 
 
 @pytest.mark.usefixtures("no_old_tiles")

@@ -129,6 +129,17 @@ async def style_options(
     )
 
 
+async def picture_options(
+    *,
+    rendering: RenderingParameters,
+    mode: ModeParam = Mode.super_resolved,
+    noise_seed: NoiseSeed = None,
+    detail: Detail = None,
+) -> TileOptions:
+    """What is shown of a source, whatever its tiles' format and size; raises OutOfRange."""
+    return TileOptions(mode=mode, rendering=rendering, noise_seed=noise_seed, detail=detail)
+
+
 async def uncertainty_document_options(
     rendering: RenderingParameters,
     tile_format: ImageFormat = ImageFormat.png,
@@ -146,6 +157,7 @@ Options = Annotated[TileOptions, Depends(tile_options)]
 UncertaintyOptions = Annotated[TileOptions, Depends(uncertainty_options)]
 DocumentOptions = Annotated[TileOptions, Depends(document_options)]
 StyleOptions = Annotated[TileOptions, Depends(style_options)]
+PictureOptions = Annotated[TileOptions, Depends(picture_options)]
 UncertaintyDocumentOptions = Annotated[TileOptions, Depends(uncertainty_document_options)]
 
 

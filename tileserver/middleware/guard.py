@@ -23,9 +23,14 @@ HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-re
 class Guard:
     """Refuses too large requests, answers errors in JSON and HEAD as GET, adds security headers."""
 
-    def __init__(self, app: ASGIApp, public_url: str | None = None) -> None:
-        """public_url: the address of tiles in documents; pages may request it, too."""
-        self.app, self._policy = app, page_policy(public_url)
+    def __init__(
+        self, app: ASGIApp, public_url: str | None = None, basemap: str | None = None
+    ) -> None:
+        """What pages may request beside the server itself.
+
+        public_url: the address of tiles in documents; basemap: the origin of a basemap's tiles.
+        """
+        self.app, self._policy = app, page_policy(public_url, basemap)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,14 +51,15 @@ class Guard:
             await answer(scope, receive, guarded.send)
 
 
-def page_policy(public_url: str | None = None) -> bytes:
-    """The Content-Security-Policy of pages: no other hosts, no inline code."""
+def page_policy(public_url: str | None = None, basemap: str | None = None) -> bytes:
+    """The Content-Security-Policy of pages: no inline code, no other host but a basemap's."""
     tiles = "'self'"
     if public_url is not None:
         parts = urlsplit(public_url)
         tiles += f" {parts.scheme}://{parts.netloc}"
+    images = tiles if basemap is None else f"{tiles} {basemap}"
     return (
-        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {tiles} data:; "
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {images} data:; "
         f"connect-src {tiles}; base-uri 'none'; form-action 'none'"
     ).encode("latin-1")
 

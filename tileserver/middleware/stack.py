@@ -36,7 +36,8 @@ def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     app.add_middleware(ClientLimits, settings=settings.access, refused=metrics.count_refused)
     if settings.access.keys:
         app.add_middleware(ApiKeys, settings=settings.access, pages=PAGES)
-    app.add_middleware(Guard, public_url=settings.public_url)
+    basemap = settings.basemap.origin if settings.basemap else None
+    app.add_middleware(Guard, public_url=settings.public_url, basemap=basemap)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=["*"],

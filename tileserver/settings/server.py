@@ -10,6 +10,7 @@ from pydantic import Field
 from engine.sampling.sampler import SamplerSettings
 from engine.sampling.schedule import Schedule
 from tileserver.settings.base import MEBIBYTE, Frozen
+from tileserver.settings.basemap import BasemapSettings
 from tileserver.settings.cache import CacheSettings
 from tileserver.settings.noise_seeds import MAX_NOISE_SEED, MIN_NOISE_SEED
 from tileserver.settings.operation import AccessSettings, LogSettings, OperationSettings
@@ -93,6 +94,11 @@ class Settings(Frozen):
     )
     open_handles: Annotated[int, Field(ge=0)] = Field(
         64, description="Rasters kept open at a time, over all sources."
+    )
+    basemap: BasemapSettings | None = Field(
+        None,
+        description="Tiles of another service ({url: ..., attribution: ..., maxzoom: ...}) that "
+        "the viewer lays under the imagery where its user chooses so.",
     )
     cache: CacheSettings = Field(default_factory=CacheSettings)
     access: AccessSettings = Field(default_factory=AccessSettings)

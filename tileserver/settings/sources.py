@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from tileserver.settings.base import Frozen
 
 SOURCE_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 RESERVED_IDS = frozenset(
     {"viewer", "sources.json", "healthz", "readyz", "api.html", "openapi.json", "conformance"}
-    | {"docs", "favicon.ico", "wms"}
+    | {"docs", "favicon.ico", "wms", "viewer.json"}
     | {"tileMatrixSets", "metrics", "status.json"}
 )
 
@@ -22,6 +23,11 @@ def _check_not_reserved(id: str) -> str:
     if id in RESERVED_IDS:
         raise ValueError(f"{id!r} is a page of the server: give that source another id")
     return id
+
+
+def _write_date(value: object) -> object:
+    """YAML reads 2019-07-01 as a date and 2019 as a number."""
+    return str(value) if isinstance(value, int | date) else value
 
 
 Longitude = Annotated[float, Field(ge=-180, le=180)]
@@ -99,6 +105,9 @@ class SourceSettings(Frozen):
     licence: str | None = Field(
         None,
         description="What may be done with the imagery: an SPDX identifier, a name or an address.",
+    )
+    date: Annotated[str, BeforeValidator(_write_date)] | None = Field(
+        None, description="When the imagery was taken, as people write it: 2019-07-01, May 2019."
     )
     detail: Annotated[float, Field(ge=0, le=1)] | Literal["none"] | None = Field(
         None,

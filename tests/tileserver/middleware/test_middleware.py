@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 from fastapi import FastAPI, Request
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import ValidationError
 from starlette.responses import HTMLResponse, Response
 from starlette.testclient import TestClient
 
@@ -22,6 +23,7 @@ from tileserver.middleware.guard import BODY_BYTES, URL_BYTES
 from tileserver.middleware.logs import REQUEST_ID, formatter, with_request_id
 from tileserver.middleware.request_log import note_pixels
 from tileserver.middleware.stack import add_middleware
+from tileserver.settings.basemap import BasemapSettings
 from tileserver.settings.operation import LogSettings
 from tileserver.settings.server import Settings
 
@@ -212,3 +214,22 @@ def test_requests_are_counted_with_what_they_were_answered() -> None:
         if s.name == "overzoom_requests_total"
     }
     assert counted == {("native", "200"): 2, ("other", "500"): 1, ("other", "404"): 1}
+
+
+def test_pages_may_ask_a_basemap_s_host_for_pictures_where_one_is_configured() -> None:
+    url = "https://tiles.example:8443/a/{z}/{x}/{y}.png?key=b"
+    client = TestClient(small_app(basemap={"url": url, "attribution": "Them", "maxzoom": 18}))
+    policy = client.get("/").headers["content-security-policy"]
+    assert "img-src 'self' https://tiles.example:8443 data:;" in policy
+    assert "connect-src 'self';" in policy
+    assert (
+        "tiles.example" not in TestClient(small_app()).get("/").headers["content-security-policy"]
+    )
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a.example/{z}/{x}.png", "https://a;b/{z}/{x}/{y}", "ftp://a/{z}/{x}/{y}"]
+)
+def test_an_address_that_is_no_basemap_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError):
+        BasemapSettings(url=url, attribution="Them")

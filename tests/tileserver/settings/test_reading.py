@@ -24,6 +24,17 @@ def test_settings_come_from_the_file_and_then_from_the_command_line(tmp_path: Pa
     assert settings.sources["one"].range == (0, 10)
 
 
+def test_a_source_s_date_may_be_written_as_yaml_reads_it(tmp_path: Path) -> None:
+    config = tmp_path / "overzoom.yaml"
+    for written, read in {
+        "2019": "2019",
+        "2019-07-01": "2019-07-01",
+        "May 2019": "May 2019",
+    }.items():
+        config.write_text(f"sources: {{one: {{path: scene.tif, date: {written}}}}}")
+        assert read_settings(config, {}).sources["one"].date == read
+
+
 def test_paths_in_a_configuration_are_relative_to_its_file(tmp_path: Path) -> None:
     config = tmp_path / "overzoom.yaml"
     config.write_text(

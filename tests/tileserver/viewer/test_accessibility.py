@@ -19,11 +19,12 @@ OPENED = {  # by what opens it
     "#badge": "#meaning", "#open-sources": "#sources", "#open-share": "#share",
     "#open-embed": "#embed details", "#open-help": "#help", "#open-inspect": "#inspect",
     "#open-uncertainty": "#uncertainty",
-    "#open-samples": "#samples", "#open-status": "#status",
+    "#open-samples": "#samples", "#open-status": "#status", "#open-measure": "#measure",
+    "#open-rendering": "#rendering", "#place": "#places",
 }  # fmt: skip
 CONTROLS = {
     "map", "divider", "open-sources", "mode-swipe", "other", "open-inspect",
-    "open-uncertainty", "open-samples", "fit",
+    "open-uncertainty", "open-samples", "open-rendering", "open-measure", "fit", "place",
     "open-share", "open-embed", "open-status", "full-screen", "change-scheme", "open-help",
     "zoom-in", "22", "zoom-out", "badge",
 }  # fmt: skip
@@ -205,7 +206,7 @@ def apart(panels: list[tuple[str, float, float, float, float]]) -> list[tuple[st
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "size", [PHONES[0], DESKTOP, PHONES[1], (640, 900), (844, 390), (1024, 768)]
+    "size", [PHONES[0], DESKTOP, PHONES[1], (640, 900), (844, 390), (1024, 768), (1200, 800)]
 )
 def test_nothing_overlaps_or_leaves_the_screen_and_targets_are_large_enough(
     browser: Browser, server: Service, size: tuple[int, int]

@@ -35,7 +35,8 @@ def test_classes_are_one_picture_that_says_that_nothing_is_synthesised(classes: 
     classes.open(f"cover/{NATIVE + 2}/{lat}/{lon}?mode=swipe")
     page = classes.page
     expect(page.locator("#origin")).to_have_text("The imagery, enlarged ×3")
-    for gone in ("compare", "sides", "open-certainty"):
+    for gone in ("compare", "sides", "open-uncertainty", "open-rendering"):
+        expect(page.locator(f"#{gone}")).to_have_count(1)
         expect(page.locator(f"#{gone}")).to_be_hidden()
     assert not any("interpolated" in one.url for one in classes.requests)
     levels = classes.ground()[visiting.MIDDLE].reshape(-1, 3)

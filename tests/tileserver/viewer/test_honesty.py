@@ -295,10 +295,14 @@ def test_snippets_for_other_maps_are_shown_and_copied(visit: Visit, server: Serv
     visit.open(VIEW)
     visit.page.locator("#open-embed").click()
     expect(visit.page.locator("#embed-list details").first).to_be_visible()
-    titles = visit.page.locator("#embed-list summary").all_inner_texts()
+    titles = visit.page.locator("#embed-list :is(label > span, summary)").all_inner_texts()
     where = "/yellowstone/embed.json?zoom=20&lon=-110.6435540&lat=44.9559930"
     snippets = server.get(where).json()
     assert titles == [snippet["title"] for snippet in snippets]
     visit.page.locator("#embed-list").get_by_role("button", name="Copy").first.click()
-    expect(visit.page.locator("#toast")).to_have_text("Leaflet copied")
+    expect(visit.page.locator("#toast")).to_have_text("XYZ tiles copied")
     assert visit.page.evaluate("navigator.clipboard.readText()") == snippets[0]["text"]
+    visit.page.locator("#embed-list summary").first.click()
+    visit.page.locator("#embed-list details button").first.click()
+    expect(visit.page.locator("#toast")).to_have_text("Leaflet copied")
+    assert visit.page.evaluate("navigator.clipboard.readText()") == snippets[3]["text"]

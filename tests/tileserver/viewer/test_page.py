@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,11 +14,14 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from playwright.sync_api import Browser, expect
+from starlette.testclient import TestClient
 
 from tests.support import browser as browsers
 from tests.support.server import Service, configured, serving
 from tests.support.services import free_port
 from tests.support.visiting import PLACE, Visit, sharpness
+from tileserver.app import make_app
+from tileserver.settings.server import Settings
 
 PAINTED = """performance.getEntriesByType('paint')
     .some(({name}) => name === 'first-contentful-paint')"""
@@ -85,6 +88,17 @@ def test_the_policy_of_pages_allows_nothing_inline_and_nobody_else(server: Servi
     assert "unsafe" not in policy
     assert "default-src 'none'" in policy
     assert "connect-src 'self';" in policy
+
+
+def test_the_page_is_told_of_a_basemap_only_where_one_is_configured(
+    app_settings: Callable[..., Settings],
+) -> None:
+    basemap = {"url": "https://a.example/{z}/{x}/{y}.png", "attribution": "Them", "maxzoom": 18}
+    plain, based = (TestClient(make_app(app_settings(basemap=one))) for one in (None, basemap))
+    assert plain.get("/viewer.json").json() == {"basemap": None}
+    assert based.get("/viewer.json").json() == {"basemap": basemap}
+    assert "img-src 'self' data:;" in plain.get("/").headers["content-security-policy"]
+    assert "a.example" in based.get("/").headers["content-security-policy"]
 
 
 class Forwarding(BaseHTTPRequestHandler):

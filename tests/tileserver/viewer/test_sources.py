@@ -39,7 +39,8 @@ def test_sources_are_searched_sorted_and_told_apart(
     page.locator("#open-sources").click()
     assert shown(page) == [entry["title"] for entry in many]
     card = page.locator("#source-list > li").first.inner_text()
-    for said in ("0.20 m, to zoom 19", "EPSG:32612", "pixels, 3 bands"):
+    assert page.locator("#source-map rect").count() == len(many) - 1, "lost has no bounds"
+    for said in ("2019", "0.20 m, to zoom 19", "EPSG:32612", "pixels, 3 bands"):
         assert said in card
     page.select_option("#source-order", "title")
     assert shown(page)[:2] == ["Lost", "Sheet 00"]
@@ -49,6 +50,7 @@ def test_sources_are_searched_sorted_and_told_apart(
     assert shown(page)[0] == "Yellowstone meadow, true 10 cm"
     page.get_by_label("Search sources").fill("07 SHEET")
     assert shown(page) == ["Sheet 07"]
+    assert page.locator("#source-map rect").count() == 1
     page.get_by_label("Search sources").fill("nothing like it")
     expect(page.locator("#source-none")).to_be_visible()
     page.get_by_label("Search sources").fill("lost")
@@ -56,6 +58,22 @@ def test_sources_are_searched_sorted_and_told_apart(
     expect(page.locator("#source-list")).to_contain_text(f"Cannot be shown: {WHY}")
     expect(page.locator("[data-source=lost]")).to_be_disabled()
     page.unroute_all()
+
+
+def test_a_footprint_is_marked_with_its_source_and_picks_it(visit: Visit) -> None:
+    page = visit.page
+    visit.open(f"yellowstone/20/{PLACE}?mode=single")
+    page.keyboard.press("l")
+    boxes = page.locator("#source-map rect")
+    expect(boxes).to_have_count(2)
+    expect(page.locator("#source-map .current title")).to_have_text("Yellowstone meadow, 20 cm")
+    page.locator("[data-source=truth]").hover()
+    expect(page.locator("#source-map .pointed title")).to_have_text(
+        "Yellowstone meadow, true 10 cm"
+    )
+    page.locator("[data-footprint=truth]").dispatch_event("click")
+    expect(page.locator("#source-title")).to_have_text("Yellowstone meadow, true 10 cm")
+    expect(page.locator("#sources")).to_be_hidden()
 
 
 def test_another_source_of_the_same_ground_keeps_the_view_and_back_returns(visit: Visit) -> None:

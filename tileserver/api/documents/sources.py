@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,7 +22,8 @@ from tileserver.middleware.api_keys import grant_of, with_key
 
 ZOOMS = ("native_zoom", "max_zoom", "full_resolution_zoom")
 SIZES = ("imagery_pixel_metres", "native_pixel_metres")
-READ = ("bounds", *ZOOMS, *SIZES, "crs", "width", "height", "bands", "thumbnail", "tilejson")
+BANDS = ("bands", "band_numbers", "band_colours", "range", "colour_table")
+READ = ("bounds", *ZOOMS, *SIZES, "crs", "width", "height", *BANDS, "thumbnail", "tilejson")
 """What is known of a source only once it was read."""
 ELSEWHERE = "it lies outside web mercator"
 
@@ -42,7 +44,9 @@ def source_entry(source: Source | Absent, request: Request) -> dict[str, Any]:
     Of what could not be read since the start only the configuration is known, all else is None.
     Zooms, sizes of pixels on the ground and tilejson are None where it lies outside web mercator,
     thumbnail where making one would take long, bounds where its edges lie beside the Earth, width
-    and height (in pixels) of a tile service. unavailable: why there is nothing to show, or None.
+    and height (in pixels) of a tile service. range: the values shown as black and white.
+    band_colours: what the file says that its bands show. colour_table: whether it is shown in the
+    file's own colours. unavailable: why there is nothing to show, or None.
     """
     settings, reference = source.settings, source.settings.reference
     why: str | None
@@ -56,6 +60,7 @@ def source_entry(source: Source | Absent, request: Request) -> dict[str, Any]:
         "title": settings.title or source.id,
         "attribution": settings.attribution,
         "licence": settings.licence,
+        "date": settings.date,
         "reference": reference if grant_of(request.scope).allows(reference or "") else None,
         "view": _place(settings.view),
         "unavailable": why,
@@ -72,7 +77,7 @@ def _read(source: Source, request: Request) -> dict[str, Any]:
         "bounds": _bounds(source),
         **(dict.fromkeys((*ZOOMS, *SIZES)) if layer is None else _resolution(layer)),
         **_size(source),
-        "bands": len(source.raster.indexes),
+        **_bands(source),
         "thumbnail": address("thumbnail.webp") if quick(source.raster) else None,
         "tilejson": address("tilejson.json") if layer else None,
     }
@@ -86,6 +91,18 @@ def _size(source: Source) -> dict[str, Any]:
         "width": None if endless else raster.width,
         "height": None if endless else raster.height,
     }
+
+
+def _bands(source: Source) -> dict[str, Any]:
+    raster = source.raster
+    values = (
+        len(raster.indexes),
+        list(raster.indexes),
+        [None if c is ColorInterp.undefined else c.name for c in raster.colours],
+        list(raster.range),
+        raster.palette is not None,
+    )
+    return dict(zip(BANDS, values, strict=True))
 
 
 def _name_of(crs: CRS) -> str | None:

@@ -16,6 +16,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 
 from engine.pictures.samples import Sample
+from tileserver.api.documents.credits import attribute
 from tileserver.api.tile_parameters import DocumentOptions, GridId
 from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.coverage import geographic_bounds, geographic_centre
@@ -111,7 +112,7 @@ def tilejson_document(
     minzoom = min(layer.least_zoom, deepest)
     if options.mode is Mode.uncertainty:
         minzoom = layer.native_zoom + 1 - (scale - 1)
-    query = _query(layer, options, shown)
+    query = list_query(layer, options, shown)
     document: Json = {
         "tilejson": "3.0.0",
         "name": source.title,
@@ -135,11 +136,24 @@ def tilejson_document(
             "reference": source.settings.reference,
         },
     }
-    if source.settings.attribution:
-        document["attribution"] = source.settings.attribution
+    attribution = attribute(source, layer, options)
+    if attribution:
+        document["attribution"] = attribution
     if source.settings.licence:
         document["overzoom"]["licence"] = source.settings.licence
     return document
+
+
+def list_query(layer: Layer, options: TileOptions, sample: Sample | None) -> list[tuple[str, str]]:
+    """The query parameters that ask for tiles; what is the default is left out."""
+    query = [("mode", str(options.mode))] if options.mode is Mode.interpolated else []
+    if sample is not None and sample.noise_seed != layer.samples.noise_seeds[0]:
+        query.append(("noise_seed", str(sample.noise_seed)))
+    if sample is not None and sample.detail != layer.samples.detail:
+        query.append(("detail", f"{sample.detail:g}"))
+    if options.scale > 1:
+        query.append(("tilesize", str(TILE_PX * options.scale)))
+    return [*query, *list_parameters(options.rendering)]
 
 
 def _made_by(catalogue: Catalogue, layer: Layer, shown: Sample) -> Json:
@@ -161,15 +175,3 @@ def _for_client(document: Json, request: Request) -> Json:
     if about["reference"] and not grant_of(request.scope).allows(about["reference"]):
         about["reference"] = None
     return links_with_key(document, request)
-
-
-def _query(layer: Layer, options: TileOptions, sample: Sample | None) -> list[tuple[str, str]]:
-    """What the tiles are asked for with; what is the default is left out."""
-    query = [("mode", str(options.mode))] if options.mode is Mode.interpolated else []
-    if sample is not None and sample.noise_seed != layer.samples.noise_seeds[0]:
-        query.append(("noise_seed", str(sample.noise_seed)))
-    if sample is not None and sample.detail != layer.samples.detail:
-        query.append(("detail", f"{sample.detail:g}"))
-    if options.scale > 1:
-        query.append(("tilesize", str(TILE_PX * options.scale)))
-    return [*query, *list_parameters(options.rendering)]

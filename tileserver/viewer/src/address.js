@@ -1,7 +1,13 @@
 // The view in the page's address: #source/zoom/latitude/longitude?mode=...&at=...
 
 const MODES = ["single", "swipe", "flicker"];
-const DEFAULTS = { mode: "swipe", other: "interpolated", at: 50, uncertainty: 0, sample: null };
+const DEFAULTS = {
+  mode: "swipe", other: "interpolated", at: 50, uncertainty: 0, sample: null,
+  bands: null, stretch: null, colours: null, basemap: false,
+};
+const BANDS = /^\d+(,\d+,\d+)?$/;
+const STRETCH = /^-?[\d.]+(e[-+]?\d+)?,-?[\d.]+(e[-+]?\d+)?$/i;
+const NAME = /^\w{1,64}$/;
 
 // Digits of a degree that tell the pixels of a zoom apart, and one more.
 export function digits(zoom) {
@@ -26,6 +32,7 @@ export function read(hash) {
   const whole = [zoom, latitude, longitude].every(Number.isFinite);
   const rest = new URLSearchParams(query);
   const sample = rest.get("sample");
+  const like = (name, form) => (form.test(rest.get(name) ?? "") ? rest.get(name) : DEFAULTS[name]);
   return {
     source: decoded(source),
     view: whole ? { zoom: Math.round(zoom), latitude, longitude } : null,
@@ -34,6 +41,10 @@ export function read(hash) {
       other: rest.get("other") ?? DEFAULTS.other,
       at: percent(rest.get("at"), DEFAULTS.at),
       uncertainty: percent(rest.get("uncertainty"), DEFAULTS.uncertainty),
+      bands: like("bands", BANDS),
+      stretch: like("stretch", STRETCH),
+      colours: like("colours", NAME),
+      basemap: rest.get("basemap") === "true",
       sample: /^-?\d+$/.test(sample) ? Number(sample) : DEFAULTS.sample,
     },
   };

@@ -51,8 +51,8 @@ export class Compare {
     const [, seed] = SAMPLE.exec(other) ?? [];
     const overtaken = () => state.documents !== documents || state.other !== other;
     const asked = other === "reference" ? documents.reference
-      : other === "mean" ? meanOf(source)
-      : seed && sampleOf(source, documents.made, Number(seed));
+      : other === "mean" ? meanOf(source, documents)
+      : seed && sampleOf(source, documents, Number(seed));
     const document = await Promise.resolve(asked).catch((error) => {
       if (!overtaken()) throw error;
     });

@@ -14,8 +14,9 @@ const NOTHING = "There is no imagery here.";
 
 export class Inspect {
   // shown(): {zoom, native} in zooms of the screen's pixels.
-  constructor(map, shown) {
-    Object.assign(this, { map, shown, on: false, asked: 0 });
+  // started(): before the map's clicks are its own.
+  constructor(map, shown, started) {
+    Object.assign(this, { map, shown, started, on: false, asked: 0 });
     this.mark = new Overlay({
       element: made("div", { className: "mark" }), positioning: "center-center", stopEvent: false,
     });
@@ -30,6 +31,7 @@ export class Inspect {
 
   toggle(on = !this.on) {
     this.on = on;
+    if (on) this.started();
     element("open-inspect").setAttribute("aria-pressed", on);
     element("map").classList.toggle("inspecting", on);
     element("inspect").hidden = !on;

@@ -8,23 +8,29 @@ import DoubleClickZoom from "ol/interaction/DoubleClickZoom.js";
 import DragPan from "ol/interaction/DragPan.js";
 import PinchZoom from "ol/interaction/PinchZoom.js";
 import Kinetic from "ol/Kinetic.js";
-import { read, written } from "./address.js";
+import { digits, read, written } from "./address.js";
 import * as appearance from "./appearance.js";
-import { attribute } from "./attribution.js";
+import { attribute, linked } from "./attribution.js";
 import { Badge } from "./badge.js";
+import { Basemap } from "./basemap.js";
 import { Compare } from "./compare.js";
 import { lost } from "./connection.js";
 import * as dialogs from "./dialogs.js";
 import { documentsOf, FINER, isMade } from "./documents.js";
-import { element } from "./elements.js";
+import { Download } from "./download.js";
+import { element, made } from "./elements.js";
 import { sizesOf } from "./ground.js";
 import * as embedding from "./embed.js";
 import { Inspect } from "./inspect.js";
 import { help, Keyboard } from "./keyboard.js";
 import { Layers } from "./layers.js";
-import { hide, show } from "./messages.js";
+import { Measure } from "./measure.js";
+import { hide, say, show } from "./messages.js";
+import { Places } from "./places.js";
 import { Readings } from "./readings.js";
+import { PLAIN, Rendering, renderingOf } from "./rendering.js";
 import { Away, load, Refused } from "./server.js";
+import { shortcuts } from "./shortcuts.js";
 import { Settling } from "./settling.js";
 import { Samples } from "./samples.js";
 import * as sharing from "./share.js";
@@ -60,7 +66,19 @@ const samples = new Samples(layers, attempt);
 const inspect = new Inspect(map, () => {
   const { zoom, native } = shown();
   return { zoom: zoom + FINER, native: native + FINER };
-});
+}, () => measure.toggle(false));
+const measure = new Measure(map, () => inspect.toggle(false));
+const basemap = new Basemap(map);
+const places = new Places(() => views.place, (place) => views.go(place));
+const rendering = new Rendering((wanted) =>
+  attempt(() => open(state.source, views.place, wanted)));
+new Download(map, () => ({
+  zoom: views.zoom,
+  place: place(views.place),
+  title: element("source-title").textContent,
+  credit: made("p", {}, ...linked(entryOf(state.source)?.attribution ?? "")).textContent,
+  divider: element("sides").hidden ? null : state.at / 100,
+}));
 let sources = [];
 let lastWritten = "";
 let opening = 0; // the number of the latest wish to open a source
@@ -97,8 +115,10 @@ function keep() {
 // Opens a source; until all its documents are there, everything stays as it is. view: null for
 // where we look now, if the source has that ground, else where it is best looked at first.
 async function open(source, view, settings = {}, turn = (opening += 1)) {
-  const entry = sources.find(({ id }) => id === source);
-  const documents = await documentsOf(source).catch(unlessOvertaken(turn));
+  const entry = entryOf(source);
+  const wanted = { ...PLAIN, ...settings };
+  const documents = await documentsOf(source, renderingOf(wanted))
+    .catch((error) => withoutRendering(error, source, wanted)).catch(unlessOvertaken(turn));
   if (turn !== opening) return; // overtaken
   if (state.source && state.source !== source && location.hash === lastWritten) {
     history.pushState(null, "", lastWritten); // Back returns here
@@ -106,20 +126,39 @@ async function open(source, view, settings = {}, turn = (opening += 1)) {
   hide("unknown");
   const here = views.isOn(documents.made) ? views.place : null;
   views.open(documents.made, view ?? here ?? entry.view);
-  change({ ...settings, source, documents, drawn: null });
+  change({ ...wanted, ...documents.rendering, source, documents, drawn: null });
   mark(entry);
   document.title = `${entry.title ?? source}: Overzoom`;
-  const { made, interpolated, reference } = documents;
   hide("tiles");
-  attribute(made.attribution, reference?.attribution);
+  credit();
+  rendering.offer(entry, basemap.settings !== null);
   samples.offer(documents);
   compare.offer(documents);
   compare.clear();
   uncertainty.offer(documents);
-  layers.set(layers.below, interpolated ?? made, { below: made });
+  layers.set(layers.below, documents.interpolated ?? documents.made, { below: documents.made });
   await Promise.all([samples.draw(), compare.draw()]);
   keep();
 }
+
+// The documents of a source that cannot be shown as an address says, shown plainly.
+function withoutRendering(error, source, wanted) {
+  const chosen = Object.values(renderingOf(wanted)).some(Boolean);
+  if (!chosen || !(error instanceof Refused) || error.status !== 422) throw error;
+  say("The source cannot be shown with these bands, stretch or colours.");
+  return documentsOf(source, PLAIN);
+}
+
+const entryOf = (source) => sources.find(({ id }) => id === source);
+
+// Says whose imagery is shown.
+function credit() {
+  const shown = [state.source, state.documents?.made.overzoom.reference];
+  attribute(...shown.map((id) => entryOf(id)?.attribution), basemap.attribution);
+}
+
+const place = ({ zoom, latitude, longitude }) =>
+  [latitude, longitude].map((degrees) => degrees.toFixed(digits(zoom)));
 
 const unlessOvertaken = (turn) => (error) => {
   if (turn === opening) throw error;
@@ -134,9 +173,11 @@ function start() {
 async function follow({ source, view, settings }) {
   const turn = (opening += 1);
   if (sources.length === 0) {
-    const listed = await load("sources.json").catch(unlessOvertaken(turn));
+    const answers = await Promise.all([load("sources.json"), load("viewer.json")])
+      .catch(unlessOvertaken(turn));
     if (turn !== opening) return; // overtaken
-    sources = listed;
+    sources = answers[0];
+    basemap.offer(answers[1].basemap);
     list(sources, (id) => attempt(() => open(id, null)));
   }
   if (sources.length === 0) throw new Error("no sources available. Is an API key missing?");
@@ -171,41 +212,12 @@ function attempt(act) {
 }
 
 function embed() {
-  if (state.documents) embedding.embed(state.source, views.place);
+  if (state.documents) embedding.embed(views.place);
 }
 
-new Keyboard([
-  [["ArrowLeft"], "move west", () => views.pan(-0.25, 0)],
-  [["ArrowRight"], "move east", () => views.pan(0.25, 0)],
-  [["ArrowUp"], "move north", () => views.pan(0, -0.25)],
-  [["ArrowDown"], "move south", () => views.pan(0, 0.25)],
-  [["+", "="], "zoom in", () => views.by(1)],
-  [["-", "_"], "zoom out", () => views.by(-1)],
-  [["o"], "all of the source", () => views.fit()],
-  [["0"], "where the imagery ends", () => state.documents && views.to(shown().native)],
-  [["1"], "super-resolved alone", () => change({ mode: "single" })],
-  [["2"], "swipe", () => change({ mode: "swipe" })],
-  [["3"], "flicker", () => change({ mode: "flicker" })],
-  [["[", "]"], "move the divider", ({ key }) => change({
-    at: Math.min(Math.max(state.at + (key === "[" ? -5 : 5), 0), 100),
-  })],
-  [["b"], "hold: the other side (flicker)", () => change({ mode: "flicker", peeking: true }),
-    () => change({ peeking: false })],
-  [["t"], "flicker by itself", () => { change({ mode: "flicker" }); compare.flicker(!compare.flickering); }],
-  [["i"], "inspect a pixel", () => inspect.toggle()],
-  [["Enter"], "inspect the map's centre", () => inspect.look(null)],
-  [["u"], "uncertainty", () => uncertainty.toggle()],
-  [["p", "n"], "previous, next sample", ({ key }) => samples.leaf(key === "n" ? 1 : -1)],
-  [["m"], "what this badge means", () => badge.explain()],
-  [["l"], "sources", () => element("open-sources").click()],
-  [["s"], "share", sharing.share],
-  [["e"], "embed", embed],
-  [["q"], "status of the server", () => element("open-status").click()],
-  [["f"], "full screen", appearance.fullScreen],
-  [["c"], "colours: auto, light, dark", appearance.nextScheme],
-  [["?"], "this list", help],
-  [["Escape"], "close what is open", () => { inspect.toggle(false); dialogs.closeCards(); }],
-]);
+new Keyboard(shortcuts({
+  views, compare, inspect, measure, rendering, places, uncertainty, samples, badge, shown, embed,
+}));
 
 appearance.listen();
 dialogs.listen();
@@ -224,7 +236,8 @@ map.on("moveend", () => {
 });
 map.on("postrender", tell);
 onChange((changed) => {
-  if (["mode", "other", "at", "uncertainty", "sample"].some((name) => changed.has(name))) keep();
+  if (["mode", "other", "at", "uncertainty", "sample", "basemap"].some((name) => changed.has(name))) keep();
+  if (changed.has("basemap")) credit();
 });
 addEventListener("hashchange", () => {
   if (location.hash !== lastWritten) start();

@@ -42,7 +42,7 @@ export class Samples {
   async draw() {
     const { documents, sample, source } = state;
     const overtaken = () => state.documents !== documents || state.sample !== sample;
-    const document = await sampleOf(source, documents.made, sample).catch((error) => {
+    const document = await sampleOf(source, documents, sample).catch((error) => {
       if (!overtaken()) throw error;
     });
     if (overtaken()) return;

@@ -41,6 +41,7 @@ function factsOf(source) {
     ["Resolution", source.native_zoom !== null && imagery(source)],
     ["Served to", source.max_zoom !== null && served(source)],
     ["Size", source.width && size(source)],
+    ["Date", source.date],
     ["CRS", source.crs],
     ["Extent", source.bounds && extent(source.bounds)],
     ["Licence", source.licence],

@@ -38,6 +38,15 @@ export class Views {
     this.view.setZoom(this.view.getConstrainedZoom(Math.max(this.#whole, past)));
   }
 
+  // Goes to a place where the source has ground, and says whether it has; zoom: null: the same.
+  go({ zoom, latitude, longitude }) {
+    const center = fromLonLat([longitude, latitude]);
+    if (!this.view.isDef() || !containsCoordinate(this.extent, center)) return false;
+    this.view.setCenter(center);
+    if (zoom !== null) this.view.setZoom(this.view.getConstrainedZoom(zoom));
+    return true;
+  }
+
   // All of the source.
   fit() {
     if (this.view.isDef()) this.#animate({ zoom: this.#whole, center: getCenter(this.extent) });

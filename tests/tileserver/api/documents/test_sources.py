@@ -70,7 +70,7 @@ def test_it_says_of_the_demo_what_its_configuration_and_its_tilejson_say(server:
     document = server.get(f"/{listed['tilejson']}").json()
     assert listed["id"] == "yellowstone"
     assert listed["title"] == document["name"] == "Yellowstone meadow, 20 cm"
-    assert listed["attribution"] == document["attribution"]
+    assert document["attribution"] == f"{listed['attribution']}; detail past zoom 19 is synthesised"
     assert listed["licence"] == document["overzoom"]["licence"]
     assert "MIT" in listed["licence"]
     assert (listed["reference"], truth["reference"]) == ("truth", None)
@@ -78,6 +78,9 @@ def test_it_says_of_the_demo_what_its_configuration_and_its_tilejson_say(server:
     assert listed["native_zoom"] == document["overzoom"]["native_maxzoom"] == 19
     assert listed["max_zoom"] == document["maxzoom"] == 22
     assert (listed["width"], listed["height"], listed["bands"]) == (1149, 1236, 3)
+    assert listed["band_numbers"] == [1, 2, 3]
+    assert listed["band_colours"] == ["red", "green", "blue"]
+    assert (listed["range"], listed["colour_table"], listed["date"]) == ([0, 255], False, "2019")
     assert (listed["crs"], listed["view"], listed["unavailable"]) == ("EPSG:32612", None, None)
     for name in ("full_resolution_zoom", "imagery_pixel_metres", "native_pixel_metres"):
         assert listed[name] == document["overzoom"][name]
