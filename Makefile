@@ -9,7 +9,7 @@ CLIENTS := tests/clients
 NPM := npm ci --silent --no-audit --no-fund --ignore-scripts
 NEED_NPM = command -v npm >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq npm; }
 
-.PHONY: serve test test-slow test-repeat coverage lint audit bench fuzz soak faults qgis image ablate install clean
+.PHONY: serve test test-slow test-repeat coverage lint audit bench fuzz soak faults capacity qgis image ablate install clean
 
 serve: install
 	$(VENV)/bin/overzoom serve --config deploy/demo/overzoom.yaml $(ARGS)
@@ -51,6 +51,9 @@ soak: $(VENV)/.dev  # MINUTES=10
 
 faults: $(VENV)/.dev $(VENV)/.redis
 	$(PYTHON) -m tests.benchmarks.faults
+
+capacity: $(VENV)/.dev $(VENV)/.redis  # servers for so many viewers: measured, simulated, checked
+	$(PYTHON) -m tests.benchmarks.capacity
 
 qgis: $(VENV)/.dev  # a gigabyte of the system's packages, for the snippets in QGIS itself
 	/usr/bin/python3 -c 'import qgis.core' 2>/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends python3-qgis; }
