@@ -9,7 +9,7 @@ CLIENTS := tests/clients
 NPM := npm ci --silent --no-audit --no-fund --ignore-scripts
 NEED_NPM = command -v npm >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq npm; }
 
-.PHONY: serve test test-slow test-repeat coverage lint audit bench fuzz soak faults cluster qgis image ablate install clean
+.PHONY: serve test test-slow test-repeat coverage lint audit bench fuzz soak faults capacity cluster qgis image ablate install clean
 
 serve: install
 	$(VENV)/bin/overzoom serve --config deploy/demo/overzoom.yaml $(ARGS)
@@ -54,6 +54,9 @@ faults: $(VENV)/.dev $(VENV)/.redis
 
 cluster: $(VENV)/.dev  # ARGS="--side 4096 --factor 2 --checkpoint compact"
 	$(PYTHON) -m tests.benchmarks.cluster $(ARGS)
+
+capacity: $(VENV)/.dev $(VENV)/.redis  # servers for so many viewers: measured, simulated, checked
+	$(PYTHON) -m tests.benchmarks.capacity
 
 qgis: $(VENV)/.dev  # a gigabyte of the system's packages, for the snippets in QGIS itself
 	/usr/bin/python3 -c 'import qgis.core' 2>/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends python3-qgis; }

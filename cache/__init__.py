@@ -3,7 +3,8 @@
     Tiered.get(key) -> memory -> disk -> redis -> objects    the first hit is copied to faster tiers
     Tiered.put(key) -> memory, disk, redis; objects asynchronously (write_behind)
     SingleFlight.run(key, work)              one computation a key in this process
-    ClusterFlight.run(key, look_up, work)    one in all servers that share a Redis (lease)
+    ClusterFlight.run(key, look_up, work)    one in all processes that share a Redis (lease) or a
+                                             folder (file_lease)
 
     store         what every tier implements; memory, disk (disk_index, files), redis, objects
     key           tile keys, fingerprints and ETags
@@ -17,6 +18,7 @@ a tile. Keys contain the fingerprint of everything that decides the bytes, so no
 
 from cache.cluster_flight import ClusterFlight
 from cache.disk import DiskStore
+from cache.file_lease import FileLeases
 from cache.key import TileKey
 from cache.lease import Leases
 from cache.memory import MemoryStore
@@ -33,6 +35,7 @@ __all__ = [
     "ClusterFlight",
     "DiskStore",
     "Entry",
+    "FileLeases",
     "Found",
     "Leases",
     "MemoryStore",

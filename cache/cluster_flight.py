@@ -1,31 +1,53 @@
-"""One computation a key in all servers: the holder of the lease computes, the others wait."""
+"""One computation a key in several processes: the holder of the lease computes, others wait."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, TypeVar
 
-from cache.lease import Leases
+from cache.breaker import Breaker
 
 FIRST_PAUSE_SECONDS = 0.025
 LONGEST_PAUSE_SECONDS = 0.1
-"""Between polls of a lease that another server holds; half of it is the mean added latency."""
+"""Between polls of a lease that another process holds; half of it is the mean added latency."""
 
 Value = TypeVar("Value")
+
+
+class LeaseHolder(Protocol):
+    """Of all who ask for a key, one has its lease at a time; all have it where the service fails.
+
+    Met by Leases (in Redis) and FileLeases (in a folder).
+    """
+
+    lost: int
+    """Leases that another process took while their holder worked."""
+
+    @property
+    def breaker(self) -> Breaker: ...
+
+    def held(self, key: str) -> AbstractAsyncContextManager[bool]:
+        """Whether the lease was to be had: if so it is held to the block's end."""
+
+    async def taken(self, key: str) -> bool:
+        """Whether anybody holds a key's lease."""
+
+    async def close(self) -> None: ...
 
 
 class ClusterFlight:
     """For one event loop, behind the process's own single flight.
 
-    work must put its value into a store that the servers share before it returns. Cancelling a
+    work must put its value into a store that the processes share before it returns. Cancelling a
     caller cancels its work and releases the lease.
     """
 
-    def __init__(self, leases: Leases) -> None:
+    def __init__(self, leases: LeaseHolder) -> None:
         self.leases = leases
         self.waited = 0
-        """Values that another server was already computing."""
+        """Values that another process was already computing."""
 
     async def run(
         self,
@@ -35,8 +57,8 @@ class ClusterFlight:
     ) -> Value:
         """The value that look_up finds in the shared store, else the one that work computes.
 
-        Without Redis every server computes. A failure of work is raised to this caller alone;
-        the next waiting server computes for itself.
+        While the leases' service fails every process computes. A failure of work is raised to this
+        caller alone; the next waiting process computes for itself.
         """
         waited = False
         while True:

@@ -28,10 +28,12 @@ Where to change what:
     how its pixels are read           imagery/: warping, filling, overviews, handle pool
     sources by id, their versions     catalogue/: catalogue, layers, watch
     access, limits, logs              middleware/ (stack shows the order)
-    metrics                           metrics (counters), gauges (read at scrape time)
+    metrics                           metrics (counters), gauges (read at scrape time), totals (of
+                                      several workers)
     cache tiers                       stores, from settings; the tiers themselves: package cache,
                                       their circuit breaker: cache.breaker
-    start-up, shutdown, health        app, assembly, process/
+    start-up, shutdown, health        app, assembly, process/; several workers: cli/serving,
+                                      process/supervisor
     commands                          cli/ (options), offline/ (without a server), lab/ (training,
                                       evaluation)
     the viewer                        viewer/: index.html, served by app, and src/ (JavaScript,
@@ -46,7 +48,7 @@ Imports go downward only, in the order of the contracts in pyproject.toml:
 
     cli > app, offline, lab > api, assembly, reader > maps > tiles, process > catalogue > imagery
     > rasters > origins, stores > middleware > settings, grid, metrics, checkpoints > errors,
-    gauges, library_internals
+    gauges, library_internals, totals
 """
 
 from __future__ import annotations

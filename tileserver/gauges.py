@@ -58,6 +58,7 @@ class Gauges:
         )
         build.add_metric(list(self.build.values()), 1)
         yield build
+        yield GaugeMetricFamily("overzoom_workers", "Processes that answer requests.", 1)
         queue = self.queue
         yield GaugeMetricFamily(
             "overzoom_queue_windows", "Windows waiting for the denoiser.", queue.waiting
@@ -82,10 +83,12 @@ class Gauges:
         if self.cluster is not None:
             waited, lost = self.cluster.waited, self.cluster.leases.lost
             yield CounterMetricFamily(
-                "overzoom_lease_waits", "Tiles that another server was already making.", waited
+                "overzoom_lease_waits", "Tiles that another process was already making.", waited
             )
             yield CounterMetricFamily(
-                "overzoom_leases_lost", "Leases lost to another server while a tile was made.", lost
+                "overzoom_leases_lost",
+                "Leases lost to another process while a tile was made.",
+                lost,
             )
 
     def _tiers(self) -> Iterator[Metric]:

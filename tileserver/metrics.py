@@ -2,7 +2,8 @@
 
 They are updated where things happen: in the request log, where tiles are looked up, made and drawn,
 and where requests are refused. Values that other objects hold (queue, bytes by tier, circuit
-breakers, leases) are read by gauges.
+breakers, leases) are read by gauges. Where a server has several workers, each shows the metrics of
+all (totals).
 """
 
 from __future__ import annotations
@@ -10,18 +11,20 @@ from __future__ import annotations
 import time
 from collections import Counter as Counted
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from statistics import median
 from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from cache import ClusterFlight, Store, TimeLimit
 from tileserver.gauges import Gauges, Queue
+from tileserver.totals import RECENT, Snapshot, add_up
 
 KINDS = (
     "native",
@@ -34,18 +37,17 @@ KINDS = (
 )
 """The kinds of pixels of an answer: those of X-Overzoom; fallback: interpolated because busy;
 other: anything but a tile or a map."""
-RECENT = 1024
-"""The latest tiles that status() summarises: some screens of some viewers."""
 # From a memory hit (under 1 ms) to the longest wait that browsers allow.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 WINDOWS = (1, 2, 4, 6, 9, 12, 16, 25, 36, 64)
 
 
 class Metrics:
-    """The metrics of one server, in a registry of their own."""
+    """The metrics of one process, in a registry of their own."""
 
     def __init__(self, checkpoint: str = "", fingerprint: str = "") -> None:
         self.registry = CollectorRegistry()
+        self._shared: tuple[Snapshot, Snapshot] | None = None
         ProcessCollector(registry=self.registry)
         self.build = {
             "version": version("overzoom"),
@@ -122,23 +124,48 @@ class Metrics:
         gauges.queue, gauges.stores, gauges.cluster = queue, tuple(stores), cluster
         gauges.limits, gauges.slow_reads = tuple(limits), slow_reads
 
+    def snapshot(self) -> Snapshot:
+        """What this process has counted."""
+        return Snapshot(
+            families=tuple(self.registry.collect()),
+            # Copied first: other threads keep appending.
+            tiers=tuple(self._recent_tiers.copy()),
+            milliseconds=tuple(self._recent_milliseconds.copy()),
+            waiting=self._gauges.queue.waiting,
+            started=self._started,
+        )
+
+    def share(self, own: Snapshot, others: Snapshot) -> None:
+        """Show what this worker has reported, and what the server's other workers have.
+
+        Not what it has counted since: that is lost if it is killed, and counters must not fall.
+        """
+        self._shared = own, others
+
     def text(self) -> bytes:
-        """All metrics, in Prometheus' text format."""
-        return generate_latest(self.registry)
+        """The metrics of all workers, in Prometheus' text format."""
+        return generate_latest(self)
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics of all workers, as a Prometheus collector."""
+        return iter(self._total().families)
 
     def status(self) -> dict[str, Any]:
-        """The summary that the viewer shows."""
-        # Copied first: other threads keep appending.
-        recent, spent = self._recent_tiers.copy(), self._recent_milliseconds.copy()
-        asked, tiers = len(recent), Counted(tier for tier in recent if tier is not None)
+        """The summary of all workers that the viewer shows."""
+        total = self._total()
+        asked, tiers = len(total.tiers), Counted(tier for tier in total.tiers if tier is not None)
+        spent = total.milliseconds
         return {
             **self.build,
-            "uptime_seconds": round(time.time() - self._started),
-            "waiting_tiles": self._gauges.queue.waiting,
+            "uptime_seconds": round(time.time() - total.started),
+            "waiting_tiles": total.waiting,
             "hit_ratio": round(tiers.total() / asked, 3) if asked else None,
             "hits": {tier: round(hits / asked, 3) for tier, hits in tiers.items()},
             "tile_milliseconds": round(median(spent), 1) if spent else None,
         }
+
+    def _total(self) -> Snapshot:
+        return add_up(self._shared or (self.snapshot(),))
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"overzoom_{name}", meaning, labels, registry=self.registry)

@@ -8,6 +8,7 @@ import re
 from cache import (
     ClusterFlight,
     DiskStore,
+    FileLeases,
     Leases,
     MemoryStore,
     ObjectStore,
@@ -15,6 +16,7 @@ from cache import (
     Store,
     Tiered,
     WriteBehind,
+    file_lease,
 )
 from cache.time_limit import CALL_SECONDS
 from tileserver.errors import StartupError
@@ -67,9 +69,14 @@ def without_secrets(url: str) -> str:
 
 
 def open_cluster(settings: CacheSettings) -> ClusterFlight | None:
-    """One computation a key for all servers of the Redis; None without one."""
+    """One computation a key for all servers of a Redis, or else for all that share a cache folder.
+
+    None where they share neither.
+    """
     if settings.redis_url is None:
-        return None
+        if settings.disk_bytes == 0 or not file_lease.SUPPORTED:
+            return None
+        return ClusterFlight(FileLeases(settings.disk_folder()))
     try:
         leases = Leases(settings.redis_url.get_secret_value(), settings.redis_prefix)
     except ValueError as error:

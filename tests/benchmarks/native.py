@@ -26,7 +26,7 @@ from rasterio.transform import Affine
 
 from tests.support.services import free_port
 from tests.support.tiles import WEB_MERCATOR
-from tileserver.cli.main import LIBRARY_ENVIRONMENT
+from tileserver.cli.environment import LIBRARY_ENVIRONMENT
 
 NATIVE = 19
 COPIES = 4

@@ -10,7 +10,7 @@ import pytest
 from morecantile import Tile
 from starlette.testclient import TestClient
 
-from cache import ObjectStore, WriteBehind
+from cache import FileLeases, Leases, ObjectStore, WriteBehind
 from tests.support.services import S3, RedisServer
 from tests.support.tiles import path_of
 from tileserver.app import make_app
@@ -33,10 +33,18 @@ def test_tiers_come_in_the_order_of_their_speed(tmp_path: Path) -> None:
         tmp_path, redis_url="redis://127.0.0.1:1", object_store_url="memory:///", ttl_seconds=60
     )
     assert names(everything) == ["memory", "disk", "redis", "objects"]
-    assert open_cluster(everything) is not None
     assert names(settings(tmp_path)) == ["memory", "disk"]
     assert names(settings(tmp_path, disk_bytes=0)) == ["memory"]
-    assert open_cluster(settings(tmp_path)) is None
+
+
+def test_leases_are_kept_where_tiles_are_shared(tmp_path: Path) -> None:
+    everything = open_cluster(settings(tmp_path, redis_url="redis://127.0.0.1:1"))
+    folder = open_cluster(settings(tmp_path))
+    assert everything is not None
+    assert isinstance(everything.leases, Leases)
+    assert folder is not None
+    assert isinstance(folder.leases, FileLeases)
+    assert open_cluster(settings(tmp_path, disk_bytes=0)) is None
 
 
 def test_servers_share_what_one_of_them_made(

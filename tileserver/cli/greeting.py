@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 
 from tileserver.catalogue.catalogue import Absent, Catalogue
+from tileserver.settings.server import Settings
 from tileserver.stores import tier_places
 
 MOST_SOURCES = 12
@@ -18,10 +19,19 @@ def greet(catalogue: Catalogue, url: str) -> Iterator[str]:
     yield f"Overzoom {version('overzoom')}: open {url}/ in a browser (Ctrl-C stops)"
     yield from _sources(catalogue, url)
     yield f"  checkpoint  {catalogue.checkpoint.name}"
-    threads = f", {settings.threads} threads" if settings.threads is not None else ""
-    yield f"  device      {settings.device}{threads}"
+    yield f"  device      {_device(settings)}"
     places = [f"{tier}: {place}" for tier, place in tier_places(settings.cache).items()]
     yield f"  cache       {', '.join(places) or 'memory'}"
+
+
+def _device(settings: Settings) -> str:
+    parts = [settings.device]
+    if settings.workers > 1:
+        parts.append(f"{settings.workers} workers")
+    if settings.threads is not None:
+        each = " each" if settings.workers > 1 else ""
+        parts.append(f"{settings.threads} thread{'' if settings.threads == 1 else 's'}{each}")
+    return ", ".join(parts)
 
 
 def _sources(catalogue: Catalogue, url: str) -> Iterator[str]:

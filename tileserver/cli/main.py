@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
-import warnings
 from typing import Any
 
 import click
 
 from engine.errors import EngineError
 from tileserver.cli.cache import cache
+from tileserver.cli.environment import quiet_libraries, set_environment
 from tileserver.cli.evaluate import evaluate
 from tileserver.cli.examples import examples
 from tileserver.cli.keys import hash_key
@@ -21,26 +19,14 @@ from tileserver.cli.sources import check_config, info
 from tileserver.cli.train import calibrate, train
 from tileserver.cli.upscale import upscale
 from tileserver.errors import OverzoomError
-from tileserver.process.memory import bound_arenas
-
-LIBRARY_ENVIRONMENT = {
-    "GDAL_CACHEMAX": "200",  # MB; GDAL's own default is 5 % of the machine
-    "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",  # what lies beside a raster is asked for by name
-}
-
-WARNING_LIBRARIES = ("rasterio", "rio_tiler", "torch", "PIL")
-"""Libraries that log warnings about files that are read all the same; their failures are raised."""
 
 
 class _Group(click.Group):
     """Turns errors raised on purpose into one line and exit status 1."""
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """As a program of its own: warnings of libraries are for developers, not its users."""
-        if not sys.warnoptions:  # python -W or PYTHONWARNINGS show them
-            warnings.simplefilter("ignore")
-        for name in WARNING_LIBRARIES:
-            logging.getLogger(name).setLevel(logging.ERROR)
+        """As a program of its own."""
+        quiet_libraries()
         return super().__call__(*arguments, **options)
 
     def invoke(self, context: click.Context) -> Any:
@@ -64,9 +50,7 @@ class _Group(click.Group):
 @click.version_option(package_name="overzoom")
 def main() -> None:
     """Serve web map tiles beyond the imagery's native zoom."""
-    for name, value in LIBRARY_ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    bound_arenas()
+    set_environment()
 
 
 for command in (serve, info, check_config, upscale, prerender, cache, hash_key):

@@ -10,6 +10,7 @@ import logging
 import re
 import secrets
 import time
+from multiprocessing import current_process
 from typing import Any
 from urllib.parse import quote
 
@@ -27,6 +28,7 @@ logger = logging.getLogger("overzoom.access")
 SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 LINE = "%(method)s %(path)s %(status)d %(milliseconds).1f ms %(kind)s %(tier)s %(client)s %(key)s"
 LONGEST_PATH = 256
+SALT_BYTES = 16
 ANSWER = "overzoom.answer"
 """The key in a request's scope of the notes on its answer."""
 
@@ -46,7 +48,7 @@ class RequestLog:
 
     def __init__(self, app: ASGIApp, settings: LogSettings, metrics: Metrics) -> None:
         self.app, self.settings, self.metrics = app, settings, metrics
-        self._salt = secrets.token_bytes(16)
+        self._key = current_process().authkey[:SALT_BYTES]  # random; one for all workers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -88,7 +90,7 @@ class RequestLog:
         address: str = (scope.get("client") or ("local",))[0]
         if self.settings.client == "address":
             return quote(address[:LONGEST_PATH], safe=":%")
-        return hashlib.blake2b(address.encode(), key=self._salt, digest_size=6).hexdigest()
+        return hashlib.blake2b(address.encode(), key=self._key, digest_size=6).hexdigest()
 
 
 class _Answer:

@@ -1,1 +1,1 @@
-"""The server process: uvicorn and its shutdown, health checks, memory."""
+"""The server's processes: uvicorn, its shutdown, workers and supervisor, health, memory."""

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 WARM_PX = 64
 TICK_SECONDS = 0.1
 RETRY_TICKS = 50
+STOPPING, HANGS, WARMING = "shutting down", "the denoiser hangs", "warming up"
 
 
 class Health:
@@ -32,15 +33,24 @@ class Health:
         self.catalogue, self.running_since = catalogue, running_since
         self.hang_seconds = hang_seconds
         self.warm = self.stopping = False
+        self.others: tuple[str | None, ...] = ()
+        """The problems of the server's other workers."""
 
     @property
     def problem(self) -> str | None:
-        """Why the server is not ready, as a fixed text; None if it is ready."""
+        """Why this worker is not ready, as a fixed text; None if it is ready."""
         if self.stopping:
-            return "shutting down"
+            return STOPPING
         if self.hanging:
-            return "the denoiser hangs"
-        return None if self.warm else "warming up"
+            return HANGS
+        return None if self.warm else WARMING
+
+    @property
+    def server_problem(self) -> str | None:
+        """Why the server is not ready: one worker suffices while others warm up, none may hang."""
+        if self.problem != STOPPING and HANGS in self.others:
+            return HANGS
+        return None if self.problem == WARMING and None in self.others else self.problem
 
     @property
     def hanging(self) -> bool:
@@ -104,8 +114,8 @@ def add_health(app: FastAPI, health: Health) -> None:
 
     @app.get("/readyz")
     async def readyz() -> Response:
-        """Ready: a block has been drawn, the denoiser does not hang, no shutdown."""
-        problem = health.problem
+        """Ready: a block has been drawn, no worker's denoiser hangs, no shutdown."""
+        problem = health.server_problem
         if problem is None:
             return JSONResponse({"status": "ready"})
         return JSONResponse({"status": problem}, 503, {"Retry-After": "1"})

@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -24,6 +24,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tileserver.process.health import Health
+from tileserver.process.takeover import Takeover
 from tileserver.settings.server import Settings
 
 logger = logging.getLogger(__name__)
@@ -42,9 +43,19 @@ CLOSING_SECONDS = 10.0
 """How long the application may take to close after its last request."""
 
 
-def run(app: FastAPI, health: Health, settings: Settings, sockets: list[socket.socket]) -> None:
-    """Serve on listening sockets until a signal, then close them."""
-    Server(make_config(app, settings), health, settings.operation.drain_seconds).run(sockets)
+def run(
+    app: FastAPI,
+    health: Health,
+    settings: Settings,
+    sockets: list[socket.socket],
+    others: Sequence[socket.socket] = (),
+) -> None:
+    """Serve on listening sockets until a signal, then close them.
+
+    others: sockets of other workers, whose connections are accepted where they wait for long.
+    """
+    config, drain_seconds = make_config(app, settings), settings.operation.drain_seconds
+    Server(config, health, drain_seconds, others).run(sockets)
 
 
 def make_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
@@ -70,9 +81,29 @@ def make_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
 class Server(uvicorn.Server):
     """Exits with status 0 after a graceful shutdown; uvicorn's own re-raises the signal."""
 
-    def __init__(self, config: uvicorn.Config, health: Health, drain_seconds: float) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        health: Health,
+        drain_seconds: float,
+        others: Sequence[socket.socket] = (),
+    ) -> None:
         super().__init__(config)
         self.health, self.drain_seconds = health, drain_seconds
+        self._takeover = Takeover(list(others), self._make_protocol)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._takeover.start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._takeover.close()
+        await super().shutdown(sockets)
+
+    def _make_protocol(self) -> asyncio.Protocol:
+        """What uvicorn answers a connection with."""
+        return BoundedRequests(self.config, self.server_state, self.lifespan.state)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

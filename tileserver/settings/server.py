@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -33,6 +33,12 @@ class Settings(Frozen):
     device: str = Field("cpu", description="Where the denoiser runs: cpu, cuda, cuda:1, ...")
     threads: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Threads of the denoiser on a CPU; default: one per core."
+    )
+    workers: Annotated[int, Field(ge=1, le=64)] = Field(
+        1,
+        description="Processes that share the port. threads, block_memory_bytes, queue_tiles, "
+        "open_handles, cache.memory_bytes and access.requests are divided among them; the limits "
+        "of a client hold in each.",
     )
     extra_zooms: Annotated[int, Field(ge=0, le=6)] = Field(
         3, description="Zooms served past a source's native one, each x2."
@@ -124,6 +130,30 @@ class Settings(Frozen):
         cache = self.cache.model_copy(update={"folder": self.cache.disk_folder().absolute()})
         changed = {"sources": sources, "checkpoint": checkpoint, "cache": cache}
         return self.model_copy(update=changed)
+
+    def share(self, cores: int) -> Self:
+        """The settings of one worker: its share of what the server may use.
+
+        cores: those that the denoiser uses where threads is not set.
+        """
+
+        def share(amount: int) -> int:
+            return -(-amount // self.workers)
+
+        if self.workers == 1:
+            return self
+        return self.model_copy(
+            update={
+                "threads": max(1, (self.threads or cores) // self.workers),
+                "block_memory_bytes": self.block_memory_bytes // self.workers,
+                "queue_tiles": share(self.queue_tiles),
+                "open_handles": share(self.open_handles),
+                "cache": self.cache.model_copy(
+                    update={"memory_bytes": self.cache.memory_bytes // self.workers}
+                ),
+                "access": self.access.model_copy(update={"requests": share(self.access.requests)}),
+            }
+        )
 
     def detail_of(self, source: SourceSettings) -> float:
         """How much detail a source shows."""

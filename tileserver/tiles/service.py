@@ -52,7 +52,7 @@ class TileService:
         cluster: ClusterFlight | None = None,
         metrics: Metrics | None = None,
     ) -> None:
-        """cluster: where other servers share a tier of the store."""
+        """cluster: where other processes share a tier of the store."""
         self.catalogue, self.store, self.scheduler = catalogue, store, scheduler
         self.cluster, self.metrics = cluster, metrics or Metrics()
         self.flights: SingleFlight[EncodedTile] = SingleFlight()
@@ -123,7 +123,7 @@ class TileService:
         self._tile_store.close()
 
     async def _find_or_make(self, request: TileRequest, key: TileKey) -> EncodedTile:
-        """The tile from the store's slower tiers, or made here or by another server."""
+        """The tile from the store's slower tiers, or made here or by another process."""
         clock = Clock()
 
         async def find() -> EncodedTile | None:

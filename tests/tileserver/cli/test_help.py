@@ -17,7 +17,8 @@ from click.testing import CliRunner
 from tests.support.commands import call_overzoom
 from tests.support.rasters import cut
 from tests.tileserver.offline.upscaling.scenes import colours, write
-from tileserver.cli.main import WARNING_LIBRARIES, main
+from tileserver.cli.environment import WARNING_LIBRARIES
+from tileserver.cli.main import main
 
 EXPERIMENTAL = {"train", "evaluate"}
 """Commands whose options are the knobs of experiments, too many for examples."""
@@ -120,7 +121,7 @@ def test_warnings_of_libraries_do_not_reach_the_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = write(tmp_path / "in.tif", colours(), crs=None, transform=Affine.identity())
-    monkeypatch.setattr("tileserver.cli.main.LIBRARY_ENVIRONMENT", {})
+    monkeypatch.setattr("tileserver.cli.environment.LIBRARY_ENVIRONMENT", {})
     loggers = {name: logging.getLogger(name).level for name in WARNING_LIBRARIES}
     with warnings.catch_warnings():
         warnings.simplefilter("default")  # rasterio warns of a raster without a place

@@ -79,7 +79,7 @@ def test_the_command_writes_tables_and_pictures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # The command sets GDAL up for its process, which here is that of all tests.
-    monkeypatch.setattr("tileserver.cli.main.LIBRARY_ENVIRONMENT", {})
+    monkeypatch.setattr("tileserver.cli.environment.LIBRARY_ENVIRONMENT", {})
     report = tmp_path / "report"
     arguments = [f"meadow={scene}", "--factor", "2", "--checkpoint", checkpoints[0]]
     arguments += ["--report", report, "--uncertainty", scene]

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from tests.support.rasters import cut, full_disk
 from tests.support.server import wait_until_ready
 from tileserver.app import make_app
+from tileserver.process.health import Health
 from tileserver.settings.reading import read_settings
 
 NO_CACHE = {"memory_bytes": 0, "disk_bytes": 0}
@@ -99,3 +100,21 @@ def test_sources_that_lie_nowhere_keep_no_other_from_being_served(
             assert client.get(f"/{name}/0/0/0.png").status_code in (404, 503), name
     assert "Traceback" not in caplog.text
     assert "flat.tif: has a transform that cannot be inverted" in caplog.text
+
+
+def test_a_server_is_ready_where_any_worker_is_and_none_hangs(tmp_path: Path) -> None:
+    health: Health = app_of(meadow=cut(tmp_path / "meadow.tif", "rgb")).state.health
+    assert health.server_problem == "warming up"
+    health.others = ("warming up",)
+    assert health.server_problem == "warming up"
+    health.others = ("warming up", None)
+    assert health.problem == "warming up"
+    assert health.server_problem is None
+    health.warm = True
+    health.others = ("shutting down",)
+    assert health.server_problem is None
+    health.others = (None, "the denoiser hangs")
+    assert health.problem is None
+    assert health.server_problem == "the denoiser hangs"
+    health.stop()
+    assert health.server_problem == "shutting down"

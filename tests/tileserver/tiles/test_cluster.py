@@ -1,4 +1,4 @@
-"""Two servers on one Redis: every tile is made once, and both answer the same bytes."""
+"""Two servers on one Redis or one folder: each tile is made once, and both answer its bytes."""
 
 from __future__ import annotations
 
@@ -38,8 +38,15 @@ def start_process(config: Path, cache: Path) -> AbstractContextManager[Service]:
     [serving, pytest.param(start_process, marks=pytest.mark.slow)],
     ids=["threads", "processes"],
 )
+@pytest.mark.parametrize(
+    ("sharing", "services"),
+    [("Redis", ("Redis", "Redis leases")), ("folder", ("lease files",))],
+    ids=["redis", "folder"],
+)
 def test_two_servers_make_each_tile_once_and_answer_the_same_bytes(
     start: Callable[[Path, Path], AbstractContextManager[Service]],
+    sharing: str,
+    services: tuple[str, ...],
     config: Path,
     tmp_path: Path,
     redis_server: RedisServer,
@@ -48,11 +55,11 @@ def test_two_servers_make_each_tile_once_and_answer_the_same_bytes(
     tiles = [tile for depth in (0, 1, 2) for tile in block(middle_tile(NATIVE + depth), 2)]
     uncertainty = path_of(tiles[4], "yellowstone/uncertainty/tiles/WebMercatorQuad")
     paths = [*map(path_of, tiles), uncertainty] * 2
-    cache = {"disk_bytes": 0, "redis_url": redis_server.url}
+    cache = {"disk_bytes": 0, "redis_url": redis_server.url} if sharing == "Redis" else {}
     shared = configured(config, tmp_path, cache=cache, deadline_seconds=300)
     with (
-        start(shared, tmp_path / "one") as one,
-        start(shared, tmp_path / "other") as other,
+        start(shared, tmp_path / "cache") as one,
+        start(shared, tmp_path / "cache") as other,
         ThreadPoolExecutor(24) as pool,
     ):
         for server in (one, other):  # what a first tile takes longer for is done
@@ -69,7 +76,7 @@ def test_two_servers_make_each_tile_once_and_answer_the_same_bytes(
         for answer in answers:
             by_path.setdefault(answer.url.path, set()).add(answer.content)
         made = computations(one) + computations(other) - before
-        for service in ("Redis", "Redis leases"):
+        for service in services:
             assert f'overzoom_service_away{{service="{service}"}} 0.0' in one.get("/metrics").text
     assert all(len(contents) == 1 for contents in by_path.values())
     assert len(by_path) == len(tiles) + 1

@@ -1,0 +1,33 @@
+"""What every process of the command sets before it does anything."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+
+from tileserver.process.memory import bound_arenas
+
+LIBRARY_ENVIRONMENT = {
+    "GDAL_CACHEMAX": "200",  # MB; GDAL's own default is 5 % of the machine
+    "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",  # what lies beside a raster is asked for by name
+}
+
+WARNING_LIBRARIES = ("rasterio", "rio_tiler", "torch", "PIL")
+"""Libraries that log warnings about files that are read all the same; their failures are raised."""
+
+
+def set_environment() -> None:
+    """Bound what libraries take of the machine."""
+    for name, value in LIBRARY_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    bound_arenas()
+
+
+def quiet_libraries() -> None:
+    """Hide warnings of libraries, which are for developers; python -W and PYTHONWARNINGS show."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    for name in WARNING_LIBRARIES:
+        logging.getLogger(name).setLevel(logging.ERROR)
