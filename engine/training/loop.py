@@ -29,6 +29,7 @@ from engine.sampling.denoising import Encoding
 from engine.sampling.schedule import Schedule
 from engine.training.batches import Batches
 from engine.training.deviation import shown_deviation_error
+from engine.training.flatness import level_flat_ground
 from engine.training.growth import grow
 from engine.training.imagery import Collection, prepared
 from engine.training.loss import (
@@ -203,7 +204,11 @@ class _Trainer:
             "collections": {c.name: c.weight for c in self.data.collections},
         }
         card = {**self.card, "training": training}
-        save_checkpoint(self.run / "checkpoint.safetensors", self.ema, self.sigma_data, card)
+        denoiser = self.ema
+        if self.settings.stage is not Stage.DEVIATION and isinstance(denoiser, LocalDenoiser):
+            ground = torch.cat([self.data.pair(-200 - number).condition for number in range(4)])
+            denoiser = level_flat_ground(denoiser, ground.to(self.settings.device))
+        save_checkpoint(self.run / "checkpoint.safetensors", denoiser, self.sigma_data, card)
         partial = self.run / "state.partial"
         torch.save(state, partial)
         partial.replace(self.run / "state.pt")

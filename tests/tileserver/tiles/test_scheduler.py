@@ -16,7 +16,7 @@ from engine.pictures.probe import Waves
 from engine.pictures.super_resolution import Halved
 from engine.window import Window
 from tests.support.pictures import NOTHING, Gated, Sourceless
-from tests.support.waiting import LIMIT_SECONDS
+from tests.support.waiting import LIMIT_SECONDS, wait_until_async
 from tileserver.errors import Overloaded
 from tileserver.tiles.draw_queue import Drawn
 from tileserver.tiles.neighbours import rectangle
@@ -278,21 +278,24 @@ def test_what_a_window_brings_is_let_go_when_it_is_drawn_left_refused_or_fails(
         with pytest.raises(Overloaded):
             await tasks.pop("refused")
 
-        async def alive() -> list[str]:
-            await asyncio.sleep(0)  # the loop holds what woke this task until it waits again
+        def alive() -> list[str]:
             gc.collect()
             return [name for name, source in held.items() if source() is not None]
 
-        assert await alive() == ["drawn", "waits"]
+        async def wait_for(names: list[str]) -> None:
+            """The loop holds what woke this task, and the thread what it answered, for a moment."""
+            await wait_until_async(lambda: alive() == names, f"no {names}")
+
+        await wait_for(["drawn", "waits"])
         picture.gate.set()
         await asyncio.gather(tasks["drawn"], tasks["waits"], tasks["more"])
-        assert await alive() == []
+        await wait_for([])
         short = pin(cell(0, 1))
         held["fails"] = weakref.ref(short)
         with pytest.raises(UnpinnedRead):
             await scheduler.draw(Halved(Waves()), cell(0, 0), short)
         del short
-        assert await alive() == []
+        await wait_for([])
 
     asyncio.run(scenario())
     scheduler.close()
