@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import pytest
 from starlette.testclient import TestClient
 
+from tests.support.server import wait_until_ready
 from tileserver.api.documents.openapi import TOPICS, summarise
 from tileserver.app import make_app
 from tileserver.settings.reading import read_settings
@@ -25,6 +26,7 @@ def client(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tes
     cache = {"folder": str(tmp_path_factory.mktemp("cache"))}
     values = {"cache": cache, "deadline_seconds": 300}
     with TestClient(make_app(read_settings(demo / "overzoom.yaml", values))) as client:
+        wait_until_ready(client)
         yield client
 
 
