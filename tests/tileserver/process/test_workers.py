@@ -143,10 +143,10 @@ def test_a_killed_worker_loses_its_own_requests_and_no_other(
     killed = min(workers)
     clients = connect_to_each(url, workers, 3, opened)
     middle = middle_tile(NATIVE + 3)
+    os.kill(killed, signal.SIGSTOP)  # it answers none of them before it is killed
     for number, client in enumerate(clients):
         tile = Tile(middle.x + number % 8, middle.y + number // 8, middle.z)
         client.request("GET", path_of(tile))
-    metrics_once(two_workers, lambda seen: seen["overzoom_queue_windows",] + seen.get(MADE, 0) > 0)
     os.kill(killed, signal.SIGKILL)
     new = [httpx.get(url + path_of(middle), timeout=LIMIT_SECONDS).status_code for _ in range(5)]
     statuses: dict[int, set[object]] = {worker: set() for worker in workers}
@@ -157,7 +157,7 @@ def test_a_killed_worker_loses_its_own_requests_and_no_other(
             statuses[owner].add(type(error))
     assert new == [200] * 5, "who connects afterwards is answered"
     assert statuses[max(workers)] == {200}, "no request of the other is lost"
-    assert statuses[killed] - {200}, "its own are lost"
+    assert 200 not in statuses[killed], "its own are lost"
     wait_until(lambda: len(children(supervisor) - {killed}) == 2, "another takes its place")
     (third,) = children(supervisor) - workers
     connect_to_each(url, children(supervisor), 1, opened)
