@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
@@ -15,14 +16,13 @@ from starlette.responses import Response
 
 from tileserver.api.documents.wmts import answer_capabilities
 from tileserver.api.maps.parameters import parse_format
-from tileserver.api.rendering_parameters import RenderingParameters
-from tileserver.api.tile_parameters import MAX_INDEX, Detail, ModeParam, NoiseSeed
+from tileserver.api.tile_parameters import MAX_INDEX, PictureOptions
 from tileserver.api.tile_response import Answers
 from tileserver.api.written_parameters import document_parameters
 from tileserver.catalogue.layers import Source
 from tileserver.errors import STATUS_CODES, OutOfRange, OutsideSource, RequestError
 from tileserver.middleware.error_handlers import error_headers
-from tileserver.tiles.request import AskedTile, Mode, TileOptions
+from tileserver.tiles.request import AskedTile, TileOptions
 
 OPERATIONS = "GetCapabilities or GetTile"
 DOCUMENTED = document_parameters(
@@ -56,10 +56,7 @@ def add_wmts_service(
     @router.get("/wmts", response_class=Response, openapi_extra=DOCUMENTED)
     async def wmts_service(
         request: Request,
-        rendering: RenderingParameters,
-        mode: ModeParam = Mode.super_resolved,
-        noise_seed: NoiseSeed = None,
-        detail: Detail = None,
+        picture: PictureOptions,
         source: Source = Depends(path_dependency),
     ) -> Response:
         """WMTS 1.0.0 by keys and values: GetCapabilities and GetTile."""
@@ -71,13 +68,7 @@ def add_wmts_service(
             return await run_in_threadpool(partial(answer_capabilities, request, source, grids))
         if operation != "gettile":
             raise OutOfRange("request", OPERATIONS)
-        options = TileOptions(
-            format=parse_format(_get(given, "format"), "format"),
-            mode=mode,
-            rendering=rendering,
-            noise_seed=noise_seed,
-            detail=detail,
-        )
+        options = replace(picture, format=parse_format(_get(given, "format"), "format"))
         return await answers.answer(request, _parse_tile(source, given, options))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -11,8 +12,7 @@ from starlette.responses import Response
 
 from tileserver.api.maps.answers import MapAnswers
 from tileserver.api.maps.parameters import NAMES, WHITE, parse_colour, parse_format
-from tileserver.api.rendering_parameters import RenderingParameters
-from tileserver.api.tile_parameters import Detail, ModeParam, NoiseSeed
+from tileserver.api.tile_parameters import PictureOptions
 from tileserver.catalogue.coverage import geographic_bounds
 from tileserver.catalogue.layers import Source
 from tileserver.errors import OutOfRange
@@ -20,7 +20,6 @@ from tileserver.maps.area import Area, parse_box, project_box, size_of
 from tileserver.maps.reference_systems import CRS84, MERCATOR, find_system
 from tileserver.maps.request import AskedMap
 from tileserver.tiles.encoding import ImageFormat
-from tileserver.tiles.request import Mode, TileOptions
 
 Box = Annotated[
     str | None,
@@ -62,10 +61,7 @@ def add_map(router: APIRouter, answers: MapAnswers, path_dependency: Callable[..
         format: Form = None,
         bgcolor: Background = None,
         transparent: Transparent = None,
-        rendering: RenderingParameters,
-        mode: ModeParam = Mode.super_resolved,
-        noise_seed: NoiseSeed = None,
-        detail: Detail = None,
+        picture: PictureOptions,
         source: Source = Depends(path_dependency),
     ) -> Response:
         """A map of any area and size, past the native zoom super-resolved.
@@ -76,13 +72,7 @@ def add_map(router: APIRouter, answers: MapAnswers, path_dependency: Callable[..
         given = geographic_bounds(source) if bbox is None else parse_box(bbox, system)
         bounds = project_box(given, find_system(CRS84) if bbox is None else system, target)
         sides = size_of(bounds, height, width, answers.max_side_px)
-        options = TileOptions(
-            format=_choose_format(f, format),
-            mode=mode,
-            rendering=rendering,
-            noise_seed=noise_seed,
-            detail=detail,
-        )
+        options = replace(picture, format=_choose_format(f, format))
         background = parse_colour(bgcolor) if bgcolor is not None else None
         if transparent is not None:
             background = None if transparent else background or WHITE

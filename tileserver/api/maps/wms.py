@@ -22,14 +22,13 @@ from starlette.responses import Response
 from tileserver.api.maps.answers import MapAnswers
 from tileserver.api.maps.wms_capabilities import DEFAULT, styles_of, write_capabilities
 from tileserver.api.maps.wms_question import NEW, Question
-from tileserver.api.rendering_parameters import RenderingParameters
-from tileserver.api.tile_parameters import Detail, ModeParam, NoiseSeed
+from tileserver.api.tile_parameters import PictureOptions
 from tileserver.api.written_parameters import document_parameters
 from tileserver.catalogue.layers import Source
 from tileserver.errors import KeyNeeded, OutOfRange, OutsideGrid, OutsideSource, UnknownSource
 from tileserver.maps.request import AskedMap
 from tileserver.middleware.api_keys import Grant, grant_of, with_key
-from tileserver.tiles.request import Mode, TileOptions
+from tileserver.tiles.request import TileOptions
 
 OPERATIONS = "GetCapabilities or GetMap"
 DOCUMENTED = document_parameters(
@@ -59,14 +58,10 @@ def add_source_wms(
     @router.get("/wms", response_class=Response, openapi_extra=DOCUMENTED)
     async def source_wms(
         request: Request,
-        rendering: RenderingParameters,
-        mode: ModeParam = Mode.super_resolved,
-        noise_seed: NoiseSeed = None,
-        detail: Detail = None,
+        options: PictureOptions,
         source: Source = Depends(path_dependency),
     ) -> Response:
         """WMS 1.3.0 and 1.1.1 of one source."""
-        options = TileOptions(mode=mode, rendering=rendering, noise_seed=noise_seed, detail=detail)
         service = _Service(
             answers=answers,
             question=Question(request, answers.max_side_px),
@@ -89,10 +84,7 @@ def add_wms(
     @router.get("/wms", response_class=Response, openapi_extra=DOCUMENTED)
     async def wms(
         request: Request,
-        rendering: RenderingParameters,
-        mode: ModeParam = Mode.super_resolved,
-        noise_seed: NoiseSeed = None,
-        detail: Detail = None,
+        options: PictureOptions,
     ) -> Response:
         """WMS 1.3.0 and 1.1.1 of all sources that the client may see."""
         grant = grant_of(request.scope)
@@ -101,7 +93,6 @@ def add_wms(
             _check_granted(grant, id)
             return catalogue[id]
 
-        options = TileOptions(mode=mode, rendering=rendering, noise_seed=noise_seed, detail=detail)
         service = _Service(
             answers=answers,
             question=Question(request, answers.max_side_px),
