@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -20,6 +21,8 @@ from engine.training.teacher import Teacher
 
 SIGMA_DATA_BATCHES = 8
 """Batches from which the residual's standard deviation is measured before training."""
+GROUND_BATCHES = 4
+"""Batches of ordinary ground, on which the mean is kept while flat ground is levelled."""
 
 
 class Batches:
@@ -42,6 +45,11 @@ class Batches:
         bands = torch.cat([residual(self.pair(-1 - k)) for k in range(SIGMA_DATA_BATCHES)])
         upper = bands.shape[1] // 5
         return SigmaData(float(bands[:, :upper].std()), float(bands[:, upper:].std()))
+
+    @cached_property
+    def ground(self) -> Tensor:
+        """Conditions (B, C, 2h, 2w) that training never sees, prepared once."""
+        return torch.cat([self.pair(-200 - number).condition for number in range(GROUND_BATCHES)])
 
     def _crop(self, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
         """A condition and its target: a truth, or a teacher's picture of native pixels."""

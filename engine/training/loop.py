@@ -206,8 +206,7 @@ class _Trainer:
         card = {**self.card, "training": training}
         denoiser = self.ema
         if self.settings.stage is not Stage.DEVIATION and isinstance(denoiser, LocalDenoiser):
-            ground = torch.cat([self.data.pair(-200 - number).condition for number in range(4)])
-            denoiser = level_flat_ground(denoiser, ground.to(self.settings.device))
+            denoiser = level_flat_ground(denoiser, self.data.ground.to(self.settings.device))
         save_checkpoint(self.run / "checkpoint.safetensors", denoiser, self.sigma_data, card)
         partial = self.run / "state.partial"
         torch.save(state, partial)
