@@ -37,18 +37,11 @@ class Answers:
 
         Raises the RequestError that says why there is none.
         """
-        catalogue = self.service.catalogue
-        wanted = resolve_request(catalogue, asked)
+        wanted = resolve_request(self.service.catalogue, asked)
         try:
             return await self._answer(request, wanted)
         except SourceUnavailable as error:
-            replaced = catalogue[wanted.source.id] is not wanted.source
-            if not (replaced or isinstance(error, SourceChanged)):
-                raise
-            next_version = self.service.wait_for_next_version(wanted)
-            wanted = await run_until_disconnect(
-                request, next_version, self.deadline_seconds, SourceUnavailable
-            )
+            wanted = await wait_for_replacement(request, self.service, wanted, error)
             return await self._answer(request, wanted)
 
     @property
@@ -152,3 +145,19 @@ def matches_etag(header: str | None, etag: str) -> bool:
         return False
     tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
     return "*" in tags or etag in tags
+
+
+async def wait_for_replacement(
+    request: Request, service: TileService, wanted: TileRequest, error: SourceUnavailable
+) -> TileRequest:
+    """The same tile of its source's next version, where the source was replaced meanwhile.
+
+    Raises the error that the tile ended with where it was not.
+    """
+    catalogue = service.catalogue
+    replaced = catalogue[wanted.source.id] is not wanted.source
+    if not (replaced or isinstance(error, SourceChanged)):
+        raise error
+    next_version = service.wait_for_next_version(wanted)
+    seconds = catalogue.settings.deadline_seconds
+    return await run_until_disconnect(request, next_version, seconds, SourceUnavailable)

@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tileserver.api.tile_response import FALLBACK_SHARE, describe_pixels, matches_etag
-from tileserver.errors import Overloaded, SourceChanged, SourceUnavailable
+from tileserver.api.tile_response import (
+    FALLBACK_SHARE,
+    describe_pixels,
+    matches_etag,
+    wait_for_replacement,
+)
+from tileserver.errors import Overloaded, SourceUnavailable
 from tileserver.maps.area import Area
 from tileserver.maps.request import AskedMap, MapRequest, resolve_map
 from tileserver.maps.service import MapService
@@ -40,15 +45,7 @@ class MapAnswers:
         try:
             return await self._answer(request, wanted)
         except SourceUnavailable as error:
-            replaced = tiles.catalogue[wanted.source.id] is not wanted.source
-            if not (replaced or isinstance(error, SourceChanged)):
-                raise
-            await run_until_disconnect(
-                request,
-                tiles.wait_for_next_version(wanted.any_tile),
-                self._deadline_seconds,
-                SourceUnavailable,
-            )
+            await wait_for_replacement(request, tiles, wanted.any_tile, error)
             return await self._answer(request, resolve_map(tiles.catalogue, asked))
 
     async def answer_nothing(self, asked: AskedMap) -> Response:
