@@ -38,7 +38,7 @@ class SamplerSettings:
     lattice: Lattice = field(default_factory=Lattice)
     noise_seed: int = 0
     fusion: Fusion = Fusion.SDVC
-    detail: float = 0.65
+    detail: float = 0.7
     """Share of the texture, drawn around the mean, that is shown: 0 to 1; at 0 nothing is drawn.
     The default looked best with the bundled checkpoint (engine/training/tried.md)."""
 

@@ -1,9 +1,12 @@
 """Training the denoiser: imagery -> crops -> degraded conditions -> loss -> checkpoint.
 
-    imagery      collections of pictures, crops of them at many ground sizes
+    imagery      collections of pictures, reduced until they are sharp
     settings     the parameters of a run
-    batches      conditions and their targets, by number; some targets are a teacher's pictures
-    degradation  realistic conditions, as from sources and from the model itself
+    crops        crops of all pictures, a batch at once, at many ground sizes
+    degradation  realistic conditions, as from sources; jpeg is what JPEG coding loses
+    teacher      pictures of native imagery to learn from
+    batches      conditions and their targets, by number
+    prefetch     batches ahead of the step
     loss         squared error at every noise level; perceptual distance of drawn pictures
     texture      the loss of drawn pictures
     growth       starting from a checkpoint, also from a smaller one

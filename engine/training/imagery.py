@@ -1,4 +1,4 @@
-"""Training data: collections of pictures, and crops of them at many ground sizes."""
+"""Training data: collections of pictures, reduced until they are sharp."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ Picture = NDArray[np.uint8]
 
 SOFT_DB = 33.0
 """A picture that survives halving and doubling with a higher PSNR carries no detail at 1:1."""
-REDUCED_AGAIN = 0.25
-"""Share of crops that are reduced once more, so that one picture teaches two ground sizes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +60,3 @@ def prepared(collections: Sequence[Collection], crop_px: int) -> list[Collection
     if not usable:
         raise TrainingError(f"no picture is at least {crop_px} px on each side")
     return usable
-
-
-def random_crop(
-    collections: Sequence[Collection], crop_px: int, generator: np.random.Generator
-) -> NDArray[np.float32]:
-    """A crop (3, crop_px, crop_px) in [0, 1]: any place, any of the eight orientations."""
-    weights = np.array([collection.weight for collection in collections])
-    collection = collections[generator.choice(len(collections), p=weights / weights.sum())]
-    areas = np.array([p.shape[0] * p.shape[1] for p in collection.pictures], dtype=np.float64)
-    picture = collection.pictures[generator.choice(len(areas), p=areas / areas.sum())]
-    fits = min(picture.shape[:2]) >= 2 * crop_px
-    size = crop_px * (2 if fits and generator.random() < REDUCED_AGAIN else 1)
-    row = generator.integers(picture.shape[0] - size + 1)
-    col = generator.integers(picture.shape[1] - size + 1)
-    crop = picture[row : row + size, col : col + size]
-    if size != crop_px:
-        crop = halved(crop)
-    crop = np.rot90(crop, int(generator.integers(4)))
-    if generator.random() < 0.5:
-        crop = crop[:, ::-1]
-    return np.ascontiguousarray(crop.transpose(2, 0, 1), dtype=np.float32) / 255.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
@@ -41,12 +41,10 @@ from engine.training.loss import (
     target_residual,
 )
 from engine.training.optimizer import average_into, learning_rate, parameter_groups
+from engine.training.prefetch import prefetch
 from engine.training.progress import Progress
 from engine.training.settings import Stage, TrainingSettings
 from engine.training.texture import TextureJudge
-
-PREFETCHED = 4
-"""Batches prepared ahead by worker threads."""
 
 
 def train(
@@ -99,14 +97,11 @@ class _Trainer:
         if settings.stage is Stage.TEXTURE:
             self.texture = TextureJudge(settings, self.weights, self.sigma_data)
         saved = time.monotonic()
-        with ThreadPoolExecutor(1 if settings.device == "cpu" else 8) as workers:
-            ahead: list[Future[Pair]] = [
-                workers.submit(self.data.pair, self.iteration + k) for k in range(PREFETCHED)
-            ]
+        ahead = prefetch(self.data.pair, self.iteration, settings.device)
+        with closing(ahead):
             while self.fraction < 1.0:
                 began = time.monotonic()
-                ahead.append(workers.submit(self.data.pair, self.iteration + PREFETCHED))
-                mean, picture, perceptual = self._step(ahead.pop(0).result())
+                mean, picture, perceptual = self._step(next(ahead))
                 elapsed = time.monotonic() - began
                 self.seconds += elapsed
                 self.iteration += 1
@@ -124,15 +119,12 @@ class _Trainer:
                     settings.batch_size / elapsed,
                     samples,
                 )
-            for future in ahead:
-                future.cancel()
 
     def _step(self, pair: Pair) -> tuple[float, float, float]:
         """One batch: the mean's error, the drawn picture's, and its perceptual terms."""
         settings, device = self.settings, self.settings.device
         generator = torch.Generator(device)
         generator.manual_seed(settings.noise_seed * 2**32 + self.iteration)
-        pair = pair.to(device)
         chance = np.random.default_rng([settings.noise_seed, self.iteration, 1]).random()
         if chance < settings.own_output_share:
             pair = self._own_output(pair, generator)
@@ -201,12 +193,12 @@ class _Trainer:
             "teacher": self.settings.teacher.stem if self.settings.teacher else None,
             "iterations_done": self.iteration,
             "seconds": round(self.seconds),
-            "collections": {c.name: c.weight for c in self.data.collections},
+            "collections": self.data.weights,
         }
         card = {**self.card, "training": training}
         denoiser = self.ema
         if self.settings.stage is not Stage.DEVIATION and isinstance(denoiser, LocalDenoiser):
-            denoiser = level_flat_ground(denoiser, self.data.ground.to(self.settings.device))
+            denoiser = level_flat_ground(denoiser, self.data.ground)
         save_checkpoint(self.run / "checkpoint.safetensors", denoiser, self.sigma_data, card)
         partial = self.run / "state.partial"
         torch.save(state, partial)
@@ -218,11 +210,10 @@ class _Trainer:
         pair = self.data.pair(-100)
         generator = torch.Generator(self.settings.device).manual_seed(0)
         count = min(4, self.settings.batch_size)
-        condition = pair.condition[:count].to(self.settings.device)
-        drawn = self._drawn(condition, 2, generator).cpu()
-        plain = doubled_whole(pair.condition[:count])
-        rows = torch.cat((plain, drawn, pair.target[:count]), dim=-1)
-        return torch.cat(tuple(rows), dim=-2).clamp(0, 1)
+        condition = pair.condition[:count]
+        drawn = self._drawn(condition, 2, generator)
+        rows = torch.cat((doubled_whole(condition), drawn, pair.target[:count]), dim=-1)
+        return torch.cat(tuple(rows), dim=-2).clamp(0, 1).cpu()
 
     def _begin(self) -> None:
         if self.initial is not None:

@@ -39,7 +39,7 @@ JUDGED_PX = 112
 to which VGG's strides multiply."""
 PATTERN_CELLS = 8
 """Cells a side over which a pattern is looked for."""
-UPPER_EXTRA = 0.5
+UPPER_EXTRA = 1.5
 """The upper zoom counts in the deeper one's error; this much more of it counts besides."""
 FLAT_PX = 8
 """Side of the ground whose variance is compared."""
@@ -57,9 +57,6 @@ class Pair:
 
     def __getitem__(self, crops: slice) -> Pair:
         return Pair(self.condition[crops], self.target[crops])
-
-    def to(self, device: str) -> Pair:
-        return Pair(self.condition.to(device), self.target.to(device))
 
 
 def base(pair: Pair) -> Tensor:

@@ -17,6 +17,7 @@ CROP_MULTIPLE_PX = 16
 """A crop is halved four times where its condition is the model's own picture."""
 JUDGES: tuple[Backbone, ...] = ("alex", "vgg")
 """The backbone of every batch in turn."""
+DRAWN_DETAILS = (0.85, 1.0)
 
 
 class Stage(StrEnum):
@@ -61,6 +62,10 @@ class TrainingSettings:
     """Share of a batch whose pictures are drawn and judged: it costs more than the network."""
     judges: tuple[Backbone, ...] = JUDGES
     """Networks that judge, batch by batch in turn."""
+    judges_a_batch: int = 1
+    """How many of them judge one batch."""
+    drawn_details: tuple[float, ...] = DRAWN_DETAILS
+    """Detail of the pictures that are judged as drawn, in turn: most as the server shows them."""
     own_output_share: float = 0.0
     """Share of batches whose condition is the model's own picture, two zooms deeper."""
     noise_seed: int = 0

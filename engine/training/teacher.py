@@ -16,12 +16,12 @@ from engine.network.span import load_span
 
 
 class Teacher:
-    """SPAN x4 on a CPU: pictures (3, h, w) in [0, 1] -> (3, 4h, 4w) with the same 4x4 means."""
+    """SPAN x4: pictures (B, 3, h, w) in [0, 1] -> (B, 3, 4h, 4w) with the same 4x4 means."""
 
-    def __init__(self, path: Path) -> None:
-        self._network = load_span(path)
+    def __init__(self, path: Path, device: str) -> None:
+        self._network = load_span(path).to(device)
 
     @torch.inference_mode()
     def enlarge(self, low: Tensor) -> Tensor:
-        enlarged: Tensor = self._network(low[None])[0]
+        enlarged: Tensor = self._network(low)
         return enlarged + up(up(low - pool(pool(enlarged))))

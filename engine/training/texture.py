@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -30,8 +31,6 @@ from engine.training.settings import MIN_JUDGED_PX, TrainingSettings
 
 DRAWN_STEPS = (1, 2, 2, 4)
 """Steps of the pictures that are judged as drawn, in turn: most as the server draws them."""
-DRAWN_DETAILS = (0.75, 1.0, 0.75)
-"""Detail of the pictures that are judged as drawn, in turn: most as the server shows them."""
 JUDGE_WEIGHTS: dict[Backbone, float] = {"alex": 1.0, "vgg": 2.0}
 PATTERN_WEIGHT = 1.0
 """Of the pattern of cells beside the perceptual distance (both times perceptual_weight)."""
@@ -80,30 +79,43 @@ class TextureJudge:
         total = (errors * even.repeat(settings.draws, 1, 1, 1)).mean()
         if not self.metrics:
             return TextureLoss(total, 0.0, 0.0)
-        turn, place = divmod(iteration, len(settings.judges))
+        judges = [
+            settings.judges[(settings.judges_a_batch * iteration + place) % len(settings.judges)]
+            for place in range(settings.judges_a_batch)
+        ]
+        turn = settings.judges_a_batch * iteration // len(settings.judges)
         some = slice(0, max(1, round(len(mean) * settings.perceptual_share)))
         schedule = Schedule(steps=DRAWN_STEPS[turn % len(DRAWN_STEPS)])
-        detail = DRAWN_DETAILS[turn % len(DRAWN_DETAILS)]
+        detail = settings.drawn_details[turn % len(settings.drawn_details)]
         texture = drawn_residual(network, context[some], schedule, generator)
         bands = mean[some] + detail * texture
         picture = squared_error(bands, target[some], self.weights * even[some])
-        judged = self._judged(pair[some], bands, settings.judges[place], turn, generator)
+        judged = self._judged(pair[some], bands, judges, turn, generator)
         total = total + settings.picture_weight * picture + settings.perceptual_weight * judged
         return TextureLoss(total, float(picture.detach()), float(judged.detach()))
 
     def _judged(
-        self, pair: Pair, bands: Tensor, judge: Backbone, turn: int, generator: torch.Generator
+        self,
+        pair: Pair,
+        bands: Tensor,
+        judges: Sequence[Backbone],
+        turn: int,
+        generator: torch.Generator,
     ) -> Tensor:
         """What is wrong with drawn pictures besides their squared error."""
         upper, deeper = pictures(pair, bands, self.sigma_data)
-        truth, metric = inside_picture(pair.target), self.metrics[judge]
-        distance = perceptual_distance(deeper, truth, metric, generator)
-        if turn % UPPER_EVERY == 0 and min(upper.shape[-2:]) >= MIN_JUDGED_PX:
-            distance = distance + perceptual_distance(upper, pool(truth), metric, generator)
+        truth = inside_picture(pair.target)
+        distance = deeper.new_zeros(())
+        for judge in judges:
+            metric, weight = self.metrics[judge], JUDGE_WEIGHTS[judge]
+            distance = distance + weight * perceptual_distance(deeper, truth, metric, generator)
+            if turn % UPPER_EVERY == 0 and min(upper.shape[-2:]) >= MIN_JUDGED_PX:
+                above = perceptual_distance(upper, pool(truth), metric, generator)
+                distance = distance + weight * above
         phases = phase_unevenness(deeper, truth, PAIR_SCALE)
         phases = phases + phase_unevenness(upper, pool(truth), SCALE)
         return (
-            JUDGE_WEIGHTS[judge] * distance
+            distance
             + PHASE_WEIGHT * phases
             + PATTERN_WEIGHT * cell_pattern(deeper, truth, self.sigma_data.deeper)
             + FLATNESS_WEIGHT * excess_variance(deeper, truth, self.sigma_data.deeper)

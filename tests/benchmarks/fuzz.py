@@ -191,7 +191,7 @@ def source_requests(sources: list[dict[str, Any]]) -> SearchStrategy[hostile.Req
         "color_formula": st.sampled_from(["gamma RGB 1.5", "saturation 2", "gamma G 2"]),
         "return_mask": st.sampled_from(["true", "false"]),
         "mode": st.sampled_from(["super-resolved", "interpolated"]),
-        "detail": st.sampled_from(["0", "0.65", "none"]),
+        "detail": st.sampled_from(["0", "0.7", "none"]),
         "noise_seed": st.integers(-1, 5).map(str),
         "tilesize": st.sampled_from(["256", "512", "257"]),
         "categorical": st.sampled_from(["true", "false"]),

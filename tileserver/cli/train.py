@@ -59,6 +59,7 @@ from tileserver.cli.examples import examples
 @click.option("--encoder-rate", type=float, help="The encoder's share of it in stage texture.")
 @click.option("--picture-weight", type=float, help="Of drawn pictures' squared error.")
 @click.option("--perceptual-weight", type=float, help="0 draws no pictures.")
+@click.option("--judges-a-batch", type=click.IntRange(1, 2), help="Backbones that judge one batch.")
 @click.option("--own-output-share", type=float, help="Of batches that start from own output.")
 @click.option("--noise-seed", type=click.IntRange(0, 2**31 - 1), help="Of all chance.")
 @click.option("--save-every-seconds", type=float, help="How often to save.  [120]")

@@ -48,7 +48,7 @@ INTERRUPTED = 130
 @click.option(
     "--detail",
     type=click.FloatRange(0, 1),
-    help="How much synthesised texture; 0 writes the best estimate alone.  [0.65]",
+    help="How much synthesised texture; 0 writes the best estimate alone.  [0.7]",
 )
 @noise_seed_option
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, ...")

@@ -28,7 +28,7 @@ class Settings(Frozen):
     checkpoint: Path | None = Field(
         None,
         description="The denoiser: a safetensors file, relative to the configuration file, or the "
-        "name of a bundled one (compact); default: compact.",
+        "name of a bundled one (compact, large); default: compact.",
     )
     device: str = Field("cpu", description="Where the denoiser runs: cpu, cuda, cuda:1, ...")
     threads: Annotated[int, Field(ge=1)] | None = Field(

@@ -67,7 +67,7 @@ class Recorded(Waves):
 def made(kind: str, zoom: int, source: Imagery, small: Checkpoint, canonical: bool) -> Picture:
     """A picture of waves, native at zoom 10, of a pyramid that remembers nothing yet."""
     fusion = Fusion.INDEPENDENT if kind == "independent" else Fusion.SDVC
-    detail = 0.0 if kind == "mean" else 0.65
+    detail = 0.0 if kind == "mean" else 0.7
     lattice = Lattice(32, 28)
     settings = SamplerSettings(Schedule(steps=2), lattice, fusion=fusion, detail=detail)
     memos: dict[str, BlockMemo] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,16 +13,22 @@ import torch
 from engine.errors import TrainingError
 from engine.evaluation.global_unet import KINDS, GlobalConfig
 from engine.network.checkpoint import load_checkpoint, save_checkpoint
+from engine.network.doubling import doubled_whole
 from engine.network.local import LocalDenoiser, NetworkConfig
+from engine.network.projection import pool
 from engine.perceptual import Backbone
 from engine.sampling.denoising import crop_to
+from engine.training.batches import Batches
+from engine.training.crops import CropSource
 from engine.training.degradation import degraded
 from engine.training.growth import grow
-from engine.training.imagery import Collection, prepared, random_crop
+from engine.training.imagery import Collection, prepared
 from engine.training.loop import train
-from engine.training.loss import cell_pattern, phase_unevenness
+from engine.training.loss import Pair, cell_pattern, phase_unevenness
+from engine.training.prefetch import prefetch
 from engine.training.settings import Stage, TrainingSettings
 from tests.support.checkpoint import SIGMA_DATA, small_denoiser
+from tests.support.span import span_parameters
 from tileserver.lab.pictures import read_pictures
 
 TRUTH = Path(__file__).parents[3] / "deploy" / "demo" / "yellowstone_10cm_truth.tif"
@@ -130,12 +137,57 @@ def test_conditions_stay_near_their_truth_and_lose_its_detail(
     collections: list[Collection],
 ) -> None:
     generator = np.random.default_rng(0)
-    for _ in range(20):
-        truth = random_crop(collections, 96, generator)
-        condition = degraded(torch.from_numpy(truth), generator).numpy()
-        assert condition.shape == truth.shape
-        assert np.abs(condition - truth).mean() < 0.12
-        assert np.abs(np.diff(condition)).mean() < np.abs(np.diff(truth)).mean()
+    truth = CropSource(collections, "cpu").crops(40, 96, generator)
+    conditions = degraded(truth, generator)
+    assert conditions.shape == truth.shape
+    assert bool(((conditions - truth).abs().mean(dim=(1, 2, 3)) < 0.12).all())
+    ours, true = (image.diff(dim=-1).abs().mean(dim=(1, 2, 3)) for image in (conditions, truth))
+    assert bool((ours < true).all())
+
+
+def test_conditions_are_of_all_kinds() -> None:
+    truth = torch.rand(200, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    conditions = degraded(truth, np.random.default_rng(0))
+    whole = doubled_whole((pool(truth) * 255).round() / 255)
+    plain = (conditions - whole).abs().amax(dim=(1, 2, 3)) < 1e-6
+    assert 0.45 < float(plain.float().mean()) < 0.65  # doubled, not aliased, noisy or JPEG-coded
+
+
+def test_targets_of_the_last_crops_are_the_teachers_picture(
+    collections: list[Collection], tmp_path: Path
+) -> None:
+    torch.save(span_parameters(), tmp_path / "span_x4.pth")
+    settings = replace(SETTINGS, teacher=tmp_path / "span_x4.pth", teacher_share=0.5, batch_size=8)
+    pair = Batches(collections, settings).pair(3)
+    assert pair.target.shape == (8, 3, 112, 112)
+    assert pair.condition.shape == (8, 3, 56, 56)
+    whole = (pool(pair.condition) - pool(pool(pair.target))).abs().amax(dim=(1, 2, 3)) < 1e-5
+    assert whole[-1]
+    assert 2 <= int(whole.sum()) < 8
+
+
+def test_prefetched_batches_come_in_their_order() -> None:
+    seen: list[int] = []
+
+    def prepare(number: int) -> Pair:
+        seen.append(number)
+        return Pair(torch.full((1,), float(number)), torch.zeros(1))
+
+    with closing(prefetch(prepare, 5, "cpu")) as batches:
+        values = [float(next(batches).condition) for _ in range(4)]
+    assert values == [5.0, 6.0, 7.0, 8.0]
+    assert seen == sorted(seen)
+
+
+def test_an_error_of_a_prefetched_batch_reaches_the_loop() -> None:
+    def prepare(number: int) -> Pair:
+        raise TrainingError(f"batch {number}")
+
+    with (
+        closing(prefetch(prepare, 0, "cpu")) as batches,
+        pytest.raises(TrainingError, match="batch 0"),
+    ):
+        next(batches)
 
 
 def test_a_network_grown_from_a_smaller_one_computes_the_same() -> None:

@@ -135,7 +135,7 @@ def finished(tmp_path: Path) -> tuple[Path, Path]:
     ("options", "reason"),
     [
         (["--factor", "4"], "factor 2, not 4"),
-        (["--detail", "0.25"], "detail 0.65, not 0.25"),
+        (["--detail", "0.25"], "detail 0.7, not 0.25"),
         (["--noise-seed", "3"], "noise seed 0, not 3"),
         (["--steps", "1"], "steps 2, not 1"),
         (["--compression", "zstd"], "compression deflate, not zstd"),
