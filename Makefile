@@ -40,7 +40,7 @@ lint: $(VENV)/.dev install
 audit: $(VENV)/.dev
 	$(PYTHON) -m tests.benchmarks.audit
 
-bench: $(VENV)/.bench install
+bench: $(VENV)/.bench $(VENV)/.browser install
 	$(PYTHON) -m tests.benchmarks.bench
 
 fuzz: $(VENV)/.dev  # REQUESTS=10000

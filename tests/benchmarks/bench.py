@@ -29,6 +29,7 @@ from engine.pictures.super_resolution import SuperResolved
 from engine.sampling.sampler import SamplerSettings
 from engine.window import Window
 from tests.benchmarks.native import Side, compare, cpu_ms, large_scene, plain_titiler, rate
+from tests.benchmarks.opening import measure_rows
 from tests.support.server import running
 from tests.support.services import free_port
 from tests.support.tiles import WEB_MERCATOR, path_of
@@ -64,6 +65,8 @@ def main() -> None:
         row("peak memory of the server", f"{peak_mebibytes(process.pid):.0f} MiB", "")
     with tempfile.TemporaryDirectory() as cache, server(Path(cache)) as (client, _, _):
         row("cold 1024x768 view, native+2", f"{view_seconds(client):.2f} s", "<= 4 s")
+    for what, measured in measure_rows():
+        row(what, measured, "seen <= 1500 ms")
     native_rows()
     row("share of a cold tile's engine time in the denoiser", f"{denoiser_share():.0%}", "")
     ours = statistics.median(own_seconds(2))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rasterio
 from affine import Affine
 from fastapi import FastAPI
+from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
 from tests.support.rasters import cut, full_disk
@@ -51,6 +53,24 @@ def test_a_server_of_nothing_that_can_be_drawn_is_ready_for_what_it_can_do(tmp_p
     with TestClient(app_of(disk=full_disk(tmp_path / "disk.tif"))) as client:
         wait_until_ready(client)
         assert client.get("/disk/preview.png").status_code == 200
+
+
+def test_a_server_that_is_ready_has_built_all_its_routes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built, build = list[Any](), TypeAdapter.__init__
+
+    def note(self: TypeAdapter[Any], type: Any, **options: Any) -> None:
+        built.append(type)
+        build(self, type, **options)
+
+    monkeypatch.setattr(TypeAdapter, "__init__", note)
+    with TestClient(app_of(meadow=cut(tmp_path / "meadow.tif", "rgb"))) as client:
+        wait_until_ready(client)
+        assert len(built) > 100, "of the parameters of the routes"
+        built.clear()
+        assert client.get("/meadow/tilejson.json").status_code == 200
+    assert built == []
 
 
 def test_a_failure_of_any_kind_while_warming_up_is_tried_again(

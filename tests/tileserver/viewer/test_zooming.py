@@ -186,6 +186,28 @@ def test_what_the_other_side_covers_is_drawn_last(visit: Visit) -> None:
     assert covered == sorted(covered), "those that are seen come first"
 
 
+def test_the_first_detail_does_not_wait_for_all_that_lies_under_it(visit: Visit) -> None:
+    page, held, holding = visit.page, list[Route](), True
+
+    def hold(route: Route) -> None:
+        if holding:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route(re.compile("mode=interpolated.*v="), hold)
+    visit.open(f"yellowstone/21/{on_whole_pixels(21)}", settled=False)
+    browsers.wait_until(
+        page, "/^Drawing detail, [1-9]/.test(document.getElementById('origin').textContent)"
+    )
+    assert len(held) == 5, "as many as there are connections beside the one that draws"
+    holding = False
+    for route in held:
+        route.continue_()
+    visit.settle()
+    page.unroute_all()
+
+
 def test_interpolated_tiles_show_at_once_and_the_super_resolved_fade_in_over_them(
     visit: Visit,
 ) -> None:

@@ -1,5 +1,6 @@
 // Loading tiles: what is seen before what a side covers, nearest to the centre first, until it is
-// there.
+// there. What is there at once comes before what the server has to draw, of which one tile is under
+// way from the start: it need not wait for all that lies under it.
 //
 // A tile that leaves the view is given up, so that the server can drop its work, and asked for
 // again when it comes back. A busy server (503, 429) is asked again after Retry-After, ever later,
@@ -80,7 +81,7 @@ export class Tiles {
     const most = sockets();
     let slow = running.filter((job) => job.slow).length;
     let free = most - running.length;
-    for (const job of this.#ready()) {
+    for (const job of this.#ready(slow === 0)) {
       if (free === 0) break;
       if (job.slow && slow >= most - 1) continue; // one stays free for what is there at once
       free -= 1;
@@ -100,13 +101,16 @@ export class Tiles {
     });
   }
 
-  #ready() {
+  // drawing: whether what the server has to draw comes first, once.
+  #ready(drawing) {
     const now = performance.now();
-    return [...this.jobs.values()]
+    const ready = [...this.jobs.values()]
       .filter((job) => !job.controller && job.from <= now && this.#isWanted(job))
       .map((job) => ({ job, covered: this.#isCovered(job), distance: this.#distance(job) }))
-      .sort((a, b) => a.covered - b.covered || a.job.slow - b.job.slow || a.distance - b.distance)
-      .map(({ job }) => job);
+      .sort((a, b) => a.covered - b.covered || a.job.slow - b.job.slow || a.distance - b.distance);
+    const first = drawing ? ready.findIndex(({ job, covered }) => job.slow && !covered) : -1;
+    if (first > 0) ready.unshift(...ready.splice(first, 1));
+    return ready.map(({ job }) => job);
   }
 
   #look(frameState) {
