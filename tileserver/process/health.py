@@ -12,12 +12,16 @@ from starlette.responses import JSONResponse, Response
 
 from engine.window import Window
 from tileserver.catalogue.catalogue import Catalogue
+from tileserver.catalogue.coverage import geographic_centre
+from tileserver.catalogue.layers import Layer, Source
 from tileserver.errors import OutsideGrid, SourceUnavailable
-from tileserver.grid import WEB_MERCATOR
+from tileserver.grid import TILE_PX, WEB_MERCATOR
 
 logger = logging.getLogger(__name__)
 
 WARM_PX = 64
+VIEWER_ZOOMS = 2
+"""Past native, where the viewer opens (PAST_NATIVE in view.js)."""
 TICK_SECONDS = 0.1
 RETRY_TICKS = 50
 STOPPING, HANGS, WARMING = "shutting down", "the denoiser hangs", "warming up"
@@ -63,7 +67,7 @@ class Health:
         self.stopping = True
 
     async def warm_up(self) -> None:
-        """Draw one block of a source, retrying until one can be drawn."""
+        """Draw the tile that a source opens with, retrying until one can be drawn."""
         while not (self.warm or self.stopping):
             await asyncio.to_thread(self._warm)
             for _ in range(RETRY_TICKS):
@@ -72,7 +76,7 @@ class Health:
                 await asyncio.sleep(TICK_SECONDS)
 
     def _warm(self) -> None:
-        """Try every source until a block is drawn; also initialises lazy parts of libraries."""
+        """Try every source until one is drawn; also initialises lazy parts of libraries."""
         failed = False
         for source in self.catalogue.sources():
             try:
@@ -92,16 +96,29 @@ class Health:
         self.warm = not failed
 
     def _draw(self, id: str) -> None:
-        layer = self.catalogue[id].layer(WEB_MERCATOR)
-        middle = layer.extent.parent(2)
-        block = Window(
-            middle.row + middle.height // 2, middle.col + middle.width // 2, WARM_PX, WARM_PX
-        )
+        source = self.catalogue[id]
+        layer = source.layer(WEB_MERCATOR)
         if layer.nearest is not None:
-            layer.read(layer.native_zoom, block)
+            middle = layer.extent.parent(2)
+            row, col = middle.row + middle.height // 2, middle.col + middle.width // 2
+            layer.read(layer.native_zoom, Window(row, col, WARM_PX, WARM_PX))
             return
-        layer.pyramid.picture(layer.native_zoom).read(block)
-        layer.pyramid.picture(min(layer.native_zoom + 1, layer.max_zoom)).read(block.children())
+        zoom, window = find_opening_tile(source, layer)
+        layer.pyramid.picture(zoom).read(window)
+
+
+def find_opening_tile(source: Source, layer: Layer) -> tuple[int, Window]:
+    """The tile in the middle of the page that opens on a source: its zoom, and its pixels.
+
+    Drawn once, its blocks stay in memory: the page's first visitor sees it at once. Raises
+    OutsideGrid.
+    """
+    deeper = min(layer.native_zoom + VIEWER_ZOOMS, layer.max_zoom)
+    lon, lat, wanted = source.settings.view or (*geographic_centre(source), deeper)
+    zoom = min(max(wanted, layer.native_zoom), layer.max_zoom)
+    tile = layer.grid.tms.tile(lon, lat, zoom, truncate=True)
+    found = layer.windows(zoom, layer.grid.tile_window(tile))
+    return zoom, found[0] if found else layer.extent_at(zoom).blocks(TILE_PX)[0]
 
 
 def add_health(app: FastAPI, health: Health) -> None:
@@ -114,7 +131,7 @@ def add_health(app: FastAPI, health: Health) -> None:
 
     @app.get("/readyz")
     async def readyz() -> Response:
-        """Ready: a block has been drawn, no worker's denoiser hangs, no shutdown."""
+        """Ready: a tile has been drawn, no worker's denoiser hangs, no shutdown."""
         problem = health.server_problem
         if problem is None:
             return JSONResponse({"status": "ready"})

@@ -9,15 +9,18 @@ import pytest
 import rasterio
 from affine import Affine
 from fastapi import FastAPI
+from morecantile import Tile
 from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
 from tests.support.rasters import cut, full_disk
 from tests.support.server import wait_until_ready
+from tests.support.tiles import WEB_MERCATOR, path_of
 from tileserver.app import make_app
 from tileserver.process.health import Health
 from tileserver.settings.reading import read_settings
 
+NATIVE = 19
 NO_CACHE = {"memory_bytes": 0, "disk_bytes": 0}
 
 
@@ -71,6 +74,28 @@ def test_a_server_that_is_ready_has_built_all_its_routes(
         built.clear()
         assert client.get("/meadow/tilejson.json").status_code == 200
     assert built == []
+
+
+@pytest.mark.parametrize("view", [None, (-110.6440, 44.9566, 20)])
+def test_the_middle_of_the_opening_view_is_drawn_before_anybody_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, view: tuple[float, float, int] | None
+) -> None:
+    meadow = {"path": str(cut(tmp_path / "meadow.tif", "rgb")), "view": view}
+    app = make_app(read_settings(None, {"sources": {"meadow": meadow}, "cache": NO_CACHE}))
+    with TestClient(app) as client:
+        wait_until_ready(client)
+        document = client.get("/meadow/tilejson.json").json()
+        lon, lat, zoom = view or (*document["center"][:2], NATIVE + 2)
+        tile = WEB_MERCATOR.tile(lon, lat, zoom)
+        monkeypatch.setattr(app.state.tiles.catalogue.checkpoint.denoiser, "encode", refuse_to_draw)
+        answer = client.get(path_of(tile, "meadow"))
+        assert (answer.status_code, answer.headers["x-overzoom"]) == (200, "super-resolved")
+        beside = client.get(path_of(Tile(tile.x + 1, tile.y, tile.z), "meadow"))
+        assert beside.status_code == 500, "what nobody has looked at would be drawn now"
+
+
+def refuse_to_draw(*_: object) -> None:
+    raise AssertionError("drawn")
 
 
 def test_a_failure_of_any_kind_while_warming_up_is_tried_again(
