@@ -170,6 +170,9 @@ def _add_viewer(app: FastAPI, catalogue: Catalogue, settings: Settings) -> None:
     @app.get("/viewer.json", include_in_schema=False)
     async def viewer_settings() -> JSONResponse:
         basemap = settings.basemap.model_dump() if settings.basemap else None
-        return JSONResponse({"basemap": basemap}, headers={"Cache-Control": REVALIDATED})
+        return JSONResponse(
+            {"basemap": basemap, "map_side_px": settings.map_side_px},
+            headers={"Cache-Control": REVALIDATED},
+        )
 
     add_sources(app, seen)

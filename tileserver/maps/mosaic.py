@@ -136,7 +136,7 @@ def flatten(picture: Picture, background: tuple[int, ...]) -> Picture:
     return Picture(blended, np.full(picture.opacity.shape, OPAQUE, np.uint8))
 
 
-def clear(area: Area) -> Picture:
+def clear(area: Area, bands: int = 3, dtype: str = "uint8") -> Picture:
     """A map of nothing: transparent."""
-    bands = np.zeros((3, area.height, area.width), np.uint8)
-    return Picture(bands, np.zeros((area.height, area.width), np.uint8))
+    size = (area.height, area.width)
+    return Picture(np.zeros((bands, *size), dtype), np.zeros(size, np.uint8))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from html import unescape
 from typing import NamedTuple
 
 from morecantile import Tile
@@ -21,10 +23,10 @@ from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.request import Mode, TileOptions, TileRequest, check_options
 from tileserver.tiles.versions import version
 
-COMPOSING = 1
+COMPOSING = 2
 """Part of every ETag: raised when the same tiles come to be put together in another way."""
 MAX_BYTES = 256 * 2**20
-"""Of the pixels that a map is made from: 2048 x 2048 in colours need 70 MB."""
+"""Of the pixels that a map is made from: 4096 x 4096 in colours are 70 MB."""
 LEVEL_BYTES, VALUE_BYTES = 4, 8
 """Of a pixel: colours and opacity; of each of a pixel's values."""
 Colour = tuple[int, int, int]
@@ -101,6 +103,21 @@ class MapRequest:
         """One of its tiles: what that is the map is."""
         return self.tiles[0].request
 
+    @property
+    def tags(self) -> dict[str, str]:
+        """What a GeoTIFF says of itself: whose imagery it shows, and what of it is synthesised."""
+        origin, about = self.any_tile.origin, f"{self.source.title}; zoom {self.fit.zoom}"
+        if origin != "native":
+            kind = "synthesised detail" if origin == Mode.super_resolved else origin
+            about += f"; {kind}: the imagery ends at zoom {self.layer.native_zoom}"
+        markup = self.source.settings.attribution or ""
+        credit = unescape(re.sub(r"<[^>]*>", "", markup))
+        return {
+            "TIFFTAG_SOFTWARE": "Overzoom",
+            "TIFFTAG_IMAGEDESCRIPTION": about,
+            **({"TIFFTAG_COPYRIGHT": credit} if credit else {}),
+        }
+
     def interpolate(self) -> MapRequest:
         """The same map without synthesised detail."""
         return replace(self, options=replace(self.options, mode=Mode.interpolated))
@@ -118,6 +135,7 @@ class MapRequest:
             rendering=self.options.rendering,
             format=self.options.format.media_type,
             background=self.asked.background,
+            tags=self.tags if self.options.format is ImageFormat.tif else None,
         )
         return f'"map-{made_of}-{digest}"'
 

@@ -10,11 +10,13 @@ from contextlib import asynccontextmanager
 
 from engine.window import Window
 from tileserver.maps.area import Area
+from tileserver.maps.geotiff import encode_geotiff
 from tileserver.maps.mosaic import Picture, clear, compose, flatten
-from tileserver.maps.request import MAX_BYTES, Colour, MapRequest, PlacedTile
+from tileserver.maps.request import MAX_BYTES, AskedMap, MapRequest, PlacedTile
+from tileserver.rasters.raster import Raster
 from tileserver.tiles.encoding import ImageFormat, encode, encode_values
 from tileserver.tiles.key import tile_key
-from tileserver.tiles.levels import shows_classes
+from tileserver.tiles.levels import default_indexes, shows_classes, shows_levels
 from tileserver.tiles.service import TileService
 
 THREADS = 2
@@ -42,12 +44,10 @@ class MapService:
         tiers = [tier for *_, tier in found]
         return made, None if None in tiers else tiers[-1]
 
-    async def draw_nothing(
-        self, area: Area, format: ImageFormat, background: Colour | None
-    ) -> bytes:
-        """The bytes of a map that shows nothing."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _make_empty, area, format, background)
+    async def draw_nothing(self, asked: AskedMap) -> bytes:
+        """The bytes of a map that shows nothing of its source; raises UnknownSource."""
+        loop, raster = asyncio.get_running_loop(), self.tiles.catalogue[asked.source_id].raster
+        return await loop.run_in_executor(self._threads, _make_empty, asked, raster)
 
     def close(self) -> None:
         """Wait for the maps that are being put together."""
@@ -112,18 +112,31 @@ def _make(request: MapRequest, tiles: list[tuple[Window, bytes]]) -> bytes:
 
 
 def _encode(request: MapRequest, picture: Picture) -> bytes:
-    format, area, raster = request.options.format, request.area, request.source.raster
+    format, raster = request.options.format, request.source.raster
     if format.holds_values:
-        return encode_values(*picture, format, area.system.crs, area.transform)
+        return _encode_values(picture, format, request.area, request.tags)
     if request.asked.background is not None:
         picture = flatten(picture, request.asked.background)
     return encode(*picture, format, lossless=shows_classes(raster, request.options.rendering))
 
 
-def _make_empty(area: Area, format: ImageFormat, background: Colour | None) -> bytes:
-    picture = clear(area)
+def _encode_values(
+    picture: Picture, format: ImageFormat, area: Area, tags: dict[str, str] | None = None
+) -> bytes:
+    if format is ImageFormat.tif:
+        return encode_geotiff(picture, area.system.crs, area.transform, tags)
+    return encode_values(*picture, format, area.system.crs, area.transform)
+
+
+def _make_empty(asked: AskedMap, raster: Raster) -> bytes:
+    """In a thread: the encoded map of nothing, of the bands and the type of one that shows it."""
+    format, rendering = asked.options.format, asked.options.rendering
     if format.holds_values:
-        return encode_values(*picture, format, area.system.crs, area.transform)
-    if background is not None:
-        picture = flatten(picture, background)
+        indexes, dtype = rendering.indexes or raster.indexes, raster.dtype
+        if shows_levels(rendering):
+            indexes, dtype = rendering.indexes or default_indexes(raster), "uint8"
+        return _encode_values(clear(asked.area, len(indexes), dtype), format, asked.area)
+    picture = clear(asked.area)
+    if asked.background is not None:
+        picture = flatten(picture, asked.background)
     return encode(*picture, format)

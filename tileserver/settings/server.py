@@ -72,7 +72,7 @@ class Settings(Frozen):
         "interpolated tile, labelled and not to be stored.",
     )
     map_side_px: Annotated[int, Field(ge=256, le=4096)] = Field(
-        2048, description="Width and height of a map (/map, WMS) at most."
+        4096, description="Width and height of a map (/map, WMS) at most."
     )
     public_url: Annotated[str, Field(pattern=r"^https?://[^/\s?#]+(/[^\s?#]*)?$")] | None = Field(
         None, description="Where clients find the server, behind a proxy: https://maps.example/sr."

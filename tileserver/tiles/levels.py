@@ -63,12 +63,17 @@ def render_values(
     values: Pixels, valid: Mask, raster: Raster, rendering: Rendering
 ) -> RenderedBands:
     """The source's own values of all or some bands, for formats that hold numbers."""
-    if rendering.rescale or rendering.color_formula or rendering.colormap:
+    if shows_levels(rendering):
         return render_levels(values, valid, raster, rendering)
     bands = select_bands(values, raster, rendering.indexes or raster.indexes)
     chosen = to_raster_type(bands, raster)
     opaque = find_opaque(valid, rendering)
     return RenderedBands(np.where(valid, chosen, chosen.dtype.type(0)), opaque)
+
+
+def shows_levels(rendering: Rendering) -> bool:
+    """Whether levels are asked for where a format could hold the source's own values."""
+    return bool(rendering.rescale or rendering.color_formula or rendering.colormap)
 
 
 def shows_classes(raster: Raster, rendering: Rendering) -> bool:

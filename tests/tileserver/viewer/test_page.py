@@ -95,8 +95,8 @@ def test_the_page_is_told_of_a_basemap_only_where_one_is_configured(
 ) -> None:
     basemap = {"url": "https://a.example/{z}/{x}/{y}.png", "attribution": "Them", "maxzoom": 18}
     plain, based = (TestClient(make_app(app_settings(basemap=one))) for one in (None, basemap))
-    assert plain.get("/viewer.json").json() == {"basemap": None}
-    assert based.get("/viewer.json").json() == {"basemap": basemap}
+    assert plain.get("/viewer.json").json() == {"basemap": None, "map_side_px": 4096}
+    assert based.get("/viewer.json").json()["basemap"] == basemap
     assert "img-src 'self' data:;" in plain.get("/").headers["content-security-policy"]
     assert "a.example" in based.get("/").headers["content-security-policy"]
 

@@ -133,7 +133,7 @@ def test_a_place_is_gone_to_as_it_is_written_and_the_centre_is_copied(visit: Vis
     page.keyboard.press("Escape")
 
 
-def test_a_view_is_saved_as_it_is_seen_and_as_georeferenced_tiles(
+def test_a_view_is_saved_as_it_is_seen_and_as_georeferenced_values(
     visit: Visit, server: Service, tmp_path: Path
 ) -> None:
     page = visit.page
@@ -163,6 +163,26 @@ def test_a_view_is_saved_as_it_is_seen_and_as_georeferenced_tiles(
     off = (max(-round(row), 0), max(-round(col), 0))
     part = expected[off[0] : off[0] + shown.shape[0], off[1] : off[1] + shown.shape[1]]
     assert np.array_equal(shown[: part.shape[0], : part.shape[1]], part)
+
+
+def test_a_view_larger_than_a_map_is_saved_coarser_in_all_bands_and_says_so(
+    own_page: Page, config: Path, tmp_path: Path
+) -> None:
+    settings = configured(config, tmp_path, map_side_px=512, deadline_seconds=300)
+    with serving(settings, tmp_path / "cache") as service:
+        visit = Visit(own_page, service.url)
+        visit.open(f"{VIEW}&bands=2&colours=magma")
+        own_page.keyboard.press("s")
+        with own_page.expect_download() as saving:
+            own_page.locator("#save-tif").click()
+        expect(own_page.locator("#toast")).to_contain_text("saved at zoom 19")
+        saving.value.save_as(tmp_path / "view.tif")
+        with rasterio.open(tmp_path / "view.tif") as dataset:
+            assert dataset.count == 4, "all bands, and alpha"
+            assert abs(dataset.width - WIDTH // 2) <= 1 >= abs(dataset.height - HEIGHT // 2)
+            assert dataset.tags()["TIFFTAG_IMAGEDESCRIPTION"].endswith("zoom 19")
+            assert dataset.read(1).std() > 5
+        own_page.goto("about:blank")  # it asks for nothing any more
 
 
 def test_what_is_embedded_is_what_is_shown_and_addresses_come_first(visit: Visit) -> None:

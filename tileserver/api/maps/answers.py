@@ -51,7 +51,7 @@ class MapAnswers:
     async def answer_nothing(self, asked: AskedMap) -> Response:
         """The map of an area without data."""
         format = asked.options.format
-        content = await self.maps.draw_nothing(asked.area, format, asked.background)
+        content = await self.maps.draw_nothing(asked)
         headers = {**_describe_area(asked.area), "Cache-Control": self._cache_control}
         return Response(content, media_type=format.media_type, headers=headers)
 

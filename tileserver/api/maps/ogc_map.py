@@ -11,7 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tileserver.api.maps.answers import MapAnswers
-from tileserver.api.maps.parameters import NAMES, WHITE, parse_colour, parse_format
+from tileserver.api.maps.parameters import (
+    NAMES,
+    WHITE,
+    choose_accepted,
+    parse_colour,
+    parse_format,
+)
 from tileserver.api.tile_parameters import PictureOptions
 from tileserver.catalogue.coverage import geographic_bounds
 from tileserver.catalogue.layers import Source
@@ -36,7 +42,10 @@ MapSystem = Annotated[str, Query(description="The reference system of the map.")
 Side = Annotated[
     int | None, Query(description="In pixels. Default: from bbox's proportions; of both, 1024.")
 ]
-Form = Annotated[str | None, Query(description=f"{NAMES}, or such a media type; default: png.")]
+Form = Annotated[
+    str | None,
+    Query(description=f"{NAMES}, or such a media type. Default: what Accept wants most, else png."),
+]
 Background = Annotated[
     str | None, Query(description="Colour where there is no data: 0xRRGGBB or a name.")
 ]
@@ -72,16 +81,20 @@ def add_map(router: APIRouter, answers: MapAnswers, path_dependency: Callable[..
         given = geographic_bounds(source) if bbox is None else parse_box(bbox, system)
         bounds = project_box(given, find_system(CRS84) if bbox is None else system, target)
         sides = size_of(bounds, height, width, answers.max_side_px)
-        options = replace(picture, format=_choose_format(f, format))
+        wanted = _choose_format(f, format) or choose_accepted(request.headers.get("accept", ""))
+        options = replace(picture, format=wanted)
         background = parse_colour(bgcolor) if bgcolor is not None else None
         if transparent is not None:
             background = None if transparent else background or WHITE
         area = Area(target, bounds, *sides)
         asked = AskedMap(source_id=source.id, area=area, options=options, background=background)
-        return await answers.answer(request, asked)
+        answer = await answers.answer(request, asked)
+        if not (f or format):
+            answer.headers.add_vary_header("Accept")
+        return answer
 
 
-def _choose_format(f: str | None, format: str | None) -> ImageFormat:
+def _choose_format(f: str | None, format: str | None) -> ImageFormat | None:
     if f is not None and format is not None and parse_format(f) != parse_format(format, "format"):
         raise OutOfRange("format", "the same as f, or left out")
-    return parse_format(f or format or ImageFormat.png, "f" if f else "format")
+    return parse_format(f or format or "", "f" if f else "format") if f or format else None

@@ -25,6 +25,32 @@ def parse_format(text: str, parameter: str = "f") -> ImageFormat:
     return found
 
 
+def choose_accepted(accept: str) -> ImageFormat:
+    """The format that an Accept header wants most; of those that it wants equally, the first.
+
+    PNG where it wants none of them, and for browsers, which want pages.
+    """
+    wanted = dict(map(_parse_accepted, accept.lower().split(",")))
+    if "text/html" in wanted:
+        return ImageFormat.png
+
+    def weigh(format: ImageFormat) -> float:
+        names = (format.media_type.partition(";")[0], f"{format.media_type.split('/')[0]}/*", "*/*")
+        return next((wanted[name] for name in names if name in wanted), 0.0)
+
+    return max(ImageFormat, key=weigh)
+
+
+def _parse_accepted(part: str) -> tuple[str, float]:
+    """A media type of an Accept header without its parameters, and its weight."""
+    name, *parameters = (text.strip() for text in part.split(";"))
+    weights = [text[2:] for text in parameters if text.startswith("q=")]
+    try:
+        return name, float(weights[0]) if weights else 1.0
+    except ValueError:
+        return name, 0.0
+
+
 def parse_colour(text: str, parameter: str = "bgcolor") -> Colour:
     """Red, green and blue of a colour's name or hexadecimal digits; raises OutOfRange."""
     try:

@@ -1,26 +1,33 @@
-// This view as a file: a PNG of what is seen, or a GeoTIFF of the super-resolved tiles.
+// This view as a file: a PNG of what is seen, or a GeoTIFF of its values, super-resolved.
 
 import { getIntersection, isEmpty } from "ol/extent.js";
 import { createXYZ } from "ol/tilegrid.js";
 import { FINER } from "./documents.js";
 import { element, made } from "./elements.js";
-import { geotiff } from "./geotiff.js";
 import { extentOf } from "./layers.js";
 import { say } from "./messages.js";
+import { address } from "./server.js";
 import { snapshot } from "./snapshot.js";
 import { state } from "./state.js";
+import { isBusy } from "./tiles.js";
 
-const TILE_PX = 256 * 2 ** FINER;
+const GRID = "EPSG:3857";
+const OF_DETAIL = ["noise_seed", "detail", "mode"];
 const TRIES = 5;
 const WAIT_SECONDS = 2;
 
 export class Download {
-  // shown(): {zoom, place, title, credit, divider} of the view.
+  // shown(): {zoom, place, title, divider} of the view.
   constructor(map, shown) {
-    Object.assign(this, { map, shown });
+    Object.assign(this, { map, shown, sidePx: Infinity });
     for (const [id, draw] of [["png", () => this.#png()], ["tif", () => this.#geotiff()]]) {
       element(`save-${id}`).addEventListener("click", () => this.#save(id, draw));
     }
+  }
+
+  // sidePx: the most that a map of the server has to a side.
+  limit(sidePx) {
+    this.sidePx = sidePx;
   }
 
   async #save(extension, draw) {
@@ -47,58 +54,52 @@ export class Download {
     return snapshot(this.map, { divider, lines: [first, second] });
   }
 
+  // All bands in the imagery's own values, on the pixels of the tiles.
   async #geotiff() {
-    const { title, zoom, credit } = this.shown();
-    const { drawn } = state;
-    const grid = createXYZ({ maxZoom: zoom, tileSize: 256 });
-    const seen = getIntersection(this.map.getView().calculateExtent(), extentOf(drawn));
+    const seen = getIntersection(this.map.getView().calculateExtent(), extentOf(state.drawn));
     if (isEmpty(seen)) throw new Error("the source has no imagery here");
-    const resolution = grid.getResolution(zoom) / 2 ** FINER;
-    const [west, north] = grid.getOrigin(zoom);
-    const window = {
-      left: Math.floor((seen[0] - west) / resolution), right: Math.ceil((seen[2] - west) / resolution),
-      top: Math.floor((north - seen[3]) / resolution), bottom: Math.ceil((north - seen[1]) / resolution),
-    };
-    const pixels = await mosaic(drawn.tiles[0], zoom, window);
-    const native = drawn.overzoom.native_maxzoom;
-    const made = zoom > native ? `synthesised detail: the imagery ends at zoom ${native}` : "";
-    return geotiff(pixels, {
-      west: west + window.left * resolution,
-      north: north - window.top * resolution,
-      resolution,
-      description: [title, `zoom ${zoom}`, made, credit]
-        .filter(Boolean).join("; "),
-    });
+    const { zoom } = this.shown();
+    const { bounds, size, coarser } = fitted(seen, zoom + FINER, this.sidePx);
+    const answer = await ask(mapAddress(bounds, size));
+    if (coarser) say(`The view is too large for one map: saved at zoom ${zoom - coarser}`);
+    return answer.blob();
   }
 }
 
-// The pixels of a window of a zoom, of its tiles.
-async function mosaic(template, zoom, { left, right, top, bottom }) {
-  const canvas = new OffscreenCanvas(right - left, bottom - top);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  const waiting = [];
-  for (let y = Math.floor(top / TILE_PX); y * TILE_PX < bottom; y += 1) {
-    for (let x = Math.floor(left / TILE_PX); x * TILE_PX < right; x += 1) {
-      const url = template.replace("{z}", zoom).replace("{x}", x).replace("{y}", y);
-      waiting.push(tile(url).then((picture) => {
-        if (picture) context.drawImage(picture, x * TILE_PX - left, y * TILE_PX - top);
-      }));
-    }
+// The pixels of a zoom that an extent reaches, or of the first coarser one that has no more than
+// so many to a side.
+function fitted(extent, zoom, mostPx) {
+  const grid = createXYZ({ maxZoom: zoom, tileSize: 256 });
+  const [left, top] = grid.getOrigin(0);
+  for (let coarser = 0; ; coarser += 1) {
+    const pixel = grid.getResolution(zoom - coarser);
+    const [west, east] = [Math.floor((extent[0] - left) / pixel), Math.ceil((extent[2] - left) / pixel)];
+    const [north, south] = [Math.floor((top - extent[3]) / pixel), Math.ceil((top - extent[1]) / pixel)];
+    if (Math.max(east - west, south - north) > mostPx && coarser < zoom) continue;
+    const bounds = [left + west * pixel, top - south * pixel, left + east * pixel, top - north * pixel];
+    return { bounds, size: [east - west, south - north], coarser };
   }
-  await Promise.all(waiting);
-  return context.getImageData(0, 0, canvas.width, canvas.height);
 }
 
-// A tile's picture; null where there is none. A busy server is asked again.
-async function tile(url, tries = TRIES) {
+// What is drawn there: its sample and its detail, but no bands, stretch or colours.
+function mapAddress(bounds, [width, height]) {
+  const drawn = new URL(state.drawn.tiles[0], document.baseURI).searchParams;
+  const query = new URLSearchParams({
+    f: "tif", crs: GRID, "bbox-crs": GRID, bbox: bounds.join(","), width, height,
+  });
+  for (const name of OF_DETAIL) if (drawn.has(name)) query.set(name, drawn.get(name));
+  return address(`${encodeURIComponent(state.source)}/map?${query}`);
+}
+
+// An answer in full; a busy server is asked again.
+async function ask(url, tries = TRIES) {
   const answer = await fetch(url);
-  if (answer.status === 404) return null;
-  if (answer.ok && !answer.headers.has("X-Overzoom-Fallback")) {
-    return createImageBitmap(await answer.blob());
-  }
-  if (tries === 1 || (answer.status < 500 && answer.status !== 429 && !answer.ok)) {
-    throw new Error(`the server answers ${answer.status}`);
+  const busy = isBusy(answer);
+  if (answer.ok && !busy) return answer;
+  if (tries === 1 || !busy) {
+    const { detail } = await answer.json().catch(() => ({}));
+    throw new Error(detail ?? (busy ? "the server is busy" : `the server answers ${answer.status}`));
   }
   await new Promise((resolve) => setTimeout(resolve, 1000 * WAIT_SECONDS));
-  return tile(url, tries - 1);
+  return ask(url, tries - 1);
 }

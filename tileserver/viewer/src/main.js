@@ -10,7 +10,7 @@ import PinchZoom from "ol/interaction/PinchZoom.js";
 import Kinetic from "ol/Kinetic.js";
 import { digits, read, written } from "./address.js";
 import * as appearance from "./appearance.js";
-import { attribute, linked } from "./attribution.js";
+import { attribute } from "./attribution.js";
 import { Badge } from "./badge.js";
 import { Basemap } from "./basemap.js";
 import { Compare } from "./compare.js";
@@ -18,7 +18,7 @@ import { lost } from "./connection.js";
 import * as dialogs from "./dialogs.js";
 import { documentsOf, FINER, isMade } from "./documents.js";
 import { Download } from "./download.js";
-import { element, made } from "./elements.js";
+import { element } from "./elements.js";
 import { sizesOf } from "./ground.js";
 import * as embedding from "./embed.js";
 import { Inspect } from "./inspect.js";
@@ -72,11 +72,10 @@ const basemap = new Basemap(map);
 const places = new Places(() => views.place, (place) => views.go(place));
 const rendering = new Rendering((wanted) =>
   attempt(() => open(state.source, views.place, wanted)));
-new Download(map, () => ({
+const download = new Download(map, () => ({
   zoom: views.zoom,
   place: place(views.place),
   title: element("source-title").textContent,
-  credit: made("p", {}, ...linked(entryOf(state.source)?.attribution ?? "")).textContent,
   divider: element("sides").hidden ? null : state.at / 100,
 }));
 let sources = [];
@@ -178,6 +177,7 @@ async function follow({ source, view, settings }) {
     if (turn !== opening) return; // overtaken
     sources = answers[0];
     basemap.offer(answers[1].basemap);
+    download.limit(answers[1].map_side_px);
     list(sources, (id) => attempt(() => open(id, null)));
   }
   if (sources.length === 0) throw new Error("no sources available. Is an API key missing?");

@@ -205,7 +205,7 @@ export class Tiles {
 }
 
 // Also a tile that is only interpolated because there was no time to draw it.
-function isBusy({ status, headers }) {
+export function isBusy({ status, headers }) {
   return BUSY.includes(status) || headers.has("X-Overzoom-Fallback");
 }
 

@@ -156,7 +156,7 @@ def test_capabilities_name_layers_styles_and_limits(
     assert boxes["EPSG:3857"] == pytest.approx([-12316945, 5614000], rel=1e-3)
     assert "EPSG:26912" in boxes or "EPSG:32612" in boxes, "the raster's own"
     if version == "1.3.0":
-        assert document.findtext("w:Service/w:MaxWidth", None, OGC) == "2048"
+        assert document.findtext("w:Service/w:MaxWidth", None, OGC) == "4096"
 
 
 @pytest.mark.parametrize(
@@ -170,8 +170,8 @@ def test_capabilities_name_layers_styles_and_limits(
         ({"CRS": "EPSG:999999"}, "InvalidCRS", "crs: the code"),
         ({"CRS": None}, None, "crs: missing"),
         ({"BBOX": "1,2,3"}, None, "bbox: four"),
-        ({"WIDTH": "99999"}, None, "width: 1 to 2048 pixels"),
-        ({"WIDTH": "x"}, None, "width: 1 to 2048 pixels"),
+        ({"WIDTH": "99999"}, None, "width: 1 to 4096 pixels"),
+        ({"WIDTH": "x"}, None, "width: 1 to 4096 pixels"),
         ({"BGCOLOR": "?"}, None, "bgcolor: a colour"),
         ({"TRANSPARENT": "maybe"}, None, "transparent: TRUE or FALSE"),
         ({"REQUEST": "GetFeatureInfo"}, "OperationNotSupported", "GetCapabilities or GetMap"),
