@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     "--format",
     default="png",
     show_default=True,
-    help="png serves all image formats; jpg, webp, ...: a fifth of its size, itself alone.",
+    help="png serves all image formats and the viewer; jpg, webp, ...: a fifth of its size, itself "
+    "alone.",
 )
 @click.option("--grid", default="WebMercatorQuad", show_default=True, help="Tile matrix set.")
 @click.option(

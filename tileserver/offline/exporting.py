@@ -29,7 +29,7 @@ from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.key import tile_key
 from tileserver.tiles.request import TileOptions, TileRequest
 from tileserver.tiles.service import TileService
-from tileserver.tiles.tile_store import convert_png
+from tileserver.tiles.tile_store import convert, list_lossless_formats
 
 WRITERS = {".mbtiles": write_mbtiles, ".pmtiles": write_pmtiles}
 
@@ -43,17 +43,12 @@ class Export:
     bbox: Bbox | None = None
     zooms: tuple[int, ...] | None = None
 
-    @property
-    def made_of(self) -> set[str]:
-        """The formats of cached tiles that it can be made of."""
-        return {self.format, str(ImageFormat.png)}
-
 
 def export(service: TileService, wanted: Export, out: Path) -> int:
     """Write the cached web mercator tiles, without any query parameters; returns their number.
 
-    Tiles that are cached as PNG alone are encoded in the wanted format. Raises CommandError if the
-    cache has none of them, or for an unknown kind of file.
+    Tiles that are cached in another lossless format alone are encoded in the wanted one. Raises
+    CommandError if the cache has none of them, or for an unknown kind of file.
     """
     if out.suffix not in WRITERS:
         raise CommandError(f"{out}: its name must end in {' or '.join(WRITERS)}")
@@ -66,7 +61,7 @@ def export(service: TileService, wanted: Export, out: Path) -> int:
     if not keys:
         raise CommandError(
             f"the cache has none of these tiles of {source.id} as "
-            f"{' or '.join(sorted(wanted.made_of))}: run overzoom prerender first"
+            f"{' or '.join(sorted(_list_formats(source, wanted)))}: run overzoom prerender first"
         )
     described = _describe_archive(service, source, wanted, (keys[0].zoom, keys[-1].zoom))
     written = _Contents(service, _any_tile(source, wanted.format), keys)
@@ -88,13 +83,13 @@ class _Contents:
             if found is not None:
                 self.count += 1
                 converted = key.format != format
-                content = convert_png(self.any_tile, found.value) if converted else found.value
+                content = convert(self.any_tile, found.value) if converted else found.value
                 yield _tile(key), content
 
 
 def _list_cached(service: TileService, source: Source, wanted: Export) -> Iterable[TileKey]:
-    """The key of each cached tile: in the wanted format, else of its PNG."""
-    layer = source.layer(WEB_MERCATOR)
+    """The key of each cached tile: in the wanted format, else in a lossless one."""
+    layer, formats = source.layer(WEB_MERCATOR), _list_formats(source, wanted)
     served = range(layer.max_zoom + 1)
     keys: dict[Tile, TileKey] = {}
     for zoom in served if wanted.zooms is None else sorted(set(served).intersection(wanted.zooms)):
@@ -103,12 +98,18 @@ def _list_cached(service: TileService, source: Source, wanted: Export) -> Iterab
         prefix = f"{tile_key(service.catalogue, any_tile).folder}/"
         for entry in service.store.entries(prefix):
             key = TileKey.parse(entry.key)
-            if key is None or key.format not in wanted.made_of:
+            if key is None or key.format not in formats:
                 continue
             if inside is None or inside.holds(key.col, key.row):
                 tile = _tile(key)
                 keys[tile] = key if key.format == wanted.format else keys.get(tile, key)
     return keys.values()
+
+
+def _list_formats(source: Source, wanted: Export) -> set[str]:
+    """The formats of cached tiles that the archive can be made of."""
+    lossless = list_lossless_formats(_any_tile(source, wanted.format))
+    return {wanted.format, *map(str, lossless)}
 
 
 def _any_tile(source: Source, format: str, zoom: int = 0) -> TileRequest:

@@ -83,9 +83,12 @@ def encode(
     return stream.getvalue()
 
 
-def decode_png(content: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The levels (C, H, W) and the opacity (H, W) that `encode` made a PNG of."""
-    with Image.open(BytesIO(content), formats=["PNG"]) as image:
+def decode(content: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The levels (C, H, W) and the opacity (H, W) that `encode` made a PNG of, or a lossless WebP.
+
+    The WebP of one band has three.
+    """
+    with Image.open(BytesIO(content), formats=["PNG", "WEBP"]) as image:
         bands = np.atleast_3d(np.asarray(image)).transpose(2, 0, 1)
         if "A" in image.getbands():
             return bands[:-1], bands[-1]

@@ -1,6 +1,7 @@
 """The path of a checked tile: key -> store -> single flight -> draw -> encode -> store.
 
-Where the store has no tile in a format but its PNG, that is encoded and nothing is drawn.
+Where the store has no tile in a format but a lossless form of it, that is encoded and nothing is
+drawn.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from engine.imagery import Pixels
 from tileserver.metrics import Metrics
 from tileserver.tiles.clock import Clock
 from tileserver.tiles.deviation import render_deviation, render_deviation_values
-from tileserver.tiles.encoding import ImageFormat, Opacity, decode_png, encode, encode_values
+from tileserver.tiles.encoding import ImageFormat, Opacity, decode, encode, encode_values
 from tileserver.tiles.levels import render_levels, render_values, shows_classes
 from tileserver.tiles.rendering import Mask
 from tileserver.tiles.request import Mode, TileRequest
@@ -28,7 +28,8 @@ STORE_THREADS = 8
 class TileStore:
     """Looks tiles up in a store, encodes new ones and puts them there.
 
-    A PNG is kept as the lossless form of a tile: other image formats are made from it, undrawn.
+    A PNG, or a WebP of classes, is a lossless form of a tile: other image formats are made from it,
+    undrawn. Nothing is made from a lossy one: its ETag promises the drawn tile's bytes.
     """
 
     def __init__(self, store: Tiered, metrics: Metrics) -> None:
@@ -38,22 +39,25 @@ class TileStore:
         self._calls = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store")
 
     async def find(self, request: TileRequest, key: TileKey, clock: Clock) -> Found | None:
-        """A tile, or what its cached PNG makes of it, which is then put; None for a miss."""
+        """A tile, or what a lossless form of it makes, which is then put; None for a miss."""
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(self._calls, self._store.get, key.path)
-        png_key = None if found is not None else find_png_key(key)
-        png = None
-        if png_key is not None:
+        other = None
+        for format in [] if found is not None else list_lossless_formats(request):
+            path = replace(key, format=str(format)).path
             # Not copied to memory, where this format will be.
-            png = await loop.run_in_executor(self._calls, self._store.peek, png_key.path)
+            if path != key.path:
+                other = await loop.run_in_executor(self._calls, self._store.peek, path)
+            if other is not None:
+                break
         clock.lap("cache")
-        if png is None:
+        if other is None:
             return found
-        content = await loop.run_in_executor(self._encoders, convert_png, request, png.value)
+        content = await loop.run_in_executor(self._encoders, convert, request, other.value)
         clock.lap("encode")
-        put = self._calls.submit(self._store.put, key.path, content, png.written)
+        put = self._calls.submit(self._store.put, key.path, content, other.written)
         await asyncio.shield(asyncio.wrap_future(put))
-        return png._replace(value=content)
+        return other._replace(value=content)
 
     async def encode_and_put(
         self, request: TileRequest, pixels: tuple[Pixels, Mask], path: str, clock: Clock
@@ -107,20 +111,21 @@ def encode_tile(request: TileRequest, values: Pixels, valid: Mask) -> bytes:
     return _encode_levels(request, *render(values, valid, raster, options.rendering))
 
 
-def find_png_key(key: TileKey) -> TileKey | None:
-    """The key of the PNG that holds all that a tile of another image format is made from.
+def list_lossless_formats(request: TileRequest) -> list[ImageFormat]:
+    """The formats that hold all that any image format of a tile is made from.
 
-    None for a PNG, and for formats of values, which a picture does not hold.
+    PNG, and WebP where that keeps every level; none for formats of values, which a picture does
+    not hold.
     """
-    format = ImageFormat(key.format)
-    if format is ImageFormat.png or format.holds_values:
-        return None
-    return replace(key, format=str(ImageFormat.png))
+    if request.options.format.holds_values:
+        return []
+    exact = shows_classes(request.source.raster, request.options.rendering)
+    return [ImageFormat.png, ImageFormat.webp] if exact else [ImageFormat.png]
 
 
-def convert_png(request: TileRequest, png: bytes) -> bytes:
-    """The bytes of a tile from its PNG: the same as from its values."""
-    return _encode_levels(request, *decode_png(png))
+def convert(request: TileRequest, lossless: bytes) -> bytes:
+    """The bytes of a tile from a lossless form of it: the same as from its values."""
+    return _encode_levels(request, *decode(lossless))
 
 
 def _encode_levels(request: TileRequest, levels: NDArray[np.uint8], opaque: Opacity) -> bytes:

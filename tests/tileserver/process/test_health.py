@@ -68,9 +68,10 @@ def test_a_server_that_is_ready_has_built_all_its_routes(
         build(self, type, **options)
 
     monkeypatch.setattr(TypeAdapter, "__init__", note)
-    with TestClient(app_of(meadow=cut(tmp_path / "meadow.tif", "rgb"))) as client:
+    app = app_of(meadow=cut(tmp_path / "meadow.tif", "rgb"))
+    assert len(built) > 100, "of the parameters of the routes"
+    with TestClient(app) as client:
         wait_until_ready(client)
-        assert len(built) > 100, "of the parameters of the routes"
         built.clear()
         assert client.get("/meadow/tilejson.json").status_code == 200
     assert built == []

@@ -1,4 +1,4 @@
-"""A PNG in the cache serves every image format: the bytes of a drawn tile, and nothing drawn."""
+"""A lossless tile in the cache serves every image format: the bytes of a drawn one, undrawn."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tileserver.app import make_app
 from tileserver.settings.reading import read_settings
 from tileserver.settings.server import Settings
 
-LOSSY = ("webp", "jpg", "jpeg", "avif")
+LOSSY = ("jpg", "jpeg", "avif", "webp")  # the last is lossless of classes, and serves the others
 MEADOW = WEB_MERCATOR.tile(-110.643554, 44.955993, 20)
 
 
@@ -104,7 +104,33 @@ def test_other_formats_of_a_cached_png_are_the_drawn_ones_and_nothing_is_drawn(
         assert count_made(drawn) == len(paths) * (len(LOSSY) - 1), "jpeg is jpg"
 
 
-def test_what_a_png_does_not_hold_is_made(
+def test_other_formats_of_a_cached_webp_of_classes_are_the_drawn_ones_and_nothing_is_drawn(
+    rasters: Path, tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        drawn, converted = (
+            stack.enter_context(
+                TestClient(
+                    make_app(read_settings(rasters, {"cache": {"folder": str(tmp_path / name)}}))
+                )
+            )
+            for name in ("drawn", "converted")
+        )
+        paths = [path for path in list_tiles(drawn) if path.startswith(("/classes/", "/veiled/"))]
+        assert len(paths) == 4
+        for path in paths:
+            assert converted.get(f"{path}.webp").status_code == 200
+        made = count_made(converted)
+        for path in paths:
+            for format in ("jpg", "png", "avif"):  # JPEG first: no PNG is there
+                expected = drawn.get(f"{path}.{format}")
+                answer = converted.get(f"{path}.{format}")
+                assert answer.content == expected.content, (path, format)
+                assert answer.headers["etag"] == expected.headers["etag"]
+        assert count_made(converted) == made, "nothing was drawn"
+
+
+def test_what_neither_a_png_nor_a_lossy_webp_holds_is_made(
     app_settings: Callable[..., Settings], middle_tile: Callable[[int], Tile]
 ) -> None:
     tile = middle_tile(20)
