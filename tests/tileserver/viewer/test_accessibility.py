@@ -229,6 +229,69 @@ def test_nothing_overlaps_or_leaves_the_screen_and_targets_are_large_enough(
     page.close()
 
 
+CUT_OFF = """() => [...document.querySelectorAll('#inspected, #other')]
+    .filter(e => {
+      if (e.localName !== 'select') return e.scrollWidth > e.clientWidth;
+      const whole = e.cloneNode(true);
+      whole.style.cssText = 'width: auto; max-width: none; position: absolute';
+      e.after(whole);
+      const cut = whole.offsetWidth > e.offsetWidth;
+      whole.remove();
+      return cut;
+    }).map(e => e.id)"""
+
+
+TITLE_FITS = """(() => { const e = document.getElementById('source-title');
+    return e.scrollWidth <= e.clientWidth; })()"""
+AT_ITS_END = """(() => {
+    const last = document.getElementById('rendering-reset'), r = last.getBoundingClientRect();
+    return document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2) === last; })()"""
+
+
+CHOSEN = """() => ['.modes :checked + label', '#open-rendering', '.rung[aria-current]'].map(
+    name => getComputedStyle(document.querySelector(name)).backgroundColor)"""
+OTHERS = """() => ['#mode-single + label', '#open-samples', '.rung:not([aria-current])'].map(
+    name => getComputedStyle(document.querySelector(name)).backgroundColor)"""
+
+
+def test_in_the_systems_colours_what_is_chosen_and_the_legend_are_told_apart(visit: Visit) -> None:
+    page = visit.page
+    page.emulate_media(forced_colors="active")
+    visit.open(f"{VIEW}?mode=swipe&uncertainty=70", settled=False)
+    expect(page.locator("#legend-bar")).to_be_visible()
+    legend = "getComputedStyle(document.getElementById('legend-bar')).backgroundImage"
+    assert "gradient" in page.evaluate(legend)
+    assert "none" in page.evaluate(legend.replace("backgroundImage", "forcedColorAdjust"))
+    page.keyboard.press("r")
+    chosen, others = page.evaluate(CHOSEN), page.evaluate(OTHERS)
+    page.emulate_media(forced_colors="none")
+    assert all(one != other for one, other in zip(chosen, others, strict=True)), chosen
+
+
+def test_values_titles_and_choices_are_not_cut_off_and_cards_are_scrolled_to_their_ends(
+    browser: Browser, server: Service
+) -> None:
+    page = browsers.open_page(browser)
+    visit = Visit(page, server.url)
+    visit.open(f"{VIEW}?mode=swipe", settled=False)
+    expect(page.locator("#origin")).to_contain_text("ynthesised")
+    page.keyboard.press("i")
+    page.locator("#map").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#inspected")).to_contain_text("uncertainty")
+    for width, height in ((390, 844), (640, 800), (667, 375), (844, 390), (1024, 768)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate(CUT_OFF) == [], (width, height)
+        if width in (640, 1024):
+            assert page.evaluate(TITLE_FITS), (width, height)
+    page.set_viewport_size({"width": 844, "height": 390})
+    page.keyboard.press("r")
+    page.locator("#rendering h2").hover()
+    page.mouse.wheel(0, 400)
+    browsers.wait_until(page, AT_ITS_END)
+    page.close()
+
+
 @pytest.mark.slow
 def test_a_phone_goes_past_native_by_touch(browser: Browser, server: Service) -> None:
     context = browser.new_context(
