@@ -292,6 +292,29 @@ def test_values_titles_and_choices_are_not_cut_off_and_cards_are_scrolled_to_the
     page.close()
 
 
+def test_a_message_is_whole_on_a_phone_and_covers_no_button(
+    browser: Browser, server: Service
+) -> None:
+    page = browsers.open_page(browser, {"width": 390, "height": 844})
+    Visit(page, server.url).open("nosuch/20/1/2", settled=False)
+    message = page.locator("#messages p")
+    expect(message).to_contain_text("is not on this server")
+    for width, height in ((390, 844), (640, 800), (844, 390)):
+        page.set_viewport_size({"width": width, "height": height})
+        panel, button, plus = (
+            page.locator(name).bounding_box()
+            for name in ("#messages p", "#messages button", "#zoom-in")
+        )
+        assert panel is not None
+        assert button is not None
+        assert plus is not None
+        assert button["x"] + button["width"] <= panel["x"] + panel["width"]
+        assert panel["x"] + panel["width"] <= plus["x"], "beside the ladder"
+    message.get_by_role("button").click()
+    expect(message).to_have_count(0)
+    page.close()
+
+
 @pytest.mark.slow
 def test_a_phone_goes_past_native_by_touch(browser: Browser, server: Service) -> None:
     context = browser.new_context(
