@@ -38,7 +38,7 @@ coverage: $(TESTABLE)
 lint: $(VENV)/.dev install
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
-	$(VENV)/bin/mypy --num-workers 2
+	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
 
 audit: $(VENV)/.dev

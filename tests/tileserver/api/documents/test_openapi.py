@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import pytest
 from starlette.testclient import TestClient
 
+from tests.support.metrics import parse_metrics
 from tests.support.rasters import cut
 from tests.support.server import wait_until_ready
 from tileserver.api.documents.openapi import TOPICS, summarise
@@ -20,6 +21,7 @@ from tileserver.settings.reading import read_settings
 from tileserver.settings.server import Settings
 
 Json = dict[str, Any]
+MADE = "overzoom_computed_tiles_total"
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +73,10 @@ def test_every_example_is_answered(client: TestClient, document: Json) -> None:
             assert kind == "image/png", path
         asked += 1
     assert asked >= 50
+    made = [
+        n for (name, *_), n in parse_metrics(client.get("/metrics").text).items() if name == MADE
+    ]
+    assert 0 < sum(made) <= 30, "to try an example is cheap"
 
 
 def test_every_link_to_an_example_is_answered(client: TestClient, document: Json) -> None:
