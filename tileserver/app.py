@@ -103,7 +103,7 @@ def make_app(settings: Settings) -> FastAPI:
     add_api_page(app)
     factory = _make_factory(maps, readers, settings)
     _add_services(app, catalogue, factory.maps)
-    app.include_router(factory.all_routes(), prefix="/{source}")
+    app.router.routes += factory.all_routes()
     list(iter_route_contexts(app.routes))  # else FastAPI builds them for the first client, 0.4 s
     app.state.tiles, app.state.health = service, health
     return app
@@ -125,7 +125,6 @@ def _make_factory(maps: MapService, readers: Readers, settings: Settings) -> Ove
         readers=readers,
         path_dependency=source_of,
         supported_tms=grids,
-        router_prefix="/{source}",
         name="overzoom",
     )
 
@@ -144,7 +143,7 @@ def _add_services(app: FastAPI, catalogue: Catalogue, answers: MapAnswers) -> No
 
     router = make_router(ReportedRoute, report=report_wms)
     add_wms(router, answers, seen)
-    app.include_router(router)
+    app.router.routes += router.routes
     add_openapi(app, seen)
 
 

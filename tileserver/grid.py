@@ -131,7 +131,8 @@ class Grid:
 
 def doubling_grids(sets: TileMatrixSets) -> dict[str, Grid]:
     """The grids on which zooms can be super-resolved from one another, by identifier."""
-    return {name: Grid(sets.get(name)) for name in sets.list() if doubles(sets.get(name))}
+    copies = {name: sets.get(name) for name in sets.list()}
+    return {name: Grid(tms) for name, tms in copies.items() if doubles(tms)}
 
 
 def grid_of(grids: Mapping[str, Grid], id: str) -> Grid:

@@ -9,6 +9,7 @@ from typing import Any, cast
 from attrs import define, field
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 from titiler.core.dependencies import DefaultDependency
 from titiler.core.factory import TilerFactory
 
@@ -38,6 +39,9 @@ from tileserver.catalogue.catalogue_reader import CatalogueReader
 from tileserver.catalogue.counting import counted_process
 from tileserver.tiles.readers import Readers
 
+BELOW = "/{source}"
+"""Where a source's routes are."""
+
 
 @define(kw_only=True)
 class OverzoomFactory(TilerFactory):
@@ -64,13 +68,14 @@ class OverzoomFactory(TilerFactory):
     img_preview_dependency: type[DefaultDependency] = Sizes
     img_part_dependency: type[DefaultDependency] = Sizes
 
-    def all_routes(self) -> APIRouter:
-        """The routers as one, in the order in which their routes are tried."""
-        routes = APIRouter()
+    def all_routes(self) -> list[BaseRoute]:
+        """The routes of all routers, in the order in which they are tried.
+
+        They are an application's as they are: to include a router makes each of its routes again.
+        """
         # The tiles last: their /{z}/{x}/{y}.{format} would take any word for a zoom.
-        for router in (self.documents, self.pages, self.router, self.services, self.tiles):
-            routes.include_router(router)
-        return routes
+        routers = (self.documents, self.pages, self.router, self.services, self.tiles)
+        return [route for router in routers for route in router.routes]
 
     def register_routes(self) -> None:
         """Register ours in place of titiler's tiles, tilesets, TileJSON and map; the rest as is."""
@@ -78,9 +83,9 @@ class OverzoomFactory(TilerFactory):
             "readers": self.readers,
             "deadline_seconds": self.answers.deadline_seconds,
         }
-        self.documents = make_router(ThreadedRoute, known_only=True, **threads)
-        self.pages = make_router(ThreadedRoute, limits=Limits(), **threads)
-        self.tiles = make_router(SourceRoute, known_only=True)
+        self.documents = make_router(ThreadedRoute, BELOW, known_only=True, **threads)
+        self.pages = make_router(ThreadedRoute, BELOW, limits=Limits(), **threads)
+        self.tiles = make_router(SourceRoute, BELOW, known_only=True)
         self._add_documents()
         self._add_pages()
         self._add_services()
@@ -108,7 +113,7 @@ class OverzoomFactory(TilerFactory):
         add_thumbnail(self.pages, self.path_dependency, self.answers.max_age_seconds)
 
     def _add_services(self) -> None:
-        self.services = make_router(ReportedRoute, report=report_wms)
+        self.services = make_router(ReportedRoute, BELOW, report=report_wms)
         add_source_wms(self.services, self.maps, self.path_dependency)
         self.services.route_class = _configure_route(ReportedRoute, report=report_wmts)
         grids = list(self.supported_tms.list())
@@ -116,7 +121,7 @@ class OverzoomFactory(TilerFactory):
 
     def _add_titilers(self, threads: dict[str, Any]) -> None:
         """Register titiler's own routes that read pixels or say what a source is."""
-        self.router = make_router(TitilerRoute, limits=Limits(), **threads)
+        self.router = make_router(TitilerRoute, BELOW, limits=Limits(), **threads)
         self.info()  # type: ignore[no-untyped-call]
         self.point()  # type: ignore[no-untyped-call]
         self.preview()  # type: ignore[no-untyped-call]
@@ -126,9 +131,9 @@ class OverzoomFactory(TilerFactory):
         self.statistics()  # type: ignore[no-untyped-call]
 
 
-def make_router(route: type[SourceRoute], **options: Any) -> APIRouter:
-    """A router whose routes are of a class, with these options."""
-    return APIRouter(route_class=_configure_route(route, **options))
+def make_router(route: type[SourceRoute], prefix: str = "", **options: Any) -> APIRouter:
+    """A router whose routes are of a class, with these options, below a prefix."""
+    return APIRouter(prefix=prefix, route_class=_configure_route(route, **options))
 
 
 def _configure_route(route: type[SourceRoute], **options: Any) -> type[APIRoute]:

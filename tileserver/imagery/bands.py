@@ -150,8 +150,8 @@ def read_filled(
     if not valid.all():
         outer = block.dilated(MARGIN_PX)
         values, valid = read(outer)
-        rows, cols = outer.slices(block)
-        values, valid = fill_by_mirroring(values, valid)[:, rows, cols], valid[rows, cols]
+        part = outer.slices(block)
+        values, valid = fill_by_mirroring(values, valid, part), valid[part]
     return np.concatenate((values, valid[None].astype(np.float32)))
 
 

@@ -11,22 +11,54 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
+Part = tuple[slice, slice]
+"""Rows and columns of an array, with their ends."""
 
-def fill_by_mirroring(pixels: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """pixels (C, H, W) with invalid ones (valid is (H, W)) filled; all zero if none is valid."""
-    if valid.all():
-        return pixels
+
+def fill_by_mirroring(
+    pixels: NDArray[np.float32], valid: NDArray[np.bool_], part: Part
+) -> NDArray[np.float32]:
+    """The part of pixels (C, H, W) with its invalid ones (valid is (H, W)) filled.
+
+    All zero if no pixel is valid, inside the part or outside.
+    """
+    inner = valid[part]
+    filled: NDArray[np.float32] = pixels[:, *part]
+    if inner.all():
+        return filled
     if not valid.any():
-        return np.zeros_like(pixels)
-    nearest: NDArray[np.int32] = distance_transform_edt(
-        ~valid, return_distances=False, return_indices=True
-    )
-    place = np.indices(valid.shape)
-    mirror = 2 * nearest - place
-    limits = np.array(valid.shape)[:, None, None]
-    inside = ((mirror >= 0) & (mirror < limits)).all(axis=0)
-    rows, cols = np.clip(mirror, 0, limits - 1)
-    usable = inside & valid[rows, cols]
-    rows, cols = np.where(usable, rows, nearest[0]), np.where(usable, cols, nearest[1])
-    filled: NDArray[np.float32] = pixels[:, rows, cols]
+        return np.zeros_like(filled)
+    filled = filled.copy()
+    gaps = np.flatnonzero(~inner)
+    sources = _mirror(valid, *np.divmod(gaps, inner.shape[1]), part)
+    flat = filled.reshape(len(filled), -1)
+    flat[:, gaps] = pixels.reshape(len(pixels), -1).take(sources, axis=1)
     return filled
+
+
+def _mirror(
+    valid: NDArray[np.bool_], rows: NDArray[np.intp], cols: NDArray[np.intp], part: Part
+) -> NDArray[np.intp]:
+    """The valid pixels whose values these of a part take, as places in the array laid flat."""
+    box, width = _box(valid, part), valid.shape[1]
+    (top, left), (row, col) = ((along.start for along in area) for area in (box, part))
+    rows, cols = rows + (row - top), cols + (col - left)  # in the box
+    nearest = distance_transform_edt(~valid[box], return_distances=False, return_indices=True)
+    flat = rows * (box[1].stop - left) + cols
+    near_rows, near_cols = (along.take(flat).astype(np.intp) for along in nearest)
+    near = (near_rows + top) * width + near_cols + left
+    mirror = 2 * near - ((rows + top) * width + cols + left)
+    mirror_cols = 2 * near_cols - cols + left
+    inside = (mirror_cols >= 0) & (mirror_cols < width) & (mirror >= 0) & (mirror < valid.size)
+    mirror = np.where(inside, mirror, near)
+    taken: NDArray[np.intp] = np.where(valid.ravel().take(mirror), mirror, near)
+    return taken
+
+
+def _box(valid: NDArray[np.bool_], part: Part) -> Part:
+    """The smallest box around a part and all valid pixels: what lies outside decides nothing."""
+    rows, cols = (np.flatnonzero(valid.any(axis=axis)) for axis in (1, 0))
+    return (
+        slice(min(int(rows[0]), part[0].start), max(int(rows[-1]) + 1, part[0].stop)),
+        slice(min(int(cols[0]), part[1].start), max(int(cols[-1]) + 1, part[1].stop)),
+    )

@@ -23,13 +23,13 @@ from tileserver.cli.main import main
 EXPERIMENTAL = {"train", "evaluate"}
 """Commands whose options are the knobs of experiments, too many for examples."""
 GROUPS = [
-    ["overzoom", "serve"],
     ["upscale"],
     ["prerender", "cache export", "cache stats", "cache purge"],
     ["info", "check-config", "hash-key"],
 ]
 """Commands whose examples run in one folder, one after the other."""
-SLOW = [["train", "calibrate"], ["evaluate"]]
+SLOW = [["overzoom", "serve"], ["train", "calibrate"], ["evaluate"]]
+"""Those that start servers and a browser for each, and experiments."""
 SHORTER = {
     "serve": "--open --port 0",  # until the browser has read it
     "train": "--minutes 0.001 --iterations 1 --batch-size 1 --crop-px 112 --width 16 "
@@ -79,15 +79,15 @@ def run_examples(names: list[str]) -> None:
 
 
 @pytest.mark.parametrize("names", GROUPS, ids=" ".join)
-@pytest.mark.usefixtures("folder", "browser")
+@pytest.mark.usefixtures("folder")
 def test_examples_run(names: list[str]) -> None:
     run_examples(names)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("names", SLOW, ids=" ".join)
-@pytest.mark.usefixtures("folder")
-def test_examples_of_experiments_run(names: list[str]) -> None:
+@pytest.mark.usefixtures("folder", "browser")
+def test_slow_examples_run(names: list[str]) -> None:
     run_examples(names)
 
 

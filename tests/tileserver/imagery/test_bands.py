@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 from engine.window import Window
 from tests.support.rasters import SCENE, SMALL_SIDE, cut
 from tests.support.tiles import WEB_MERCATOR
 from tileserver.errors import StartupError
 from tileserver.grid import Grid
+from tileserver.imagery import filling
 from tileserver.imagery.bands import Bands, GridSource
 from tileserver.imagery.filling import fill_by_mirroring
 from tileserver.imagery.handles import HandlePool
@@ -97,9 +101,33 @@ def test_filling_takes_the_mirror_image_and_else_the_nearest() -> None:
     pixels = np.arange(10, dtype=np.float32).reshape(1, 1, 10)
     valid = np.zeros((1, 10), bool)
     valid[0, 4:7] = True
-    assert fill_by_mirroring(pixels, valid)[0, 0].tolist() == [4, 4, 6, 5, 4, 5, 6, 5, 4, 6]
-    assert fill_by_mirroring(pixels, np.ones((1, 10), bool)) is pixels
-    assert not fill_by_mirroring(pixels, np.zeros((1, 10), bool)).any()
+    whole = slice(0, 1), slice(0, 10)
+    expected = [4, 4, 6, 5, 4, 5, 6, 5, 4, 6]
+    assert fill_by_mirroring(pixels, valid, whole)[0, 0].tolist() == expected
+    for start, stop in ((0, 4), (2, 6), (4, 7), (8, 10)):
+        part = slice(0, 1), slice(start, stop)
+        assert fill_by_mirroring(pixels, valid, part)[0, 0].tolist() == expected[start:stop]
+    assert np.array_equal(fill_by_mirroring(pixels, np.ones((1, 10), bool), whole), pixels)
+    assert not fill_by_mirroring(pixels, np.zeros((1, 10), bool), whole).any()
+
+
+def test_filling_a_part_searches_no_more_than_it_and_the_valid_pixels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    searched: list[tuple[int, ...]] = []
+
+    def count(invalid: NDArray[np.bool_], **options: Any) -> Any:
+        searched.append(invalid.shape)
+        return distance_transform_edt(invalid, **options)
+
+    valid = np.zeros((800, 900), bool)
+    valid[220:300, 310:400] = np.random.default_rng(0).random((80, 90)) > 0.5
+    pixels = np.random.default_rng(1).random((3, 800, 900), np.float32)
+    whole = fill_by_mirroring(pixels, valid, (slice(0, 800), slice(0, 900)))
+    monkeypatch.setattr(filling, "distance_transform_edt", count)
+    for part in (slice(250, 350), slice(350, 500)), (slice(700, 800), slice(0, 10)):
+        assert np.array_equal(fill_by_mirroring(pixels, valid, part), whole[:, *part])
+    assert searched == [(130, 190), (580, 400)]
 
 
 def test_a_raster_of_the_whole_world_has_the_zoom_of_its_middle(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from cache import DiskStore, RedisStore, Tiered, TileKey
 from tests.support.commands import call_overzoom, command_of
 from tests.support.earth import Place
 from tests.support.machine import needs_mount
-from tests.support.rasters import cut
+from tests.support.rasters import SMALL_SIDE, cut
 from tests.support.server import configured
 from tests.support.services import RedisServer
 from tests.support.tiles import WEB_MERCATOR, block, mosaic, path_of
@@ -265,8 +265,8 @@ def test_rasters_and_folders_are_prerendered_and_exported_as_they_are_served(
 ) -> None:
     folder, cache = tmp_path / "rasters", tmp_path / "cache"
     folder.mkdir()
-    meadow = cut(folder / "a meadow.tif", "rgb")
-    cut(folder / "b.tif", "rgb")
+    meadow = cut(folder / "a meadow.tif", "rgb", SMALL_SIDE)
+    cut(folder / "b.tif", "rgb", SMALL_SIDE)
     (folder / "text.tif").write_text("no raster")
     same = ["--cache-dir", cache, "--checkpoint", small_checkpoint]
     done = call_overzoom("prerender", folder, "--zooms", "19-20", *same)

@@ -60,7 +60,7 @@ class Examples:
     def query(self, path: str) -> Json:
         """Values of a query's parameters, by name: of few routes, others have good defaults."""
         if path.endswith("/map"):
-            return {"bbox": ",".join(map(str, self.degrees)), "width": MAP_PX}
+            return {"bbox": ",".join(map(str, self.degrees)), "width": TILE_PX}
         if path.endswith("/wms"):
             return {
                 "SERVICE": "WMS",

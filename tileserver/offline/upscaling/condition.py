@@ -33,8 +33,7 @@ class Condition:
             return values
         outer = block.dilated(MARGIN_PX)
         values, known = self._read_stored(outer)
-        rows, cols = outer.slices(block)
-        return np.ascontiguousarray(_fill(values, known)[:, rows, cols])
+        return np.ascontiguousarray(_fill(values, known, outer.slices(block)))
 
     def _read_stored(self, window: Window) -> tuple[Pixels, Validity]:
         shape = len(self.scene.raster.indexes), window.height, window.width
@@ -49,11 +48,11 @@ class Condition:
         return values, known
 
 
-def _fill(values: Pixels, known: Validity) -> Pixels:
+def _fill(values: Pixels, known: Validity, part: tuple[slice, slice]) -> Pixels:
     if (known == known[:1]).all():
-        return fill_by_mirroring(values, known[0])
+        return fill_by_mirroring(values, known[0], part)
     bands = zip(values, known, strict=True)
-    return np.concatenate([fill_by_mirroring(band[None], where) for band, where in bands])
+    return np.concatenate([fill_by_mirroring(band[None], where, part) for band, where in bands])
 
 
 class Alpha:

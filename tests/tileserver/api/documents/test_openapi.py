@@ -12,20 +12,26 @@ from urllib.parse import urlencode
 import pytest
 from starlette.testclient import TestClient
 
+from tests.support.metrics import parse_metrics
+from tests.support.rasters import cut
 from tests.support.server import wait_until_ready
 from tileserver.api.documents.openapi import TOPICS, summarise
 from tileserver.app import make_app
 from tileserver.settings.reading import read_settings
+from tileserver.settings.server import Settings
 
 Json = dict[str, Any]
+MADE = "overzoom_computed_tiles_total"
 
 
 @pytest.fixture(scope="module")
-def client(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    """The demo."""
-    cache = {"folder": str(tmp_path_factory.mktemp("cache"))}
-    values = {"cache": cache, "deadline_seconds": 300}
-    with TestClient(make_app(read_settings(demo / "overzoom.yaml", values))) as client:
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """Two small sources: examples read whole sources, too."""
+    folder = tmp_path_factory.mktemp("small")
+    sources = {kind: {"path": str(cut(folder / f"{kind}.tif", kind))} for kind in ("rgb", "rgba")}
+    values = {"sources": sources, "cache": {"folder": str(folder / "cache")}}
+    settings = Settings.model_validate({**values, "deadline_seconds": 300})
+    with TestClient(make_app(settings)) as client:
         wait_until_ready(client)
         yield client
 
@@ -67,6 +73,10 @@ def test_every_example_is_answered(client: TestClient, document: Json) -> None:
             assert kind == "image/png", path
         asked += 1
     assert asked >= 50
+    made = [
+        n for (name, *_), n in parse_metrics(client.get("/metrics").text).items() if name == MADE
+    ]
+    assert 0 < sum(made) <= 30, "to try an example is cheap"
 
 
 def test_every_link_to_an_example_is_answered(client: TestClient, document: Json) -> None:
