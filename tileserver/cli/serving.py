@@ -63,7 +63,7 @@ class Serving:
         from tileserver.middleware.logs import configure_logging
         from tileserver.process import server
         from tileserver.process.listening import own_sockets
-        from tileserver.process.reports import Reporter
+        from tileserver.process.reporter import Reporter
 
         configure_logging(self.settings.log)
         settings = self.settings.share(torch.get_num_threads())
