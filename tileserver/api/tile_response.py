@@ -16,7 +16,7 @@ from tileserver.errors import SourceChanged, SourceUnavailable
 from tileserver.middleware.client_limits import slot_of
 from tileserver.middleware.disconnect import run_until_disconnect
 from tileserver.middleware.request_log import note_pixels
-from tileserver.rasters.ground import rounded, times
+from tileserver.rasters.ground import round_size, times
 from tileserver.tiles.key import tile_key
 from tileserver.tiles.request import AskedTile, TileRequest, resolve_request
 from tileserver.tiles.service import EncodedTile, TileService
@@ -101,8 +101,8 @@ def describe_pixels(catalogue: Catalogue, wanted: TileRequest) -> dict[str, str]
     ground, zoom = wanted.layer.ground, wanted.pixel_zoom
     headers = {
         "X-Overzoom": wanted.origin,
-        "X-Overzoom-Imagery-Metres": f"{rounded(ground.imagery_metres):g}",
-        "X-Overzoom-Pixel-Metres": f"{rounded(ground.pixel_metres(zoom)):g}",
+        "X-Overzoom-Imagery-Metres": f"{round_size(ground.imagery_metres):g}",
+        "X-Overzoom-Pixel-Metres": f"{round_size(ground.pixel_metres(zoom)):g}",
     }
     if wanted.sample is not None:
         headers["X-Overzoom-Scale"] = times(ground.ratio(zoom))

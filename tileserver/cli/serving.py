@@ -46,7 +46,7 @@ class Serving:
 
     def work(self, number: int, supervisor: Connection, greets: bool) -> None:
         """The whole life of a worker, in a process of its own."""
-        # Ctrl-C reaches the supervisor alone, which tells the workers; until here it was ignored.
+        # Ctrl-C reaches the supervisor alone, which ends the workers; until here it was ignored.
         os.setpgrp()
         set_environment()
         quiet_libraries()

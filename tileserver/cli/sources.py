@@ -55,11 +55,11 @@ def info(source: Path, checkpoint: str | None) -> None:
 @click.option("--settings-only", is_flag=True, help="Check the settings alone; open no source.")
 def check_config(config: Path | None, schema: bool, annotated: bool, settings_only: bool) -> None:
     """Open everything that CONFIG names, and print one line per source, or one per problem."""
-    from tileserver.settings.document import annotated as annotated_example
+    from tileserver.settings.document import annotate
     from tileserver.settings.document import schema as json_schema
 
     if schema or annotated:
-        click.echo(json_schema() if schema else annotated_example(), nl=False)
+        click.echo(json_schema() if schema else annotate(), nl=False)
         return
     if config is None:
         raise click.UsageError("name a configuration, --schema or --annotated")

@@ -16,7 +16,7 @@ from tileserver.maps.request import AskedMap, MapRequest, resolve_map
 from tileserver.maps.service import MapService
 from tileserver.middleware.disconnect import run_until_disconnect
 from tileserver.middleware.request_log import note_pixels
-from tileserver.rasters.ground import rounded
+from tileserver.rasters.ground import round_size
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class MapAnswers:
         return {
             **describe_pixels(self.maps.tiles.catalogue, wanted.any_tile),
             **_describe_area(wanted.area),
-            "X-Overzoom-Pixel-Metres": f"{rounded(ground.pixel_metres(fit.zoom) * fit.ratio):g}",
+            "X-Overzoom-Pixel-Metres": f"{round_size(ground.pixel_metres(fit.zoom) * fit.ratio):g}",
             "X-Overzoom-Zoom": str(fit.zoom),
         }
 
