@@ -9,13 +9,13 @@ CLIENTS := tests/clients
 NPM := npm ci --silent --no-audit --no-fund --ignore-scripts
 NEED_NPM = command -v npm >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq npm; }
 
-.PHONY: serve test testable test-slow test-repeat coverage lint audit bench fuzz soak faults capacity cluster qgis image ablate install clean
+.PHONY: serve test testable test-slow test-repeat coverage lint audit bench fuzz soak faults capacity workers cluster qgis image ablate install clean
 
 serve: install
 	$(VENV)/bin/overzoom serve --config deploy/demo/overzoom.yaml $(ARGS)
 
 # Threads that wait in loops would take the processor from the other tests.
-test test-slow test-repeat coverage: export OMP_WAIT_POLICY := passive
+test test-slow test-repeat coverage capacity: export OMP_WAIT_POLICY := passive
 # Modules are compiled once, not by every server and command that tests start.
 test test-slow test-repeat coverage: export PYTHONDONTWRITEBYTECODE :=
 TESTABLE := $(VENV)/.dev $(VENV)/.browser $(VENV)/.redis $(CLIENTS)/node_modules
@@ -61,6 +61,10 @@ cluster: $(VENV)/.dev  # ARGS="--side 4096 --factor 2 --checkpoint compact"
 
 capacity: $(VENV)/.dev $(VENV)/.redis  # servers for so many viewers: measured, simulated, checked
 	$(PYTHON) -m tests.benchmarks.capacity
+
+workers: $(VENV)/.dev  # cached tiles a second of one worker and of two
+	command -v wrk >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq wrk; }
+	$(PYTHON) -m tests.benchmarks.workers
 
 qgis: $(VENV)/.dev  # a gigabyte of the system's packages, for the snippets in QGIS itself
 	/usr/bin/python3 -c 'import qgis.core' 2>/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends python3-qgis; }

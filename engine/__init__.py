@@ -15,9 +15,9 @@ The condition is the low-resolution imagery that is enlarged: the source, or the
 earlier pair of zooms.
 
 window, imagery   rectangles of absolute pixels; the interface of everything that can be read
-sampling/         schedule: noise levels. noise: counter-based normals. lattice: patches and
-                  their weights. denoising: one window. fusion: the rules. sampler: by window
-                  and by lattice
+sampling/         settings: what decides a sample. schedule: noise levels. noise:
+                  counter-based normals. lattice: patches and their weights. denoising: one
+                  window. fusion: the rules. sampler: by window and by lattice
 network/          local: the denoiser. checkpoint: its file. doubling, projection, pair:
                   consistency with the data. calibration: of the uncertainty. span: a
                   published model, a baseline and the teacher of the best estimate

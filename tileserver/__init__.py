@@ -8,21 +8,26 @@ The way of a tile, GET /{source}/{z}/{x}/{y}.{format}:
                    key: fingerprint + z/x/y + format, the ETag; store: the tiers of cache, where
                    a PNG serves every image format (tile_store)
                    read: all source pixels, in threads (imagery); draw: queue, then engine.pictures
-    api          the answer: provenance headers, or an error (middleware.error_handlers)
+    api          the answer: provenance headers; the interpolated tile where drawing comes too late
+                 (fallback); or an error (middleware.error_handlers)
 
 Where to change what:
 
-    a tile's encoding                 tiles/encoding; bands, rescaling, colours: tiles/rendering
+    a tile's encoding                 tiles/encoding: raise ENCODING where the bytes change;
+                                      bands, rescaling, colours: tiles/rendering
     a route                           api/: factory registers all of a source's; tiles: tiles;
                                       documents (TileJSON, WMTS, OGC): documents/; titiler's own:
                                       factory, titiler_route, their size limits: titiler_limits
     maps of any area                  maps/: fitting, mosaic; their routes: api/maps/
     a setting                         settings/; then regenerate deploy/overzoom.yaml (check-config
                                       --annotated) and deploy/overzoom.schema.json (--schema). A
-                                      path also needs reading._from_yaml; what changes pixels needs
-                                      catalogue.fingerprint_of or a source's digest
-    a kind of source                  rasters/locating: from settings to an origin; a tile service:
-                                      rasters/upstream; files and objects: origins/
+                                      path also needs reading._from_yaml. What changes pixels goes
+                                      into a fingerprint, else old tiles are served from caches:
+                                      Catalogue.fingerprint_of (drawing) or Source.fingerprint in
+                                      catalogue/layers (reading; READING where the code changes)
+    a kind of source                  settings/sources: its field; rasters/locating: from settings
+                                      to an origin; a tile service: rasters/upstream; files and
+                                      objects: origins/
     the rule of the native zoom       grid: NATIVE_PIXEL_SHARE; pixels measured: rasters/footprint
     a raster's description            rasters/: bands, range, extent, pixel sizes
     how its pixels are read           imagery/: warping, filling, overviews, handle pool

@@ -30,13 +30,13 @@ class Queue(Protocol):
     @property
     def shed(self) -> int: ...
     @property
-    def departed(self) -> int: ...
+    def disconnected(self) -> int: ...
 
 
 class Empty:
     """An empty queue, until the scheduler's is registered."""
 
-    waiting = shed = departed = 0
+    waiting = shed = disconnected = 0
 
 
 class Gauges:
@@ -64,9 +64,9 @@ class Gauges:
             "overzoom_queue_windows", "Windows waiting for the denoiser.", queue.waiting
         )
         yield CounterMetricFamily(
-            "overzoom_departed_windows",
+            "overzoom_disconnected_windows",
             "Queued windows dropped because every client disconnected.",
-            queue.departed,
+            queue.disconnected,
         )
         yield CounterMetricFamily(
             "overzoom_shed_windows",

@@ -63,11 +63,10 @@ def _add_families(families: Iterable[Metric]) -> tuple[Metric, ...]:
         samples = values.setdefault(family.name, {})
         for sample in family.samples:
             key = (sample.name, *sorted(sample.labels.items()))
-            before = samples.get(key)
-            if before is not None:
-                value = _rule(sample)((before.value, sample.value))
-                sample = before._replace(value=value)  # noqa: PLW2901
-            samples[key] = sample
+            before = samples.get(key, sample)
+            if before is not sample:
+                before = before._replace(value=_rule(sample)((before.value, sample.value)))
+            samples[key] = before
     for name, total in totals.items():
         total.samples = list(values[name].values())
     return tuple(totals.values())

@@ -9,7 +9,7 @@ from engine.imagery import ArrayImagery, Imagery, Pixels
 from engine.network.checkpoint import Checkpoint
 from engine.pictures.pyramid import Pyramid
 from engine.pictures.super_resolution import Doubled
-from engine.sampling.sampler import SamplerSettings
+from engine.sampling.settings import SamplerSettings
 from engine.window import Window
 
 

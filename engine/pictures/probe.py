@@ -11,7 +11,7 @@ import numpy as np
 from engine.imagery import Pixels
 from engine.network.checkpoint import Checkpoint
 from engine.pictures.super_resolution import SuperResolved
-from engine.sampling.sampler import SamplerSettings
+from engine.sampling.settings import SamplerSettings
 from engine.window import Window
 
 _INNER = Window(256, -256, 256, 256)

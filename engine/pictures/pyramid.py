@@ -16,7 +16,7 @@ from engine.network.pair import UNIT, Limits
 from engine.pictures.blocks import BlockedImagery
 from engine.pictures.deviation import CalibratedDeviation, PredictedDeviation
 from engine.pictures.super_resolution import Doubled, Halved, SuperResolved
-from engine.sampling.sampler import SamplerSettings
+from engine.sampling.settings import SamplerSettings
 
 Made = TypeVar("Made", bound=Imagery)
 

@@ -21,8 +21,8 @@ from engine.network.pair import (
     to_pixel_units,
     upper_picture,
 )
-from engine.sampling.fusion import Fusion
-from engine.sampling.sampler import Memo, Sampler, SamplerSettings, channel_groups
+from engine.sampling.sampler import Memo, Sampler, channel_groups
+from engine.sampling.settings import Fusion, SamplerSettings
 from engine.window import Window
 
 MIN_STATE_PX = 64

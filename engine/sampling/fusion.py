@@ -15,21 +15,11 @@ right mean and variance.
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import torch
 from torch import Tensor
 
 from engine.sampling.lattice import Blend, Profile
-
-
-class Fusion(StrEnum):
-    """A rule by which patches are fused."""
-
-    INDEPENDENT = "independent"
-    AVERAGE = "average"
-    VCF = "vcf"
-    SDVC = "sdvc"
+from engine.sampling.settings import Fusion
 
 
 def contribution(rule: Fusion, mean: Tensor, proposal: Tensor, blend: Blend) -> Tensor:

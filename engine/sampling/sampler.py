@@ -10,7 +10,6 @@ caller supplies and bounds, and forgetting one costs only its recomputation.
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping, Sequence
-from dataclasses import dataclass, field
 from functools import reduce
 
 import numpy as np
@@ -18,33 +17,16 @@ import torch
 from torch import Tensor
 
 from engine.sampling.denoising import Denoiser, Encoding, denoise, halo_px, next_mean
-from engine.sampling.fusion import Fusion, contribution, fused
-from engine.sampling.lattice import Lattice, Patch
+from engine.sampling.fusion import contribution, fused
+from engine.sampling.lattice import Patch
 from engine.sampling.noise import NoiseField
-from engine.sampling.schedule import Schedule
+from engine.sampling.settings import Fusion, SamplerSettings
 from engine.window import Window
 
 ReadCondition = Callable[[Window], Tensor]
 """A window of state pixels -> its condition (B, C, 2H, 2W); B groups of channels."""
 Memo = MutableMapping[tuple[int, Patch], Tensor]
 """(step, patch) -> that step's contribution over the patch's support, (B, C or 2C, P, P)."""
-
-
-@dataclass(frozen=True, slots=True)
-class SamplerSettings:
-    """The settings of a sample, besides the denoiser and its condition."""
-
-    schedule: Schedule = field(default_factory=Schedule)
-    lattice: Lattice = field(default_factory=Lattice)
-    noise_seed: int = 0
-    fusion: Fusion = Fusion.SDVC
-    detail: float = 0.7
-    """Share of the texture, drawn around the mean, that is shown: 0 to 1; at 0 nothing is drawn.
-    The default looked best with the bundled checkpoint (engine/training/tried.md)."""
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.detail <= 1.0:
-            raise ValueError(f"detail must be 0 to 1, not {self.detail}")
 
 
 class Sampler:

@@ -8,7 +8,7 @@ from torch import Tensor
 from engine.network.local import LocalDenoiser
 from engine.network.pair import SigmaData
 from engine.sampling.denoising import Encoding
-from engine.sampling.sampler import SamplerSettings
+from engine.sampling.settings import SamplerSettings
 from engine.training.loss import (
     Pair,
     deviation_error,

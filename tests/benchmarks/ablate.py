@@ -20,8 +20,8 @@ from engine.evaluation.upsampling import resample, super_resolve
 from engine.network.checkpoint import Checkpoint, load_checkpoint
 from engine.network.local import NetworkConfig
 from engine.perceptual import PerceptualDistance
-from engine.sampling.sampler import SamplerSettings
 from engine.sampling.schedule import Schedule
+from engine.sampling.settings import SamplerSettings
 from engine.training.imagery import Collection
 from engine.training.loop import train
 from engine.training.settings import TrainingSettings

@@ -26,7 +26,7 @@ from morecantile import Tile
 from engine.network.checkpoint import load_checkpoint
 from engine.pictures.probe import Waves
 from engine.pictures.super_resolution import SuperResolved
-from engine.sampling.sampler import SamplerSettings
+from engine.sampling.settings import SamplerSettings
 from engine.window import Window
 from tests.benchmarks.native import Side, compare, cpu_ms, large_scene, plain_titiler, rate
 from tests.benchmarks.opening import measure_rows

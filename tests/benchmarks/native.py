@@ -24,6 +24,7 @@ from morecantile import Tile
 from rasterio.enums import Resampling
 from rasterio.transform import Affine
 
+from tests.support.processors import cpu_seconds
 from tests.support.services import free_port
 from tests.support.tiles import WEB_MERCATOR
 from tileserver.cli.environment import LIBRARY_ENVIRONMENT
@@ -71,15 +72,11 @@ class Side:
     def fetch(self, addresses: list[str]) -> None:
         """One turn: all addresses, over as many connections as a browser opens."""
         with ThreadPoolExecutor(CONNECTIONS) as pool, httpx.Client(timeout=120) as client:
-            worked, began = self._cpu(), time.perf_counter()
+            worked, began = cpu_seconds(self.pid), time.perf_counter()
             for answer in pool.map(client.get, addresses):
                 answer.raise_for_status()
             self.seconds.append(time.perf_counter() - began)
-            self.cpu_seconds.append(self._cpu() - worked)
-
-    def _cpu(self) -> float:
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            self.cpu_seconds.append(cpu_seconds(self.pid) - worked)
 
 
 @contextmanager

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from cache.key import TileKey, canonical_text, check_key, fingerprint
-from engine.sampling.fusion import Fusion
 from engine.sampling.lattice import Lattice
-from engine.sampling.sampler import SamplerSettings
 from engine.sampling.schedule import Schedule
+from engine.sampling.settings import Fusion, SamplerSettings
 from tileserver.rasters.band_roles import BandRoles
 from tileserver.tiles.rendering import Rendering
 

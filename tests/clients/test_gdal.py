@@ -104,9 +104,10 @@ def test_the_first_and_last_tile_of_every_limit_are_there_and_the_next_are_not(
     for zoom in ("0", "18", "19"):
         limits = layer.tilematrixsetlinks[grid].tilematrixlimits[zoom]
 
-        def status(row: int, col: int) -> int:
-            url = template.replace("{TileMatrixSet}", grid).replace("{TileMatrix}", zoom)  # noqa: B023
-            url = url.replace("{TileRow}", str(row)).replace("{TileCol}", str(col))
+        of_zoom = template.replace("{TileMatrixSet}", grid).replace("{TileMatrix}", zoom)
+
+        def status(row: int, col: int, of_zoom: str = of_zoom) -> int:
+            url = of_zoom.replace("{TileRow}", str(row)).replace("{TileCol}", str(col))
             return server.client.get(url).status_code
 
         assert status(limits.mintilerow, limits.mintilecol) == 200

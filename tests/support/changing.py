@@ -35,7 +35,7 @@ def wait_for_replacement(catalogue: Catalogue, id: str, old: Source) -> Source:
     """
 
     def settled() -> bool:
-        return catalogue[id] is not old and catalogue[id].unchanged()
+        return catalogue[id] is not old and catalogue[id].is_unchanged()
 
     wait_until(settled)
     return catalogue[id]

@@ -27,15 +27,21 @@ class RayCluster:
         # Not below a test's folder: the paths of Ray's sockets have to be short.
         self.folder = Path(mkdtemp(prefix="rz", dir="/tmp"))
         self.address = f"127.0.0.1:{free_port()}"
+        self.dashboard: str | None = None
+        """Its address, where there is one."""
         self._processes: list[subprocess.Popen[bytes]] = []
         self._started = 0
 
-    def start(self) -> None:
-        """Start the head."""
-        self._start(
-            "--head", f"--port={self.address.partition(':')[2]}", f"--temp-dir={self.folder}",
-            "--include-dashboard=false",
-        )  # fmt: skip
+    def start(self, *, dashboard: bool = False) -> None:
+        """Start the head; dashboard: which jobs are submitted to (ray[default])."""
+        if dashboard:
+            port = free_port()
+            self.dashboard = f"http://127.0.0.1:{port}"
+            options = ["--include-dashboard=true", f"--dashboard-port={port}"]
+        else:
+            options = ["--include-dashboard=false"]
+        port_of_head = self.address.partition(":")[2]
+        self._start("--head", f"--port={port_of_head}", f"--temp-dir={self.folder}", *options)
 
     def add_node(self) -> None:
         """Start one more raylet, which has an address of its own."""

@@ -76,10 +76,10 @@ def test_queue_and_bytes_are_read_when_they_are_asked_for() -> None:
     metrics.watch(queue, [store, RedisStore("redis://127.0.0.1:1/0")])
     assert samples(metrics)["overzoom_queue_windows",] == 0
     store.put("key", b"x" * 6_000)
-    queue.waiting, queue.departed, queue.shed = 4, 2, 1
+    queue.waiting, queue.disconnected, queue.shed = 4, 2, 1
     seen = samples(metrics)
     assert seen["overzoom_queue_windows",] == 4
-    assert seen["overzoom_departed_windows_total",] == 2
+    assert seen["overzoom_disconnected_windows_total",] == 2
     assert seen["overzoom_shed_windows_total",] == 1
     assert seen["overzoom_cache_bytes", "memory"] == store.used_bytes > 0
     store.put("another", b"x" * 6_000)

@@ -21,7 +21,7 @@ from tileserver.errors import OutOfRange, OutsideSource
 from tileserver.grid import TILE_PX, WEB_MERCATOR
 from tileserver.imagery.bands import to_raster_unit
 from tileserver.middleware.disconnect import run_until_disconnect
-from tileserver.rasters.ground import rounded
+from tileserver.rasters.ground import round_size
 from tileserver.tiles.deviation import to_source_unit
 from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.request import AskedTile, Mode, TileOptions, TileRequest, resolve_request
@@ -146,8 +146,8 @@ def _describe(wanted: TileRequest, stored: StoredPixel | None) -> dict[str, Any]
         "native_zoom": layer.native_zoom,
         "full_resolution_zoom": layer.ground.full_resolution_zoom,
         **layer.ground.document(),
-        "pixel_metres": rounded(layer.ground.pixel_metres(zoom)),
-        "scale": rounded(layer.ground.ratio(zoom)),
+        "pixel_metres": round_size(layer.ground.pixel_metres(zoom)),
+        "scale": round_size(layer.ground.ratio(zoom)),
         "bands": [f"b{index}" for index in wanted.source.raster.indexes],
         "imagery": None if stored is None else stored._asdict(),
     }

@@ -6,6 +6,7 @@ of a cache hit.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import Depends, Path, Query
@@ -51,28 +52,31 @@ async def flipped_address(z: Zoom, x: Index, y: Index) -> Tile:
     return Tile(x, 2**z - 1 - y, z)
 
 
-async def tile_options(
+async def picture_options(
     *,
     rendering: RenderingParameters,
-    format: ImageFormat = ImageFormat.png,
-    scale: Scale = 1,
     mode: ModeParam = Mode.super_resolved,
-    tilesize: TileSize = None,
     noise_seed: NoiseSeed = None,
     detail: Detail = None,
+) -> TileOptions:
+    """What is shown of a source, whatever its tiles' format and size; raises OutOfRange."""
+    return TileOptions(mode=mode, rendering=rendering, noise_seed=noise_seed, detail=detail)
+
+
+PictureOptions = Annotated[TileOptions, Depends(picture_options)]
+
+
+async def tile_options(
+    picture: PictureOptions,
+    format: ImageFormat = ImageFormat.png,
+    scale: Scale = 1,
+    tilesize: TileSize = None,
 ) -> TileOptions:
     """How a tile is asked for; raises OutOfRange.
 
     format and scale are parts of the path where the route has them, else of the query.
     """
-    return TileOptions(
-        format=format,
-        mode=mode,
-        scale=resolve_scale(scale, tilesize),
-        rendering=rendering,
-        noise_seed=noise_seed,
-        detail=detail,
-    )
+    return replace(picture, format=format, scale=resolve_scale(scale, tilesize))
 
 
 async def uncertainty_options(
@@ -87,57 +91,24 @@ async def uncertainty_options(
 
 
 async def document_options(
-    *,
-    rendering: RenderingParameters,
+    picture: PictureOptions,
     tile_format: ImageFormat = ImageFormat.png,
     tilesize: TileSize = None,
     tileSize: TileSize = None,
-    mode: ModeParam = Mode.super_resolved,
-    noise_seed: NoiseSeed = None,
-    detail: Detail = None,
 ) -> TileOptions:
     """How the tiles of a document are asked for; raises OutOfRange."""
-    return TileOptions(
-        format=tile_format,
-        mode=mode,
-        scale=resolve_scale(1, _one_size(tilesize, tileSize)),
-        rendering=rendering,
-        noise_seed=noise_seed,
-        detail=detail,
-    )
+    scale = resolve_scale(1, _one_size(tilesize, tileSize))
+    return replace(picture, format=tile_format, scale=scale)
 
 
 async def style_options(
-    *,
-    rendering: RenderingParameters,
+    picture: PictureOptions,
     tile_format: ImageFormat = ImageFormat.webp,
     tilesize: TileSize = None,
     tileSize: TileSize = None,
-    mode: ModeParam = Mode.super_resolved,
-    noise_seed: NoiseSeed = None,
-    detail: Detail = None,
 ) -> TileOptions:
     """How the tiles of a style are asked for: as those of other documents, but smaller."""
-    return await document_options(
-        rendering=rendering,
-        tile_format=tile_format,
-        tilesize=tilesize,
-        tileSize=tileSize,
-        mode=mode,
-        noise_seed=noise_seed,
-        detail=detail,
-    )
-
-
-async def picture_options(
-    *,
-    rendering: RenderingParameters,
-    mode: ModeParam = Mode.super_resolved,
-    noise_seed: NoiseSeed = None,
-    detail: Detail = None,
-) -> TileOptions:
-    """What is shown of a source, whatever its tiles' format and size; raises OutOfRange."""
-    return TileOptions(mode=mode, rendering=rendering, noise_seed=noise_seed, detail=detail)
+    return await document_options(picture, tile_format, tilesize, tileSize)
 
 
 async def uncertainty_document_options(
@@ -157,7 +128,6 @@ Options = Annotated[TileOptions, Depends(tile_options)]
 UncertaintyOptions = Annotated[TileOptions, Depends(uncertainty_options)]
 DocumentOptions = Annotated[TileOptions, Depends(document_options)]
 StyleOptions = Annotated[TileOptions, Depends(style_options)]
-PictureOptions = Annotated[TileOptions, Depends(picture_options)]
 UncertaintyDocumentOptions = Annotated[TileOptions, Depends(uncertainty_document_options)]
 
 

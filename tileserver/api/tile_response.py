@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from cache import TileKey
+from tileserver.api.fallback import FALLBACK_HEADERS, draw_in_time
 from tileserver.catalogue.catalogue import Catalogue
-from tileserver.errors import Overloaded, SourceChanged, SourceUnavailable
+from tileserver.errors import SourceChanged, SourceUnavailable
 from tileserver.middleware.client_limits import slot_of
 from tileserver.middleware.disconnect import run_until_disconnect
 from tileserver.middleware.request_log import note_pixels
-from tileserver.rasters.ground import rounded, times
+from tileserver.rasters.ground import round_size, times
 from tileserver.tiles.key import tile_key
-from tileserver.tiles.request import AskedTile, Mode, TileRequest, resolve_request
+from tileserver.tiles.request import AskedTile, TileRequest, resolve_request
 from tileserver.tiles.service import EncodedTile, TileService
 from tileserver.tiles.versions import version
 
-FALLBACK_SHARE = 0.25
-"""Of a request's time: left for the interpolated tile where the other does not come."""
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 
@@ -55,47 +55,32 @@ class Answers:
         if matches_etag(request.headers.get("if-none-match"), key.etag):
             note_pixels(request, wanted.origin)
             return Response(status_code=304, headers=headers)
-        found = self.service.get_fast(key)
+        found = self.service.get_fast(key) or await draw_in_time(
+            self.service, wanted, partial(self._render, request, wanted, key)
+        )
         if found is None:
-            has_fallback = wanted.origin == Mode.super_resolved and not self._refuses
-            share = 1 - FALLBACK_SHARE if has_fallback else 1.0
-            try:
-                found = await self._render(request, wanted, key, share)
-            except Overloaded:
-                self.service.metrics.count_refused("busy")
-                if not has_fallback:
-                    raise
-                return await self._fall_back(request, wanted)
+            return await self._fall_back(request, wanted)
         self.service.metrics.count_lookup(found.tier)
         note_pixels(request, wanted.origin, found.tier)
         return _make_response(wanted, found, headers)
 
     async def _render(
-        self, request: Request, wanted: TileRequest, key: TileKey, share: float = 1.0
+        self, request: Request, wanted: TileRequest, key: TileKey, seconds: float
     ) -> EncodedTile:
-        """The tile within a share of the request's time."""
 
         async def in_turn() -> EncodedTile:
             async with slot_of(request.scope):
                 return await self.service.render(wanted, key)
 
-        return await run_until_disconnect(request, in_turn(), share * self.deadline_seconds)
-
-    @property
-    def _refuses(self) -> bool:
-        return self.service.catalogue.settings.when_busy == "refuse"
+        return await run_until_disconnect(request, in_turn(), seconds)
 
     async def _fall_back(self, request: Request, wanted: TileRequest) -> Response:
         """The interpolated tile in place of one that could not be drawn in time; not to be kept."""
         plain = wanted.interpolate()
         key = tile_key(self.service.catalogue, plain)
-        found = await self._render(request, plain, key)
+        found = await self._render(request, plain, key, self.deadline_seconds)
         note_pixels(request, "fallback", found.tier)
-        headers = {
-            "Cache-Control": "no-store",
-            "X-Overzoom": plain.origin,
-            "X-Overzoom-Fallback": "busy",
-        }
+        headers = {**FALLBACK_HEADERS, "X-Overzoom": plain.origin}
         return _make_response(plain, found, headers)
 
     def _headers(self, request: Request, wanted: TileRequest, etag: str) -> dict[str, str]:
@@ -116,8 +101,8 @@ def describe_pixels(catalogue: Catalogue, wanted: TileRequest) -> dict[str, str]
     ground, zoom = wanted.layer.ground, wanted.pixel_zoom
     headers = {
         "X-Overzoom": wanted.origin,
-        "X-Overzoom-Imagery-Metres": f"{rounded(ground.imagery_metres):g}",
-        "X-Overzoom-Pixel-Metres": f"{rounded(ground.pixel_metres(zoom)):g}",
+        "X-Overzoom-Imagery-Metres": f"{round_size(ground.imagery_metres):g}",
+        "X-Overzoom-Pixel-Metres": f"{round_size(ground.pixel_metres(zoom)):g}",
     }
     if wanted.sample is not None:
         headers["X-Overzoom-Scale"] = times(ground.ratio(zoom))

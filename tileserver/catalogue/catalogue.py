@@ -59,7 +59,7 @@ class Catalogue:
         self.grids = self._opener.grids
         self._fingerprints: dict[Sample, str] = {}
         opened = in_threads(
-            lambda name: self._opener.tracked(name, settings.sources[name], settings.remote_hosts),
+            lambda name: self._opener.track(name, settings.sources[name], settings.remote_hosts),
             list(settings.sources),
         )
         self._tracked = dict(zip(settings.sources, opened, strict=True))

@@ -8,7 +8,7 @@ from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.coverage import UNREACHED, geographic_bounds
 from tileserver.catalogue.layers import Layer, Source
 from tileserver.grid import WEB_MERCATOR
-from tileserver.rasters.ground import rounded
+from tileserver.rasters.ground import round_size
 
 
 def describe(catalogue: Catalogue, source: Source) -> dict[str, Any]:
@@ -46,9 +46,9 @@ def _pixel_metres(layer: Layer) -> dict[str, float]:
     """Ground sizes of a pixel: of the file, the native zoom and the deepest zoom."""
     ground = layer.ground
     return {
-        "imagery": rounded(ground.imagery_metres),
-        "native": rounded(ground.native_metres),
-        "finest": rounded(ground.pixel_metres(layer.max_zoom)),
+        "imagery": round_size(ground.imagery_metres),
+        "native": round_size(ground.native_metres),
+        "finest": round_size(ground.pixel_metres(layer.max_zoom)),
     }
 
 

@@ -171,7 +171,7 @@ class Source:
                 self._layers[grid_id] = self._make_layer(self, grid)
             return self._layers[grid_id]
 
-    def unchanged(self, members: Sequence[int] | None = None) -> bool:
+    def is_unchanged(self, members: Sequence[int] | None = None) -> bool:
         """Whether what was read is this version, by current signatures of local files.
 
         members: the numbers of those that were read (Layer.find_members); None: all.
@@ -180,7 +180,7 @@ class Source:
         stored only if this is true after drawing. For remote files the last poll counts. Does no
         network I/O and raises nothing.
         """
-        return self.handles.unchanged(members)
+        return self.handles.is_unchanged(members)
 
     def close(self) -> None:
         """Close its handles: idle ones now, the others when they are released."""

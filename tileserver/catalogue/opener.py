@@ -52,7 +52,7 @@ class Opener:
                 "results depend on the window's shape on this device: drawing fixed blocks"
             )
 
-    def tracked(self, id: str, settings: SourceSettings, hosts: frozenset[str]) -> Tracked[Source]:
+    def track(self, id: str, settings: SourceSettings, hosts: frozenset[str]) -> Tracked[Source]:
         """A source that follows the versions of its files, or the failure to open it.
 
         hosts: remote hosts and buckets that it may be read from.

@@ -25,7 +25,7 @@ from cache.files import write_whole
 from cache.key import fingerprint
 from engine.network.checkpoint import Checkpoint
 from engine.pictures import probe
-from engine.sampling.sampler import SamplerSettings
+from engine.sampling.settings import SamplerSettings
 
 PROBES = ".probes.json"
 """Starts with a dot, as no tile key does: neither counted nor evicted by the disk cache."""

@@ -9,7 +9,7 @@ import numpy as np
 from rasterio.windows import Window
 
 from tileserver.catalogue.layers import Source
-from tileserver.rasters.footprint import HALF_TURN, TURN, WGS84, reprojected
+from tileserver.rasters.footprint import HALF_TURN, TURN, WGS84, reproject
 from tileserver.rasters.raster import Raster
 
 MERCATOR = {3857, 3395}
@@ -46,12 +46,12 @@ def read_stored_pixel(source: Source, lon: float, lat: float) -> StoredPixel | N
 def _find(raster: Raster, lon: float, lat: float) -> tuple[int, int] | None:
     """Row and column of the pixel at a place, also if the file counts longitudes past 180."""
     turns = np.array([0.0, TURN, -TURN])
-    x, y = reprojected(WGS84, raster.crs, [lon], [lat])
+    x, y = reproject(WGS84, raster.crs, [lon], [lat])
     xs, ys = np.repeat(x, 3), np.repeat(y, 3)
     if raster.crs.is_geographic:
         xs = xs + turns
     elif raster.crs.to_epsg() in MERCATOR:
-        edges, _ = reprojected(WGS84, raster.crs, [-HALF_TURN, HALF_TURN], [0.0, 0.0])
+        edges, _ = reproject(WGS84, raster.crs, [-HALF_TURN, HALF_TURN], [0.0, 0.0])
         xs = xs + turns / TURN * abs(edges[1] - edges[0])
     if not (np.isfinite(xs) & np.isfinite(ys)).all():
         return None

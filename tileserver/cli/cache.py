@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def cache() -> None:
-    """Look into the cache, clear it, or export tiles from it.
+    """Inspect the cache, remove tiles, or export them.
 
     All tiers that outlive a server: disk, Redis, object store. What a running server has in its
     memory stays there until it is evicted.

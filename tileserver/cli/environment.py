@@ -12,6 +12,9 @@ from tileserver.process.memory import bound_arenas
 LIBRARY_ENVIRONMENT = {
     "GDAL_CACHEMAX": "200",  # MB; GDAL's own default is 5 % of the machine
     "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",  # what lies beside a raster is asked for by name
+    # Threads of PyTorch that wait for each other sleep. By default they spin, and wherever anything
+    # else runs (reading, encoding, another process) take the cores from what they wait for.
+    "OMP_WAIT_POLICY": "passive",
 }
 
 WARNING_LIBRARIES = ("rasterio", "rio_tiler", "torch", "PIL")
@@ -19,7 +22,7 @@ WARNING_LIBRARIES = ("rasterio", "rio_tiler", "torch", "PIL")
 
 
 def set_environment() -> None:
-    """Bound what libraries take of the machine."""
+    """Bound what libraries take of the machine; PyTorch must not have been imported yet."""
     for name, value in LIBRARY_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     bound_arenas()

@@ -43,7 +43,7 @@ EXPERIMENTS = ("sheet", "served", "fusion", "uncertainty", "buildings")
     "factors",
     multiple=True,
     type=click.Choice(["2", "4", "8"]),
-    help="Pixels per pixel an axis.  [2 4 8]",
+    help="Output pixels per input pixel, along each axis.  [2 4 8]",
 )
 @click.option(
     "--steps", multiple=True, type=click.IntRange(1, 2000), help="Denoising steps per zoom.  [2]"
@@ -62,11 +62,13 @@ EXPERIMENTS = ("sheet", "served", "fusion", "uncertainty", "buildings")
 @click.option(
     "--sheet",
     type=_PATH,
-    help="Picture to show by every method.  [the first of PICTURES]",
+    help="Picture to show enlarged by every method.  [the first of PICTURES]",
 )
-@click.option("--served", type=(_PATH, _PATH), help="A real low-resolution raster, its truth.")
+@click.option("--served", type=(_PATH, _PATH), help="A real low-resolution raster, and its truth.")
 @click.option("--fusion", type=_PATH, help="Scene to compare fusion rules on.")
-@click.option("--global-checkpoint", type=_PATH, help="A denoiser with global context for them.")
+@click.option(
+    "--global-checkpoint", type=_PATH, help="A denoiser with global context, for --fusion."
+)
 @click.option("--uncertainty", type=_PATH, help="Scene to check the uncertainty on.")
 @click.option("--buildings", type=(_PATH, _PATH), help="A scene, and the mask of its buildings.")
 @threads_option

@@ -12,6 +12,6 @@ from tileserver.cli.examples import examples
 
 @click.command(epilog=examples("overzoom hash-key"))
 def hash_key() -> None:
-    """Make an API key: for the client the key, for access.keys in the configuration its hash."""
+    """Make an API key for a client, and its hash for access.keys in the configuration."""
     key = secrets.token_urlsafe(32)  # as long as its hash: no dictionary finds it
     click.echo(f"key:    {key}\nsha256: {hashlib.sha256(key.encode()).hexdigest()}")

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     "--format",
     default="png",
     show_default=True,
-    help="png serves all image formats and the viewer; jpg, webp, ...: a fifth of its size, itself "
-    "alone.",
+    help="png serves all image formats and the viewer; others take a fifth of the space and serve "
+    "themselves.",
 )
 @click.option("--grid", default="WebMercatorQuad", show_default=True, help="Tile matrix set.")
 @click.option(
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 256),
     default=16,
     show_default=True,
-    help="Tiles under way at a time; 16 neighbours are drawn as one window.",
+    help="Tiles made at a time; 16 neighbours are drawn as one window.",
 )
 @drawing_options
 @threads_option

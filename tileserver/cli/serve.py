@@ -41,7 +41,7 @@ def serve(
     settings = all_named(config, sources, mosaic=mosaic, **options)
     from tileserver.process.listening import close_all, listen
 
-    # First: a busy port is told at once.
+    # First: a busy port is reported at once.
     sockets = listen(settings.host, settings.port, settings.workers)
     try:
         Serving(settings, sockets, browser).run()

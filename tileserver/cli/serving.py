@@ -46,7 +46,7 @@ class Serving:
 
     def work(self, number: int, supervisor: Connection, greets: bool) -> None:
         """The whole life of a worker, in a process of its own."""
-        # Ctrl-C reaches the supervisor alone, which tells the workers; until here it was ignored.
+        # Ctrl-C reaches the supervisor alone, which ends the workers; until here it was ignored.
         os.setpgrp()
         set_environment()
         quiet_libraries()
@@ -63,7 +63,7 @@ class Serving:
         from tileserver.middleware.logs import configure_logging
         from tileserver.process import server
         from tileserver.process.listening import own_sockets
-        from tileserver.process.reports import Reporter
+        from tileserver.process.reporter import Reporter
 
         configure_logging(self.settings.log)
         settings = self.settings.share(torch.get_num_threads())

@@ -52,14 +52,14 @@ def info(source: Path, checkpoint: str | None) -> None:
 @click.argument("config", required=False, type=click.Path(path_type=Path))
 @click.option("--schema", is_flag=True, help="Print the JSON schema of configurations instead.")
 @click.option("--annotated", is_flag=True, help="Print a configuration with every default instead.")
-@click.option("--settings-only", is_flag=True, help="Open no source: it may be away at present.")
+@click.option("--settings-only", is_flag=True, help="Check the settings alone; open no source.")
 def check_config(config: Path | None, schema: bool, annotated: bool, settings_only: bool) -> None:
     """Open everything that CONFIG names, and print one line per source, or one per problem."""
-    from tileserver.settings.document import annotated as annotated_example
+    from tileserver.settings.document import annotate
     from tileserver.settings.document import schema as json_schema
 
     if schema or annotated:
-        click.echo(json_schema() if schema else annotated_example(), nl=False)
+        click.echo(json_schema() if schema else annotate(), nl=False)
         return
     if config is None:
         raise click.UsageError("name a configuration, --schema or --annotated")

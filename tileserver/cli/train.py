@@ -41,11 +41,11 @@ from tileserver.cli.examples import examples
 @click.option(
     "--teacher",
     type=click.Path(path_type=Path),
-    help="Parameters of SPAN x4, whose pictures of native imagery are learned from.",
+    help="Parameters of SPAN x4: its enlargements of native imagery are training targets too.",
 )
 @click.option("--iterations", type=int, help="Batches to train for.")
-@click.option("--minutes", type=float, help="Train for this long instead.")
-@click.option("--batch-size", type=int, help="Crops a batch.")
+@click.option("--minutes", type=float, help="Minutes to train for, instead of --iterations.")
+@click.option("--batch-size", type=int, help="Crops per batch.")
 @click.option("--crop-px", type=int, help="Side of a crop.")
 @click.option("--width", type=int, help="Channels of the network.")
 @click.option("--encoder-blocks", type=int, help="Depth of the encoder.")
@@ -55,13 +55,23 @@ from tileserver.cli.examples import examples
     type=click.Choice(["local", "global"]),
     help="global: a U-Net with attention, which only comparisons can use.  [local]",
 )
-@click.option("--learning-rate", type=float, help="At the start.")
-@click.option("--encoder-rate", type=float, help="The encoder's share of it in stage texture.")
-@click.option("--picture-weight", type=float, help="Of drawn pictures' squared error.")
-@click.option("--perceptual-weight", type=float, help="0 draws no pictures.")
+@click.option("--learning-rate", type=float, help="Learning rate at the start.")
+@click.option(
+    "--encoder-rate", type=float, help="The encoder's share of the learning rate in stage texture."
+)
+@click.option("--picture-weight", type=float, help="Weight of the squared error of drawn pictures.")
+@click.option(
+    "--perceptual-weight",
+    type=float,
+    help="Weight of their perceptual distance; 0: no pictures are drawn.",
+)
 @click.option("--judges-a-batch", type=click.IntRange(1, 2), help="Backbones that judge one batch.")
-@click.option("--own-output-share", type=float, help="Of batches that start from own output.")
-@click.option("--noise-seed", type=click.IntRange(0, 2**31 - 1), help="Of all chance.")
+@click.option(
+    "--own-output-share",
+    type=float,
+    help="Share of batches whose condition is the network's own output.",
+)
+@click.option("--noise-seed", type=click.IntRange(0, 2**31 - 1), help="Seed of all random numbers.")
 @click.option("--save-every-seconds", type=float, help="How often to save.  [120]")
 @click.option("--device", help="cpu, cuda, ...")
 @click.option(
@@ -70,7 +80,7 @@ from tileserver.cli.examples import examples
     help="Mixed precision; pays on a GPU and on processors with AVX-512 BF16.",
 )
 def train(data: tuple[str, ...], run: Path, **options: Any) -> None:
-    """Train a network for two zooms; the same command resumes where it was stopped."""
+    """Train a network for two zooms; the same command resumes an interrupted run."""
     from tileserver.lab.training import train_with_progress
 
     train_with_progress(data, run, {k: v for k, v in options.items() if v is not None})
@@ -84,7 +94,7 @@ def train(data: tuple[str, ...], run: Path, **options: Any) -> None:
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--limit", type=click.IntRange(1), help="Use at most this many pictures per folder.")
-@click.option("--threads", type=click.IntRange(1), help="[one per core]")
+@click.option("--threads", type=click.IntRange(1), help="Threads of the denoiser.  [one per core]")
 def calibrate(
     checkpoint: Path, pictures: tuple[Path, ...], limit: int | None, threads: int | None
 ) -> None:

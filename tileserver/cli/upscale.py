@@ -78,12 +78,12 @@ INTERRUPTED = 130
     help="Of jpeg and webp.",
 )
 @cluster_options
-@click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
 def upscale(source: Path, out: Path, uncertainty: Path | None, **options: Any) -> None:
     """Super-resolve a whole raster on its own grid, to a COG (.tif) or a PNG.
 
-    Of a folder, all rasters are written to the folder OUT, as COGs. The same command resumes where
-    it was stopped. Files that are there already are kept, unless they may be overwritten.
+    Of a folder, all rasters are written to the folder OUT, as COGs. The same command resumes an
+    interrupted run. Existing files are kept, unless --overwrite is given.
 
     With --ray, the workers of a Ray cluster draw the blocks and this process joins them; the bytes
     are the same. All nodes need overzoom[ray], processors of one model, and SOURCE and OUT in a

@@ -127,16 +127,16 @@ class RasterHandles:
         self._on_change, self._unwatched = on_change, unwatched
         self.closed = False
 
-    def unchanged(self, members: Sequence[int] | None = None) -> bool:
+    def is_unchanged(self, members: Sequence[int] | None = None) -> bool:
         """Whether the raster's files have the signatures that they had when it was inspected.
 
         members: the numbers of those that were read; None: all. What was read from some members of
         a mosaic belongs to this version whatever becomes of the others.
         """
-        same = self.raster.unchanged(members)
+        same = self.raster.is_unchanged(members)
         listing = self.raster.origin.listing
         if not same or (
-            members is not None and self._unwatched() and not self.raster.unchanged(listing)
+            members is not None and self._unwatched() and not self.raster.is_unchanged(listing)
         ):
             self._on_change()
         return same
@@ -144,8 +144,8 @@ class RasterHandles:
     def _shows_this_version(self) -> bool:
         """Whether a new handle shows this version; one of a mosaic opens its members later."""
         if not self.raster.origin.parts:
-            return self.unchanged()
-        if self._unwatched() and not self.raster.unchanged():
+            return self.is_unchanged()
+        if self._unwatched() and not self.raster.is_unchanged():
             self._on_change()
         return not self.closed
 

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from engine.evaluation.upsampling import predict_deviation, super_resolve
 from engine.network.calibration import COVERAGES, Calibration, fit_calibration
 from engine.network.checkpoint import Checkpoint, save_checkpoint
-from engine.sampling.sampler import SamplerSettings
+from engine.sampling.settings import SamplerSettings
 from tileserver.checkpoints import local_checkpoint
 from tileserver.lab.enlargements import Sample, read_truths, reduce_truths
 

@@ -15,8 +15,8 @@ from engine.evaluation.global_unet import BUNDLED as GLOBAL
 from engine.imagery import Pixels
 from engine.network.checkpoint import Checkpoint
 from engine.perceptual import PerceptualDistance
-from engine.sampling.sampler import SamplerSettings
 from engine.sampling.schedule import Schedule
+from engine.sampling.settings import SamplerSettings
 from tileserver.checkpoints import COMPACT, find_checkpoint, local_checkpoint
 from tileserver.errors import StartupError
 from tileserver.lab.buildings import buildings_table

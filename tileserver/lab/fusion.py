@@ -24,10 +24,9 @@ from engine.imagery import ArrayImagery, Pixels
 from engine.network.checkpoint import load_checkpoint
 from engine.perceptual import PerceptualDistance
 from engine.pictures.super_resolution import Doubled, SuperResolved
-from engine.sampling.fusion import Fusion
 from engine.sampling.lattice import Lattice
-from engine.sampling.sampler import SamplerSettings
 from engine.sampling.schedule import Schedule
+from engine.sampling.settings import Fusion, SamplerSettings
 from engine.window import Window
 from tileserver.lab.columns import SCORED, explain
 from tileserver.lab.enlargements import Sample

@@ -14,7 +14,7 @@ from engine.evaluation.upsampling import interpolate, resample, super_resolve
 from engine.imagery import Pixels
 from engine.network.checkpoint import Checkpoint
 from engine.network.projection import pool, up
-from engine.sampling.sampler import SamplerSettings
+from engine.sampling.settings import SamplerSettings
 from tileserver.lab.peers import Drawn, Levels, Peer
 
 TILE_PX = 256

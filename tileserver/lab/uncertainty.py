@@ -10,7 +10,7 @@ from engine.evaluation.reliability import Reliability, reliability
 from engine.evaluation.upsampling import predict_deviation, super_resolve
 from engine.network.calibration import COVERAGES, Calibration, coverage
 from engine.network.checkpoint import Checkpoint
-from engine.sampling.sampler import SamplerSettings
+from engine.sampling.settings import SamplerSettings
 from tileserver.lab.enlargements import Sample
 from tileserver.lab.report import Cell, Report, Table
 

@@ -14,7 +14,7 @@ from tileserver.catalogue.layers import Layer, Source
 from tileserver.errors import OutsideGrid, OutsideMap
 from tileserver.grid import WEB_MERCATOR, Grid
 from tileserver.maps.area import Area
-from tileserver.rasters.footprint import Values, reprojected
+from tileserver.rasters.footprint import Values, reproject
 
 GRIDS = (WEB_MERCATOR, "WorldCRS84Quad")
 """Preferred, of those that are equally good."""
@@ -149,4 +149,4 @@ def _project(grid: Grid, area: Area, cols: Values, rows: Values) -> tuple[Values
     """Places in an area's pixels as x and y of a grid; infinite where that does not reach them."""
     place = area.transform
     x, y = place.a * cols + place.c, place.e * rows + place.f
-    return reprojected(area.system.crs, grid.crs, x, y)
+    return reproject(area.system.crs, grid.crs, x, y)

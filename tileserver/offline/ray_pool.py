@@ -36,8 +36,9 @@ LOSSES = 3
 ANSWER_SECONDS = 10.0
 ROOM_SECONDS = 30.0
 """How long the first worker may take to start before the log says what is waited for."""
-CONFIGURATION = ("GDAL_", "CPL_", "VSI_")
-"""Prefixes of the environment variables that workers take over: GDAL reads by them."""
+CONFIGURATION = ("GDAL_", "CPL_", "VSI_", "OMP_WAIT_POLICY")
+"""Prefixes of the environment variables that workers take over: GDAL reads and PyTorch waits by
+them."""
 
 
 class RayPool:

@@ -2,7 +2,7 @@
 
 It holds the sockets, which the workers inherit: each listens on its own and, with some patience, on
 those of the others (takeover). So a connection that nobody has accepted yet outlives a killed
-worker. The first worker starts alone: it tells the errors of a start, and prints the URLs, once.
+worker. The first worker starts alone: it reports errors of the start, and prints the URLs, once.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Supervisor:
     """Runs a number of workers until SIGTERM or SIGINT."""
 
     def __init__(self, workers: int, work: Work, sockets: list[socket.socket]) -> None:
-        """sockets: those that the workers inherit, closed when the server is told to end."""
+        """sockets: those that the workers inherit, closed when the server is to end."""
         self._work, self._sockets = work, sockets
         self._slots = [_Slot(number) for number in range(1, workers + 1)]
         self._ended = Snapshot()

@@ -75,7 +75,7 @@ def geographic_extent(raster: Raster, crs: CRS = WGS84) -> Extent:
 
     Raises OutsideGrid for a picture of a whole side of the Earth, whose edges lie in space.
     """
-    lons, lats = _finite(*projected(raster, crs, *_outline(raster)))
+    lons, lats = _finite(*project(raster, crs, *_outline(raster)))
     if not raster.crs.is_geographic:
         apart = abs(lats) < POLE - NEAR_POLE
         lons = lons[apart] if apart.any() else lons
@@ -126,17 +126,17 @@ def native_zoom(raster: Raster, grid: Grid) -> int:
     return grid.zoom_of_pixel(float(np.quantile(measured, FINE_SHARE, method="lower")))
 
 
-def projected(raster: Raster, crs: CRS, cols: Values, rows: Values) -> tuple[Values, Values]:
+def project(raster: Raster, crs: CRS, cols: Values, rows: Values) -> tuple[Values, Values]:
     """Places in a raster's pixels as x and y of a CRS; infinite where that does not reach them."""
     place = raster.transform
     x = place.a * cols + place.b * rows + place.c
     y = place.d * cols + place.e * rows + place.f
     if raster.crs.is_geographic:
         y = y.clip(-POLE, POLE)  # grids whose pixels lie on the poles stick out by half of one
-    return reprojected(raster.crs, crs, x, y)
+    return reproject(raster.crs, crs, x, y)
 
 
-def reprojected(
+def reproject(
     of: CRS, to: CRS, x: Values | Sequence[float], y: Values | Sequence[float]
 ) -> tuple[Values, Values]:
     """Places of one CRS in another; infinite where that does not reach them."""
@@ -154,9 +154,9 @@ def _pixel_sizes(raster: Raster, grid: Grid) -> tuple[Values, NDArray[np.bool_]]
     share = (np.arange(SAMPLED) + 0.5) / SAMPLED
     cols = np.tile(share * (raster.width - 1), SAMPLED)
     rows = np.repeat(share * (raster.height - 1), SAMPLED)
-    x, y = projected(raster, grid.crs, cols, rows)
-    right_x, right_y = projected(raster, grid.crs, cols + 1, rows)
-    down_x, down_y = projected(raster, grid.crs, cols, rows + 1)
+    x, y = project(raster, grid.crs, cols, rows)
+    right_x, right_y = project(raster, grid.crs, cols + 1, rows)
+    down_x, down_y = project(raster, grid.crs, cols, rows + 1)
     left, bottom, right, top = grid.bounds
     with np.errstate(invalid="ignore", over="ignore"):
         sides = np.array([[right_x - x, right_y - y], [down_x - x, down_y - y]])
@@ -190,7 +190,7 @@ def _bounds_on(raster: Raster, grid: Grid) -> Bounds:
         if extent.north <= limits.bottom or extent.south >= limits.top:
             raise OutsideGrid
         return grid.bounds
-    xs, ys = _finite(*projected(raster, grid.crs, *_outline(raster)))
+    xs, ys = _finite(*project(raster, grid.crs, *_outline(raster)))
     return float(xs.min()), float(ys.min()), float(xs.max()), float(ys.max())
 
 
@@ -214,7 +214,7 @@ def _outline(raster: Raster) -> tuple[Values, Values]:
 
 def _poles_within(raster: Raster, crs: CRS) -> Iterator[float]:
     """The latitudes of the poles that a raster holds."""
-    xs, ys = reprojected(crs, raster.crs, [0.0, 0.0], [POLE, -POLE])
+    xs, ys = reproject(crs, raster.crs, [0.0, 0.0], [POLE, -POLE])
     for lat, x, y in zip((POLE, -POLE), xs, ys, strict=True):
         if np.isfinite((x, y)).all():
             col, row = ~raster.transform * (float(x), float(y))

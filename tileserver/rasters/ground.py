@@ -10,7 +10,7 @@ import numpy as np
 
 from tileserver.errors import OutsideGrid
 from tileserver.grid import Grid
-from tileserver.rasters.footprint import SAMPLED, WGS84, Values, projected, reprojected
+from tileserver.rasters.footprint import SAMPLED, WGS84, Values, project, reproject
 from tileserver.rasters.raster import Raster
 
 EQUATOR_METRES = 6_378_137.0
@@ -42,8 +42,8 @@ class GroundSizes:
     def document(self) -> dict[str, float]:
         """The sizes as documents give them."""
         return {
-            "imagery_pixel_metres": rounded(self.imagery_metres),
-            "native_pixel_metres": rounded(self.native_metres),
+            "imagery_pixel_metres": round_size(self.imagery_metres),
+            "native_pixel_metres": round_size(self.native_metres),
         }
 
     @property
@@ -75,14 +75,14 @@ def ground_sizes_at(
     Raises OutsideGrid where that is no place on Earth, or none on the grid.
     """
     cols, rows = col + np.array([0.0, 1.0, 0.0]), row + np.array([0.0, 0.0, 1.0])
-    x, y = projected(raster, grid.crs, cols[:1], rows[:1])
+    x, y = project(raster, grid.crs, cols[:1], rows[:1])
     if not grid.bounds[1] <= y[0] <= grid.bounds[3]:
         raise OutsideGrid
     step = grid.pixel_size(native_zoom)
     xs, ys = x + step * np.array([0.0, 1.0, 0.0]), y - step * np.array([0.0, 0.0, 1.0])
     return GroundSizes(
-        _side_metres(*projected(raster, WGS84, cols, rows)),
-        _side_metres(*reprojected(grid.crs, WGS84, xs, ys)),
+        _side_metres(*project(raster, WGS84, cols, rows)),
+        _side_metres(*reproject(grid.crs, WGS84, xs, ys)),
         native_zoom,
     )
 
@@ -102,7 +102,7 @@ def _side_metres(lons: Values, lats: Values) -> float:
     return sqrt(area)
 
 
-def rounded(number: float) -> float:
+def round_size(number: float) -> float:
     """A size or a ratio as documents give it."""
     return float(f"{number:.{DIGITS}g}")
 

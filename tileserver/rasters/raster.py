@@ -82,7 +82,7 @@ class Raster:
         place = self.transform
         return bool(place.a > 0 > place.e and not place.b and not place.d)
 
-    def unchanged(self, members: Sequence[int] | None = None) -> bool:
+    def is_unchanged(self, members: Sequence[int] | None = None) -> bool:
         """Whether its files still look as they did when it was inspected.
 
         members: the numbers of those that are polled; None: all.

@@ -47,7 +47,7 @@ class Engine:
             tracked = self._sources.get(path)
         if tracked is None:
             host = urlsplit(path).netloc if is_remote_address(path) else ""
-            opened = self.opener.tracked(path, SourceSettings(path=path), frozenset({host}))
+            opened = self.opener.track(path, SourceSettings(path=path), frozenset({host}))
             tracked = opened.required()
             with self._lock:
                 mine, tracked = tracked, self._sources.setdefault(path, tracked)
@@ -60,7 +60,7 @@ class Engine:
     def _due(self, path: str, source: Source) -> bool:
         """Whether to poll: local files always, remote ones at an interval."""
         if not source.raster.origin.remote:
-            return not source.unchanged() or not source.raster.settled
+            return not source.is_unchanged() or not source.raster.settled
         now, seconds = time.monotonic(), self.settings.remote_check_seconds
         with self._lock:
             due = now - self._polled_at.get(path, -seconds) >= seconds

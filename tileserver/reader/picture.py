@@ -18,7 +18,7 @@ from engine.pictures.super_resolution import Doubled
 from engine.window import Window
 from tileserver.catalogue.layers import Layer, Source
 from tileserver.imagery.bands import to_raster_type
-from tileserver.rasters.ground import HELD, rounded
+from tileserver.rasters.ground import HELD, round_size
 from tileserver.reader.engine import Engine
 from tileserver.tiles.pixels import find_valid_pixels, merge_pixels
 from tileserver.tiles.request import NEAREST, Mode
@@ -74,8 +74,8 @@ class RasterPicture:
         return {
             "overzoom": origin,
             "native_zoom": layer.native_zoom,
-            "imagery_pixel_metres": rounded(layer.ground.imagery_metres),
-            "pixel_metres": rounded(layer.ground.pixel_metres(zoom)),
+            "imagery_pixel_metres": round_size(layer.ground.imagery_metres),
+            "pixel_metres": round_size(layer.ground.pixel_metres(zoom)),
         }
 
     @contextmanager

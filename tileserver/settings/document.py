@@ -39,7 +39,7 @@ def schema() -> str:
     return json.dumps(document | Settings.model_json_schema(), indent=2) + "\n"
 
 
-def annotated() -> str:
+def annotate() -> str:
     """An overzoom.yaml with every setting at its default, and what it means."""
     source = SourceSettings.model_validate(EXAMPLE)
     lines = [HEADING]

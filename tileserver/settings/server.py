@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from engine.sampling.sampler import SamplerSettings
 from engine.sampling.schedule import Schedule
+from engine.sampling.settings import SamplerSettings
 from tileserver.settings.base import MEBIBYTE, Frozen
 from tileserver.settings.basemap import BasemapSettings
 from tileserver.settings.cache import CacheSettings

@@ -82,7 +82,7 @@ class DrawQueue:
         self.deadline_seconds, self.batched_windows = deadline_seconds, batched_windows
         self.shed = 0
         """Jobs refused because they would have come too late."""
-        self.departed = 0
+        self.disconnected = 0
         """Jobs that left the queue because their callers were cancelled."""
         self.closed = False
         self._seconds_a_tile = 0.0
@@ -118,7 +118,7 @@ class DrawQueue:
         with self._changed:
             if job in self._waiting:
                 self._waiting.remove(job)
-                self.departed += 1
+                self.disconnected += 1
 
     def take(self) -> list[list[Job]] | None:
         """What is drawn next, taken off the queue, by windows; None once the queue is closed.

@@ -126,7 +126,7 @@ class TileRequest:
 
     def is_unchanged(self) -> bool:
         """Whether the source's files that the tile is read from are still this version."""
-        return self.source.unchanged(self.layer.find_members(self.pixel_zoom, self.window))
+        return self.source.is_unchanged(self.layer.find_members(self.pixel_zoom, self.window))
 
     def interpolate(self) -> TileRequest:
         """The same tile without synthesised detail."""

@@ -69,9 +69,9 @@ class Scheduler:
         return self._queue.shed
 
     @property
-    def departed(self) -> int:
+    def disconnected(self) -> int:
         """Windows that left the queue because their callers were cancelled."""
-        return self._queue.departed
+        return self._queue.disconnected
 
     @property
     def closed(self) -> bool:

@@ -20,7 +20,7 @@ from engine.imagery import Pixels
 from engine.network.checkpoint import load_checkpoint
 from engine.network.projection import pool
 from engine.perceptual import PerceptualDistance
-from engine.sampling.sampler import SamplerSettings
+from engine.sampling.settings import SamplerSettings
 from tileserver.checkpoints import COMPACT
 from tileserver.lab.pictures import read_pictures
 

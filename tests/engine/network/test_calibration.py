@@ -15,8 +15,8 @@ from engine.pictures.deviation import error_pictures
 from engine.pictures.probe import Waves
 from engine.pictures.pyramid import Pyramid
 from engine.pictures.samples import Sample, Samples
-from engine.sampling.sampler import SamplerSettings
 from engine.sampling.schedule import Schedule
+from engine.sampling.settings import SamplerSettings
 from engine.window import Window
 
 WINDOW = Window(-16, 32, 64, 96)

@@ -22,10 +22,9 @@ from engine.pictures.pinned import Pinned
 from engine.pictures.probe import Waves
 from engine.pictures.pyramid import Pyramid
 from engine.pictures.super_resolution import Doubled
-from engine.sampling.fusion import Fusion
 from engine.sampling.lattice import Lattice
-from engine.sampling.sampler import SamplerSettings
 from engine.sampling.schedule import Schedule
+from engine.sampling.settings import Fusion, SamplerSettings
 from engine.window import Window
 
 WINDOW = Window(-16, 32, 24, 40)

@@ -5,9 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.sampling.fusion import Fusion, contribution
+from engine.sampling.fusion import contribution
 from engine.sampling.lattice import Lattice, Patch
 from engine.sampling.noise import NoiseField, normals, split_mix
+from engine.sampling.settings import Fusion
 from engine.window import Window
 
 FIELD = NoiseField(noise_seed=7, stream=0, zoom=18)

@@ -12,10 +12,10 @@ from engine.evaluation.global_unet import GlobalConfig, GlobalDenoiser
 from engine.network.checkpoint import Checkpoint
 from engine.pictures.probe import Waves, windows_agree
 from engine.pictures.super_resolution import Doubled, SuperResolved
-from engine.sampling.fusion import Fusion
 from engine.sampling.lattice import Lattice
-from engine.sampling.sampler import Sampler, SamplerSettings, channel_groups
+from engine.sampling.sampler import Sampler, channel_groups
 from engine.sampling.schedule import Schedule
+from engine.sampling.settings import Fusion, SamplerSettings
 from engine.window import Window
 
 SMALL_LATTICE = Lattice(48, 36)

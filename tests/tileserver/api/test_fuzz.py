@@ -8,9 +8,10 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.benchmarks import fuzz as fuzzing
 from tests.benchmarks import hostile
-from tests.benchmarks.fuzz import Judge, breaches, fuzz
+from tests.benchmarks import judge as judging
+from tests.benchmarks.fuzz import fuzz
+from tests.benchmarks.judge import Judge, breaches
 from tests.support.server import Service
 from tileserver.api.parameters import Sizes, check_expression, check_reference_system
 from tileserver.errors import OutOfRange
@@ -22,7 +23,7 @@ REQUESTS = 300
 def test_no_answer_to_bad_input_breaks_a_rule(
     server: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fuzzing, "ANSWER_SECONDS", 60)  # other tests run beside it
+    monkeypatch.setattr(judging, "ANSWER_SECONDS", 60)  # other tests run beside it
     judge = fuzz(server, REQUESTS)
     assert judge.statuses.total() >= REQUESTS
     assert len(judge.statuses) >= 5

@@ -476,7 +476,7 @@ def test_tiles_for_viewers_that_have_left_are_not_drawn(
         wait_until(lambda: count("overzoom_queue_windows") > len(tiles) / 2)
         for connection in leaving:
             connection.close()
-        wait_until(lambda: count("overzoom_departed_windows_total") > len(tiles) / 2)
+        wait_until(lambda: count("overzoom_disconnected_windows_total") > len(tiles) / 2)
         wait_until(lambda: count("overzoom_queue_windows") == 0)
         assert count("overzoom_computed_tiles_total") < len(tiles) / 2
 

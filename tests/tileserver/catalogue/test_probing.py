@@ -13,8 +13,8 @@ import torch
 
 from cache import DiskStore
 from engine.network.checkpoint import Checkpoint, load_checkpoint
-from engine.sampling.sampler import SamplerSettings
 from engine.sampling.schedule import Schedule
+from engine.sampling.settings import SamplerSettings
 from tileserver.app import make_app
 from tileserver.catalogue import probing
 from tileserver.catalogue.probing import PROBES, windows_agree

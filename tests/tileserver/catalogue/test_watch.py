@@ -64,7 +64,7 @@ BACK = [("INFO", "late: is readable again")]
 
 
 def up_to_date(catalogue: Catalogue) -> bool:
-    return catalogue["scene"].unchanged()
+    return catalogue["scene"].is_unchanged()
 
 
 def middle(source: Source) -> Window:
@@ -81,12 +81,12 @@ def test_a_replaced_file_becomes_another_version_without_a_restart(
 ) -> None:
     old = catalogue["scene"]
     before = seen(old)
-    assert old.unchanged()
+    assert old.is_unchanged()
     os.replace(inverted(scene, tmp_path / "other.tif"), scene)
-    assert not old.unchanged(), "seen at once, whenever the next look is"
+    assert not old.is_unchanged(), "seen at once, whenever the next look is"
     wait_for_replacement(catalogue, "scene", old)
     new = catalogue["scene"]
-    assert new.unchanged()
+    assert new.is_unchanged()
     assert new.fingerprint != old.fingerprint
     np.testing.assert_allclose(seen(new), 1 - before, atol=0.03)
 
@@ -125,7 +125,7 @@ def test_a_deleted_source_stays_and_recovers_with_whatever_comes_back(
     scene.unlink()
     polls.wait_for(4)
     assert catalogue["scene"] is old
-    assert not old.unchanged()
+    assert not old.is_unchanged()
     with pytest.raises(SourceUnavailable):
         seen(old)
     other.replace(scene)
@@ -193,7 +193,7 @@ def test_a_source_that_is_missing_at_the_start_is_there_once_it_can_be_read(
     with pytest.raises(UnknownSource):
         catalogue["never"]
     cut(tmp_path / "new.tif", "rgb").replace(tmp_path / "late.tif")
-    wait_until(lambda: len(catalogue.sources()) == 2 and catalogue["late"].unchanged())
+    wait_until(lambda: len(catalogue.sources()) == 2 and catalogue["late"].is_unchanged())
     assert np.array_equal(seen(catalogue["late"]), seen(catalogue["scene"]))
     assert [source.id for source in catalogue.sources()] == ["late", "scene"]
     catalogue.close()

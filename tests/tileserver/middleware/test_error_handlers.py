@@ -10,8 +10,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from tests.benchmarks.fuzz import breaches
 from tests.benchmarks.hostile import Request
+from tests.benchmarks.judge import breaches
 from tileserver.middleware.error_handlers import MAX_ALLOWED, add_error_handlers
 
 Many = StrEnum("Many", {f"colour{number}": f"colour{number}" for number in range(200)})  # type: ignore[misc]

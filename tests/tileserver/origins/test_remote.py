@@ -136,9 +136,9 @@ def test_a_replaced_remote_raster_is_another_version(store: FileServer, tmp_path
     old = catalogue["scene"]
     extent = old.layer("WebMercatorQuad").extent.dilated(-40)
     assert old.layer("WebMercatorQuad").bands.read(extent).any()
-    assert old.unchanged()
+    assert old.is_unchanged()
     asked = len(store.asked)
-    assert old.unchanged()
+    assert old.is_unchanged()
     assert not any(method == "GET" for method, _, _ in store.asked[asked:]), "no network for it"
     path = store.folder / "scene.tif"
     inverted(path, tmp_path / "other.tif").replace(path)

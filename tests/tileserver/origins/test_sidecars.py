@@ -113,7 +113,7 @@ def test_masks_beside_the_members_of_a_mosaic_are_theirs(tmp_path: Path) -> None
     with_mask(paths[2])
     masked = raster_of(tmp_path / "parts", mosaic=True)
     assert masked.fingerprint != plain.fingerprint
-    assert not plain.unchanged()
+    assert not plain.is_unchanged()
     bands, extent = bands_of(masked)
     valid = bands.valid(extent)
     row = round(extent.height * 0.62)  # below the quarter above, in the hidden half
@@ -157,20 +157,20 @@ def test_whatever_is_laid_beside_a_raster_is_another_version_of_it(
     add(path)
     path.write_bytes(content)  # GDAL may have touched it
     aged(path)
-    assert not plain.unchanged()
+    assert not plain.is_unchanged()
     more = inspect(path, None)
-    assert more.unchanged()
+    assert more.is_unchanged()
     assert more.fingerprint != plain.fingerprint
     beside = sorted(file for file in tmp_path.iterdir() if file != path)
     for file in beside:
         shutil.move(file, tmp_path.with_name("aside"))
-        assert not more.unchanged()
+        assert not more.is_unchanged()
         if len(beside) == 1:
             assert inspect(path, None).fingerprint == plain.fingerprint
         shutil.move(tmp_path.with_name("aside"), file)
         assert inspect(path, None).fingerprint == more.fingerprint
         file.write_bytes(file.read_bytes() + b" ")
-        assert not more.unchanged()
+        assert not more.is_unchanged()
         assert inspect(path, None).fingerprint != more.fingerprint
         more = inspect(path, None)
 
@@ -204,7 +204,7 @@ def test_a_look_lists_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(os, "listdir", listing)
     monkeypatch.setattr(os, "scandir", listing)
-    assert raster.unchanged()
+    assert raster.is_unchanged()
     assert raster.origin.signature() == raster.signature
 
 

@@ -108,6 +108,7 @@ def test_two_workers_make_each_tile_once_and_show_the_metrics_of_both(
     two_workers: Server, middle_tile: MiddleTile, opened: ExitStack
 ) -> None:
     url, workers = two_workers.url, children(two_workers.process.pid)
+    assert "libtorch" not in Path(f"/proc/{two_workers.process.pid}/maps").read_text()
     paths = [path_of(tile) for tile in block(middle_tile(NATIVE + 2), 2)]
     clients = connect_to_each(url, workers, len(paths), opened)
 

@@ -126,7 +126,7 @@ def test_members_that_come_go_or_change_make_another_version(tmp_path: Path) -> 
             (tmp_path / "aside.tif").rename(paths[0])
         else:
             cut(tmp_path / "other.tif", "nodata", SMALL_SIDE).replace(paths[3])
-        assert not old.unchanged()
+        assert not old.is_unchanged()
         wait_for_replacement(catalogue, "m", old)
         versions.append(catalogue["m"].fingerprint)
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from tests.support.commands import call_overzoom
 from tests.support.keys import hashed
 from tests.support.rasters import cut, full_disk
-from tileserver.settings.document import annotated, schema
+from tileserver.settings.document import annotate, schema
 from tileserver.settings.reading import read_settings
 from tileserver.settings.server import Settings
 from tileserver.settings.sources import SourceSettings
@@ -24,7 +24,7 @@ DEPLOY = Path(__file__).parents[3] / "deploy"
 
 def test_the_files_for_people_and_editors_are_the_ones_that_the_command_writes() -> None:
     assert (DEPLOY / "overzoom.schema.json").read_text() == schema()
-    assert (DEPLOY / "overzoom.yaml").read_text() == annotated()
+    assert (DEPLOY / "overzoom.yaml").read_text() == annotate()
 
 
 def test_the_annotated_file_holds_every_setting_at_its_default() -> None:

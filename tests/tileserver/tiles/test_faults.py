@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.benchmarks import faults
+from tests.benchmarks import cache_faults, source_faults
 from tests.benchmarks.site import Outcome, Site, prepared
 
 
@@ -21,14 +21,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 @pytest.mark.parametrize(
     "fault",
     [
-        lambda site: faults.killed(site, kills=2),
-        faults.damaged,
-        faults.full,
-        faults.replaced,
-        faults.deleted,
-        faults.hanging,
-        faults.hanging_cache,
-        faults.half_copied,
+        lambda site: cache_faults.killed(site, kills=2),
+        cache_faults.damaged,
+        cache_faults.full,
+        source_faults.replaced,
+        source_faults.deleted,
+        source_faults.hanging,
+        cache_faults.hanging_cache,
+        source_faults.half_copied,
     ],
     ids=[
         "killed",

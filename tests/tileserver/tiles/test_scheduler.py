@@ -163,7 +163,7 @@ def test_windows_that_nobody_awaits_any_more_are_not_drawn() -> None:
     asyncio.run(scenario())
     scheduler.close()
     assert picture.reads == [cell(0, 0), cell(7, 7)]
-    assert scheduler.departed == 1
+    assert scheduler.disconnected == 1
 
 
 def test_a_failure_is_answered_and_the_next_window_drawn(

@@ -16,8 +16,8 @@ from morecantile import Tile
 from starlette.testclient import TestClient
 
 from engine.pictures.pyramid import Pyramid
-from engine.sampling.fusion import Fusion
 from engine.sampling.lattice import Lattice
+from engine.sampling.settings import Fusion
 from engine.window import Window
 from tests.support.server import running
 from tests.support.tiles import block, decoded, mosaic, path_of

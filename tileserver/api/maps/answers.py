@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tileserver.api.tile_response import (
-    FALLBACK_SHARE,
-    describe_pixels,
-    matches_etag,
-    wait_for_replacement,
-)
-from tileserver.errors import Overloaded, SourceUnavailable
+from tileserver.api.fallback import FALLBACK_HEADERS, draw_in_time
+from tileserver.api.tile_response import describe_pixels, matches_etag, wait_for_replacement
+from tileserver.errors import SourceUnavailable
 from tileserver.maps.area import Area
 from tileserver.maps.request import AskedMap, MapRequest, resolve_map
 from tileserver.maps.service import MapService
 from tileserver.middleware.disconnect import run_until_disconnect
 from tileserver.middleware.request_log import note_pixels
-from tileserver.rasters.ground import rounded
-from tileserver.tiles.request import Mode
+from tileserver.rasters.ground import round_size
 
 
 @dataclass(frozen=True)
@@ -56,10 +52,6 @@ class MapAnswers:
         return Response(content, media_type=format.media_type, headers=headers)
 
     @property
-    def _deadline_seconds(self) -> float:
-        return self.maps.tiles.catalogue.settings.deadline_seconds
-
-    @property
     def _cache_control(self) -> str:
         return f"public, max-age={self.max_age_seconds}"
 
@@ -70,30 +62,27 @@ class MapAnswers:
         if matches_etag(request.headers.get("if-none-match"), etag):
             note_pixels(request, origin)
             return Response(status_code=304, headers=headers)
-        refuses = catalogue.settings.when_busy == "refuse"
-        has_fallback = origin == Mode.super_resolved and not refuses
-        seconds = self._deadline_seconds * (1 - FALLBACK_SHARE if has_fallback else 1.0)
-        try:
-            content, tier = await run_until_disconnect(request, self.maps.draw(wanted), seconds)
-        except Overloaded:
-            self.maps.tiles.metrics.count_refused("busy")
-            if not has_fallback:
-                raise
+        drawn = await draw_in_time(
+            self.maps.tiles, wanted.any_tile, partial(self._draw, request, wanted)
+        )
+        if drawn is None:
             return await self._fall_back(request, wanted)
+        content, tier = drawn
         note_pixels(request, origin, tier)
         return Response(content, media_type=wanted.options.format.media_type, headers=headers)
+
+    async def _draw(
+        self, request: Request, wanted: MapRequest, seconds: float
+    ) -> tuple[bytes, str | None]:
+        return await run_until_disconnect(request, self.maps.draw(wanted), seconds)
 
     async def _fall_back(self, request: Request, wanted: MapRequest) -> Response:
         """The interpolated map in place of one that could not be drawn in time; not to be kept."""
         plain = wanted.interpolate()
-        drawing = self.maps.draw(plain)
-        content, tier = await run_until_disconnect(request, drawing, self._deadline_seconds)
+        seconds = self.maps.tiles.catalogue.settings.deadline_seconds
+        content, tier = await self._draw(request, plain, seconds)
         note_pixels(request, "fallback", tier)
-        headers = {
-            **self._describe(plain),
-            "Cache-Control": "no-store",
-            "X-Overzoom-Fallback": "busy",
-        }
+        headers = {**self._describe(plain), **FALLBACK_HEADERS}
         return Response(content, media_type=plain.options.format.media_type, headers=headers)
 
     def _describe(self, wanted: MapRequest) -> dict[str, str]:
@@ -102,7 +91,7 @@ class MapAnswers:
         return {
             **describe_pixels(self.maps.tiles.catalogue, wanted.any_tile),
             **_describe_area(wanted.area),
-            "X-Overzoom-Pixel-Metres": f"{rounded(ground.pixel_metres(fit.zoom) * fit.ratio):g}",
+            "X-Overzoom-Pixel-Metres": f"{round_size(ground.pixel_metres(fit.zoom) * fit.ratio):g}",
             "X-Overzoom-Zoom": str(fit.zoom),
         }
 

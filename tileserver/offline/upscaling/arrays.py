@@ -20,8 +20,8 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning
 
-from engine.sampling.sampler import SamplerSettings
 from engine.sampling.schedule import Schedule
+from engine.sampling.settings import SamplerSettings
 from engine.window import Window
 from tileserver.checkpoints import local_checkpoint
 from tileserver.offline.area import Bbox

@@ -59,7 +59,7 @@ class Description:
         for key in PER_LENGTH:
             with suppress(KeyError, ValueError):
                 domains[""][key] = f"{float(domains[''][key]) * factor:g}"
-        placement = self.placement.moved(Affine.scale(factor))
+        placement = self.placement.move(Affine.scale(factor))
         return replace(self, tags=domains, placement=placement)
 
 

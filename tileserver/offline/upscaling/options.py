@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from engine.sampling.sampler import SamplerSettings
 from engine.sampling.schedule import Schedule
+from engine.sampling.settings import SamplerSettings
 from tileserver.errors import StartupError
 from tileserver.offline.area import Bbox
 from tileserver.offline.upscaling.compression import QUALITY

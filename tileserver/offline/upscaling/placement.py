@@ -32,7 +32,7 @@ class Placement:
     rpcs: dict[str, str] = field(default_factory=dict)
     """By GDAL's names; pixel coordinates count from the first pixel's centre."""
 
-    def moved(self, matrix: Affine) -> Placement:
+    def move(self, matrix: Affine) -> Placement:
         """The georeferencing of the same ground in other pixel coordinates.
 
         matrix: from (column, row) to the new ones; axes may be scaled, reversed and swapped.

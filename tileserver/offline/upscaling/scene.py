@@ -64,10 +64,10 @@ class Scene:
             self._orientation = read_orientation(path, self._dataset.driver)
             size = self._orientation.size(self.raster.height, self.raster.width)
             self.extent = Window(0, 0, *size)
-            placement = read_placement(self._dataset).moved(self._orientation.matrix(*size))
+            placement = read_placement(self._dataset).move(self._orientation.matrix(*size))
             indexes = self._dataset.indexes
             self.part = self.extent if bbox is None else self._window(placement, bbox)
-            moved = placement.moved(Affine.translation(-self.part.col, -self.part.row))
+            moved = placement.move(Affine.translation(-self.part.col, -self.part.row))
             self.description: Description = read_description(self._dataset, indexes, moved)
         self.alpha_indexes = tuple(sorted(set(indexes) - set(self.raster.indexes)))
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning
 
-from engine.sampling.sampler import SamplerSettings
+from engine.sampling.settings import SamplerSettings
 from tests.support.rasters import SCENE
 from tileserver.offline.upscaling import Upscaling
 

@@ -136,4 +136,4 @@ def test_what_cannot_be_read_says_so(tmp_path: Path) -> None:
     with pytest.raises(StartupError, match="nothing"):
         upscale(tmp_path / "nothing.tif")
     with pytest.raises(AttributeError, match="nothing"):
-        tileserver.nothing  # noqa: B018
+        tileserver.nothing  # noqa: B018  # the access raises

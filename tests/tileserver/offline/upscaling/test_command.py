@@ -16,7 +16,7 @@ from scipy.ndimage import binary_erosion
 
 from engine.evaluation.upsampling import predict_deviation, super_resolve
 from engine.network.checkpoint import load_checkpoint
-from engine.sampling.sampler import SamplerSettings
+from engine.sampling.settings import SamplerSettings
 from tests.support.commands import call_overzoom, command_of
 from tests.support.rasters import SMALL_SIDE, cut
 from tests.support.waiting import wait_until

@@ -79,7 +79,7 @@ def test_turned_pixels_stay_on_their_ground(
     turned = orientation.to_upright(stored)
     assert turned.shape == orientation.size(3, 4)
     place = Placement(CRS.from_epsg(4326), Affine(1, 0.5, 7, -0.25, -2, 9), tuple(POINTS), RPC_TAGS)
-    moved = place.moved(orientation.matrix(*turned.shape))
+    moved = place.move(orientation.matrix(*turned.shape))
     assert place.transform is not None
     assert moved.transform is not None
     with RPCTransformer(POLYNOMIALS) as before, RPCTransformer(_rpc(moved.rpcs)) as after:

@@ -1,0 +1,115 @@
+"""`make workers`: cached tiles a second of one worker and of two, in turns.
+
+wrk asks for them, which takes a few per cent of a core. Two workers on two idle cores are to send
+1.7 times as many; where they do not, the last line says who had the cores.
+"""
+
+from __future__ import annotations
+
+import re
+import resource
+import statistics
+import subprocess
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.support.processors import Share, children_of
+from tests.support.rasters import SCENE
+from tests.support.server import Server, running
+
+PATH = "/yellowstone/20/202015/377380.webp"
+CONNECTIONS = 24
+"""So many that each worker has some: the system deals them out by chance."""
+TURNS = 4
+TURN_SECONDS = 5
+GOAL = 1.7
+
+
+class Turn(NamedTuple):
+    """Tiles a second, and the cores that were busy meanwhile."""
+
+    rate: float
+    server_cores: float
+    client_cores: float
+    other_cores: float
+
+
+@dataclass
+class Side:
+    """A server of so many workers."""
+
+    workers: int
+    server: Server
+    turns: list[Turn] = field(default_factory=list)
+
+    def take_turn(self) -> None:
+        process = self.server.process.pid
+        share, before = Share([process, *children_of(process)]), _children_seconds()
+        command = ["wrk", "--threads", "1", "--connections", str(CONNECTIONS)]
+        command += ["--duration", f"{TURN_SECONDS}s", f"{self.server.url}{PATH}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert "Non-2xx" not in done.stdout, done.stdout
+        rate = re.search(r"Requests/sec:\s+([0-9.]+)", done.stdout)
+        assert rate is not None, done.stdout
+        client = (_children_seconds() - before) / TURN_SECONDS
+        others = max(0.0, share.other_cores() - client)
+        self.turns.append(Turn(float(rate[1]), share.own_cores(), client, others))
+
+    @property
+    def median(self) -> Turn:
+        return Turn(*map(statistics.median, zip(*self.turns, strict=True)))
+
+    @property
+    def tile_seconds(self) -> float:
+        """Of a core."""
+        return self.median.server_cores / self.median.rate
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        sides = []
+        for workers in (1, 2):
+            cache = Path(name) / str(workers)
+            arguments = ("--config", SCENE.with_name("overzoom.yaml"), "--workers", str(workers))
+            sides.append(Side(workers, stack.enter_context(running(*arguments, cache=cache))))
+        for turn in range(TURNS + 1):
+            for side in sides if turn % 2 else reversed(sides):
+                side.take_turn()
+        for side in sides:
+            del side.turns[0]  # fills the memory of each worker
+            _print(side)
+        _print_ratio(*sides)
+
+
+def _children_seconds() -> float:
+    """Seconds of a core of all processes that were waited for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _print(side: Side) -> None:
+    turn = side.median
+    print(f"{side.workers} worker(s): {turn.rate:7,.0f} cached tiles/s, ", end="")
+    print(f"{side.tile_seconds * 1000:.2f} ms of a core each; cores busy: ", end="")
+    print(f"server {turn.server_cores:.2f}, wrk {turn.client_cores:.2f}, ", end="")
+    print(f"other processes {turn.other_cores:.2f}")
+
+
+def _print_ratio(one: Side, two: Side) -> None:
+    ratio = two.median.rate / one.median.rate
+    print(f"ratio {ratio:.2f} (goal on two idle cores: {GOAL})")
+    if ratio < GOAL:
+        turn = two.median
+        alone = 2 * one.tile_seconds / two.tile_seconds
+        print(f"limited by the cores: two workers had {turn.server_cores:.2f}, wrk", end=" ")
+        print(
+            f"{turn.client_cores:.2f}, other processes {turn.other_cores:.2f}. With a core", end=" "
+        )
+        print(f"each they would send {alone:.2f} times as many, by what a tile takes.")
+
+
+if __name__ == "__main__":
+    main()
