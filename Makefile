@@ -19,7 +19,7 @@ test test-slow test-repeat coverage capacity: export OMP_WAIT_POLICY := passive
 # Modules are compiled once, not by every server and command that tests start.
 test test-slow test-repeat coverage: export PYTHONDONTWRITEBYTECODE :=
 TESTABLE := $(VENV)/.dev $(VENV)/.browser $(VENV)/.redis $(CLIENTS)/node_modules
-PYTEST := $(PYTHON) -m pytest -n 2 --dist worksteal
+PYTEST := $(PYTHON) -m pytest -n 3 --dist worksteal
 
 test: lint $(TESTABLE)
 	$(PYTEST) -m "not slow" $(ARGS)

@@ -19,7 +19,9 @@ def test_checkpoints_are_found_by_path_and_by_a_bundled_ones_name(
     assert find_checkpoint(Path("compact")) == COMPACT
     assert find_checkpoint(Path("mine.safetensors")) == Path("mine.safetensors")
     assert find_checkpoint(Path("runs/compact")) == Path("runs/compact")
-    with pytest.raises(CheckpointError, match=r"huge: no such file, and no bundled .*\(compact, large\)"):
+    with pytest.raises(
+        CheckpointError, match=r"huge: no such file, and no bundled .*\(compact, large\)"
+    ):
         find_checkpoint(Path("huge"))
     Path("compact").touch()  # a file of that name comes first
     assert find_checkpoint(Path("compact")) == Path("compact")
