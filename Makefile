@@ -19,21 +19,21 @@ test test-slow test-repeat coverage capacity: export OMP_WAIT_POLICY := passive
 # Modules are compiled once, not by every server and command that tests start.
 test test-slow test-repeat coverage: export PYTHONDONTWRITEBYTECODE :=
 TESTABLE := $(VENV)/.dev $(VENV)/.browser $(VENV)/.redis $(CLIENTS)/node_modules
-PYTEST := $(PYTHON) -m pytest -n 3 --dist worksteal
+PYTEST := $(PYTHON) -m pytest --dist worksteal
 
 test: lint $(TESTABLE)
-	$(PYTEST) -m "not slow" $(ARGS)
+	$(PYTEST) -n 3 -m "not slow" $(ARGS)  # three for two cores: tests wait for threads and files
 
 testable: install $(TESTABLE)  # all that tests need; with -j side by side, where apt has one thing to do
 
 test-slow: $(TESTABLE)
-	$(PYTEST) -m slow $(ARGS)
+	$(PYTEST) -n 2 -m slow $(ARGS)
 
 test-repeat: $(TESTABLE)  # N=20, of what has a browser, a server or a thread; ARGS="-m 'not slow'": of all
 	$(PYTHON) -m tests.benchmarks.repeat --times $(or $(N),20) -- $(ARGS)
 
 coverage: $(TESTABLE)
-	$(PYTEST) --cov --cov-report=term:skip-covered $(ARGS)
+	$(PYTEST) -n 2 --cov --cov-report=term:skip-covered $(ARGS)
 
 lint: $(VENV)/.dev install
 	$(VENV)/bin/ruff format --check .
