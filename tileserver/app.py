@@ -12,7 +12,6 @@ from typing import Annotated
 import torch
 from fastapi import FastAPI
 from fastapi import Path as PathParam
-from fastapi.routing import iter_route_contexts
 from morecantile.defaults import TileMatrixSets
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -104,7 +103,6 @@ def make_app(settings: Settings) -> FastAPI:
     factory = _make_factory(maps, readers, settings)
     _add_services(app, catalogue, factory.maps)
     app.router.routes += factory.all_routes()
-    list(iter_route_contexts(app.routes))  # else FastAPI builds them for the first client, 0.4 s
     app.state.tiles, app.state.health = service, health
     return app
 
