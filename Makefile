@@ -9,31 +9,34 @@ CLIENTS := tests/clients
 NPM := npm ci --silent --no-audit --no-fund --ignore-scripts
 NEED_NPM = command -v npm >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq npm; }
 
-.PHONY: serve test testable test-slow test-repeat coverage lint audit bench fuzz soak faults capacity workers cluster qgis image ablate install clean
+.PHONY: serve test test-quick testable test-slow test-repeat coverage lint audit bench fuzz soak faults capacity workers cluster qgis image ablate install clean
 
 serve: install
 	$(VENV)/bin/overzoom serve --config deploy/demo/overzoom.yaml $(ARGS)
 
 # Threads that wait in loops would take the processor from the other tests.
-test test-slow test-repeat coverage capacity: export OMP_WAIT_POLICY := passive
+test test-quick test-slow test-repeat coverage capacity: export OMP_WAIT_POLICY := passive
 # Modules are compiled once, not by every server and command that tests start.
-test test-slow test-repeat coverage: export PYTHONDONTWRITEBYTECODE :=
+test test-quick test-slow test-repeat coverage: export PYTHONDONTWRITEBYTECODE :=
 TESTABLE := $(VENV)/.dev $(VENV)/.browser $(VENV)/.redis $(CLIENTS)/node_modules
-PYTEST := $(PYTHON) -m pytest --dist worksteal
+PYTEST := $(PYTHON) -m pytest
 
-test: lint $(TESTABLE)
-	$(PYTEST) -n 3 -m "not slow" $(ARGS)  # three for two cores: tests wait for threads and files
+test: install $(TESTABLE)  # side by side: types are checked by one process
+	$(MAKE) --no-print-directory --jobs 2 lint test-quick
+
+test-quick: $(TESTABLE)
+	$(PYTEST) -n 3 --dist worksteal -m "not slow" $(ARGS)  # three for two cores: tests wait for threads and files
 
 testable: install $(TESTABLE)  # all that tests need; with -j side by side, where apt has one thing to do
 
 test-slow: $(TESTABLE)
-	$(PYTEST) -n 2 -m slow $(ARGS)
+	$(PYTEST) -n 4 --dist loadfile --no-loadscope-reorder -m slow $(ARGS)  # a file has its servers once
 
 test-repeat: $(TESTABLE)  # N=20, of what has a browser, a server or a thread; ARGS="-m 'not slow'": of all
 	$(PYTHON) -m tests.benchmarks.repeat --times $(or $(N),20) -- $(ARGS)
 
 coverage: $(TESTABLE)
-	$(PYTEST) -n 2 --cov --cov-report=term:skip-covered $(ARGS)
+	$(PYTEST) -n 2 --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
 
 lint: $(VENV)/.dev install
 	$(VENV)/bin/ruff format --check .

@@ -9,25 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.dockerfile import Image, carry_out, parse
+from tests.support.deployed import DOCKERFILE, ROOT, final_stage
+from tests.support.dockerfile import parse
 from tests.support.nginx import wait_for
 from tests.support.services import free_port
 from tileserver.settings.environment import read_environment
 from tileserver.settings.reading import read_settings
-
-ROOT = Path(__file__).parents[2]
-DOCKERFILE = ROOT / "deploy" / "Dockerfile"
-
-
-def final_stage(folder: Path) -> Image:
-    """The configuration of the image, without its files."""
-    instructions = parse(DOCKERFILE.read_text())
-    begin = max(number for number, each in enumerate(instructions) if each.name == "FROM")
-    image = Image(folder)
-    for instruction in instructions[begin + 1 :]:
-        if instruction.name not in {"COPY", "RUN"}:
-            carry_out(instruction, image, {}, ROOT, {}, ())
-    return image
 
 
 def test_hadolint_finds_nothing_wrong() -> None:

@@ -13,16 +13,13 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.deploy.test_image import final_stage
+from tests.support.deployed import KUBERNETES, VERSIONS, final_stage, gibibytes
 from tileserver.metrics import Metrics
 from tileserver.process.server import CLOSING_SECONDS
 from tileserver.settings.reading import read_settings
 from tileserver.settings.server import Settings
 
-FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
-OVERLAYS = sorted(path.name for path in (FOLDER / "overlays").iterdir())
-VERSIONS = ("1.31", "1.37")
-"""The oldest cluster that the files are meant for, and the newest that the validator knows."""
+OVERLAYS = sorted(path.name for path in (KUBERNETES / "overlays").iterdir())
 
 Objects = dict[tuple[str, str], dict[str, Any]]
 
@@ -37,7 +34,7 @@ def objects(request: pytest.FixtureRequest) -> Objects:
 def rendered(overlay: str) -> Objects:
     """The objects of an overlay: read, never changed."""
     kubectl = Path(sys.executable).with_name("kubectl")
-    command = [str(kubectl), "kustomize", str(FOLDER / "overlays" / overlay)]
+    command = [str(kubectl), "kustomize", str(KUBERNETES / "overlays" / overlay)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return {
@@ -68,7 +65,7 @@ def settings_of(objects: Objects, folder: Path) -> Settings:
         field = each.get("valueFrom", {}).get("resourceFieldRef")
         value = container["resources"]["limits"]["cpu"] if field else each["value"]
         variables[each["name"]] = str(secret) if each["name"].endswith("_FILE") else value
-    config = FOLDER.parent / "demo" / "overzoom.yaml"
+    config = KUBERNETES.parent / "demo" / "overzoom.yaml"
     if ("ConfigMap", "overzoom") in objects:
         config = folder / "overzoom.yaml"
         config.write_text(objects["ConfigMap", "overzoom"]["data"]["overzoom.yaml"])
@@ -139,11 +136,6 @@ def test_threads_are_cpus_and_memory_and_disk_hold_the_caches(
     (tiles,) = [each["emptyDir"] for each in pod["volumes"] if each["name"] == "tiles"]
     assert gibibytes(tiles["sizeLimit"]) << 30 > settings.cache.disk_bytes
     assert gibibytes(limits["ephemeral-storage"]) > gibibytes(tiles["sizeLimit"])
-
-
-def gibibytes(quantity: str) -> int:
-    assert quantity.endswith("Gi")
-    return int(quantity.removesuffix("Gi"))
 
 
 def test_the_grace_period_outlasts_the_shutdown_and_balancers_learn_of_it_before(

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.deploy.test_kubernetes import FOLDER
 from tests.support.commands import call_overzoom
+from tests.support.deployed import KUBERNETES
 from tests.support.rasters import cut
 from tests.support.ray_cluster import RayCluster
 
@@ -39,7 +39,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[RayCluster]:
 def test_the_entry_point_writes_the_bytes_of_the_run_without_ray(
     cluster: RayCluster, small_checkpoint: Path, tmp_path: Path
 ) -> None:
-    spec = yaml.safe_load((FOLDER / "rayjob" / "rayjob.yaml").read_text())["spec"]
+    spec = yaml.safe_load((KUBERNETES / "rayjob" / "rayjob.yaml").read_text())["spec"]
     cut(tmp_path / "scene.tif", "rgb", 160)
     command = spec["entrypoint"].replace("/data/", f"{tmp_path}/")
     command = command.replace("--cpus-per-worker 4", "--cpus-per-worker 1")

@@ -16,11 +16,16 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.deploy.test_image import DOCKERFILE, final_stage
-from tests.deploy.test_kubernetes import FOLDER, VERSIONS, gibibytes
+from tests.support.deployed import (
+    DOCKERFILE,
+    KUBERNETES,
+    ROOT,
+    VERSIONS,
+    final_stage,
+    gibibytes,
+)
 from tileserver.cli.main import main
 
-ROOT = FOLDER.parents[1]
 KNOWN = {
     "spec": {
         *("entrypoint", "entrypointNumCpus", "entrypointNumGpus", "submissionMode"),
@@ -40,7 +45,7 @@ KNOWN = {
 def rendered() -> dict[str, dict[str, Any]]:
     """The objects by kind: read, never changed."""
     kubectl = Path(sys.executable).with_name("kubectl")
-    command = [str(kubectl), "kustomize", str(FOLDER / "rayjob")]
+    command = [str(kubectl), "kustomize", str(KUBERNETES / "rayjob")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return {each["kind"]: each for each in yaml.safe_load_all(done.stdout)}
@@ -128,7 +133,7 @@ def test_ray_is_the_pinned_one_and_the_image_can_have_it() -> None:
     pins = (ROOT / "deploy" / "constraints.txt").read_text()
     version = rendered()["RayJob"]["spec"]["rayClusterSpec"]["rayVersion"]
     assert f"\nray=={version}\n" in pins
-    note = (FOLDER / "rayjob" / "kustomization.yaml").read_text()
+    note = (KUBERNETES / "rayjob" / "kustomization.yaml").read_text()
     (argument,) = re.findall(r"--build-arg (\w+)=", note)
     assert f"ARG {argument}=\n" in DOCKERFILE.read_text()
 

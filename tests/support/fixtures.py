@@ -35,13 +35,17 @@ LIVE_NAMES = {"threading", "Thread", "ThreadPoolExecutor", "TestClient", "asynci
 LIVE_NAMES |= {"running", "file_server", "served", "make_app", "Watch"}
 """Names that a module has at hand whose tests start threads or processes."""
 
+LONGEST = {"test_ray_pool", "test_faults", "test_evaluating", "test_ray_job"}
+"""Files of slow tests that begin first: the others fill the time until their ends."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as `live` what may depend on how busy the machine is."""
+    """Mark as `live` what may depend on how busy the machine is, and begin with the longest."""
     for item in items:
         assert isinstance(item, pytest.Function)
         if LIVE_FIXTURES & {*item.fixturenames} or LIVE_NAMES & {*vars(item.module)}:
             item.add_marker("live")
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
 
 
 def pytest_collection_finish() -> None:

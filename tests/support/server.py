@@ -55,7 +55,7 @@ def serving(
     url = f"http://127.0.0.1:{port}"
     with (
         serve_in_thread(make_app(settings), settings),
-        httpx.Client(base_url=url, timeout=LIMIT_SECONDS) as client,
+        httpx.Client(base_url=url, timeout=LIMIT_SECONDS, verify=False) as client,
     ):
         wait_until_ready(client)
         yield Service(url, client)
@@ -76,7 +76,7 @@ def running(*arguments: str | Path, cache: Path, port: int | None = None) -> Ite
     ):
         url = f"http://127.0.0.1:{port}"
         try:
-            with httpx.Client(base_url=url, timeout=120) as client:
+            with httpx.Client(base_url=url, timeout=120, verify=False) as client:
                 _wait_for_process(client, process, log)
                 yield Server(url, client, process, log)
         finally:

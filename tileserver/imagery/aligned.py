@@ -15,7 +15,7 @@ from engine.imagery import Pixels
 from engine.network.doubling import REACH_PX, doubled
 from engine.window import Window
 from tileserver.grid import Grid
-from tileserver.imagery.bands import read_filled, read_within, to_engine_unit
+from tileserver.imagery.bands import read_filled, to_engine_unit
 from tileserver.imagery.handles import RasterHandles
 from tileserver.rasters.raster import Raster
 
@@ -47,16 +47,13 @@ class AlignedSource:
     def read(self, block: Window) -> Pixels:
         """Raises SourceUnavailable where the raster cannot be read."""
         inner = block.parent()
-        parent = read_filled(inner.dilated(REACH_PX), self.place, self.raster, self._read_unfilled)
+        parent = read_filled(inner.dilated(REACH_PX), self.place, self.raster, self._read_stored)
         values = doubled(torch.from_numpy(parent[:-1])).numpy()
         valid = parent[-1:, REACH_PX:-REACH_PX, REACH_PX:-REACH_PX]
         valid = valid.repeat(2, axis=1).repeat(2, axis=2)
         rows, cols = inner.children().slices(block)
         pixels: Pixels = np.concatenate((values, valid))[:, rows, cols]
         return pixels
-
-    def _read_unfilled(self, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
-        return read_within(window, self.place, len(self.raster.indexes), self._read_stored)
 
     def _read_stored(self, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
         own = RasterWindow(

@@ -142,14 +142,17 @@ def read_filled(
 ) -> Pixels:
     """A block's bands, filled where there is no data, then its validity: (C + 1, H, W).
 
-    Far outside the extent nothing is read and all is zero.
+    Outside the extent nothing is read; far outside, all is zero.
     """
+    bands = len(raster.indexes)
     if block.intersection(extent.dilated(MARGIN_PX)) is None:
-        return np.zeros((len(raster.indexes) + 1, block.height, block.width), np.float32)
-    values, valid = read(block)
-    if not valid.all():
+        return np.zeros((bands + 1, block.height, block.width), np.float32)
+    within = block.intersection(extent) == block
+    if within:
+        values, valid = read(block)
+    if not within or not valid.all():
         outer = block.dilated(MARGIN_PX)
-        values, valid = read(outer)
+        values, valid = read_within(outer, extent, bands, read)
         part = outer.slices(block)
         values, valid = fill_by_mirroring(values, valid, part), valid[part]
     return np.concatenate((values, valid[None].astype(np.float32)))

@@ -43,9 +43,7 @@ def _mirror(
     box, width = _box(valid, part), valid.shape[1]
     (top, left), (row, col) = ((along.start for along in area) for area in (box, part))
     rows, cols = rows + (row - top), cols + (col - left)  # in the box
-    nearest = distance_transform_edt(~valid[box], return_distances=False, return_indices=True)
-    flat = rows * (box[1].stop - left) + cols
-    near_rows, near_cols = (along.take(flat).astype(np.intp) for along in nearest)
+    near_rows, near_cols = _find_nearest(valid[box], rows, cols)
     near = (near_rows + top) * width + near_cols + left
     mirror = 2 * near - ((rows + top) * width + cols + left)
     mirror_cols = 2 * near_cols - cols + left
@@ -55,10 +53,29 @@ def _mirror(
     return taken
 
 
+def _find_nearest(
+    valid: NDArray[np.bool_], rows: NDArray[np.intp], cols: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the valid pixels that are nearest to these."""
+    (top, bottom), (left, right) = (_ends(valid, axis) for axis in (0, 1))
+    if valid[top:bottom, left:right].all():  # a rectangle, as most rasters are
+        return rows.clip(top, bottom - 1), cols.clip(left, right - 1)
+    nearest = distance_transform_edt(~valid, return_distances=False, return_indices=True)
+    flat = rows * valid.shape[1] + cols
+    near_rows, near_cols = (along.take(flat).astype(np.intp) for along in nearest)
+    return near_rows, near_cols
+
+
+def _ends(valid: NDArray[np.bool_], axis: int) -> tuple[int, int]:
+    """The first place along an axis with a valid pixel, and the one after the last."""
+    found = np.flatnonzero(valid.any(axis=1 - axis))
+    return int(found[0]), int(found[-1]) + 1
+
+
 def _box(valid: NDArray[np.bool_], part: Part) -> Part:
     """The smallest box around a part and all valid pixels: what lies outside decides nothing."""
-    rows, cols = (np.flatnonzero(valid.any(axis=axis)) for axis in (1, 0))
+    (top, bottom), (left, right) = (_ends(valid, axis) for axis in (0, 1))
     return (
-        slice(min(int(rows[0]), part[0].start), max(int(rows[-1]) + 1, part[0].stop)),
-        slice(min(int(cols[0]), part[1].start), max(int(cols[-1]) + 1, part[1].stop)),
+        slice(min(top, part[0].start), max(bottom, part[0].stop)),
+        slice(min(left, part[1].start), max(right, part[1].stop)),
     )

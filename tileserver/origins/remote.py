@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Set
 from dataclasses import dataclass, field
+from functools import cache
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 import httpx
@@ -97,14 +98,24 @@ def gdal_options(*places: str) -> tuple[tuple[str, str], ...]:
     return (*_GDAL.items(), *forgotten)
 
 
+@cache
+def _http_client() -> httpx.Client:
+    """One for all threads: its certificates take longer to load than most answers to come.
+
+    It keeps no connection: a server that is gone is noticed, and one that is back found.
+    """
+    limits = httpx.Limits(max_keepalive_connections=0)
+    return httpx.Client(timeout=HEAD_TIMEOUT, limits=limits, follow_redirects=False)
+
+
 def _http_signature(url: str) -> Signature:
     try:
-        with httpx.Client(timeout=HEAD_TIMEOUT, follow_redirects=False) as client:
-            answer = client.head(url)
-            if answer.status_code in (403, 405, 501):  # addresses signed for GET alone
-                # Its head is enough: a server that knows no ranges would send the whole raster.
-                with client.stream("GET", url, headers={"Range": "bytes=0-0"}) as answer:
-                    pass
+        client = _http_client()
+        answer = client.head(url)
+        if answer.status_code in (403, 405, 501):  # addresses signed for GET alone
+            # Its head is enough: a server that knows no ranges would send the whole raster.
+            with client.stream("GET", url, headers={"Range": "bytes=0-0"}) as answer:
+                pass
     except httpx.HTTPError as error:
         raise OSError(f"no answer ({type(error).__name__})") from error
     if answer.is_redirect:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import shlex
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -15,6 +13,7 @@ from affine import Affine
 from click.testing import CliRunner
 
 from tests.support.commands import call_overzoom
+from tests.support.examples import COMMANDS, examples_of
 from tests.support.rasters import cut
 from tests.tileserver.offline.upscaling.scenes import colours, write
 from tileserver.cli.environment import WARNING_LIBRARIES
@@ -38,24 +37,6 @@ SHORTER = {
 """Options that are added to examples of commands that would not end, or not soon."""
 
 
-def commands() -> Iterator[tuple[str, click.Command]]:
-    """All commands by the words that call them."""
-    for name, command in main.commands.items():
-        if isinstance(command, click.Group):
-            yield from ((f"{name} {below}", found) for below, found in command.commands.items())
-        else:
-            yield name, command
-
-
-COMMANDS: dict[str, click.Command] = {"overzoom": main, **dict(commands())}
-
-
-def examples_of(command: click.Command) -> list[list[str]]:
-    """The examples in its help, as words after `overzoom`."""
-    lines = (line.strip() for line in (command.epilog or "").splitlines())
-    return [shlex.split(line)[1:] for line in lines if line.startswith("overzoom ")]
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the files are that examples name."""
@@ -71,7 +52,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run_examples(names: list[str]) -> None:
     for name in names:
-        for words in examples_of(COMMANDS[name]):
+        for words in examples_of(name):
             if "--ray" in words:  # tests/tileserver/offline/test_ray_pool.py has a cluster
                 continue
             done = call_overzoom(*words, *SHORTER.get(words[0], "").split())
@@ -98,7 +79,7 @@ def test_all_examples_are_run() -> None:
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_and_option_has_an_example_and_a_line(name: str) -> None:
     command = COMMANDS[name]
-    words = {word for example in examples_of(command) for word in example}
+    words = {word for example in examples_of(name) for word in example}
     assert words
     assert command.help
     for option in command.params:

@@ -111,6 +111,42 @@ def test_filling_takes_the_mirror_image_and_else_the_nearest() -> None:
     assert not fill_by_mirroring(pixels, np.zeros((1, 10), bool), whole).any()
 
 
+def test_around_a_rectangle_nothing_is_searched_and_the_nearest_pixels_are_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pixels = np.random.default_rng(1).random((2, 40, 50), np.float32)
+    valid = np.zeros((40, 50), bool)
+    valid[7:21, 11:45] = True
+    whole = slice(0, 40), slice(0, 50)
+    rows, cols = distance_transform_edt(~valid, return_distances=False, return_indices=True)
+    mirrored = 2 * np.array([rows, cols]) - np.indices(valid.shape)
+    on_rows, on_cols = (mirrored >= 0) & (mirrored < [[[40]], [[50]]])
+    inside = on_rows & on_cols
+    inside[inside] = valid[tuple(mirrored[:, inside])]
+    taken_rows, taken_cols = np.where(inside, mirrored, [rows, cols])
+    monkeypatch.setattr(filling, "distance_transform_edt", None)
+    assert np.array_equal(
+        fill_by_mirroring(pixels, valid, whole), pixels[:, taken_rows, taken_cols]
+    )
+
+
+@pytest.mark.parametrize("kind", ["rgb", "nodata"])
+def test_nothing_outside_the_extent_is_read(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, bands = opened(cut(tmp_path / "cut.tif", kind, SMALL_SIDE))
+    read, windows = source._read_warped, []
+
+    def note(window: Window) -> Any:
+        windows.append(window)
+        return read(window)
+
+    monkeypatch.setattr(source, "_read_warped", note)
+    bands.read(source.extent.dilated(40))
+    assert windows
+    assert all(window.intersection(source.extent) == window for window in windows)
+
+
 def test_filling_a_part_searches_no_more_than_it_and_the_valid_pixels(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

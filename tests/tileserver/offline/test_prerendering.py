@@ -22,10 +22,11 @@ from PIL import Image
 from pmtiles.reader import MmapSource, Reader
 from starlette.testclient import TestClient
 
-from cache import DiskStore, RedisStore, Tiered, TileKey
+from cache import RedisStore, Tiered, TileKey
 from tests.support.commands import call_overzoom, command_of
 from tests.support.earth import Place
 from tests.support.machine import needs_mount
+from tests.support.prerendered import BBOX, MIDDLE, read_tiles
 from tests.support.rasters import SMALL_SIDE, cut
 from tests.support.server import configured
 from tests.support.services import RedisServer
@@ -39,17 +40,6 @@ from tileserver.origins.naming import name_sources
 from tileserver.settings.reading import read_settings
 from tileserver.settings.server import Settings
 from tileserver.tiles.encoding import ImageFormat
-
-MIDDLE = WEB_MERCATOR.tile(-110.643554, 44.955993, 20)
-BBOX = ",".join(
-    str(value)
-    for value in (
-        WEB_MERCATOR.bounds(Tile(MIDDLE.x - 2, MIDDLE.y + 1, 20)).left,
-        WEB_MERCATOR.bounds(Tile(MIDDLE.x - 2, MIDDLE.y + 1, 20)).bottom,
-        WEB_MERCATOR.bounds(Tile(MIDDLE.x + 1, MIDDLE.y - 2, 20)).right,
-        WEB_MERCATOR.bounds(Tile(MIDDLE.x + 1, MIDDLE.y - 2, 20)).top,
-    )
-)
 
 
 @pytest.fixture(scope="session")
@@ -65,23 +55,10 @@ def filled(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def stored(folder: Path, source: str | None = None) -> dict[Tile, bytes]:
-    """The tiles of a disk cache; source: of this one alone."""
-    store = DiskStore(folder, 10**9)
-    found = {}
-    for entry in store.entries():
-        key, kept = TileKey.parse(entry.key), store.get(entry.key)
-        assert key is not None
-        assert kept is not None
-        if source in (None, key.source):
-            found[Tile(key.col, key.row, key.zoom)] = kept.value
-    return found
-
-
 def test_prerendered_tiles_are_the_servers_own(
     filled: Path, app_settings: Callable[..., Settings]
 ) -> None:
-    tiles = stored(filled)
+    tiles = read_tiles(filled)
     assert {tile for tile in tiles if tile.z == 20} == set(block(MIDDLE, 4))
     assert {tile.z for tile in tiles} == {17, 18, 19, 20}
     with TestClient(make_app(app_settings())) as client:  # its own cache: all are made anew
@@ -139,7 +116,7 @@ def test_four_processes_with_one_redis_make_every_tile_once(
     assert [process.returncode for process in processes] == [0] * len(processes), ended
     pattern = r"yellowstone: (\d+) tiles made, (\d+) were cached already, 0 failed\n"
     counts = [re.fullmatch(pattern, out) for out, _ in ended]
-    expected = stored(filled)
+    expected = read_tiles(filled)
     store = RedisStore(redis_server.url)
     tiles = {}
     for entry in store.entries():
@@ -282,14 +259,14 @@ def test_rasters_and_folders_are_prerendered_and_exported_as_they_are_served(
         },
     )
     with TestClient(make_app(settings)) as client:
-        for tile, content in stored(cache, "a-meadow").items():
+        for tile, content in read_tiles(cache, "a-meadow").items():
             answer = client.get(f"/a-meadow/{tile.z}/{tile.x}/{tile.y}.png")
             assert answer.content == content
             assert 'cache;desc="disk"' in answer.headers["server-timing"]
     out = tmp_path / "out.pmtiles"
     done = call_overzoom("cache", "export", out, "--source", meadow, *same)
     assert done.exit_code == 0, done.stderr
-    assert done.stdout == f"{out}: {len(stored(cache, 'a-meadow'))} tiles\n"
+    assert done.stdout == f"{out}: {len(read_tiles(cache, 'a-meadow'))} tiles\n"
     done = call_overzoom("cache", "export", out, "--source", folder, *same)
     assert done.exit_code == 1
     assert "contains 3 rasters, but an archive is of one source" in done.stderr
@@ -323,7 +300,7 @@ def test_mbtiles_hold_the_tiles_and_say_what_they_are(
         metadata = dict(database.execute("SELECT name, value FROM metadata"))
         rows = database.execute("SELECT zoom_level, tile_column, tile_row, tile_data FROM tiles")
         tiles = {Tile(x, 2**z - 1 - y, z): content for z, x, y, content in rows}
-    assert tiles == stored(filled)
+    assert tiles == read_tiles(filled)
     assert metadata["name"] == "yellowstone"
     assert metadata["format"] == "png"
     assert (metadata["minzoom"], metadata["maxzoom"]) == ("17", "20")
@@ -338,7 +315,7 @@ def test_gdal_reads_the_mbtiles_as_the_same_picture(
     filled: Path, config: Path, tmp_path: Path
 ) -> None:
     exported(filled, config, tmp_path / "out.mbtiles", "--zooms", "20")
-    tiles = {tile: content for tile, content in stored(filled).items() if tile.z == 20}
+    tiles = {tile: content for tile, content in read_tiles(filled).items() if tile.z == 20}
     expected = mosaic(
         {t: np.asarray(Image.open(BytesIO(c)).convert("RGB")) for t, c in tiles.items()}
     )
@@ -354,7 +331,7 @@ def test_gdal_reads_the_mbtiles_as_the_same_picture(
 
 def test_pmtiles_hold_the_same_bytes(filled: Path, config: Path, tmp_path: Path) -> None:
     exported(filled, config, tmp_path / "out.pmtiles")
-    tiles = stored(filled)
+    tiles = read_tiles(filled)
     with (tmp_path / "out.pmtiles").open("rb") as file:
         reader = Reader(MmapSource(file))
         header, metadata = reader.header(), reader.metadata()
@@ -377,7 +354,7 @@ def test_pngs_are_exported_in_another_format(
     with closing(sqlite3.connect(folder / "out.mbtiles")) as database:
         rows = database.execute("SELECT zoom_level, tile_column, tile_row, tile_data FROM tiles")
         tiles = {Tile(x, 2**z - 1 - y, z): content for z, x, y, content in rows}
-    assert set(tiles) == {tile for tile in stored(filled) if tile.z >= 19}
+    assert set(tiles) == {tile for tile in read_tiles(filled) if tile.z >= 19}
     with TestClient(make_app(app_settings())) as client:
         for tile in list(tiles)[::7]:
             assert client.get(path_of(tile, format="webp")).content == tiles[tile]
@@ -397,7 +374,7 @@ def test_tiles_of_another_version_are_not_exported(
     folder = tmp_path / "cache"
     with TestClient(make_app(app_settings(noise_seed=7))) as client:
         assert client.get(path_of(MIDDLE)).status_code == 200
-    assert len(stored(folder)) == 1
+    assert len(read_tiles(folder)) == 1
     done = call_overzoom("cache", "export", tmp_path / "out.mbtiles", "--source", "yellowstone",
                     "--config", config, "--cache-dir", folder)  # fmt: skip
     assert done.exit_code == 1
@@ -440,5 +417,5 @@ def test_both_ends_of_the_world_are_prerendered(tmp_path: Path) -> None:
         area = Area("WebMercatorQuad", zooms=(zoom,))
         counts = fill(catalogue, "it", area, "png", concurrency=4)
     assert (counts.made, counts.failed) == (len(expected), 0)
-    assert set(stored(tmp_path / "cache")) == expected
+    assert set(read_tiles(tmp_path / "cache")) == expected
     assert {tile.x for tile in expected} >= {0, 2**zoom - 1}

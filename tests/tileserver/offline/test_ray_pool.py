@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import yaml
 
 from tests.support.commands import call_overzoom, command_of
+from tests.support.examples import examples_of
+from tests.support.prerendered import read_tiles
 from tests.support.rasters import SCENE, cut
 from tests.support.ray_cluster import RayCluster
-from tests.support.server import configured
 from tests.support.waiting import wait_until
-from tests.tileserver.cli.test_help import COMMANDS, examples_of
-from tests.tileserver.offline.test_prerendering import BBOX, stored
 from tests.tileserver.offline.upscaling.scenes import write
 
 pytestmark = pytest.mark.slow
@@ -65,14 +65,13 @@ def local(scene: Path, small_checkpoint: Path) -> bytes:
 
 
 class Driver:
-    """`overzoom upscale --ray` as a process."""
+    """The example of `overzoom upscale --ray`, at four times the side, as a process."""
 
     def __init__(self, cluster: RayCluster, scene: Path, out: Path, checkpoint: Path) -> None:
         self.cluster, self.out, self.log = cluster, out, out.with_suffix(".log")
-        self.command = command_of(
-            "upscale", scene, out, "--factor", 4, "--checkpoint", checkpoint,
-            "--ray", cluster.address, "--workers", 2,
-        )  # fmt: skip
+        ((_, _, _, *options), *_) = (words for words in examples_of("upscale") if "auto" in words)
+        chosen = ["--factor", 4, "--checkpoint", checkpoint]
+        self.command = command_of("upscale", scene, out, *chosen, *options)
 
     def start(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
@@ -132,25 +131,29 @@ def test_the_blocks_of_a_killed_node_are_drawn_again_and_no_others(
     assert "a worker was lost, its blocks are made again" in driver.log.read_text()
 
 
-def test_prerender_makes_every_tile_once_and_the_same_as_without_ray(
-    cluster: RayCluster, config: Path, small_checkpoint: Path, tmp_path: Path
+def test_prerender_s_example_makes_every_tile_once_and_the_same_as_without_ray(
+    cluster: RayCluster, small_checkpoint: Path, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "config"
-    folder.mkdir()
-    same = configured(config, folder, checkpoint=str(small_checkpoint))
-    arguments = ["yellowstone", "--config", same, "--bbox", BBOX, "--zooms", "17-20"]
-    done = call_overzoom("prerender", *arguments, "--cache-dir", tmp_path / "local")
-    assert done.exit_code == 0, done.stderr
-    expected = stored(tmp_path / "local")
-    on_ray = ["prerender", *arguments, "--cache-dir", tmp_path / "ray", "--concurrency", 4]
-    command = command_of(*on_ray, "--ray", "auto", "--workers", 2)
-    run = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=cluster.environment
+    cut(tmp_path / "scene.tif", "rgb", 160)
+    config = tmp_path / "overzoom.yaml"
+    cache = {"folder": str(tmp_path / "ray")}
+    config.write_text(yaml.safe_dump({"sources": {"scene": {"path": "scene.tif"}}, "cache": cache}))
+    checkpoint = {"OVERZOOM_CHECKPOINT": str(small_checkpoint)}
+    (example,) = (words for words in examples_of("prerender") if "--ray" in words)
+    arguments = ["scene", "--config", config]
+    done = call_overzoom(
+        "prerender", *arguments, "--cache-dir", tmp_path / "local", "--checkpoint", small_checkpoint
     )
+    assert done.exit_code == 0, done.stderr
+    expected = read_tiles(tmp_path / "local")
+    run = subprocess.run(
+        command_of(*example), capture_output=True, text=True, check=False, cwd=tmp_path,
+        env=cluster.environment | checkpoint,
+    )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    made = f"yellowstone: {len(expected)} tiles made, 0 were cached already, 0 failed\n"
+    made = f"scene: {len(expected)} tiles made, 0 were cached already, 0 failed\n"
     assert run.stdout == made
-    assert stored(tmp_path / "ray") == expected
+    assert read_tiles(tmp_path / "ray") == expected
     assert {*cluster.made("block ").values()} == {1}
     assert cluster.workers("block ") == 2
 
@@ -171,23 +174,6 @@ def test_what_a_worker_cannot_open_is_said_in_one_line(
     assert run.returncode == 1
     (line,) = run.stderr.splitlines()
     assert line.startswith(f"overzoom: {source}: ")
-
-
-@pytest.mark.parametrize("name", ["upscale", "prerender"])
-def test_examples_with_ray_run(
-    cluster: RayCluster, tmp_path: Path, small_checkpoint: Path, name: str
-) -> None:
-    cut(tmp_path / "scene.tif", "rgb", 160)
-    (tmp_path / "overzoom.yaml").write_text("sources: {scene: {path: scene.tif}}\n")
-    examples = [words for words in examples_of(COMMANDS[name]) if "auto" in words]
-    assert examples
-    environment = {**cluster.environment, "OVERZOOM_CHECKPOINT": str(small_checkpoint)}
-    for words in examples:
-        run = subprocess.run(
-            command_of(*words), capture_output=True, text=True, check=False,
-            cwd=tmp_path, env=environment,
-        )  # fmt: skip
-        assert run.returncode == 0, run.stderr
 
 
 def test_ctrl_c_stops_the_driver_and_its_workers(driver: Driver) -> None:
