@@ -58,7 +58,10 @@ class _Drawn:
 
 
 def fusion_table(
-    checkpoints: Sequence[Path], sample: Sample, metrics: Mapping[str, PerceptualDistance]
+    checkpoints: Sequence[Path],
+    sample: Sample,
+    metrics: Mapping[str, PerceptualDistance],
+    steps: int = STEPS,
 ) -> Table:
     """Every rule with every checkpoint, and window evaluation if the checkpoint is local."""
     plain = interpolate(sample.low)
@@ -72,7 +75,7 @@ def fusion_table(
         checkpoint = load_checkpoint(path, kinds=KINDS)
         modes = [str(rule) for rule in Fusion] + ([WINDOW] if checkpoint.denoiser.local else [])
         for mode in tqdm(modes, desc=f"fusion, {checkpoint.name}", unit="mode"):
-            drawn = _alone(path, mode, sample.low)
+            drawn = _alone(path, mode, sample.low, steps)
             found = scores({"": drawn.pixels}, sample.low, sample.truth, plain, metrics)[""]
             rows[f"{checkpoint.name}: {mode}"] = (
                 *astuple(found),
@@ -82,22 +85,22 @@ def fusion_table(
                 drawn.peak_mebibytes,
             )
     note = (
-        f"x2 of {width} x {height} px in {STEPS} steps, patches of {LATTICE.patch_px} state pixels "
+        f"x2 of {width} x {height} px in {steps} steps, patches of {LATTICE.patch_px} state pixels "
         f"every {LATTICE.stride_px}.\n\n{explain(COLUMNS)}"
     )
     return Table("Fusion rules on one scene", note, ("fusion", *COLUMNS), rows_by_name(rows))
 
 
-def _alone(path: Path, mode: str, low: Pixels) -> _Drawn:
+def _alone(path: Path, mode: str, low: Pixels, steps: int) -> _Drawn:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_draw, path, mode, low, torch.get_num_threads()).result()
+        return pool.submit(_draw, path, mode, low, steps, torch.get_num_threads()).result()
 
 
-def _draw(path: Path, mode: str, low: Pixels, threads: int) -> _Drawn:
+def _draw(path: Path, mode: str, low: Pixels, steps: int, threads: int) -> _Drawn:
     torch.set_num_threads(threads)
     checkpoint = load_checkpoint(path, kinds=KINDS)
     rule = Fusion.SDVC if mode == WINDOW else Fusion(mode)
-    settings = SamplerSettings(Schedule(steps=STEPS), LATTICE, fusion=rule)
+    settings = SamplerSettings(Schedule(steps=steps), LATTICE, fusion=rule)
     picture = SuperResolved(Doubled(ArrayImagery(low)), low.shape[0], checkpoint, settings, 1)
     window = Window(0, 0, 2 * low.shape[1], 2 * low.shape[2])
     _forget_peak()

@@ -233,6 +233,7 @@ def test_the_perceptual_term_lowers_the_distance_of_drawn_pictures(
     settings = replace(
         TEXTURE,
         iterations=batches,
+        batch_size=1,
         perceptual_weight=10.0,
         perceptual_share=1.0,
         judges=(backbone,),

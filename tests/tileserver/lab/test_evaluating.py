@@ -109,7 +109,7 @@ def test_every_rule_is_drawn_with_local_and_with_global_context(
 ) -> None:
     truth = crop_middle(TRUTH, 192)
     metrics = {name: PerceptualDistance(name) for name in ("alex", "vgg")}
-    table = fusion_table(checkpoints, Sample(area_mean(truth, 2), truth), metrics)
+    table = fusion_table(checkpoints, Sample(area_mean(truth, 2), truth), metrics, steps=2)
     rows = {str(row[0]): row for row in table.rows}
     assert len(rows) == 9
     local = {name.split(": ")[1]: row for name, row in rows.items() if name.startswith("tiny:")}
