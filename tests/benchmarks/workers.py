@@ -1,7 +1,8 @@
 """`make workers`: cached tiles a second of one worker and of two, in turns.
 
 wrk asks for them, which takes a few per cent of a core. Two workers on two idle cores are to send
-1.7 times as many; where they do not, the last line says who had the cores.
+1.7 times as many. Where they do not, the last lines say who had the cores, and what two servers
+that share nothing send, and how much two loops do: more than the machine gives cannot be had.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 import resource
 import statistics
 import subprocess
+import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -26,6 +28,15 @@ CONNECTIONS = 24
 TURNS = 4
 TURN_SECONDS = 5
 GOAL = 1.7
+LOOP = """
+import time
+end, done = time.perf_counter() + 4, 0
+while time.perf_counter() < end:
+    sum(range(1000))
+    done += 1
+print(done)
+"""
+"""Work of a core that shares nothing but the processor."""
 
 
 class Turn(NamedTuple):
@@ -48,15 +59,10 @@ class Side:
     def take_turn(self) -> None:
         process = self.server.process.pid
         share, before = Share([process, *children_of(process)]), _children_seconds()
-        command = ["wrk", "--threads", "1", "--connections", str(CONNECTIONS)]
-        command += ["--duration", f"{TURN_SECONDS}s", f"{self.server.url}{PATH}"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert "Non-2xx" not in done.stdout, done.stdout
-        rate = re.search(r"Requests/sec:\s+([0-9.]+)", done.stdout)
-        assert rate is not None, done.stdout
+        rate = _ask(self.server)
         client = (_children_seconds() - before) / TURN_SECONDS
         others = max(0.0, share.other_cores() - client)
-        self.turns.append(Turn(float(rate[1]), share.own_cores(), client, others))
+        self.turns.append(Turn(rate, share.own_cores(), client, others))
 
     @property
     def median(self) -> Turn:
@@ -82,6 +88,44 @@ def main() -> None:
             del side.turns[0]  # fills the memory of each worker
             _print(side)
         _print_ratio(*sides)
+        other = stack.enter_context(running(*arguments[:2], cache=Path(name) / "other"))
+        _print_controls(sides[0], other)
+
+
+def _ask(*servers: Server) -> float:
+    """Tiles a second of servers that are asked at the same time."""
+    command = ["wrk", "--threads", "1", "--connections", str(CONNECTIONS)]
+    command += ["--duration", f"{TURN_SECONDS}s"]
+    asking = [
+        subprocess.Popen([*command, f"{server.url}{PATH}"], stdout=subprocess.PIPE, text=True)
+        for server in servers
+    ]
+    total = 0.0
+    for process in asking:
+        out, _ = process.communicate()
+        rate = re.search(r"Requests/sec:\s+([0-9.]+)", out)
+        assert process.returncode == 0, out
+        assert rate is not None, out
+        assert "Non-2xx" not in out, out
+        total += float(rate[1])
+    return total
+
+
+def _loop(processes: int) -> int:
+    """What so many processes do at the same time, in turns of a loop."""
+    command = [sys.executable, "-c", LOOP]
+    loops = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+    return sum(int(loop.communicate()[0]) for loop in loops)
+
+
+def _print_controls(one: Side, other: Server) -> None:
+    """How much more than one of them two servers send, and two loops do, that share nothing."""
+    _ask(other)  # fills its memory
+    pairs = [(_ask(one.server, other), _ask(one.server)) for _ in range(TURNS)]
+    servers = statistics.median(two / alone for two, alone in pairs)
+    loops = statistics.median(_loop(2) / _loop(1) for _ in range(TURNS))
+    print(f"two servers that share nothing: {servers:.2f} times one")
+    print(f"two loops that share nothing: {loops:.2f} times one")
 
 
 def _children_seconds() -> float:
