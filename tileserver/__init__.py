@@ -18,7 +18,7 @@ Where to change what:
     a route                           api/: factory registers all of a source's; tiles: tiles;
                                       documents (TileJSON, WMTS, OGC): documents/; titiler's own:
                                       factory, titiler_route, their size limits: titiler_limits
-    maps of any area                  maps/: fitting, mosaic; their routes: api/maps/
+    maps of any area                  tiles/maps/: fitting, mosaic; their routes: api/maps/
     a setting                         settings/; then regenerate deploy/overzoom.yaml (check-config
                                       --annotated) and deploy/overzoom.schema.json (--schema). A
                                       path also needs reading._from_yaml. What changes pixels goes
@@ -51,8 +51,8 @@ Where to change what:
 
 Imports go downward only, in the order of the contracts in pyproject.toml:
 
-    cli > app, offline, lab > api, assembly, reader > maps > tiles, process > catalogue > imagery
-    > rasters > origins, stores > middleware > settings, grid, metrics, checkpoints > errors,
+    cli > app, offline, lab > api, assembly, reader > tiles, process > catalogue > imagery
+    > rasters > origins, stores, middleware > settings, grid, metrics, checkpoints > errors,
     gauges, library_internals, totals
 """
 

@@ -30,7 +30,6 @@ from tileserver.api.tile_response import Answers
 from tileserver.assembly import open_catalogue, open_tile_service
 from tileserver.catalogue.catalogue import Absent, Catalogue
 from tileserver.catalogue.layers import Source
-from tileserver.maps.service import MapService
 from tileserver.metrics import Metrics, add_metrics
 from tileserver.middleware.api_keys import grant_of
 from tileserver.middleware.error_handlers import add_error_handlers
@@ -39,6 +38,7 @@ from tileserver.process.health import Health, add_health
 from tileserver.process.memory import trim_periodically
 from tileserver.settings.server import Settings
 from tileserver.stores import open_store
+from tileserver.tiles.maps.service import MapService
 from tileserver.tiles.readers import Readers
 from tileserver.tiles.service import MAX_READS
 

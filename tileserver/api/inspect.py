@@ -19,7 +19,7 @@ from tileserver.catalogue.layers import Layer, Source
 from tileserver.catalogue.stored_pixel import StoredPixel
 from tileserver.errors import OutOfRange, OutsideSource
 from tileserver.grid import TILE_PX, WEB_MERCATOR
-from tileserver.imagery.bands import to_raster_unit
+from tileserver.imagery.units import to_raster_unit
 from tileserver.middleware.disconnect import run_until_disconnect
 from tileserver.rasters.ground import round_size
 from tileserver.tiles.deviation import to_source_unit

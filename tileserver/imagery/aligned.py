@@ -15,8 +15,9 @@ from engine.imagery import Pixels
 from engine.network.doubling import REACH_PX, doubled
 from engine.window import Window
 from tileserver.grid import Grid
-from tileserver.imagery.bands import read_filled, to_engine_unit
+from tileserver.imagery.bands import read_filled
 from tileserver.imagery.handles import RasterHandles
+from tileserver.imagery.units import to_engine_unit
 from tileserver.rasters.raster import Raster
 
 OFF_PX = 0.01

@@ -17,7 +17,7 @@ from engine.imagery import Picture, Pixels
 from engine.pictures.super_resolution import Doubled
 from engine.window import Window
 from tileserver.catalogue.layers import Layer, Source
-from tileserver.imagery.bands import to_raster_type
+from tileserver.imagery.units import to_raster_type
 from tileserver.rasters.ground import HELD, round_size
 from tileserver.reader.engine import Engine
 from tileserver.tiles.pixels import find_valid_pixels, merge_pixels

@@ -7,4 +7,5 @@ drawing      TileRequest -> pixels: read in threads of the source (readers, pixe
              one device (scheduler, draw_queue, neighbours)
 tile_store   pixels -> bytes -> store: by the rendering (levels, colormaps, deviation), encoded
              (encoding)
+maps         areas of any size, put together from tiles
 """

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rio_tiler.models import ImageData
 
 from engine.imagery import Pixels
-from tileserver.imagery.bands import to_raster_type
+from tileserver.imagery.units import to_raster_type
 from tileserver.rasters.raster import Raster
 from tileserver.tiles.colormaps import (
     COLORMAPS,

@@ -13,7 +13,7 @@ from engine.window import Window
 from tileserver.catalogue.catalogue_reader import CatalogueReader
 from tileserver.catalogue.layers import Layer
 from tileserver.grid import TILE_PX
-from tileserver.imagery.bands import to_engine_unit
+from tileserver.imagery.units import to_engine_unit
 from tileserver.rasters.raster import Raster
 from tileserver.tiles.rendering import Mask
 from tileserver.tiles.request import TileRequest

@@ -19,7 +19,7 @@ from tests.support.tiles import WEB_MERCATOR, decoded, path_of
 from tileserver.app import make_app
 from tileserver.assembly import open_catalogue
 from tileserver.errors import StartupError
-from tileserver.imagery.bands import to_raster_type
+from tileserver.imagery.units import to_raster_type
 from tileserver.rasters import value_range
 from tileserver.rasters.inspection import inspect
 from tileserver.rasters.value_range import RangeOrigin

@@ -11,12 +11,12 @@ from starlette.responses import Response
 from tileserver.api.fallback import FALLBACK_HEADERS, draw_in_time
 from tileserver.api.tile_response import describe_pixels, matches_etag, wait_for_replacement
 from tileserver.errors import SourceUnavailable
-from tileserver.maps.area import Area
-from tileserver.maps.request import AskedMap, MapRequest, resolve_map
-from tileserver.maps.service import MapService
 from tileserver.middleware.disconnect import run_until_disconnect
 from tileserver.middleware.request_log import note_pixels
 from tileserver.rasters.ground import round_size
+from tileserver.tiles.maps.area import Area
+from tileserver.tiles.maps.request import AskedMap, MapRequest, resolve_map
+from tileserver.tiles.maps.service import MapService
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,10 @@ from tileserver.api.tile_parameters import PictureOptions
 from tileserver.catalogue.coverage import geographic_bounds
 from tileserver.catalogue.layers import Source
 from tileserver.errors import OutOfRange
-from tileserver.maps.area import Area, parse_box, project_box, size_of
-from tileserver.maps.reference_systems import CRS84, MERCATOR, find_system
-from tileserver.maps.request import AskedMap
 from tileserver.tiles.encoding import ImageFormat
+from tileserver.tiles.maps.area import Area, parse_box, project_box, size_of
+from tileserver.tiles.maps.reference_systems import CRS84, MERCATOR, find_system
+from tileserver.tiles.maps.request import AskedMap
 
 Box = Annotated[
     str | None,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from PIL import ImageColor
 
 from tileserver.errors import OutOfRange
-from tileserver.maps.request import Colour
 from tileserver.tiles.encoding import ImageFormat
+from tileserver.tiles.maps.request import Colour
 
 WHITE: Colour = (255, 255, 255)
 LONGEST_COLOUR = 32

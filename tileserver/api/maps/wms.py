@@ -26,8 +26,8 @@ from tileserver.api.tile_parameters import PictureOptions
 from tileserver.api.written_parameters import document_parameters
 from tileserver.catalogue.layers import Source
 from tileserver.errors import KeyNeeded, OutOfRange, OutsideGrid, OutsideSource, UnknownSource
-from tileserver.maps.request import AskedMap
 from tileserver.middleware.api_keys import Grant, grant_of, with_key
+from tileserver.tiles.maps.request import AskedMap
 from tileserver.tiles.request import TileOptions
 
 OPERATIONS = "GetCapabilities or GetMap"

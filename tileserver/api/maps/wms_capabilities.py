@@ -12,9 +12,9 @@ from tileserver.api.maps.wms_question import NEW
 from tileserver.catalogue.coverage import UNREACHED, geographic_bounds
 from tileserver.catalogue.layers import Source
 from tileserver.errors import OutOfRange
-from tileserver.maps.area import Bounds, project_box
-from tileserver.maps.reference_systems import CRS84, MERCATOR, ReferenceSystem, find_system
 from tileserver.tiles.encoding import ImageFormat
+from tileserver.tiles.maps.area import Bounds, project_box
+from tileserver.tiles.maps.reference_systems import CRS84, MERCATOR, ReferenceSystem, find_system
 from tileserver.tiles.request import Mode
 
 FORMATS = (ImageFormat.png, ImageFormat.jpg, ImageFormat.webp, ImageFormat.avif, ImageFormat.tif)

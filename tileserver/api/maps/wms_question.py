@@ -9,10 +9,10 @@ from starlette.requests import Request
 
 from tileserver.api.maps.parameters import WHITE, parse_colour, parse_format
 from tileserver.errors import OutOfRange
-from tileserver.maps.area import Area, parse_box
-from tileserver.maps.reference_systems import ReferenceSystem, find_system
-from tileserver.maps.request import Colour
 from tileserver.tiles.encoding import ImageFormat
+from tileserver.tiles.maps.area import Area, parse_box
+from tileserver.tiles.maps.reference_systems import ReferenceSystem, find_system
+from tileserver.tiles.maps.request import Colour
 
 NEW, OLD = "1.3.0", "1.1.1"
 """The versions that are answered; others by the next one."""

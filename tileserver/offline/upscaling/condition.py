@@ -8,8 +8,9 @@ import torch
 from engine.imagery import Imagery, Pixels
 from engine.network.doubling import REACH_PX, doubled
 from engine.window import Window
-from tileserver.imagery.bands import MARGIN_PX, to_engine_unit
+from tileserver.imagery.bands import MARGIN_PX
 from tileserver.imagery.filling import fill_by_mirroring
+from tileserver.imagery.units import to_engine_unit
 from tileserver.offline.upscaling.scene import Scene, Validity
 
 

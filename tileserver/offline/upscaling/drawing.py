@@ -22,8 +22,8 @@ from tileserver.catalogue.probing import describe_machine, windows_agree
 from tileserver.checkpoints import local_checkpoint
 from tileserver.errors import StartupError
 from tileserver.imagery.bands import BLOCK_PX as SOURCE_BLOCK_PX
-from tileserver.imagery.bands import to_raster_type
 from tileserver.imagery.block_memory import BlockMemory
+from tileserver.imagery.units import to_raster_type
 from tileserver.offline.upscaling.condition import Alpha, Condition, FinerAlpha
 from tileserver.offline.upscaling.options import Upscaling
 from tileserver.offline.upscaling.scene import Scene, Validity, Values

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tileserver.maps.service import SharedMemory
+from tileserver.tiles.maps.service import SharedMemory
 
 
 def test_maps_wait_for_memory_in_the_order_in_which_they_came() -> None:

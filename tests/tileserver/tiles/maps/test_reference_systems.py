@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tileserver.errors import OutOfRange
-from tileserver.maps.reference_systems import find_system
+from tileserver.tiles.maps.reference_systems import find_system
 
 
 @pytest.mark.parametrize(

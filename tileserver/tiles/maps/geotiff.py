@@ -12,7 +12,7 @@ from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.io import MemoryFile
 
-from tileserver.maps.mosaic import OPAQUE, Bands, Picture
+from tileserver.tiles.maps.mosaic import OPAQUE, Bands, Picture
 
 INTEGER_PREDICTOR, FLOAT_PREDICTOR = 2, 3
 """TIFF's: differences of neighbours, of integers and of the bytes of floats."""

@@ -9,14 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from engine.window import Window
-from tileserver.maps.area import Area
-from tileserver.maps.geotiff import encode_geotiff
-from tileserver.maps.mosaic import Picture, clear, compose, flatten
-from tileserver.maps.request import MAX_BYTES, AskedMap, MapRequest, PlacedTile
 from tileserver.rasters.raster import Raster
 from tileserver.tiles.encoding import ImageFormat, encode, encode_values
 from tileserver.tiles.key import tile_key
 from tileserver.tiles.levels import default_indexes, shows_classes, shows_levels
+from tileserver.tiles.maps.area import Area
+from tileserver.tiles.maps.geotiff import encode_geotiff
+from tileserver.tiles.maps.mosaic import Picture, clear, compose, flatten
+from tileserver.tiles.maps.request import MAX_BYTES, AskedMap, MapRequest, PlacedTile
 from tileserver.tiles.service import TileService
 
 THREADS = 2

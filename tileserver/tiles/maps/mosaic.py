@@ -12,9 +12,9 @@ from PIL import Image
 from rasterio.warp import Resampling, reproject
 
 from engine.window import Window
-from tileserver.maps.area import Area
-from tileserver.maps.request import MapRequest
 from tileserver.tiles.levels import shows_classes
+from tileserver.tiles.maps.area import Area
+from tileserver.tiles.maps.request import MapRequest
 from tileserver.tiles.rendering import Mask
 
 OPAQUE = 255

@@ -17,9 +17,9 @@ from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.layers import Layer, Source
 from tileserver.errors import OutOfRange, OutsideMap
 from tileserver.grid import TILE_PX
-from tileserver.maps.area import Area
-from tileserver.maps.fitting import Fit, choose_layer, fit
 from tileserver.tiles.encoding import ImageFormat
+from tileserver.tiles.maps.area import Area
+from tileserver.tiles.maps.fitting import Fit, choose_layer, fit
 from tileserver.tiles.request import Mode, TileOptions, TileRequest, check_options
 from tileserver.tiles.versions import version
 

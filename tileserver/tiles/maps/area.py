@@ -11,7 +11,7 @@ from rasterio.warp import transform_bounds
 
 from tileserver.errors import OutOfRange
 from tileserver.library_internals import CPLE_BaseError
-from tileserver.maps.reference_systems import MERCATOR, ReferenceSystem
+from tileserver.tiles.maps.reference_systems import MERCATOR, ReferenceSystem
 
 MERCATOR_LATITUDE = 85.0511287798066
 DEFAULT_SIDE_PX = 1024

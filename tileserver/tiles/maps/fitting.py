@@ -13,8 +13,8 @@ from tileserver.catalogue.coverage import UNREACHED
 from tileserver.catalogue.layers import Layer, Source
 from tileserver.errors import OutsideGrid, OutsideMap
 from tileserver.grid import WEB_MERCATOR, Grid
-from tileserver.maps.area import Area
 from tileserver.rasters.footprint import Values, reproject
+from tileserver.tiles.maps.area import Area
 
 GRIDS = (WEB_MERCATOR, "WorldCRS84Quad")
 """Preferred, of those that are equally good."""
