@@ -13,21 +13,28 @@ The way of a tile, GET /{source}/{z}/{x}/{y}.{format}:
 
 Where to change what:
 
-    a tile's encoding                 tiles/encoding: raise ENCODING where the bytes change;
-                                      bands, rescaling, colours: tiles/rendering
-    a route                           api/: factory registers all of a source's; tiles: tiles;
-                                      documents (TileJSON, WMTS, OGC): documents/; titiler's own:
-                                      factory, titiler_route, their size limits: titiler_limits
+    a tile's encoding                 tiles/encoding: raise ENCODING where the bytes change (all
+                                      tiles are then made anew); a new format also belongs into the
+                                      FORMATS that documents offer: api/documents/ogc and wmts,
+                                      api/maps/wms_capabilities, offline/archives. What upscale
+                                      writes: offline/upscaling/compression. Bands, rescaling,
+                                      colours: tiles/rendering
+    a route                           api/ (its docstring lists the modules): api/factory registers
+                                      all of a source's; its topic: api/documents/openapi. At the
+                                      root: app, and its name in settings/sources.SERVER_PAGES
     maps of any area                  tiles/maps/: fitting, mosaic; their routes: api/maps/
-    a setting                         settings/; then regenerate deploy/overzoom.yaml (check-config
-                                      --annotated) and deploy/overzoom.schema.json (--schema). A
-                                      path also needs reading._from_yaml. What changes pixels goes
-                                      into a fingerprint, else old tiles are served from caches:
-                                      Catalogue.fingerprint_of (drawing) or Source.fingerprint in
-                                      catalogue/layers (reading; READING where the code changes)
-    a kind of source                  settings/sources: its field; rasters/locating: from settings
-                                      to an origin; a tile service: rasters/upstream; files and
-                                      objects: origins/
+    a setting                         settings/, with a description; then write deploy/overzoom.yaml
+                                      (check-config --annotated > it) and overzoom.schema.json
+                                      (--schema > it) anew. A path also needs reading._from_yaml.
+                                      What changes pixels goes into a fingerprint, else old tiles
+                                      are served from caches: Catalogue.fingerprint_of (drawing) or
+                                      Source.fingerprint in catalogue/layers (reading; READING where
+                                      the code changes)
+    a kind of source                  rasters/locating: from a path to an origin (virtual_file and
+                                      upstream: those that describe rasters); what has a setting of
+                                      its own: settings/sources. Files and objects, how a change of
+                                      them is noticed: origins/. Kinds are listed in the setting's
+                                      description and in the README
     the rule of the native zoom       grid: NATIVE_PIXEL_SHARE; pixels measured: rasters/footprint
     a raster's description            rasters/: bands, range, extent, pixel sizes
     how its pixels are read           imagery/: warping, filling, overviews, handle pool
@@ -43,7 +50,8 @@ Where to change what:
                                       evaluation)
     the viewer                        viewer/: index.html, served by app, and src/ (JavaScript,
                                       built into vendor/ by make install); labels stand where they
-                                      are shown. Pages map.html, api.html: api/documents/pages
+                                      are shown. /, /viewer.json: api/documents/viewer; map.html,
+                                      api.html: api/documents/pages
     errors and status codes           errors
     private parts of libraries        library_internals
     what Python imports from here     reader: SuperResolvedReader, a reader for titiler apps and

@@ -14,13 +14,12 @@ from fastapi import FastAPI
 from fastapi import Path as PathParam
 from morecantile.defaults import TileMatrixSets
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
 
-from tileserver.api.documents.ogc import add_ogc, landing_page, wants_json
+from tileserver.api.documents.ogc import add_ogc
 from tileserver.api.documents.openapi import add_openapi
-from tileserver.api.documents.pages import VIEWER, add_api_page
+from tileserver.api.documents.pages import add_api_page
 from tileserver.api.documents.sources import add_sources
-from tileserver.api.documents.static import REVALIDATED, Precompressed
+from tileserver.api.documents.viewer import add_viewer
 from tileserver.api.factory import OverzoomFactory, make_router
 from tileserver.api.maps.answers import MapAnswers
 from tileserver.api.maps.service_exceptions import report_wms
@@ -95,7 +94,9 @@ def make_app(settings: Settings) -> FastAPI:
     )
     add_middleware(app, settings, metrics)
     add_error_handlers(app)
-    _add_viewer(app, catalogue, settings)
+    seen = partial(_list_seen, catalogue)
+    add_viewer(app, settings, seen)
+    add_sources(app, seen)
     add_health(app, health)
     add_metrics(app, metrics)
     add_ogc(app, catalogue)
@@ -143,28 +144,3 @@ def _add_services(app: FastAPI, catalogue: Catalogue, answers: MapAnswers) -> No
     add_wms(router, answers, seen)
     app.router.routes += router.routes
     add_openapi(app, seen)
-
-
-def _add_viewer(app: FastAPI, catalogue: Catalogue, settings: Settings) -> None:
-    seen = partial(_list_seen, catalogue)
-
-    app.mount("/viewer", Precompressed(VIEWER / "vendor"), name="viewer")
-
-    @app.get("/", include_in_schema=False)
-    async def viewer(request: Request) -> Response:
-        if wants_json(request):
-            headers = {"Cache-Control": f"private, {REVALIDATED}", "Vary": "Accept"}
-            sources = [source for source in seen(request) if isinstance(source, Source)]
-            return JSONResponse(landing_page(request, sources), headers=headers)
-        headers = {"Cache-Control": REVALIDATED, "Vary": "Accept"}
-        return FileResponse(VIEWER / "index.html", headers=headers)
-
-    @app.get("/viewer.json", include_in_schema=False)
-    async def viewer_settings() -> JSONResponse:
-        basemap = settings.basemap.model_dump() if settings.basemap else None
-        return JSONResponse(
-            {"basemap": basemap, "map_side_px": settings.map_side_px},
-            headers={"Cache-Control": REVALIDATED},
-        )
-
-    add_sources(app, seen)

@@ -118,7 +118,10 @@ class ThreadedRoute(SourceRoute):
     def _run_in_thread(self, endpoint: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(endpoint)
         async def run(**values: Any) -> Any:
-            source = next(value for value in values.values() if isinstance(value, Source))
+            found = (value for value in values.values() if isinstance(value, Source))
+            source = next(found, None)
+            if source is None:
+                raise TypeError(f"{endpoint.__name__} takes no Source")
             return await self.readers.run(source.id, partial(endpoint, **values))
 
         return run

@@ -134,7 +134,7 @@ class RasterHandles:
         a mosaic belongs to this version whatever becomes of the others.
         """
         same = self.raster.is_unchanged(members)
-        listing = self.raster.origin.listing
+        listing = self.raster.origin.listing_numbers
         if not same or (
             members is not None and self._unwatched() and not self.raster.is_unchanged(listing)
         ):

@@ -21,14 +21,14 @@ from tileserver.middleware.guard import Guard
 from tileserver.middleware.public_url import PublicUrl
 from tileserver.middleware.request_log import RequestLog
 from tileserver.settings.server import Settings
-from tileserver.settings.sources import RESERVED_IDS
+from tileserver.settings.sources import SERVER_PAGES
 
 EXPOSED = ["ETag", "Retry-After", "Server-Timing", "X-Request-ID", "X-Overzoom"]
 EXPOSED += ["X-Overzoom-Scale", "X-Overzoom-Checkpoint", "X-Overzoom-Steps"]
 EXPOSED += ["X-Overzoom-Detail", "X-Overzoom-Noise-Seed", "X-Overzoom-Fallback"]
 EXPOSED += ["X-Overzoom-Imagery-Metres", "X-Overzoom-Pixel-Metres", "X-Overzoom-Zoom"]
 EXPOSED += ["Content-Crs", "Content-Bbox"]
-PAGES = RESERVED_IDS | {""}
+PAGES = SERVER_PAGES | {""}
 
 
 def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tileserver.origins.files import picture_files
-from tileserver.settings.sources import RESERVED_IDS, SOURCE_ID
+from tileserver.settings.sources import SERVER_PAGES, SOURCE_ID
 
 MAX_LENGTH = 60
 """Leaves room for a number within the 64 characters of an id."""
@@ -31,7 +31,7 @@ def name_sources(paths: Iterable[Path], *, mosaic: bool = False) -> dict[str, di
         whole = mosaic and path.is_dir()
         for file in [path] if whole else files:
             name = file.resolve().name if whole else file.stem
-            id = unique_id(slug(name), sources.keys() | RESERVED_IDS)
+            id = unique_id(slug(name), sources.keys() | SERVER_PAGES)
             sources[id] = {"path": str(file)} | ({"mosaic": True} if whole else {})
             if id != name:
                 sources[id]["title"] = name

@@ -76,7 +76,7 @@ class Origin:
         return tuple(member.signature() for member in self.members)
 
     @property
-    def listing(self) -> range:
+    def listing_numbers(self) -> range:
         """The numbers of the members that list the others."""
         return range(self.parts[0].members.start if self.parts else 0)
 
@@ -104,7 +104,11 @@ def join_origins(
     parts: Sequence[Origin],
     bounds: Sequence[Bounds | None],
 ) -> Origin:
-    """One origin for many rasters; bounds: of each in the CRS, None if unknown."""
+    """One origin for many rasters.
+
+    listing: the files that list the rasters. bounds: of each raster in the CRS, None if unknown:
+    then any change of any file is a change of the whole (no parts).
+    """
     members, placed = [*listing], []
     for part, place in zip(parts, bounds, strict=True):
         numbers = range(len(members), len(members) + len(part.members))

@@ -46,7 +46,7 @@ def locate(settings: SourceSettings, hosts: Set[str] = frozenset()) -> Origin:
 
 
 def resolve_reference(document: Path, reference: str, hosts: Set[str]) -> Origin:
-    """A raster that a document names: below its own folder, or on an allowed host.
+    """The one file that a document names: below its own folder, or on an allowed host.
 
     Raises StartupError for all else.
     """

@@ -11,17 +11,17 @@ from pydantic import BaseModel, ValidationError
 
 from tileserver.settings.server import Settings
 
-Layer = tuple[str, dict[str, Any]]
-"""Where settings come from, and the settings."""
+Given = tuple[str, dict[str, Any]]
+"""Where settings were given, in words, and the settings."""
 Place = tuple[int | str, ...]
 """Names of settings, from the outermost to the innermost."""
 
 
-def explain(error: ValidationError, layers: Sequence[Layer]) -> Iterator[str]:
-    """Yields one line per problem; layers: sources of settings, in increasing precedence."""
+def explain(error: ValidationError, given: Sequence[Given]) -> Iterator[str]:
+    """Yields one line per problem; given: in increasing precedence."""
     for problem in error.errors(include_url=False, include_input=False):
         place = problem["loc"]
-        where = _origin(place, layers)
+        where = _find_giver(place, given)
         if problem["type"] == "extra_forbidden":
             *around, name = map(str, place)
             prefix = f"{'.'.join(around)}: " if around else ""
@@ -31,11 +31,11 @@ def explain(error: ValidationError, layers: Sequence[Layer]) -> Iterator[str]:
             yield f"{where}: {names}: {problem['msg'].removeprefix('Value error, ')}"
 
 
-def _origin(place: Place, layers: Sequence[Layer]) -> str:
-    """The layer that set a place: of those that set most of the way to it, the first in order."""
-    depths = [_depth(place, values) for _, values in layers]
-    last = max(range(len(layers)), key=lambda number: (depths[number], number))
-    return layers[last][0]
+def _find_giver(place: Place, given: Sequence[Given]) -> str:
+    """Who gave a setting: of those that gave most of the way to it, the last in order."""
+    depths = [_depth(place, values) for _, values in given]
+    last = max(range(len(given)), key=lambda number: (depths[number], number))
+    return given[last][0]
 
 
 def _depth(place: Place, values: object) -> int:

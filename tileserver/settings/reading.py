@@ -27,15 +27,15 @@ def read_settings(
     Paths in the file are relative to it, others to the working folder. Raises StartupError in one
     line, InvalidSettings where values are wrong.
     """
-    layers = [] if config is None else [(str(config), _from_yaml(config))]
-    layers += [*read_environment(environment), ("options", overrides)]
+    given = [] if config is None else [(str(config), _from_yaml(config))]
+    given += [*read_environment(environment), ("options", overrides)]
     values: dict[str, Any] = {}
-    for _, layer in layers:
+    for _, layer in given:
         values = _deep_merge(values, layer)
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise InvalidSettings(list(explain(error, layers))) from error
+        raise InvalidSettings(list(explain(error, given))) from error
 
 
 def _from_yaml(config: Path) -> dict[str, Any]:

@@ -12,15 +12,17 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from tileserver.settings.base import Frozen
 
 SOURCE_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
-RESERVED_IDS = frozenset(
+SERVER_PAGES = frozenset(
     {"viewer", "sources.json", "healthz", "readyz", "api.html", "openapi.json", "conformance"}
     | {"docs", "favicon.ico", "wms", "viewer.json"}
     | {"tileMatrixSets", "metrics", "status.json"}
 )
+"""First parts of paths that are the server's own: no source's id, and open to clients without a
+key (middleware.stack)."""
 
 
 def _check_not_reserved(id: str) -> str:
-    if id in RESERVED_IDS:
+    if id in SERVER_PAGES:
         raise ValueError(f"{id!r} is a page of the server: give that source another id")
     return id
 

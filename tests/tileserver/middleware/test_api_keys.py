@@ -18,7 +18,7 @@ from tileserver.middleware.api_keys import ApiKeys, grant_of, with_key
 from tileserver.middleware.stack import PAGES
 from tileserver.settings.operation import AccessSettings
 from tileserver.settings.server import Settings
-from tileserver.settings.sources import RESERVED_IDS
+from tileserver.settings.sources import SERVER_PAGES
 
 SETTINGS = AccessSettings.model_validate(
     {
@@ -37,7 +37,7 @@ async def tile(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def got(url: str, settings: AccessSettings = SETTINGS, **headers: str) -> Answer:
-    return asyncio.run(ask(ApiKeys(tile, settings, RESERVED_IDS | {""}), scope_of(url, **headers)))
+    return asyncio.run(ask(ApiKeys(tile, settings, SERVER_PAGES | {""}), scope_of(url, **headers)))
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_links_carry_the_key_of_the_query_alone() -> None:
 
 
 def test_a_root_path_is_cut_off_by_whole_elements() -> None:
-    app = ApiKeys(tile, SETTINGS, RESERVED_IDS)
+    app = ApiKeys(tile, SETTINGS, SERVER_PAGES)
     for path, status in (("/x/park/0/0/0.png", 200), ("/xpark/0/0/0.png", 401)):
         scope = {**scope_of(path), "root_path": "/x"}
         assert asyncio.run(ask(app, scope)).status == status
