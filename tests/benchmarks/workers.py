@@ -25,7 +25,7 @@ from tests.support.server import Server, running
 PATH = "/yellowstone/20/202015/377380.webp"
 CONNECTIONS = 24
 """So many that each worker has some: the system deals them out by chance."""
-TURNS = 4
+TURNS = 6
 TURN_SECONDS = 5
 GOAL = 1.7
 LOOP = """
@@ -75,21 +75,27 @@ class Side:
 
 
 def main() -> None:
+    config = SCENE.with_name("overzoom.yaml")
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        sides = []
-        for workers in (1, 2):
-            cache = Path(name) / str(workers)
-            arguments = ("--config", SCENE.with_name("overzoom.yaml"), "--workers", str(workers))
-            sides.append(Side(workers, stack.enter_context(running(*arguments, cache=cache))))
+
+        def start(cache: str, workers: int) -> Server:
+            arguments = ("--config", config, "--workers", str(workers))
+            return stack.enter_context(running(*arguments, cache=Path(name) / cache))
+
+        one, two = (Side(workers, start(str(workers), workers)) for workers in (1, 2))
+        other = start("other", 1)
+        servers, loops = [], []
         for turn in range(TURNS + 1):
-            for side in sides if turn % 2 else reversed(sides):
+            for side in (one, two) if turn % 2 else (two, one):
                 side.take_turn()
-        for side in sides:
+            servers.append(_ask(one.server, other) / one.turns[-1].rate)
+            loops.append(_loop(2) / _loop(1))
+        for side in (one, two):
             del side.turns[0]  # fills the memory of each worker
             _print(side)
-        _print_ratio(*sides)
-        other = stack.enter_context(running(*arguments[:2], cache=Path(name) / "other"))
-        _print_controls(sides[0], other)
+        _print_ratio(one, two)
+    print(f"two servers that share nothing: {statistics.median(servers[1:]):.2f} times one")
+    print(f"two loops that share nothing: {statistics.median(loops[1:]):.2f} times one")
 
 
 def _ask(*servers: Server) -> float:
@@ -118,16 +124,6 @@ def _loop(processes: int) -> int:
     return sum(int(loop.communicate()[0]) for loop in loops)
 
 
-def _print_controls(one: Side, other: Server) -> None:
-    """How much more than one of them two servers send, and two loops do, that share nothing."""
-    _ask(other)  # fills its memory
-    pairs = [(_ask(one.server, other), _ask(one.server)) for _ in range(TURNS)]
-    servers = statistics.median(two / alone for two, alone in pairs)
-    loops = statistics.median(_loop(2) / _loop(1) for _ in range(TURNS))
-    print(f"two servers that share nothing: {servers:.2f} times one")
-    print(f"two loops that share nothing: {loops:.2f} times one")
-
-
 def _children_seconds() -> float:
     """Seconds of a core of all processes that were waited for."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -143,7 +139,8 @@ def _print(side: Side) -> None:
 
 
 def _print_ratio(one: Side, two: Side) -> None:
-    ratio = two.median.rate / one.median.rate
+    turns = zip(one.turns, two.turns, strict=True)
+    ratio = statistics.median(second.rate / first.rate for first, second in turns)
     print(f"ratio {ratio:.2f} (goal on two idle cores: {GOAL})")
     if ratio < GOAL:
         turn = two.median
