@@ -7,6 +7,8 @@ treated alike, and no false edge appears beside the data.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
@@ -28,12 +30,43 @@ def fill_by_mirroring(
         return filled
     if not valid.any():
         return np.zeros_like(filled)
+    rectangle = _bounds(valid)
+    if valid[rectangle].all():  # as most rasters are
+        return _fill_around(pixels, rectangle, part)
     filled = filled.copy()
     gaps = np.flatnonzero(~inner)
     sources = _mirror(valid, *np.divmod(gaps, inner.shape[1]), part)
     flat = filled.reshape(len(filled), -1)
     flat[:, gaps] = pixels.reshape(len(pixels), -1).take(sources, axis=1)
     return filled
+
+
+def _fill_around(pixels: NDArray[np.float32], rectangle: Part, part: Part) -> NDArray[np.float32]:
+    """The part of pixels, all of which are valid in a rectangle and nowhere else."""
+    rows, cols = (_mirror_along(*along) for along in zip(rectangle, part, strict=True))
+    mirrored: NDArray[np.float32] = pixels.take(rows.mirror, 1).take(cols.mirror, 2)
+    if rows.inside.all() and cols.inside.all():
+        return mirrored
+    nearest = pixels.take(rows.nearest, 1).take(cols.nearest, 2)
+    return np.where(rows.inside[:, None] & cols.inside, mirrored, nearest)
+
+
+class _Mirrored(NamedTuple):
+    """For the places of a part, along one axis."""
+
+    nearest: NDArray[np.intp]
+    mirror: NDArray[np.intp]
+    """As far inside as the place is outside; the nearest one where that is not inside."""
+    inside: NDArray[np.bool_]
+    """Where it is."""
+
+
+def _mirror_along(valid: slice, part: slice) -> _Mirrored:
+    places = np.arange(part.start, part.stop)
+    nearest = places.clip(valid.start, valid.stop - 1)
+    mirror = 2 * nearest - places
+    inside = (mirror >= valid.start) & (mirror < valid.stop)
+    return _Mirrored(nearest, np.where(inside, mirror, nearest), inside)
 
 
 def _mirror(
@@ -43,7 +76,9 @@ def _mirror(
     box, width = _box(valid, part), valid.shape[1]
     (top, left), (row, col) = ((along.start for along in area) for area in (box, part))
     rows, cols = rows + (row - top), cols + (col - left)  # in the box
-    near_rows, near_cols = _find_nearest(valid[box], rows, cols)
+    nearest = distance_transform_edt(~valid[box], return_distances=False, return_indices=True)
+    flat = rows * (box[1].stop - left) + cols
+    near_rows, near_cols = (along.take(flat).astype(np.intp) for along in nearest)
     near = (near_rows + top) * width + near_cols + left
     mirror = 2 * near - ((rows + top) * width + cols + left)
     mirror_cols = 2 * near_cols - cols + left
@@ -53,29 +88,16 @@ def _mirror(
     return taken
 
 
-def _find_nearest(
-    valid: NDArray[np.bool_], rows: NDArray[np.intp], cols: NDArray[np.intp]
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of the valid pixels that are nearest to these."""
-    (top, bottom), (left, right) = (_ends(valid, axis) for axis in (0, 1))
-    if valid[top:bottom, left:right].all():  # a rectangle, as most rasters are
-        return rows.clip(top, bottom - 1), cols.clip(left, right - 1)
-    nearest = distance_transform_edt(~valid, return_distances=False, return_indices=True)
-    flat = rows * valid.shape[1] + cols
-    near_rows, near_cols = (along.take(flat).astype(np.intp) for along in nearest)
-    return near_rows, near_cols
-
-
-def _ends(valid: NDArray[np.bool_], axis: int) -> tuple[int, int]:
-    """The first place along an axis with a valid pixel, and the one after the last."""
-    found = np.flatnonzero(valid.any(axis=1 - axis))
-    return int(found[0]), int(found[-1]) + 1
+def _bounds(valid: NDArray[np.bool_]) -> Part:
+    """The smallest box around all valid pixels."""
+    rows, cols = (np.flatnonzero(valid.any(axis=axis)) for axis in (1, 0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)
 
 
 def _box(valid: NDArray[np.bool_], part: Part) -> Part:
     """The smallest box around a part and all valid pixels: what lies outside decides nothing."""
-    (top, bottom), (left, right) = (_ends(valid, axis) for axis in (0, 1))
-    return (
-        slice(min(top, part[0].start), max(bottom, part[0].stop)),
-        slice(min(left, part[1].start), max(right, part[1].stop)),
+    rows, cols = (
+        slice(min(inner.start, along.start), max(inner.stop, along.stop))
+        for inner, along in zip(_bounds(valid), part, strict=True)
     )
+    return rows, cols
