@@ -64,6 +64,9 @@ class Metrics:
         self._hits = self._counter("cache_hits", "Tiles found in a cache tier.", "tier")
         self._misses = self._counter("cache_misses", "Tiles found in no cache tier.")
         self._computed = self._counter("computed_tiles", "Tiles computed.", "kind")
+        self._converted = self._counter(
+            "converted_tiles", "Tiles made from a cached lossless form, not computed."
+        )
         self._stages = self._histogram(
             "stage_seconds", "Time to compute a tile, by stage.", SECONDS, "stage"
         )
@@ -96,6 +99,10 @@ class Metrics:
         for stage, spent in milliseconds.items():
             self._child(self._stages, stage).observe(spent / 1000)
         self._recent_milliseconds.append(sum(milliseconds.values()))
+
+    def count_converted(self) -> None:
+        """Count a tile that was made from another format of itself."""
+        self._converted.inc()
 
     def observe_drawn(self, waited_seconds: Sequence[float]) -> None:
         """Count windows that were drawn as one, with the time that each waited."""

@@ -57,6 +57,7 @@ class TileStore:
         clock.lap("encode")
         put = self._calls.submit(self._store.put, key.path, content, other.written)
         await asyncio.shield(asyncio.wrap_future(put))
+        self._metrics.count_converted()
         return other._replace(value=content)
 
     async def encode_and_put(

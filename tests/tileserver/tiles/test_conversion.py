@@ -25,6 +25,7 @@ from tileserver.settings.reading import read_settings
 from tileserver.settings.server import Settings
 
 LOSSY = ("jpg", "jpeg", "avif", "webp")  # the last is lossless of classes, and serves the others
+CONVERTED = "overzoom_converted_tiles_total"
 MEADOW = WEB_MERCATOR.tile(-110.643554, 44.955993, 20)
 
 
@@ -106,6 +107,9 @@ def test_other_formats_of_a_cached_png_are_the_drawn_ones_and_nothing_is_drawn(
                 assert again.content == answer.content
                 assert "encode" not in again.headers["server-timing"]
         assert count_made(converted) == made, "nothing was drawn"
+        samples = parse_metrics(converted.get("/metrics").text)
+        (times,) = (n for (name, *_), n in samples.items() if name == CONVERTED)
+        assert times == len(paths) * len({*formats} - {"jpeg"})
         assert count_made(drawn) == len(paths) * len({*formats} - {"jpeg"}), "jpeg is jpg"
 
 
