@@ -3,7 +3,8 @@
 Prints what they met, and ends with status 1 unless
 - every answer was a tile, 304, 404 outside the source, or a deliberate 503 or 429;
 - equal keys were always answered with equal bytes;
-- every key was made once, computed or from another format: the counters equal the files in the cache;
+- every key was made once, computed or from another format: the counters equal the files in the
+  cache, which holds all;
 - memory is flat: what is resident between windows (the tenth percentile: arrays of a window that
   is being drawn come on top, up to 200 MiB) in the last fifth of the time within 5 % of the second.
 """
