@@ -16,6 +16,7 @@ from tests.support.commands import call_overzoom
 from tests.support.deployed import KUBERNETES
 from tests.support.rasters import cut
 from tests.support.ray_cluster import RayCluster
+from tests.support.waiting import wait_until
 
 pytest.importorskip("aiohttp_cors", reason="Ray's dashboard, which takes jobs: ray[default]")
 pytestmark = pytest.mark.slow
@@ -46,11 +47,19 @@ def test_the_entry_point_writes_the_bytes_of_the_run_without_ray(
     submit = [str(BIN / "ray"), "job", "submit", "--address", str(cluster.dashboard)]
     submit += ["--entrypoint-num-cpus", str(spec["entrypointNumCpus"]), "--"]
     submit += [*shlex.split(command), "--checkpoint", str(small_checkpoint)]
-    run = subprocess.run(
-        submit, capture_output=True, text=True, check=False, env=cluster.environment
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "succeeded" in run.stdout
+    runs: list[subprocess.CompletedProcess[str]] = []
+
+    def is_taken() -> bool:
+        runs.append(
+            subprocess.run(
+                submit, capture_output=True, text=True, check=False, env=cluster.environment
+            )
+        )
+        return "No available agent" not in runs[-1].stderr  # it starts after the dashboard
+
+    wait_until(is_taken, "no agent takes jobs")
+    assert runs[-1].returncode == 0, runs[-1].stdout + runs[-1].stderr
+    assert "succeeded" in runs[-1].stdout
     assert cluster.workers(f"{tmp_path}/fine.tif.parts/") == 1
     local = ["upscale", tmp_path / "scene.tif", tmp_path / "local.tif", "--factor", 4]
     assert call_overzoom(*local, "--checkpoint", small_checkpoint).exit_code == 0

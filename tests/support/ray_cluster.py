@@ -62,6 +62,7 @@ class RayCluster:
     def environment(self) -> dict[str, str]:
         """The environment variables of a driver, and of the nodes."""
         own = {"PYTHONPATH": str(ROOT), "RAY_ADDRESS": self.address, "OMP_WAIT_POLICY": "passive"}
+        own["RAY_worker_niceness"] = "0"  # by default 15: beside other tests they hardly ran
         kept = {key: value for key, value in os.environ.items() if not key.startswith("OMP_")}
         return {**kept, **own}
 
@@ -92,6 +93,8 @@ class RayCluster:
         command = [str(Path(sys.executable).with_name("ray")), "start", "--block"]
         command += [f"--node-ip-address=127.0.0.{self._started}", "--num-cpus=1", *options]
         command += [f"--object-store-memory={STORE_BYTES}", "--disable-usage-stats"]
+        # Another cluster of this machine has the agent's default port, and jobs need the agent.
+        command += [f"--dashboard-agent-listen-port={free_port()}"]
         command += ["--min-worker-port=0", "--max-worker-port=0"]  # any: not the one of --port
         with log.open("wb") as file:
             process = subprocess.Popen(
