@@ -55,9 +55,8 @@ class TileStore:
             return found
         content = await loop.run_in_executor(self._encoders, convert, request, other.value)
         clock.lap("encode")
-        put = self._calls.submit(self._store.put, key.path, content, other.written)
+        put = self._calls.submit(self._put_converted, key.path, content, other.written)
         await asyncio.shield(asyncio.wrap_future(put))
-        self._metrics.count_converted()
         return other._replace(value=content)
 
     async def encode_and_put(
@@ -87,6 +86,11 @@ class TileStore:
         content = encode_tile(request, *pixels)
         clock.lap("encode")
         return content, self._calls.submit(self._put, request.origin, path, content, clock)
+
+    def _put_converted(self, path: str, content: bytes, written: float) -> None:
+        """In a thread: put and count a tile, also where its caller does not wait any more."""
+        self._store.put(path, content, written)
+        self._metrics.count_converted()
 
     def _put(self, origin: str, path: str, content: bytes, clock: Clock) -> None:
         """In a thread: put and count a tile."""
