@@ -23,6 +23,7 @@ import rasterio
 from morecantile import Tile
 from rasterio.enums import Resampling
 from rasterio.transform import Affine
+from rasterio.warp import transform_bounds
 
 from tests.support.processors import cpu_seconds
 from tests.support.services import free_port
@@ -101,7 +102,7 @@ def plain_titiler() -> Iterator[Side]:
 def inner_tiles(path: Path, zoom: int) -> list[Tile]:
     """The tiles of a zoom that lie wholly on a raster, row by row as a viewer pans."""
     with rasterio.open(path) as dataset:
-        bounds = rasterio.warp.transform_bounds(dataset.crs, "EPSG:3857", *dataset.bounds)
+        bounds = transform_bounds(dataset.crs, "EPSG:3857", *dataset.bounds)
     first = WEB_MERCATOR._tile(bounds[0], bounds[3], zoom)
     last = WEB_MERCATOR._tile(bounds[2], bounds[1], zoom)
     # the raster lies a little askew on the grid
