@@ -48,7 +48,7 @@ Where to change what:
                                       process/supervisor
     commands                          cli/ (options), offline/ (without a server), lab/ (training,
                                       evaluation)
-    the viewer                        viewer/: index.html, served by app, and src/ (JavaScript,
+    the viewer                        viewer/: index.html and src/ (JavaScript,
                                       built into vendor/ by make install); labels stand where they
                                       are shown. /, /viewer.json: api/documents/viewer; map.html,
                                       api.html: api/documents/pages

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from morecantile import Tile
 
-from cache import DiskStore, TileKey
+from cache import DiskStore, RedisStore, TileKey
 from tests.support.tiles import WEB_MERCATOR
 
 MIDDLE = WEB_MERCATOR.tile(-110.643554, 44.955993, 20)
@@ -18,7 +18,11 @@ BBOX = f"{_TOP_LEFT.left},{_BOTTOM_RIGHT.bottom},{_BOTTOM_RIGHT.right},{_TOP_LEF
 
 def read_tiles(folder: Path, source: str | None = None) -> dict[Tile, bytes]:
     """The tiles of a disk cache; source: of this one alone."""
-    store = DiskStore(folder, 10**9)
+    return tiles_in(DiskStore(folder, 10**9), source)
+
+
+def tiles_in(store: DiskStore | RedisStore, source: str | None = None) -> dict[Tile, bytes]:
+    """The tiles of a store; source: of this one alone."""
     found = {}
     for entry in store.entries():
         key, kept = TileKey.parse(entry.key), store.get(entry.key)

@@ -55,6 +55,7 @@ def serving(
     url = f"http://127.0.0.1:{port}"
     with (
         serve_in_thread(make_app(settings), settings),
+        # verify: no certificates are loaded, which takes longer than most answers on loopback
         httpx.Client(base_url=url, timeout=LIMIT_SECONDS, verify=False) as client,
     ):
         wait_until_ready(client)

@@ -35,7 +35,7 @@ def fill_by_mirroring(
         return _fill_around(pixels, rectangle, part)
     filled = filled.copy()
     gaps = np.flatnonzero(~inner)
-    sources = _mirror(valid, *np.divmod(gaps, inner.shape[1]), part)
+    sources = _mirror(valid, *np.divmod(gaps, inner.shape[1]), part, _cover(rectangle, part))
     flat = filled.reshape(len(filled), -1)
     flat[:, gaps] = pixels.reshape(len(pixels), -1).take(sources, axis=1)
     return filled
@@ -70,10 +70,13 @@ def _mirror_along(valid: slice, part: slice) -> _Mirrored:
 
 
 def _mirror(
-    valid: NDArray[np.bool_], rows: NDArray[np.intp], cols: NDArray[np.intp], part: Part
+    valid: NDArray[np.bool_], rows: NDArray[np.intp], cols: NDArray[np.intp], part: Part, box: Part
 ) -> NDArray[np.intp]:
-    """The valid pixels whose values these of a part take, as places in the array laid flat."""
-    box, width = _box(valid, part), valid.shape[1]
+    """The valid pixels whose values these of a part take, as places in the array laid flat.
+
+    box: around the part and all valid pixels; what lies outside decides nothing.
+    """
+    width = valid.shape[1]
     (top, left), (row, col) = ((along.start for along in area) for area in (box, part))
     rows, cols = rows + (row - top), cols + (col - left)  # in the box
     nearest = distance_transform_edt(~valid[box], return_distances=False, return_indices=True)
@@ -94,10 +97,9 @@ def _bounds(valid: NDArray[np.bool_]) -> Part:
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)
 
 
-def _box(valid: NDArray[np.bool_], part: Part) -> Part:
-    """The smallest box around a part and all valid pixels: what lies outside decides nothing."""
+def _cover(one: Part, other: Part) -> Part:
+    """The smallest box around two."""
     rows, cols = (
-        slice(min(inner.start, along.start), max(inner.stop, along.stop))
-        for inner, along in zip(_bounds(valid), part, strict=True)
+        slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, other, strict=True)
     )
     return rows, cols

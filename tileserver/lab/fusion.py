@@ -63,7 +63,10 @@ def fusion_table(
     metrics: Mapping[str, PerceptualDistance],
     steps: int = STEPS,
 ) -> Table:
-    """Every rule with every checkpoint, and window evaluation if the checkpoint is local."""
+    """Every rule with every checkpoint, and window evaluation if the checkpoint is local.
+
+    steps: of the denoiser.
+    """
     plain = interpolate(sample.low)
     height, width = sample.low.shape[1:]
     rows_at, cols_at = (_borders(size) for size in (height, width))

@@ -22,11 +22,11 @@ from PIL import Image
 from pmtiles.reader import MmapSource, Reader
 from starlette.testclient import TestClient
 
-from cache import RedisStore, Tiered, TileKey
+from cache import RedisStore, Tiered
 from tests.support.commands import call_overzoom, command_of
 from tests.support.earth import Place
 from tests.support.machine import needs_mount
-from tests.support.prerendered import BBOX, MIDDLE, read_tiles
+from tests.support.prerendered import BBOX, MIDDLE, read_tiles, tiles_in
 from tests.support.rasters import SMALL_SIDE, cut
 from tests.support.server import configured
 from tests.support.services import RedisServer
@@ -118,12 +118,7 @@ def test_four_processes_with_one_redis_make_every_tile_once(
     counts = [re.fullmatch(pattern, out) for out, _ in ended]
     expected = read_tiles(filled)
     store = RedisStore(redis_server.url)
-    tiles = {}
-    for entry in store.entries():
-        key, value = TileKey.parse(entry.key), store.get(entry.key)
-        assert key is not None
-        assert value is not None
-        tiles[Tile(key.col, key.row, key.zoom)] = value.value
+    tiles = tiles_in(store)
     store.close()
     assert tiles == expected
     made = [int(found[1]) for found in counts if found]

@@ -29,9 +29,10 @@ class Condition:
         if block.intersection(self.scene.extent.dilated(MARGIN_PX)) is None:
             channels = len(self.scene.raster.indexes)
             return np.zeros((channels, block.height, block.width), np.float32)
-        values, known = self._read_stored(block)
-        if known.all():
-            return values
+        if block.intersection(self.scene.extent) == block:
+            values, known = self._read_stored(block)
+            if known.all():
+                return values
         outer = block.dilated(MARGIN_PX)
         values, known = self._read_stored(outer)
         return np.ascontiguousarray(_fill(values, known, outer.slices(block)))
