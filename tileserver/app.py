@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from math import inf
 from typing import Annotated
 
 import torch
@@ -14,6 +15,7 @@ from fastapi import FastAPI
 from fastapi import Path as PathParam
 from morecantile.defaults import TileMatrixSets
 from starlette.requests import Request
+from starlette.routing import BaseRoute, Mount
 
 from tileserver.api.documents.ogc import add_ogc
 from tileserver.api.documents.openapi import add_openapi
@@ -104,6 +106,7 @@ def make_app(settings: Settings) -> FastAPI:
     factory = _make_factory(maps, readers, settings)
     _add_services(app, catalogue, factory.maps)
     app.router.routes += factory.all_routes()
+    app.router.routes.sort(key=_count_elements, reverse=True)
     app.state.tiles, app.state.health = service, health
     return app
 
@@ -126,6 +129,15 @@ def _make_factory(maps: MapService, readers: Readers, settings: Settings) -> Ove
         supported_tms=grids,
         name="overzoom",
     )
+
+
+def _count_elements(route: BaseRoute) -> float:
+    """Elements of a route's path: tiles have most, and are found first.
+
+    No parameter of ours spans a slash, so order decides between paths of equal length alone; but a
+    mounted folder takes whatever lies below it.
+    """
+    return inf if isinstance(route, Mount) else getattr(route, "path", "").count("/")
 
 
 def _list_seen(catalogue: Catalogue, request: Request) -> list[Source | Absent]:

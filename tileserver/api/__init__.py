@@ -2,7 +2,8 @@
 
 factory          a source's routes, in five routers; a new one goes into the one whose rule it wants
 source_route     what a route checks of every request, and in which threads it runs; of titiler's
-                 own routes titiler_route, of protocols with error documents reported_route
+                 own routes titiler_route, of protocols with error documents reported_route, of
+                 tiles tile_route
 tiles            XYZ and OGC tiles; arcgis, uncertainty: those of other kinds
 tile_response    from a checked request to the answer and its headers; fallback: drawn too late
 inspect          one pixel

@@ -1,7 +1,7 @@
 """What ArcGIS clients ask for: a cached image service on web mercator.
 
 GET /{source}/ImageServer?f=json
-GET /{source}/ImageServer/tile/{level}/{row}/{col}
+GET /{source}/ImageServer/tile/{z}/{y}/{x}
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from morecantile import Tile
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tileserver.api.tile_parameters import Index, Options, Zoom
+from tileserver.api.tile_parameters import Address, Options
 from tileserver.api.tile_response import Answers
 from tileserver.catalogue.coverage import tile_limits
 from tileserver.catalogue.layers import Layer, Source
@@ -35,20 +34,15 @@ BlankTile = Annotated[
 ]
 
 
-async def arcgis_address(level: Zoom, row: Index, col: Index) -> Tile:
-    """Which tile a path of ArcGIS names."""
-    return Tile(col, row, level)
-
-
 def add_arcgis_tiles(router: APIRouter, answers: Answers) -> None:
     """Register the tiles."""
 
-    @router.get("/ImageServer/tile/{level}/{row}/{col}", response_class=Response)
+    @router.get("/ImageServer/tile/{z}/{y}/{x}", response_class=Response)
     async def arcgis_tile(
         request: Request,
         source: str,
+        address: Address,
         options: Options,
-        address: Annotated[Tile, Depends(arcgis_address)],
         blank_tile: BlankTile = False,
     ) -> Response:
         """A tile by level, row and column, as ArcGIS clients ask for it."""

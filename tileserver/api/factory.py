@@ -30,6 +30,7 @@ from tileserver.api.parameters import Sizes
 from tileserver.api.reported_route import ReportedRoute
 from tileserver.api.source_route import SourceRoute, ThreadedRoute
 from tileserver.api.tile_response import Answers
+from tileserver.api.tile_route import TileRoute
 from tileserver.api.tiles import add_tiles
 from tileserver.api.titiler_limits import STATISTICS_PX, Limits
 from tileserver.api.titiler_route import TitilerRoute
@@ -54,8 +55,8 @@ class OverzoomFactory(TilerFactory):
                 the tiles, and their sizes are bounded
     router      titiler's own: functions that read pixels, with bounds of their sizes
     services    WMS, WMTS by keys and values: coroutines whose errors are documents of their own
-    tiles       tiles, maps and single pixels: coroutines; parameters that they do not name are
-                refused
+    tiles       tiles (TileRoute), maps and single pixels: coroutines; parameters that they do not
+                name are refused
     """
 
     answers: Answers
@@ -71,7 +72,7 @@ class OverzoomFactory(TilerFactory):
     img_part_dependency: type[DefaultDependency] = Sizes
 
     def all_routes(self) -> list[BaseRoute]:
-        """The routes of all routers, in the order in which they are tried.
+        """The routes of all routers, in the order in which those of equal length are tried.
 
         They are an application's as they are: to include a router makes each of its routes again.
         """
@@ -87,13 +88,14 @@ class OverzoomFactory(TilerFactory):
         }
         self.documents = make_router(ThreadedRoute, BELOW, known_only=True, **threads)
         self.pages = make_router(ThreadedRoute, BELOW, limits=Limits(), **threads)
-        self.tiles = make_router(SourceRoute, BELOW, known_only=True)
+        self.tiles = make_router(TileRoute, BELOW, known_only=True)
         self._add_documents()
         self._add_pages()
         self._add_services()
         add_tiles(self.tiles, self.answers)
         add_arcgis_tiles(self.tiles, self.answers)
         add_uncertainty_tiles(self.tiles, self.answers)
+        self.tiles.route_class = _configure_route(SourceRoute, known_only=True)
         add_inspect(self.tiles, self.answers, self.path_dependency)
         add_map(self.tiles, self.maps, self.path_dependency)
         self._add_titilers(threads)

@@ -63,7 +63,7 @@ RenderingParameters = Annotated[Rendering, Depends(rendering_parameters)]
 
 def _parse_pair(text: str) -> tuple[float, float]:
     try:
-        low, high = (float(part) for part in text.split(","))
+        low, high = (float(part) + 0.0 for part in text.split(","))  # -0 is 0
     except ValueError:
         raise OutOfRange("rescale", RESCALES) from None
     if not (isfinite(low) and isfinite(high) and low < high):

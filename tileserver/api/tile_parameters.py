@@ -19,9 +19,10 @@ from tileserver.grid import TILE_PX
 from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.request import Mode, TileOptions
 
+MAX_ZOOM = 30
 MAX_INDEX = 2**31 - 1
 
-Zoom = Annotated[int, Path(ge=0, le=30, description="Zoom.")]
+Zoom = Annotated[int, Path(ge=0, le=MAX_ZOOM, description="Zoom.")]
 Index = Annotated[int, Path(ge=0, le=MAX_INDEX, description="Tile column (x) or row (y).")]
 GridId = Annotated[str, Path(max_length=64, description="Tile matrix set.")]
 Scale = Annotated[int, Field(ge=1, le=2, description="1: 256 px; 2: 512 px.")]
@@ -45,11 +46,6 @@ Detail = Annotated[
 async def tile_address(z: Zoom, x: Index, y: Index) -> Tile:
     """Which tile a path names."""
     return Tile(x, y, z)
-
-
-async def flipped_address(z: Zoom, x: Index, y: Index) -> Tile:
-    """Which tile of web mercator a path names whose rows are counted from the bottom."""
-    return Tile(x, 2**z - 1 - y, z)
 
 
 async def picture_options(
@@ -123,7 +119,6 @@ async def uncertainty_document_options(
 
 
 Address = Annotated[Tile, Depends(tile_address)]
-FlippedAddress = Annotated[Tile, Depends(flipped_address)]
 Options = Annotated[TileOptions, Depends(tile_options)]
 UncertaintyOptions = Annotated[TileOptions, Depends(uncertainty_options)]
 DocumentOptions = Annotated[TileOptions, Depends(document_options)]

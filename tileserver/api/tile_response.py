@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -106,9 +106,8 @@ def describe_pixels(catalogue: Catalogue, wanted: TileRequest) -> dict[str, str]
     }
     if wanted.sample is not None:
         headers["X-Overzoom-Scale"] = times(ground.ratio(zoom))
-        headers["X-Overzoom-Checkpoint"] = (
-            f"{quote(catalogue.checkpoint.name)}/{catalogue.checkpoint.fingerprint}"
-        )
+        checkpoint = catalogue.checkpoint
+        headers["X-Overzoom-Checkpoint"] = f"{_quote(checkpoint.name)}/{checkpoint.fingerprint}"
         headers["X-Overzoom-Steps"] = str(catalogue.settings.steps)
         headers["X-Overzoom-Detail"] = f"{wanted.sample.detail:g}"
         if wanted.sample.detail > 0:
@@ -146,3 +145,9 @@ async def wait_for_replacement(
     next_version = service.wait_for_next_version(wanted)
     seconds = catalogue.settings.deadline_seconds
     return await run_until_disconnect(request, next_version, seconds, SourceUnavailable)
+
+
+@lru_cache(8)
+def _quote(name: str) -> str:
+    """A name as headers hold it."""
+    return quote(name)

@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tileserver.api.tile_parameters import Address, FlippedAddress, GridId, Options
+from tileserver.api.tile_parameters import Address, GridId, Options
 from tileserver.api.tile_response import Answers
 from tileserver.grid import WEB_MERCATOR
 from tileserver.tiles.encoding import ImageFormat
@@ -38,10 +38,11 @@ def add_tiles(router: APIRouter, answers: Answers) -> None:
     @router.get("/tms/{z}/{x}/{y}.{format}", **options)
     @router.get("/tms/{z}/{x}/{y}@{scale}x.{format}", **options)
     async def tms_tile(
-        request: Request, source: str, address: FlippedAddress, options: Options
+        request: Request, source: str, address: Address, options: Options
     ) -> Response:
         """A tile of the web mercator grid whose rows are counted from the bottom, as in TMS."""
-        asked = AskedTile(source_id=source, grid_id=WEB_MERCATOR, tile=address, options=options)
+        tile = address._replace(y=2**address.z - 1 - address.y)
+        asked = AskedTile(source_id=source, grid_id=WEB_MERCATOR, tile=tile, options=options)
         return await answers.answer(request, asked)
 
     @router.get("/tiles/{tileMatrixSetId}/{z}/{x}/{y}", **options)

@@ -10,6 +10,7 @@ from current ones in another rendering.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from cache.key import fingerprint
 from engine.pictures.samples import Sample
@@ -21,7 +22,12 @@ from tileserver.tiles.encoding import ENCODING
 def version(catalogue: Catalogue, source: Source, sample: Sample | None = None) -> str:
     """The source as it is now, and the sample that a tile past its native zoom is made of."""
     picture = None if sample is None else catalogue.fingerprint_of(sample)
-    return fingerprint(encoding=ENCODING, source=source.fingerprint, picture=picture)
+    return _version_digest(source.fingerprint, picture)
+
+
+@lru_cache(256)
+def _version_digest(source: str, picture: str | None) -> str:
+    return fingerprint(encoding=ENCODING, source=source, picture=picture)
 
 
 def current_versions(catalogue: Catalogue) -> dict[str, frozenset[str]]:
