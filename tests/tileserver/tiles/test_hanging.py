@@ -72,11 +72,12 @@ def place(
     settings = app_settings(
         deadline_seconds=DEADLINE_SECONDS, source_check_seconds=600, access=access
     )
+    before = {*threading.enumerate()}  # of what other tests left open
     with ThreadPoolExecutor(REQUESTS) as pool, TestClient(make_app(settings)) as client:
         wait_until_ready(client)
         yield Place(client, pool, hung, looks, hangs.set, released)
         released.set()
-    for thread in threading.enumerate():
+    for thread in {*threading.enumerate()} - before:
         if thread.name.startswith("reader"):
             thread.join(LIMIT_SECONDS)  # its looks are not to be counted in the next test
 
