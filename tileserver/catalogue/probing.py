@@ -14,6 +14,7 @@ import platform
 import threading
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -63,17 +64,22 @@ def describe_machine(device: str) -> tuple[object, ...]:
 
 
 def _key(checkpoint: Checkpoint, settings: SamplerSettings, device: str) -> str:
-    code = hashlib.sha256()
-    for file in sorted(Path(engine.__file__).parent.rglob("*.py")):
-        code.update(file.read_bytes())
     return fingerprint(
         checkpoint=checkpoint.fingerprint,
         sampler=replace(settings, noise_seed=0),  # values do not change the order of sums
         machine=describe_machine(device),
         threads=torch.get_num_threads(),
         version=version("overzoom"),
-        engine=code.hexdigest(),
+        engine=_engine_digest(),
     )
+
+
+@cache
+def _engine_digest() -> str:
+    code = hashlib.sha256()
+    for file in sorted(Path(engine.__file__).parent.rglob("*.py")):
+        code.update(file.read_bytes())
+    return code.hexdigest()
 
 
 def _processor() -> tuple[str, ...]:

@@ -71,6 +71,7 @@ def test_a_missing_package_is_named(truth: Tensor, monkeypatch: pytest.MonkeyPat
         judge(truth, truth)
 
 
+@pytest.mark.slow
 def test_the_judges_need_no_torchvision() -> None:
     code = "import torch; from engine.evaluation.judges import judge\n"
     code += "judge(*torch.rand(2, 3, 64, 64)); import sys; assert 'torchvision' not in sys.modules"

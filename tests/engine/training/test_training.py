@@ -50,6 +50,7 @@ def collections() -> list[Collection]:
     return [Collection("meadow", 1.0, (picture[:512, :512],))]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_goes_on_to_the_same_parameters(
     collections: list[Collection], tmp_path: Path
 ) -> None:
@@ -75,6 +76,7 @@ def test_detail_at_the_borders_of_native_pixels_is_uneven() -> None:
     assert 0.01 < half < float(phase_unevenness(blocks, truth, 4))
 
 
+@pytest.mark.slow
 def test_stage_deviation_learns_how_large_errors_are_and_leaves_the_picture(
     collections: list[Collection], tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ import torch
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="GCC's OpenMP, which PyTorch brings there")
 @pytest.mark.parametrize(("own", "rounds"), [(None, 0), ("active", 30_000_000_000)])
 def test_threads_that_wait_sleep_unless_told_otherwise(own: str | None, rounds: int) -> None:

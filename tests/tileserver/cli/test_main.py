@@ -112,6 +112,7 @@ def test_what_cannot_start_says_which_and_why_in_one_line(
     assert reason in lines[0]
 
 
+@pytest.mark.slow
 def test_training_writes_a_checkpoint_that_the_server_takes(tmp_path: Path, demo: Path) -> None:
     truth, run = demo / "yellowstone_10cm_truth.tif", tmp_path / "run"
     options = "--iterations 3 --batch-size 2 --crop-px 112 --width 16 --encoder-blocks 1"

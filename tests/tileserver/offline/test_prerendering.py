@@ -55,6 +55,7 @@ def filled(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_prerendered_tiles_are_the_servers_own(
     filled: Path, app_settings: Callable[..., Settings]
 ) -> None:

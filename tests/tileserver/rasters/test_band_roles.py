@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,9 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 from rasterio.transform import from_bounds, from_origin
-from starlette.testclient import TestClient
 
-from tests.support.tiles import WEB_MERCATOR, path_of
-from tileserver.app import make_app
+from tests.support.drawing import tile_values
+from tests.support.tiles import WEB_MERCATOR
 from tileserver.errors import StartupError
 from tileserver.origins.origin import file_origin
 from tileserver.rasters.band_roles import BandRoles
@@ -53,11 +51,7 @@ def values(path: Path, **settings: Any) -> NDArray[Any]:
     """The tile that the raster fills, with its mask as last band."""
     source = {"path": str(path), **settings}
     configured = Settings.model_validate({"sources": {"scene": source}})
-    with TestClient(make_app(configured)) as client:
-        answer = client.get(path_of(TILE, "scene", "npy"))
-    assert answer.status_code == 200, answer.text
-    loaded: NDArray[Any] = np.load(BytesIO(answer.content))
-    return loaded
+    return tile_values(configured, "scene", TILE)
 
 
 def test_near_infrared_that_is_called_alpha_is_data(
@@ -95,11 +89,8 @@ def test_alpha_of_16_bits_is_opaque_at_its_own_greatest_value(
         np.testing.assert_array_equal(found[:3, alpha[0] > 0], bands[:3, alpha[0] > 0])
         return
     settings = Settings.model_validate({"sources": {"scene": {"path": str(path)}}})
-    with TestClient(make_app(settings)) as client:
-        document = client.get("/scene/tilejson.json").json()
-        lon, lat, _ = document["center"]
-        tile = WEB_MERCATOR.tile(lon, lat, document["overzoom"]["native_maxzoom"])
-        shown = np.load(BytesIO(client.get(path_of(tile, "scene", "npy")).content))[-1] > 0
+    middle = WEB_MERCATOR.tile(15.0163, 45.1418, 14)
+    shown = tile_values(settings, "scene", middle)[-1] > 0
     assert 0.2 < shown.mean() <= 1
 
 

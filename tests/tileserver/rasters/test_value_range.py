@@ -156,8 +156,8 @@ def test_what_is_taken_is_logged(
     path = write(tmp_path / "dem.tif", KINDS["float32"])
     settings = Settings.model_validate({"sources": {"dem": {"path": str(path)}}})
     logger = "tileserver.catalogue.opener"
-    with caplog.at_level(logging.INFO, logger), TestClient(make_app(settings)):
-        pass
+    with caplog.at_level(logging.INFO, logger):
+        open_catalogue(settings).close()
     assert "dem: values from 562.25 to 697.25 are shown black to white" in caplog.text
     assert "2nd to 98th percentile" in caplog.text
 

@@ -247,6 +247,16 @@ def test_images_of_two_or_four_bands_are_refused_where_arrays_hold_them(
     assert kinds.get(f"/four/tilejson.json?{bands}&tile_format=npy").status_code == 200
 
 
+def test_the_two_zeros_are_one_rendering(server: Service) -> None:
+    """Their tiles are the same bytes, and so are the keys, whichever was asked for first."""
+    low = (0.0, -0.0)
+    tags = {
+        server.get(f"/yellowstone/18/50503/94345.png?rescale={zero:g},90").headers["etag"]
+        for zero in low
+    }
+    assert len(tags) == 1
+
+
 def test_a_colour_map_nested_without_end_is_refused_by_titilers_routes(kinds: Service) -> None:
     assert kinds.get(f"/grey/preview.png?colormap={'%5B%20' * 1200}").status_code == 422
 

@@ -165,6 +165,7 @@ def test_a_view_is_saved_as_it_is_seen_and_as_georeferenced_values(
     assert np.array_equal(shown[: part.shape[0], : part.shape[1]], part)
 
 
+@pytest.mark.slow
 def test_a_view_larger_than_a_map_is_saved_coarser_in_all_bands_and_says_so(
     own_page: Page, config: Path, tmp_path: Path
 ) -> None:
@@ -219,6 +220,7 @@ def based(
         yield service
 
 
+@pytest.mark.slow
 def test_a_basemap_is_asked_for_only_once_it_is_chosen(
     own_page: Page, based: Service, server: Service
 ) -> None:
