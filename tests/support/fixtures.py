@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from tileserver import stores as tiers
 from tileserver.settings.reading import read_settings
 from tileserver.settings.server import Settings
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of what a shell starts with &
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # else processes would ignore it, too
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # one process a core
 
@@ -53,9 +56,14 @@ def pytest_collection_finish() -> None:
 
     An application has 20,000; hypothesis, too, is called at every collection.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 5, 5)
+    gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """What is left is not looked through at the end of the process."""
+    gc.freeze()
 
 
 def pytest_runtest_teardown() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tileserver.cli.environment import resume_garbage_collection
 from tileserver.cli.examples import examples
 from tileserver.cli.options import bbox_option, settings_of, settings_options, zooms_option
 from tileserver.cli.selection import drawing_options, only_named
@@ -155,6 +156,7 @@ def export(
     from tileserver.offline.exporting import Export, export
     from tileserver.stores import open_store
 
+    resume_garbage_collection()
     (id,) = settings.sources
     service = open_tile_service(open_catalogue(settings), open_store(settings.cache, behind=False))
     try:

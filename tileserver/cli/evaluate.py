@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tileserver.cli.environment import resume_garbage_collection
 from tileserver.cli.examples import examples
 from tileserver.cli.options import noise_seed_option, threads_option
 
@@ -81,4 +82,5 @@ def evaluate(pictures: tuple[str, ...], report: Path, **options: Any) -> None:
         raise click.UsageError("name pictures, or --" + ", --".join(EXPERIMENTS))
     from tileserver.lab.evaluating import Evaluation, evaluate
 
+    resume_garbage_collection()
     evaluate(Evaluation.of(pictures, options), report)

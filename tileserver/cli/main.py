@@ -9,7 +9,7 @@ import click
 
 from engine.errors import EngineError
 from tileserver.cli.cache import cache
-from tileserver.cli.environment import quiet_libraries, set_environment
+from tileserver.cli.environment import pause_garbage_collection, quiet_libraries, set_environment
 from tileserver.cli.evaluate import evaluate
 from tileserver.cli.examples import examples
 from tileserver.cli.keys import hash_key
@@ -26,6 +26,7 @@ class _Group(click.Group):
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """As a program of its own."""
+        pause_garbage_collection()
         quiet_libraries()
         return super().__call__(*arguments, **options)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tileserver.cli.cluster import cluster_of, cluster_options, take_cluster_options
+from tileserver.cli.environment import resume_garbage_collection
 from tileserver.cli.examples import examples
 from tileserver.cli.options import bbox_option, settings_options, threads_option, zooms_option
 from tileserver.cli.selection import drawing_options, only_named
@@ -85,6 +86,7 @@ def prerender(
     from tileserver.offline.pools import open_pool
     from tileserver.offline.prerendering import Area, fill
 
+    resume_garbage_collection()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)

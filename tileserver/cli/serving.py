@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.errors import EngineError
-from tileserver.cli.environment import quiet_libraries, set_environment
+from tileserver.cli.environment import (
+    pause_garbage_collection,
+    quiet_libraries,
+    resume_garbage_collection,
+    set_environment,
+)
 from tileserver.errors import OverzoomError
 
 if TYPE_CHECKING:
@@ -48,6 +53,7 @@ class Serving:
         """The whole life of a worker, in a process of its own."""
         # Ctrl-C reaches the supervisor alone, which ends the workers; until here it was ignored.
         os.setpgrp()
+        pause_garbage_collection()
         set_environment()
         quiet_libraries()
         try:
@@ -68,6 +74,7 @@ class Serving:
         configure_logging(self.settings.log)
         settings = self.settings.share(torch.get_num_threads())
         app = make_app(settings)
+        resume_garbage_collection()
         service, health = app.state.tiles, app.state.health
         if greets:
             self._greet(service.catalogue)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tileserver.cli.environment import resume_garbage_collection
 from tileserver.cli.examples import examples
 
 
@@ -83,6 +84,7 @@ def train(data: tuple[str, ...], run: Path, **options: Any) -> None:
     """Train a network for two zooms; the same command resumes an interrupted run."""
     from tileserver.lab.training import train_with_progress
 
+    resume_garbage_collection()
     train_with_progress(data, run, {k: v for k, v in options.items() if v is not None})
 
 
@@ -103,6 +105,7 @@ def calibrate(
 
     from tileserver.lab.calibrating import calibrate
 
+    resume_garbage_collection()
     if threads is not None:
         torch.set_num_threads(threads)
     calibrate(checkpoint, pictures, limit)

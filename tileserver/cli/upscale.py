@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tileserver.cli.cluster import cluster_of, cluster_options, take_cluster_options
+from tileserver.cli.environment import resume_garbage_collection
 from tileserver.cli.examples import examples
 from tileserver.cli.options import bbox_option, noise_seed_option, threads_option
 from tileserver.errors import StartupError
@@ -95,6 +96,7 @@ def upscale(source: Path, out: Path, uncertainty: Path | None, **options: Any) -
         from tileserver.offline.pools import open_pool
         from tileserver.offline.upscaling import list_jobs, parse_options
 
+        resume_garbage_collection()
         jobs, work = list_jobs(source, out, uncertainty), parse_options(options)
         with open_pool(cluster) as pool:
             if source.is_dir():

@@ -95,7 +95,10 @@ def fusion_table(
 
 
 def _alone(path: Path, mode: str, low: Pixels, steps: int) -> _Drawn:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    """Drawn in a process of its own, whose peak memory is that of this drawing."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # imports once what every process needs
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(_draw, path, mode, low, steps, torch.get_num_threads()).result()
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
 
 import pytest
+
+from tests.support.commands import call_overzoom
+from tileserver.cli.environment import resume_garbage_collection
 
 LOAD = """
 from tileserver.cli.main import main
@@ -27,3 +31,18 @@ def test_threads_that_wait_sleep_unless_told_otherwise(own: str | None, rounds: 
         [sys.executable, "-c", LOAD], env=environment, capture_output=True, text=True, check=True
     )
     assert f"GOMP_SPINCOUNT = '{rounds}'" in done.stderr
+
+
+def test_garbage_is_collected_again_once_libraries_are_imported() -> None:
+    before = gc.get_freeze_count()
+    gc.disable()
+    resume_garbage_collection()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > before, "what has been imported is looked at no more"
+
+
+def test_a_command_within_another_program_leaves_its_collection_alone() -> None:
+    before = gc.get_freeze_count()
+    assert call_overzoom("hash-key").exit_code == 0
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == before

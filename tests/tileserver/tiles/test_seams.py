@@ -89,7 +89,7 @@ def test_three_servers_in_three_orders_draw_identical_pixels(
 def test_three_processes_in_three_orders_draw_identical_pixels(
     patient: Path, wanted: list[Tile], tmp_path: Path
 ) -> None:
-    found = []
+    found, some = [], wanted[::2]
     for number, update in enumerate(ORDERS):
         options = [f"--{name}={value}" for name, value in update.items()]
         cache = tmp_path / f"cache{number}"
@@ -97,8 +97,8 @@ def test_three_processes_in_three_orders_draw_identical_pixels(
             running("--config", patient, *options, cache=cache) as server,
             httpx.Client(base_url=server.url, timeout=300) as client,
         ):
-            found.append(fetch(client, shuffle(wanted, number)))
-    assert_equal(found, wanted)
+            found.append(fetch(client, shuffle(some, number)))
+    assert_equal(found, some)
 
 
 @pytest.mark.slow
