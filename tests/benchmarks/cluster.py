@@ -1,6 +1,6 @@
 """A whole raster on a Ray cluster of this machine, beside the run without Ray.
 
-    python -m tests.benchmarks.cluster [--side 4096] [--factor 2] [--checkpoint compact]
+    python -m tests.benchmarks.cluster [--side 4096] [--factor 2] [--checkpoint compact|small]
 
 Prints seconds of the local run (one thread), of one and of two workers (one CPU each), what Ray
 takes more than the local run, and whether the bytes are the same, at half of this side and at all
@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 import rasterio
 
+from tests.support.checkpoint import save_small_checkpoint
 from tests.support.commands import command_of
 from tests.support.rasters import SCENE
 from tests.support.ray_cluster import RayCluster
@@ -43,12 +44,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--side", type=int, default=4096, help="of the middle scene, in pixels")
     parser.add_argument("--factor", type=int, default=2)
-    parser.add_argument("--checkpoint", default="compact")
+    parser.add_argument("--checkpoint", default="compact", help="or small: the tests' own")
     options = parser.parse_args()
-    arguments = ["--factor", options.factor, "--checkpoint", options.checkpoint]
     same, peaks = True, []
     with TemporaryDirectory() as name, _running_cluster() as cluster:
         folder = Path(name)
+        checkpoint = options.checkpoint
+        if checkpoint == "small":
+            checkpoint = save_small_checkpoint(folder / "small.safetensors")
+        arguments = ["--factor", options.factor, "--checkpoint", checkpoint]
         for side in (options.side // 2, options.side, 2 * options.side):
             scene = _write_scene(folder / f"{side}.tif", side)
             print(f"{side} px, x{options.factor}")
