@@ -23,8 +23,8 @@ def tile_values(settings: Settings, source_id: str, tile: Tile) -> NDArray[Any]:
     catalogue = open_catalogue(settings)
     service = open_tile_service(catalogue, open_store(settings.cache))
     asked = AskedTile(source_id=source_id, tile=tile, options=TileOptions(format=ImageFormat.npy))
-    wanted = resolve_request(catalogue, asked)
     try:
+        wanted = resolve_request(catalogue, asked)
         found = asyncio.run(service.render(wanted, tile_key(catalogue, wanted)))
     finally:
         service.close()

@@ -100,6 +100,7 @@ def purge(
         raise click.UsageError(
             "say what to purge: --source, --bbox, --zooms, --grid, --stale, or --all"
         )
+    resume_garbage_collection()
     settings = settings_of(config, cache_dir)
     grid = grid or ("WebMercatorQuad" if bbox else None)
     selection = Selection(

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from tileserver.cli.environment import resume_garbage_collection
 from tileserver.cli.examples import examples
 from tileserver.cli.options import check_there
 
@@ -30,6 +31,7 @@ def info(source: Path, checkpoint: str | None) -> None:
     from tileserver.origins.naming import name_sources
     from tileserver.settings.reading import read_settings
 
+    resume_garbage_collection()
     overrides: dict[str, Any] = {"sources": name_sources([source])}
     if checkpoint is not None:
         overrides["checkpoint"] = checkpoint
@@ -65,6 +67,7 @@ def check_config(config: Path | None, schema: bool, annotated: bool, settings_on
         raise click.UsageError("name a configuration, --schema or --annotated")
     from tileserver.offline.check_config import check
 
+    resume_garbage_collection()
     found = list(check(config, sources=not settings_only))
     for fine, line in found:
         click.echo(line if fine else f"overzoom: {line}", err=not fine)

@@ -81,11 +81,8 @@ def describe_routes(
     """
     document = deepcopy(generated)
     document["tags"] = [{"name": topic.name, "description": topic.description} for topic in TOPICS]
-    paths: Json = document["paths"]
-    document["paths"] = {
-        path: paths[path] for path in sorted(paths, key=lambda path: path.count("/"))
-    }
-    for path, operations in paths.items():
+    document["paths"] = dict(sorted(document["paths"].items(), key=lambda one: one[0].count("/")))
+    for path, operations in document["paths"].items():
         for method, operation in operations.items():
             operation["tags"] = [topic_of(path)]
             about = operation.get("description", "")
