@@ -7,7 +7,8 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 VIEWER := tileserver/viewer
 CLIENTS := tests/clients
 NPM := npm ci --silent --no-audit --no-fund --ignore-scripts
-NEED_NPM = command -v npm >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq npm; }
+APT := flock Makefile $(SUDO) apt-get -qq  # one at a time, with make --jobs
+NEED_NPM = command -v npm >/dev/null || { $(APT) update && $(APT) install -y npm; }
 
 .PHONY: serve test test-quick testable test-slow test-repeat coverage lint audit bench fuzz soak faults capacity workers cluster qgis image ablate install clean
 
@@ -27,7 +28,7 @@ test: install $(TESTABLE)  # side by side: types are checked by one process
 test-quick: $(TESTABLE)
 	$(PYTEST) -n 3 --dist worksteal -m "not slow" $(ARGS)  # three for two cores: tests wait for threads and files
 
-testable: install $(TESTABLE)  # all that tests need; with -j side by side, where apt has one thing to do
+testable: install $(TESTABLE)  # all that tests need; with -j side by side
 
 test-slow: $(TESTABLE)
 	$(PYTEST) -n 4 --dist loadfile --no-loadscope-reorder -m slow $(ARGS)  # a file has its servers once
@@ -66,15 +67,15 @@ capacity: $(VENV)/.dev $(VENV)/.redis  # servers for so many viewers: measured, 
 	$(PYTHON) -m tests.benchmarks.capacity
 
 workers: $(VENV)/.dev  # cached tiles a second of one worker and of two
-	command -v wrk >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq wrk; }
+	command -v wrk >/dev/null || { $(APT) update && $(APT) install -y wrk; }
 	$(PYTHON) -m tests.benchmarks.workers
 
 qgis: $(VENV)/.dev  # a gigabyte of the system's packages, for the snippets in QGIS itself
-	/usr/bin/python3 -c 'import qgis.core' 2>/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends python3-qgis; }
+	/usr/bin/python3 -c 'import qgis.core' 2>/dev/null || { $(APT) update && $(APT) install -y --no-install-recommends python3-qgis; }
 	$(PYTHON) -m tests.clients.desktop
 
 image: $(VENV)/.dev  # root: deploy/Dockerfile's file system in FOLDER, served; ARGS="--torch-index URL"
-	{ command -v bwrap && command -v mmdebstrap; } >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq bubblewrap mmdebstrap; }
+	{ command -v bwrap && command -v mmdebstrap; } >/dev/null || { $(APT) update && $(APT) install -y bubblewrap mmdebstrap; }
 	$(PYTHON) -m tests.benchmarks.image $(or $(FOLDER),build/image) $(ARGS)
 
 ablate: $(VENV)/.dev  # DATA="FOLDER=WEIGHT ..." JUDGED=FOLDER
@@ -105,12 +106,12 @@ $(VENV):
 	mkdir $@
 
 $(VENV)/.browser: | $(VENV)
-	command -v chromium-headless-shell chromium >/dev/null || { $(SUDO) apt-get update -qq && \
-	  { $(SUDO) apt-get install -y -qq chromium-headless-shell || $(SUDO) apt-get install -y -qq chromium; }; }
+	command -v chromium-headless-shell chromium >/dev/null || { $(APT) update && \
+	  { $(APT) install -y chromium-headless-shell || $(APT) install -y chromium; }; }
 	touch $@
 
 $(VENV)/.redis: | $(VENV)
-	command -v redis-server >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq redis-server; }
+	command -v redis-server >/dev/null || { $(APT) update && $(APT) install -y redis-server; }
 	touch $@
 
 $(VIEWER)/vendor/.built: $(VIEWER)/package-lock.json $(wildcard $(VIEWER)/src/*)
