@@ -33,8 +33,8 @@ testable: install $(TESTABLE)  # all that tests need; with -j side by side
 test-slow: $(TESTABLE)
 	$(PYTEST) -n 4 --dist loadfile --no-loadscope-reorder -m slow $(ARGS)  # a file has its servers once
 
-test-repeat: $(TESTABLE)  # N=20, of what has a browser, a server or a thread; ARGS="-m 'not slow'": of all
-	$(PYTHON) -m tests.benchmarks.repeat --times $(or $(N),20) -- $(ARGS)
+test-repeat: $(TESTABLE)  # N=20 BUSY=2 (loops), of what has a browser, a server or a thread; ARGS="-m 'not slow'": of all
+	$(PYTHON) -m tests.benchmarks.repeat --times $(or $(N),20) --busy-loops $(or $(BUSY),2) -- $(ARGS)
 
 coverage: $(TESTABLE)
 	$(PYTEST) -n 2 --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)

@@ -28,7 +28,7 @@ from tests.support.checkpoint import save_small_checkpoint
 from tests.support.commands import command_of
 from tests.support.rasters import SCENE
 from tests.support.ray_cluster import RayCluster
-from tests.tileserver.offline.upscaling.scenes import write
+from tests.support.scenes import write
 
 
 class Run(NamedTuple):

@@ -47,7 +47,7 @@ class Judge:
     def ask(self, request: hostile.Request) -> None:
         """Send one request exactly as it is written, and judge the answer."""
         parts = urlsplit(self.url)
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=120)
         headers = {"Origin": ORIGIN, "Connection": "close", **request.headers}
         began = time.perf_counter()
         try:

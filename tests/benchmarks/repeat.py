@@ -19,7 +19,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 BUSY_LOOPS = 2
-"""As many as a small machine has cores."""
+"""By default as many as a small machine has cores."""
 CHOSEN = ("-m", "live and not slow")
 FIRST_ORDER = 1
 
@@ -28,11 +28,12 @@ def main() -> int:
     """The exit status."""
     parser = argparse.ArgumentParser(prog="make test-repeat")
     parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--busy-loops", type=int, default=BUSY_LOOPS, help="0: idle cores")
     parser.add_argument("chosen", nargs="*", help="arguments of pytest")
     options = parser.parse_args()
     failed: Counter[str] = Counter()
     broken = 0
-    with busy_loops():
+    with busy_loops(options.busy_loops):
         for order in range(FIRST_ORDER, FIRST_ORDER + options.times):
             began = time.monotonic()
             status, failures = run(order, options.chosen or CHOSEN)
@@ -61,10 +62,10 @@ def run(order: int, chosen: tuple[str, ...] | list[str]) -> tuple[int, list[str]
 
 
 @contextmanager
-def busy_loops() -> Iterator[None]:
-    """Processes that take what they can get of the processor."""
+def busy_loops(count: int) -> Iterator[None]:
+    """Keep so many processes that take what they can get of the processor."""
     loop = [sys.executable, "-c", "while True: pass"]
-    loops = [subprocess.Popen(loop) for _ in range(BUSY_LOOPS)]
+    loops = [subprocess.Popen(loop) for _ in range(count)]
     try:
         yield
     finally:

@@ -23,6 +23,7 @@ from tests.support.store_contract import (
     tile,
     value,
 )
+from tests.support.waiting import wait_until
 
 MEBIBYTE = 2**20
 
@@ -170,8 +171,7 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
             )
             assert writer.stdout is not None
             writer.stdout.readline()
-            while not (tmp_path / f"{0:040x}").exists():
-                time.sleep(0.01)
+            wait_until((tmp_path / f"{0:040x}").exists)
             time.sleep(0.05)
             writer.send_signal(signal.SIGKILL)
             writer.communicate()
@@ -188,8 +188,17 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
         command = [sys.executable, "-c", SHARER, str(tmp_path), str(quota)]
         others = [subprocess.Popen([*command, name]) for name in "abc"]
         highest = 0
-        while any(process.poll() is None for process in others):
+
+        def have_ended() -> bool:
+            nonlocal highest
+            for process in others:
+                process.send_signal(signal.SIGSTOP)  # or what moves is counted twice
             highest = max(highest, _bytes_in(tmp_path))
+            for process in others:
+                process.send_signal(signal.SIGCONT)
+            return all(process.poll() is not None for process in others)
+
+        wait_until(have_ended)
         assert all(process.returncode == 0 for process in others)
         print(f"highest {highest / MEBIBYTE:.1f} MiB of {quota / MEBIBYTE:.0f}")
         slack = 4 * MEBIBYTE  # a mebibyte a process before it looks again

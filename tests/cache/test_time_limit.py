@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
@@ -58,32 +57,35 @@ def test_a_tier_with_all_threads_hanging_is_not_asked_until_one_comes_back(
             assert tiered.get(key) is None
         assert limit.breaker.failures > failures
         assert not list((disk.folder / others[0]).parent.glob("1?.png"))
-        names = [thread.name for thread in threading.enumerate()]
-        assert sum(name.startswith("tier disk") for name in names) <= limit.threads
+        assert len(limit._pool._threads) == limit.threads
         release(disk.folder / stuck[0])
         wait_until(lambda: look_up(tiered, tile(99)) == (VALUE, "disk"), "it is asked again")
 
 
 def test_a_tier_that_rests_costs_no_call() -> None:
-    limit, gate, calls = TimeLimit("slow", SHORT), Event(), list[int]()
+    limit, begun, gate, calls = TimeLimit("slow", SHORT), Event(), Event(), list[int]()
 
     def hang() -> int:
         calls.append(1)
+        begun.set()
         gate.wait(LIMIT_SECONDS)
         return 1
 
     assert limit.call(hang, 0) == 0
+    assert begun.wait(LIMIT_SECONDS)
     assert [limit.call(hang, 0) for _ in range(100)] == [0] * 100
     assert (len(calls), limit.skipped, limit.breaker.failures) == (1, 101, 1)
     gate.set()
     limit.close()
 
 
-def test_what_a_tier_raises_reaches_the_caller(tiered: Tiered) -> None:
+def test_what_a_tier_raises_reaches_the_caller(disk: DiskStore) -> None:
+    tiered = Tiered([MemoryStore(0), disk], LIMIT_SECONDS)
     for use in (tiered.get, tiered.has, tiered.remove, lambda key: tiered.put(key, VALUE)):
         with pytest.raises(ValueError, match="not a key"):
             use("../outside")
     assert not tiered.limits["disk"].breaker.failures
+    tiered.close()
 
 
 def test_a_put_removes_a_bounded_number_of_files(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from http.server import ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
+import rasterio
 from playwright.sync_api import Browser
 
 from tests.support import browser as browsers
@@ -31,6 +33,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def browser() -> Iterator[Browser]:
     with browsers.launch(browsers.SOFTWARE_WEBGL) as browser:
         yield browser
+
+
+@pytest.fixture
+def no_old_tiles(tmp_path: Path) -> Iterator[None]:
+    """GDAL's drivers keep tiles in the working folder otherwise."""
+    with rasterio.Env(GDAL_DEFAULT_WMS_CACHE_PATH=str(tmp_path)):
+        yield
 
 
 @pytest.fixture

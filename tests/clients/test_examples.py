@@ -13,7 +13,7 @@ from nbclient import NotebookClient
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.support.browser import next_frame
+from tests.support.browser import next_frame, wait_while_it_runs
 from tests.support.pages import Site, Visit, answer_as_folium_s_cdns
 from tests.support.server import Service
 
@@ -55,8 +55,11 @@ def test_the_notebook_runs_and_its_maps_show_the_source(
     visit.page.context.route(re.compile(r"^https://"), answer_as_folium_s_cdns)
     with visit.page.expect_response(lambda answer: "/yellowstone/" in answer.url):
         visit.page.goto(site.page("folium.html", page))
+    # A layer that is hidden gives up what it asked for, which would be a failure.
+    wait_while_it_runs(visit.page, lambda: not visit.open_requests)
     with visit.page.expect_response(lambda answer: "mode=interpolated" in answer.url):
         visit.page.frame_locator("iframe").get_by_text("interpolated").click()
+    wait_while_it_runs(visit.page, lambda: not visit.open_requests)
     origins = {tile.headers["x-overzoom"] for tile in visit.tiles}
     assert origins == {"interpolated", "super-resolved"}
 
@@ -76,11 +79,17 @@ def settled(visit: Visit, side: str) -> np.ndarray:
     """One of the two maps once nothing changes any more, in grey levels (H, W)."""
     page = visit.page
     next_frame(page)  # which asks for tiles
-    before, now = None, page.locator(f"#{side}").screenshot()
-    while before != now or visit.open_requests:
-        page.wait_for_timeout(300)
-        before, now = now, page.locator(f"#{side}").screenshot()
-    return np.asarray(Image.open(BytesIO(now)).convert("L"), dtype=float)[60:-60, 60:-60]
+    seen = [b"", page.locator(f"#{side}").screenshot()]
+
+    def stands_still() -> bool:
+        if visit.open_requests:
+            return False
+        page.wait_for_timeout(300)  # longer than a tile fades in
+        seen.append(page.locator(f"#{side}").screenshot())
+        return seen[-2] == seen[-1] and not visit.open_requests
+
+    wait_while_it_runs(page, stands_still)
+    return np.asarray(Image.open(BytesIO(seen[-1])).convert("L"), dtype=float)[60:-60, 60:-60]
 
 
 @pytest.mark.slow

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import morecantile
 import numpy as np
 import pytest
@@ -16,6 +13,8 @@ from tests.support.gdal import XYZ, window_of
 from tests.support.server import Service
 from tests.support.tiles import decoded, path_of
 
+pytestmark = pytest.mark.usefixtures("no_old_tiles")
+
 GRIDS = {
     "WebMercatorQuad": 19,
     "WorldMercatorWGS84Quad": 19,
@@ -25,13 +24,6 @@ GRIDS = {
     "UPSArcticWGS84Quad": 19,
 }
 """Every grid that reaches the demo scene, and the scene's native zoom on it."""
-
-
-@pytest.fixture(autouse=True)
-def no_old_tiles(tmp_path: Path) -> Iterator[None]:
-    """The drivers keep tiles in the working folder otherwise."""
-    with rasterio.Env(GDAL_DEFAULT_WMS_CACHE_PATH=str(tmp_path)):
-        yield
 
 
 def tile_in_the_middle(tms: morecantile.TileMatrixSet, dataset: rasterio.DatasetReader) -> Tile:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import morecantile
@@ -19,16 +17,11 @@ from rasterio.windows import Window
 from tests.support.server import Service
 from tests.support.tiles import decoded, path_of
 
+pytestmark = pytest.mark.usefixtures("no_old_tiles")
+
 TMS = morecantile.tms.get("WebMercatorQuad")
 ZOOM = 20
 VERSIONS = ("1.1.1", "1.3.0")
-
-
-@pytest.fixture(autouse=True)
-def no_old_tiles(tmp_path: Path) -> Iterator[None]:
-    """GDAL's driver keeps blocks in the working folder otherwise."""
-    with rasterio.Env(GDAL_DEFAULT_WMS_CACHE_PATH=str(tmp_path)):
-        yield
 
 
 @pytest.mark.parametrize("version", VERSIONS)

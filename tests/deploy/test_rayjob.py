@@ -115,6 +115,7 @@ def test_the_command_is_one_and_its_workers_fit_in_the_pods() -> None:
     assert given["ray"] == "auto"
     head, *workers = groups()
     assert head["rayStartParams"]["num-cpus"] == "0"
+    assert workers
     for group in workers:
         (container,) = group["template"]["spec"]["containers"]
         limits = container["resources"]["limits"]
@@ -141,6 +142,7 @@ def test_ray_is_the_pinned_one_and_the_image_can_have_it() -> None:
 def test_only_the_cluster_and_the_operator_reach_the_pods() -> None:
     policy = rendered()["NetworkPolicy"]["spec"]
     labels = policy["podSelector"]["matchLabels"]
+    assert groups()
     for group in groups():
         assert labels.items() <= group["template"]["metadata"]["labels"].items()
     within, operator = policy["ingress"]

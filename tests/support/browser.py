@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import inf
 from typing import Any
 
 from playwright.sync_api import (
     Browser,
+    BrowserContext,
     ConsoleMessage,
     Error,
     Page,
     Request,
+    Route,
     ViewportSize,
     expect,
     sync_playwright,
@@ -60,6 +64,26 @@ def open_page(browser: Browser, viewport: ViewportSize = VIEWPORT, **options: An
 
 
 @contextmanager
+def open_tabs(browser: Browser, viewport: ViewportSize = VIEWPORT) -> Iterator[BrowserContext]:
+    """A window with one cache, whose tabs are waited for as long as a busy machine may take."""
+    context = browser.new_context(viewport=viewport)
+    context.set_default_timeout(1000 * LIMIT_SECONDS)
+    yield context
+    context.close()
+
+
+@contextmanager
+def new_tab(context: BrowserContext) -> Iterator[Page]:
+    """A tab of a test's own: no request, route or listener of another test is in it."""
+    page = context.new_page()
+    try:
+        yield page
+    finally:
+        page.close()
+        context.set_offline(False)
+
+
+@contextmanager
 def watch(page: Page, origin: str) -> Iterator[None]:
     """Fails where the page throws, writes errors or warnings, or asks anybody but an origin."""
     complaints: list[str] = []
@@ -83,6 +107,28 @@ def watch(page: Page, origin: str) -> Iterator[None]:
     page.remove_listener("pageerror", note_thrown)
     page.remove_listener("request", check)
     assert not complaints
+
+
+class Held:
+    """Requests that are not answered before they are let go."""
+
+    def __init__(self, page: Page, pattern: str | re.Pattern[str], most: float = inf) -> None:
+        """most: who comes after so many is answered at once."""
+        self.routes: list[Route] = []
+        self._most = most
+        page.route(pattern, self._hold)
+
+    def _hold(self, route: Route) -> None:
+        if len(self.routes) < self._most:
+            self.routes.append(route)
+        else:
+            route.continue_()
+
+    def release(self) -> None:
+        """Let all go, and hold none any more."""
+        self._most = 0
+        for route in self.routes:
+            route.continue_()
 
 
 def next_frame(page: Page) -> None:

@@ -15,6 +15,7 @@ from fastapi.dependencies import models
 from hypothesis import settings
 from morecantile import Tile
 
+import cache.file_lease
 import cache.lease
 import cache.redis
 from tests.support.checkpoint import save_small_checkpoint
@@ -22,6 +23,7 @@ from tests.support.server import Service, configured, running
 from tests.support.services import S3, RedisServer
 from tests.support.sharing import shared
 from tests.support.tiles import WEB_MERCATOR
+from tests.support.waiting import LIMIT_SECONDS
 from tileserver import checkpoints
 from tileserver import stores as tiers
 from tileserver.settings.reading import read_settings
@@ -171,10 +173,11 @@ def bundled_server(
 
 @pytest.fixture
 def app_settings(config: Path, tmp_path: Path) -> Callable[..., Settings]:
-    """Settings of the demo scene with a cache of the test's own."""
+    """Settings of the demo scene with a cache of the test's own, for a machine that may be busy."""
 
     def settings(**overrides: object) -> Settings:
-        return read_settings(config, {"cache": {"folder": str(tmp_path / "cache")}, **overrides})
+        values = {"cache": {"folder": str(tmp_path / "cache")}, "deadline_seconds": 300}
+        return read_settings(config, {**values, **overrides})
 
     return settings
 
@@ -200,17 +203,27 @@ def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 
 
 @pytest.fixture
-def redis_server(shared_redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> RedisServer:
-    """A running, empty Redis that is waited for, as long as a busy machine may take."""
-    for module in (cache.lease, cache.redis):
-        monkeypatch.setattr(module, "ANSWER_SECONDS", 10)
-    monkeypatch.setattr(tiers, "CALL_SECONDS", 10)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Services are waited for, as long as a busy machine may take."""
+    for module, name in (
+        (cache.lease, "ANSWER_SECONDS"),
+        (cache.redis, "ANSWER_SECONDS"),
+        (cache.redis, "CONNECT_SECONDS"),
+        (cache.file_lease, "CALL_SECONDS"),
+        (tiers, "CALL_SECONDS"),
+    ):
+        monkeypatch.setattr(module, name, LIMIT_SECONDS)
+
+
+@pytest.fixture
+def redis_server(shared_redis: RedisServer, patience: None) -> RedisServer:
+    """A running, empty Redis."""
     shared_redis.client.flushall()
     return shared_redis
 
 
 @pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+def own_redis(tmp_path: Path, patience: None) -> Iterator[RedisServer]:
     """A Redis to do harm to; not yet started."""
     server = RedisServer(tmp_path)
     yield server

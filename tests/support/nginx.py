@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from tests.support.services import free_port
-from tests.support.waiting import wait_until
+from tests.support.waiting import LIMIT_SECONDS, wait_until
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
@@ -59,7 +59,7 @@ def serve_nginx(folder: Path, configuration: str) -> Iterator[None]:
             yield
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(LIMIT_SECONDS)
 
 
 def _replaced(text: str, changes: dict[str, str]) -> str:

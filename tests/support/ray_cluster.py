@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from tests.support.services import free_port
-from tests.support.waiting import wait_until
+from tests.support.waiting import LIMIT_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[2]
 STORE_BYTES = 80_000_000
@@ -51,7 +51,7 @@ class RayCluster:
         """Kill the raylet of the latest node with SIGKILL."""
         process = self._processes.pop()
         os.kill(_raylet_of(process.pid), signal.SIGKILL)
-        process.wait(60)  # it ends with its raylet
+        process.wait(LIMIT_SECONDS)  # it ends with its raylet
 
     @property
     def nodes(self) -> int:
@@ -83,7 +83,7 @@ class RayCluster:
         for process in reversed(self._processes):
             process.terminate()
         for process in self._processes:
-            process.wait(60)
+            process.wait(LIMIT_SECONDS)
         self._processes.clear()
         shutil.rmtree(self.folder, ignore_errors=True)
 

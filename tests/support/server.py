@@ -82,7 +82,7 @@ def running(*arguments: str | Path, cache: Path, port: int | None = None) -> Ite
                 yield Server(url, client, process, log)
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(LIMIT_SECONDS)
 
 
 def _wait_for_process(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -84,9 +84,9 @@ class StoreContract:
         for prefix in ("scene/", "scene", "sc", tile(5)[:-5], tile(5), "nothing/"):
             wanted = sorted(key for key in kept if key.startswith(prefix))
             assert sorted(store.keys(prefix)) == wanted, prefix
-        for entry in store.entries(tile(19, "scene2")):
-            assert entry == Entry(tile(19, "scene2"), entry.size_bytes)
-            assert 19 <= entry.size_bytes <= 19 + 64
+        (entry,) = store.entries(tile(19, "scene2"))
+        assert entry == Entry(tile(19, "scene2"), entry.size_bytes)
+        assert 19 <= entry.size_bytes <= 19 + 64
 
 
 class AgingContract:

@@ -70,7 +70,6 @@ def file_server(folder: Path, control: Path) -> Iterator[FileServer]:
             yield server
         finally:
             process.terminate()
-            process.wait(30)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -18,6 +18,7 @@ from cache import (
 )
 from tests.support.metrics import parse_metrics
 from tests.support.services import RedisServer
+from tests.support.waiting import wait_until_async
 from tileserver.gauges import Empty
 from tileserver.metrics import Metrics
 from tileserver.tiles.request import NEAREST, Mode
@@ -119,16 +120,13 @@ def test_leases_that_are_waited_for_and_lost_are_counted(redis_server: RedisServ
 
         async def work() -> bytes:
             redis_server.client.set("overzoom:lease:k", "another")
-            async with asyncio.timeout(20):
-                while not cluster.leases.lost:
-                    await asyncio.sleep(0.02)
+            await wait_until_async(lambda: cluster.leases.lost)
             return b"made"
 
         metrics.watch(Empty(), [], cluster)
         redis_server.client.set("overzoom:lease:k", "another")
         waiting = asyncio.create_task(cluster.run("k", found, work))
-        while not cluster.waited:
-            await asyncio.sleep(0.02)
+        await wait_until_async(lambda: cluster.waited)
         redis_server.client.delete("overzoom:lease:k")
         assert await waiting == b"made elsewhere"
         assert await cluster.run("k", found, work) == b"made"

@@ -28,6 +28,7 @@ from tests.support.earth import Place
 from tests.support.rasters import SCENE, cut, full_disk
 from tests.support.server import Service
 from tests.support.tiles import decoded, path_of
+from tests.support.waiting import LIMIT_SECONDS
 from tileserver import SuperResolvedReader
 from tileserver.imagery.bands import GridSource
 from tileserver.reader import UnsupportedOption
@@ -367,7 +368,8 @@ def test_threads_that_ask_at_once_share_one_engine_and_one_source(tmp_path: Path
     class Own(SuperResolvedReader):
         """Has an engine of its own, which nobody has made yet."""
 
-    path, start = str(cut(tmp_path / "scene.tif", "rgb")), Barrier(4)
+    path = str(cut(tmp_path / "scene.tif", "rgb"))
+    start = Barrier(4, timeout=LIMIT_SECONDS)
 
     def ask(_: int) -> tuple[object, object]:
         start.wait()

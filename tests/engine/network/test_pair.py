@@ -19,6 +19,14 @@ from tests.support.checkpoint import small_denoiser
 
 GENERATOR = torch.Generator().manual_seed(5)
 CONDITION = torch.rand(3, 24, 32, generator=GENERATOR) * 0.4 + 0.3
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers() -> None:
+    """Each test draws the same numbers, whichever ran before it."""
+    GENERATOR.manual_seed(5)
+
+
 INNER = CONDITION[:, REACH_PX:-REACH_PX, REACH_PX:-REACH_PX]
 SIGMA_DATA = SigmaData(0.05, 0.02)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from engine.network.doubling import REACH_PX, doubled, doubled_whole
@@ -7,6 +8,12 @@ from engine.network.projection import from_bands, into_range, pool, project, to_
 
 GENERATOR = torch.Generator().manual_seed(0)
 IMAGE = torch.rand(2, 3, 16, 24, generator=GENERATOR)
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers() -> None:
+    """Each test draws the same numbers, whichever ran before it."""
+    GENERATOR.manual_seed(0)
 
 
 def test_parent_and_bands_are_the_image() -> None:

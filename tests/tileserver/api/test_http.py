@@ -142,11 +142,13 @@ def test_tilejson_says_what_is_native_and_what_is_served(server: Service) -> Non
         ("/healthz", "application/json"),
     ],
 )
-def test_the_rest_of_titilers_routes_is_there(server: Service, path: str, kind: str) -> None:
+def test_the_rest_of_titilers_routes_is_there(
+    server: Service, demo: Path, path: str, kind: str
+) -> None:
     answer = server.get(path)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == kind
-    assert "overzoom/deploy" not in answer.text
+    assert str(demo) not in answer.text
 
 
 def test_wmts_capabilities_reach_past_native(server: Service) -> None:

@@ -63,8 +63,9 @@ def middle(member: Path) -> Tile:
 
 
 def half_copied(member: Path, to: Path) -> Path:
-    content = member.read_bytes()
-    to.write_bytes(content[: len(content) // 2])
+    content, aside = member.read_bytes(), to.with_suffix(".part")
+    aside.write_bytes(content[: len(content) // 2])
+    os.replace(aside, to)  # never seen empty
     return aged(to)
 
 

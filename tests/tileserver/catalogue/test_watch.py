@@ -154,12 +154,12 @@ def test_a_change_within_one_tick_of_the_clock_is_noticed(
     other = inverted(scene, tmp_path / "other.tif")
     shutil.copyfile(other, scene)
     wait_until(partial(up_to_date, catalogue))
+    middle_version = catalogue["scene"].fingerprint
     state, content = scene.stat(), bytearray(scene.read_bytes())
     content[-200:] = bytes(200)
     with scene.open("r+b") as file:
         file.write(content)
     os.utime(scene, ns=(state.st_atime_ns, state.st_mtime_ns))
-    middle_version = catalogue["scene"].fingerprint
     wait_until(lambda: catalogue["scene"].fingerprint != middle_version)
 
 
@@ -258,9 +258,7 @@ def test_commands_want_every_source(scene: Path, tmp_path: Path) -> None:
 def unwatched(scene: Path, app_settings: MakeSettings) -> Iterator[TestClient]:
     """A server of a raster that nobody looks at but those who read it."""
     sources = {"scene": {"path": str(scene)}}
-    settings = app_settings(
-        sources=sources, source_check_seconds=0, deadline_seconds=10, open_handles=0
-    )
+    settings = app_settings(sources=sources, source_check_seconds=0, open_handles=0)
     with TestClient(make_app(settings)) as client:
         yield client
 
@@ -349,7 +347,7 @@ def test_what_cannot_be_read_is_looked_at_ever_more_rarely(scene: Path) -> None:
     tracked = catalogue._tracked["scene"]
     content = scene.read_bytes()
     scene.unlink()
-    wait_until(lambda: tracked.failures == 2)
+    wait_until(lambda: tracked.failures >= 2)
     scene.write_bytes(content)
     wait_until(lambda: tracked.failures == 0)
     catalogue.close()

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from tests.support.commands import call_overzoom
 from tests.support.examples import COMMANDS, examples_of
 from tests.support.rasters import cut
-from tests.tileserver.offline.upscaling.scenes import colours, write
+from tests.support.scenes import colours, write
 from tileserver.cli.environment import WARNING_LIBRARIES
 from tileserver.cli.main import main
 

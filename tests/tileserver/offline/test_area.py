@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -147,5 +146,5 @@ def test_other_boxes_are_refused(text: str) -> None:
         options.bbox(text)
 
 
-def test_a_box_is_read(app_settings: Callable[..., Settings]) -> None:
+def test_a_box_is_read() -> None:
     assert options.bbox("-110.65, 44.95,-110.64,44.96") == (-110.65, 44.95, -110.64, 44.96)

@@ -11,7 +11,7 @@ import pytest
 
 from engine.window import Window
 from tests.support.commands import call_overzoom
-from tests.tileserver.offline.upscaling.scenes import WORK, colours, write
+from tests.support.scenes import WORK, colours, write
 from tileserver.checkpoints import local_checkpoint
 from tileserver.errors import CommandError, StartupError
 from tileserver.offline.pools import Cluster, LocalPool, open_pool

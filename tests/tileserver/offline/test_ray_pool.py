@@ -18,8 +18,8 @@ from tests.support.examples import examples_of
 from tests.support.prerendered import read_tiles
 from tests.support.rasters import SCENE, cut
 from tests.support.ray_cluster import RayCluster
-from tests.support.waiting import wait_until
-from tests.tileserver.offline.upscaling.scenes import write
+from tests.support.scenes import write
+from tests.support.waiting import LIMIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -80,7 +80,7 @@ class Driver:
 
     def finish(self, process: subprocess.Popen[bytes]) -> bytes:
         """The bytes of the result."""
-        assert process.wait(300) == 0, self.log.read_text()
+        assert process.wait(LIMIT_SECONDS) == 0, self.log.read_text()
         assert not self.out.with_name(f"{self.out.name}.parts").exists()
         return self.out.read_bytes()
 
@@ -180,6 +180,6 @@ def test_ctrl_c_stops_the_driver_and_its_workers(driver: Driver) -> None:
     process = driver.start()
     driver.wait_for_blocks(3)
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130, driver.log.read_text()
+    assert process.wait(LIMIT_SECONDS) == 130, driver.log.read_text()
     assert os.path.exists(f"{driver.out}.parts")
     assert "the same command resumes" in driver.log.read_text()

@@ -33,15 +33,17 @@ def start_process(config: Path, cache: Path) -> AbstractContextManager[Service]:
     return running("--config", config, cache=cache)
 
 
+REDIS = ("Redis", ("Redis", "Redis leases"))
+FOLDER = ("folder", ("lease files",))
+
+
 @pytest.mark.parametrize(
-    "start",
-    [serving, pytest.param(start_process, marks=pytest.mark.slow)],
-    ids=["threads", "processes"],
-)
-@pytest.mark.parametrize(
-    ("sharing", "services"),
-    [("Redis", ("Redis", "Redis leases")), ("folder", ("lease files",))],
-    ids=["redis", "folder"],
+    ("start", "sharing", "services"),
+    [
+        pytest.param(serving, *REDIS, id="redis-threads"),
+        pytest.param(serving, *FOLDER, id="folder-threads"),  # test_workers.py: as processes
+        pytest.param(start_process, *REDIS, id="redis-processes", marks=pytest.mark.slow),
+    ],
 )
 def test_two_servers_make_each_tile_once_and_answer_the_same_bytes(
     start: Callable[[Path, Path], AbstractContextManager[Service]],

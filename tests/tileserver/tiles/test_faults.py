@@ -8,6 +8,7 @@ import pytest
 
 from tests.benchmarks import cache_faults, source_faults
 from tests.benchmarks.site import Outcome, Site, prepared
+from tests.support.waiting import LIMIT_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         "half copied",
     ],
 )
-def test_no_tile_is_wrong_and_all_come_back(site: Site, fault: Callable[[Site], Outcome]) -> None:
+def test_no_tile_is_wrong_and_all_come_back(
+    site: Site, fault: Callable[[Site], Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_faults, "HEALTH_SECONDS", LIMIT_SECONDS)  # other tests run beside it
     outcome = fault(site)
     assert outcome.wrong == [], outcome.figures

@@ -25,7 +25,6 @@ from tileserver.settings.server import Settings
 
 NATIVE = 19
 LON, LAT = -110.643554, 44.955993
-DEADLINE_SECONDS = 6.0
 REQUESTS = 42
 """More than the 40 threads that starlette has for everything."""
 
@@ -53,8 +52,17 @@ class Place:
 
 
 @pytest.fixture
+def deadline_seconds() -> float:
+    """After which those that hang are answered."""
+    return 6.0
+
+
+@pytest.fixture
 def place(
-    app_settings: Callable[..., Settings], demo: Path, monkeypatch: pytest.MonkeyPatch
+    app_settings: Callable[..., Settings],
+    demo: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    deadline_seconds: float,
 ) -> Iterator[Place]:
     hangs, hung, released, look = Event(), Event(), Event(), LocalFile.signature
     looks: list[Path] = []
@@ -70,7 +78,7 @@ def place(
     monkeypatch.setattr(LocalFile, "signature", stuck)
     access = {"client_requests": 2 * REQUESTS}
     settings = app_settings(
-        deadline_seconds=DEADLINE_SECONDS, source_check_seconds=600, access=access
+        deadline_seconds=deadline_seconds, source_check_seconds=600, access=access
     )
     before = {*threading.enumerate()}  # of what other tests left open
     with ThreadPoolExecutor(REQUESTS) as pool, TestClient(make_app(settings)) as client:
@@ -119,6 +127,7 @@ def test_its_documents_stop_nothing_else_and_are_late_in_time(place: Place) -> N
     assert all(answer.headers["retry-after"] for answer in answers)
 
 
+@pytest.mark.parametrize("deadline_seconds", [300.0])  # those that hang are read in the end
 def test_a_document_that_nobody_awaits_any_more_is_not_read(place: Place) -> None:
     place.hang()
     stuck = [place.ask("/yellowstone/info") for _ in range(ROUTE_READERS)]

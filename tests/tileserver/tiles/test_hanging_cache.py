@@ -14,6 +14,7 @@ from tests.support.metrics import parse_metrics
 from tests.support.pipes import hanging
 from tests.support.server import wait_until_ready
 from tests.support.tiles import path_of
+from tests.support.waiting import LIMIT_SECONDS
 from tileserver import stores as tiers
 from tileserver.app import make_app
 from tileserver.settings.server import Settings
@@ -39,6 +40,7 @@ def test_tiles_of_every_source_are_made_while_the_disk_hangs(
     client: TestClient, middle_tile: Callable[[int], Tile]
 ) -> None:
     service: TileService = client.app.state.tiles  # type: ignore[attr-defined]
+    service.store.limits["disk"].breaker.open_seconds = LIMIT_SECONDS  # whoever looks finds it open
     (disk,) = (tier for tier in service.store.tiers if isinstance(tier, DiskStore))
     tile = middle_tile(NATIVE)
     formats = [*ImageFormat][: CALL_THREADS + 1]

@@ -20,6 +20,7 @@ from engine.window import Window
 from tests.support.rasters import cut
 from tests.support.server import wait_until_ready
 from tests.support.tiles import block, path_of
+from tests.support.waiting import LIMIT_SECONDS
 from tileserver.app import make_app
 from tileserver.assembly import open_catalogue
 from tileserver.catalogue.layers import Layer
@@ -50,7 +51,7 @@ class Counted:
 def test_threads_that_ask_for_the_same_blocks_read_each_once() -> None:
     for _ in range(20):
         source = Counted()
-        bands, start = Bands(source, {}), Barrier(THREADS)
+        bands, start = Bands(source, {}), Barrier(THREADS, timeout=LIMIT_SECONDS)
 
         def read(_number: int, bands: Bands = bands, start: Barrier = start) -> float:
             start.wait()

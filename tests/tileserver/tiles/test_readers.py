@@ -43,7 +43,7 @@ def test_too_many_reads_of_one_source_are_refused_and_departed_ones_make_room() 
 
     def read(number: int) -> None:
         begun.append(number)
-        gate.wait()
+        gate.wait(LIMIT_SECONDS)
 
     async def scenario() -> None:
         tasks = [asyncio.create_task(readers.run("one", read, number)) for number in range(3)]

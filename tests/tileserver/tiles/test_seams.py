@@ -86,11 +86,11 @@ def test_three_servers_in_three_orders_draw_identical_pixels(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("bundled_checkpoint")
-def test_three_processes_in_three_orders_draw_identical_pixels(
+def test_two_processes_in_two_orders_draw_identical_pixels(
     patient: Path, wanted: list[Tile], tmp_path: Path
 ) -> None:
     found, some = [], wanted[::2]
-    for number, update in enumerate(ORDERS):
+    for number, update in enumerate(ORDERS[:2]):
         options = [f"--{name}={value}" for name, value in update.items()]
         cache = tmp_path / f"cache{number}"
         with (

@@ -1,11 +1,11 @@
-"""One browser for all tests of the page, one tab a file."""
+"""One browser for all tests of the page, one cache a file, one tab a test."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.support import browser as browsers
 from tests.support.server import Service
@@ -19,11 +19,15 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser) -> Iterator[Page]:
-    page = browsers.open_page(browser)
-    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
-    yield page
-    page.close()
+def tabs(browser: Browser) -> Iterator[BrowserContext]:
+    with browsers.open_tabs(browser, {"width": WIDTH, "height": HEIGHT}) as tabs:
+        yield tabs
+
+
+@pytest.fixture
+def page(tabs: BrowserContext) -> Iterator[Page]:
+    with browsers.new_tab(tabs) as page:
+        yield page
 
 
 @pytest.fixture

@@ -120,9 +120,8 @@ def test_everything_works_by_keyboard(visit: Visit) -> None:
     visit.open(f"yellowstone/19/{PLACE}?mode=single")
     before = visit.text("place")
     page.keyboard.press("ArrowUp")
-    page.wait_for_timeout(350)
+    browsers.wait_while_it_runs(page, lambda: visit.text("place") != before)
     visit.settle()
-    assert visit.text("place") != before
     page.keyboard.press("-")
     visit.zoomed(18)
     page.keyboard.press("0")

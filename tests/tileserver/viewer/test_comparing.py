@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from tests.support import browser as browsers
-from tests.support.browser import wait_until
+from tests.support.browser import wait_until, wait_while_it_runs
 from tests.support.server import Service
 from tests.support.visiting import PLACE, WIDTH, Visit, sharpness
 
@@ -180,8 +180,9 @@ def test_a_sample_is_named_as_what_it_is(visit: Visit) -> None:
 )
 def test_a_link_opens_the_same_view_again(visit: Visit, view: str) -> None:
     visit.open(view)
+    before = visit.page.url
     visit.page.keyboard.press("ArrowRight")
-    visit.page.wait_for_timeout(300)
+    wait_while_it_runs(visit.page, lambda: visit.page.url != before)
     visit.settle()
     visit.page.keyboard.press("s")
     link = visit.page.locator("#share-link").input_value()

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, Response, Route, expect
+from playwright.sync_api import Browser, Page, Response, expect
 
 from tests.support import browser as browsers
+from tests.support.browser import Held
 from tests.support.server import Service, configured, serving
 from tests.support.services import free_port
 from tests.support.visiting import MIDDLE, PLACE, Visit
@@ -16,17 +17,6 @@ from tests.support.visiting import MIDDLE, PLACE, Visit
 
 def tab(browser: Browser) -> Page:
     return browsers.open_page(browser, {"width": 640, "height": 480})
-
-
-def holding(page: Page, pattern: str) -> list[Route]:
-    """Requests that are not answered before they are continued."""
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    page.route(pattern, hold)
-    return held
 
 
 @pytest.mark.slow
@@ -42,14 +32,12 @@ def test_a_server_that_is_away_is_told_and_retry_brings_what_is_missing(
     expect(told).to_contain_text("The server does not answer")
     page.keyboard.press("+")
     expect(page.locator("#progress")).to_contain_text("rawing")
-    held = holding(page, "**/healthz")  # it would see for itself
+    held = Held(page, "**/healthz")  # it would see for itself
     with serving(config, tmp_path / "cache", port=port):
         with page.expect_request("**/healthz"):
             page.get_by_role("button", name="Retry").click()
-        page.wait_for_timeout(100)
-        for route in held:
-            route.continue_()
-        page.unroute_all()
+        browsers.wait_while_it_runs(page, lambda: held.routes)
+        held.release()
         expect(told).to_be_empty()
         visit.zoomed(20)
         shown = visit.ground()
@@ -103,7 +91,7 @@ def test_the_map_goes_on_where_another_source_cannot_be_opened(
 @pytest.mark.slow
 def test_keys_and_addresses_are_taken_before_the_list_of_sources_is_there(visit: Visit) -> None:
     page = visit.page
-    held = holding(page, "**/sources.json")
+    held = Held(page, "**/sources.json")
     visit.open(f"truth/19/{PLACE}?mode=single", settled=False)
     for key in ["ArrowUp", "+", "-", "0", "2", "3", "b", "t", "]", "i", "Enter", "u", "n", "m", "e",
                 "q", "q", "Escape"]:  # fmt: skip
@@ -113,11 +101,10 @@ def test_keys_and_addresses_are_taken_before_the_list_of_sources_is_there(visit:
     page.locator("#open-help").hover()
     with page.expect_request("**/sources.json"):
         page.evaluate(f"location.hash = 'yellowstone/21/{PLACE}?mode=single'")
-    page.wait_for_timeout(100)
-    for route in reversed(held):  # the newer wish is answered first
-        route.continue_()
-        page.wait_for_timeout(200)
-    page.unroute_all()
+    browsers.wait_while_it_runs(page, lambda: len(held.routes) == 2)
+    for route in reversed(held.routes):  # the newer wish is answered first
+        with page.expect_response("**/sources.json"):
+            route.continue_()
     visit.zoomed(21)
     assert visit.text("source-title") == "Yellowstone meadow, 20 cm"
     assert page.locator("[data-source]").count() == 2

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support import browser as browsers
-from tests.support.browser import wait_until
+from tests.support.browser import Held, wait_until
 from tests.support.server import Service
 from tests.support.visiting import (
     DEEPEST,
@@ -140,19 +140,12 @@ def test_the_ladder_draws_a_line_where_native_ends(visit: Visit) -> None:
 
 
 def test_detail_is_not_claimed_before_it_is_seen(visit: Visit) -> None:
-    page, held, holding = visit.page, list[Route](), True
-
-    def hold(route: Route) -> None:
-        if holding and len(held) < 2:
-            held.append(route)
-        else:
-            route.continue_()
-
-    page.route(re.compile(r"/yellowstone/20/[^=]*v="), hold)
+    page = visit.page
+    held = Held(page, re.compile(r"/yellowstone/20/[^=]*v="), most=2)
     visit.open(f"yellowstone/20/{PLACE}", settled=False)
     drawing = re.compile(r"Drawing detail, (\d+) of (\d+)")
     expect(page.locator("#origin")).to_have_text(drawing)
-    browsers.wait_while_it_runs(page, lambda: len(held) == 2 and visit.to_come == 2)
+    browsers.wait_while_it_runs(page, lambda: len(held.routes) == 2 and visit.to_come == 2)
     (said,) = drawing.findall(visit.text("origin"))
     drawn, total = map(int, said)
     assert total - drawn == 2
@@ -161,11 +154,8 @@ def test_detail_is_not_claimed_before_it_is_seen(visit: Visit) -> None:
     assert visit.text("left-name") == "Plain enlargement"
     bar = page.locator("#drawing").evaluate("e => e.style.getPropertyValue('--drawn')")
     assert float(bar.strip("%")) == pytest.approx(100 * drawn / total)
-    holding = False
-    for route in held:
-        route.continue_()
+    held.release()
     visit.settle()
-    page.unroute_all()
     assert visit.text("origin") == "Synthesised detail ×1.9"
     assert visit.text("right-name") == "Super-resolved"
     expect(page.locator("#drawing")).to_be_hidden()
@@ -187,51 +177,35 @@ def test_what_the_other_side_covers_is_drawn_last(visit: Visit) -> None:
 
 
 def test_the_first_detail_does_not_wait_for_all_that_lies_under_it(visit: Visit) -> None:
-    page, held, holding = visit.page, list[Route](), True
-
-    def hold(route: Route) -> None:
-        if holding:
-            held.append(route)
-        else:
-            route.continue_()
-
-    page.route(re.compile("mode=interpolated.*v="), hold)
+    page, held = visit.page, Held(visit.page, re.compile("mode=interpolated.*v="))
     visit.open(f"yellowstone/21/{on_whole_pixels(21)}", settled=False)
     browsers.wait_until(
         page, "/^Drawing detail, [1-9]/.test(document.getElementById('origin').textContent)"
     )
-    assert len(held) == 5, "as many as there are connections beside the one that draws"
-    holding = False
-    for route in held:
-        route.continue_()
+    assert len(held.routes) == 5, "as many as there are connections beside the one that draws"
+    held.release()
     visit.settle()
-    page.unroute_all()
 
 
 def test_interpolated_tiles_show_at_once_and_the_super_resolved_fade_in_over_them(
     visit: Visit,
 ) -> None:
-    page, held, holding = visit.page, list[Route](), True
-
-    def hold(route: Route) -> None:
-        if holding:
-            held.append(route)
-        else:
-            route.continue_()
-
-    page.route(re.compile(r"/yellowstone/22/[^=]*v="), hold)
+    held = Held(visit.page, re.compile(r"/yellowstone/22/[^=]*v="))
     visit.open(f"yellowstone/22/{PLACE}?mode=single", settled=False)
-    browsers.wait_while_it_runs(
-        page, lambda: held and visit.to_come == len(visit.tiles("mode=interpolated"))
-    )
-    soft = visit.ground()
-    holding = False
-    for route in held:
-        route.continue_()
+    soft = np.zeros(())
+
+    def is_there() -> bool:
+        """Whether the ground is there, and stands still, before anything is drawn."""
+        nonlocal soft
+        before, soft = soft, visit.ground()
+        enlarged = len(visit.tiles("mode=interpolated"))
+        there = bool(held.routes) and visit.to_come == enlarged and soft[MIDDLE].std() > 10
+        return there and np.array_equal(before, soft)
+
+    browsers.wait_while_it_runs(visit.page, is_there)
+    held.release()
     visit.settle()
-    page.unroute_all()
     sharp = visit.ground()
-    assert soft[MIDDLE].std() > 10, "the ground is there before anything is drawn"
     assert sharpness(sharp) > 1.3 * sharpness(soft)
     assert np.abs(sharp - soft).mean() < 12, "the same ground, not shifted"
 

@@ -220,6 +220,7 @@ def test_tilesets_name_the_grid_that_the_source_is_at_home_on(
     document = elsewhere.get(f"/{grid}/tiles/{grid}").json()
     limits = {int(one["tileMatrix"]): one for one in document["tileMatrixSetLimits"]}
     tms = morecantile.tms.get(grid)
+    assert limits
     for zoom, limit in limits.items():
         tile = tms.tile(*PLACES[grid], zoom)
         assert limit["minTileRow"] <= tile.y <= limit["maxTileRow"]

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.support import browser as browsers
-from tests.support.browser import next_frame, wait_until
+from tests.support.browser import next_frame, wait_until, wait_while_it_runs
 from tests.support.server import Service
 
 COUNT_CHANGES = """() => {
@@ -27,16 +27,22 @@ GRIDS = {"WebMercatorQuad": 19, "UTM31WGS84Quad": 19, "WorldCRS84Quad": 18}
 
 
 @pytest.fixture(scope="module")
-def browser_page() -> Iterator[Page]:
-    with browsers.launch() as browser:
-        yield browsers.open_page(browser)
+def tabs() -> Iterator[BrowserContext]:
+    with browsers.launch() as browser, browsers.open_tabs(browser) as tabs:
+        yield tabs
 
 
 @pytest.fixture
-def page(browser_page: Page, server: Service) -> Iterator[Page]:
+def own_page(tabs: BrowserContext) -> Iterator[Page]:
+    with browsers.new_tab(tabs) as page:
+        yield page
+
+
+@pytest.fixture
+def page(own_page: Page, server: Service) -> Iterator[Page]:
     """A page that must not complain, ask in vain or ask elsewhere."""
-    with browsers.watch(browser_page, server.url):
-        yield browser_page
+    with browsers.watch(own_page, server.url):
+        yield own_page
 
 
 def settled(page: Page, picture: Path) -> np.ndarray:
@@ -89,8 +95,9 @@ def test_the_map_of_a_grid_is_moved_and_zoomed_by_keyboard(
     before = settled(page, tmp_path / "middle.png")
     page.locator("#map").focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_timeout(200)
-    assert not np.array_equal(settled(page, tmp_path / "east.png"), before)
+    wait_while_it_runs(
+        page, lambda: not np.array_equal(settled(page, tmp_path / "east.png"), before)
+    )
     page.keyboard.press("+")
     expect(page.locator("#origin")).to_have_text(SUPER_RESOLVED)
     page.keyboard.press("-")
@@ -113,16 +120,16 @@ def test_the_map_of_a_grid_rests_while_a_tile_is_drawn(page: Page, server: Servi
 
 @pytest.mark.slow
 def test_the_map_of_a_grid_goes_on_when_the_connection_is_back(
-    browser_page: Page, server: Service, tmp_path: Path
+    own_page: Page, server: Service, tmp_path: Path
 ) -> None:
-    browser_page.goto(f"{server.url}/yellowstone/WebMercatorQuad/map.html")
-    settled(browser_page, tmp_path / "native.png")
-    browser_page.context.set_offline(True)
-    browser_page.locator("#zoom-out").click()
-    expect(browser_page.get_by_role("alert")).to_contain_text("The server does not answer")
-    browser_page.context.set_offline(False)
-    expect(browser_page.get_by_role("alert")).to_be_empty(timeout=20_000)
-    assert settled(browser_page, tmp_path / "back.png")[200:400, 300:600].std() > 15
+    own_page.goto(f"{server.url}/yellowstone/WebMercatorQuad/map.html")
+    settled(own_page, tmp_path / "native.png")
+    own_page.context.set_offline(True)
+    own_page.locator("#zoom-out").click()
+    expect(own_page.get_by_role("alert")).to_contain_text("The server does not answer")
+    own_page.context.set_offline(False)
+    expect(own_page.get_by_role("alert")).to_be_empty()
+    assert settled(own_page, tmp_path / "back.png")[200:400, 300:600].std() > 15
 
 
 @pytest.mark.parametrize(

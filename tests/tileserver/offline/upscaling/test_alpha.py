@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from rasterio.enums import ColorInterp
 
-from tests.tileserver.offline.upscaling.scenes import SIDE, WORK, colours, means, repeated, write
+from tests.support.scenes import SIDE, WORK, colours, means, repeated, write
 from tileserver.offline.upscaling import upscale
 
 RGBA = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)

@@ -12,7 +12,7 @@ from rasterio.enums import ColorInterp
 
 import tileserver
 from tests.support.commands import call_overzoom
-from tests.tileserver.offline.upscaling.scenes import colours, means, write
+from tests.support.scenes import colours, means, write
 from tileserver import estimate_error, upscale
 from tileserver.errors import StartupError
 from tileserver.offline.upscaling import drawing

@@ -10,7 +10,7 @@ import rasterio
 from rasterio.enums import ColorInterp
 
 from tests.support.commands import call_overzoom
-from tests.tileserver.offline.upscaling.scenes import SIDE, colours, means, repeated, write
+from tests.support.scenes import SIDE, colours, means, repeated, write
 
 
 @pytest.mark.parametrize("name", ["deflate", "zstd", "lzw"])

@@ -9,7 +9,7 @@ import pytest
 import rasterio
 from rasterio.enums import ColorInterp
 
-from tests.tileserver.offline.upscaling.scenes import SIDE, WORK, colours, means, repeated, write
+from tests.support.scenes import SIDE, WORK, colours, means, repeated, write
 from tileserver.offline.upscaling import upscale
 
 BANDS = (ColorInterp.red, ColorInterp.nir, ColorInterp.undefined)

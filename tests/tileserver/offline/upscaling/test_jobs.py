@@ -8,7 +8,7 @@ import pytest
 import rasterio
 
 from tests.support.commands import call_overzoom
-from tests.tileserver.offline.upscaling.scenes import SIDE, colours, write
+from tests.support.scenes import SIDE, colours, write
 from tileserver.errors import StartupError
 from tileserver.offline.upscaling import Job, list_jobs
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from rasterio.errors import NotGeoreferencedWarning
 
 from engine.window import Window
-from tests.tileserver.offline.upscaling.scenes import WORK, colours, means, write
+from tests.support.scenes import WORK, colours, means, write
 from tileserver.offline.upscaling import upscale
 from tileserver.offline.upscaling.orientation import TAG, UPRIGHT, read_orientation
 from tileserver.offline.upscaling.scene import Scene

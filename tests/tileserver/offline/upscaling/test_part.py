@@ -14,7 +14,7 @@ from rasterio.windows import Window as RasterWindow
 from rasterio.windows import bounds
 
 from tests.support.commands import call_overzoom
-from tests.tileserver.offline.upscaling.scenes import colours, write
+from tests.support.scenes import colours, write
 from tileserver.offline.upscaling import drawing
 
 ROW, COL, HEIGHT, WIDTH = 40, 30, 60, 50

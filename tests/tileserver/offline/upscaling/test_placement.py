@@ -13,7 +13,7 @@ from rasterio.crs import CRS
 from rasterio.rpc import RPC
 from rasterio.transform import GCPTransformer, RPCTransformer
 
-from tests.tileserver.offline.upscaling.scenes import SIDE, WORK, colours, write
+from tests.support.scenes import SIDE, WORK, colours, write
 from tileserver.offline.upscaling import upscale
 from tileserver.offline.upscaling.orientation import Orientation
 from tileserver.offline.upscaling.placement import Placement

@@ -16,7 +16,7 @@ from rasterio.errors import NotGeoreferencedWarning
 
 from engine.window import Window
 from tests.support.commands import call_overzoom
-from tests.tileserver.offline.upscaling.scenes import WORK, colours, write
+from tests.support.scenes import WORK, colours, write
 from tileserver.catalogue.probing import describe_machine
 from tileserver.offline.upscaling import drawing, upscale
 from tileserver.settings.noise_seeds import MAX_NOISE_SEED, MIN_NOISE_SEED
