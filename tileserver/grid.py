@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from math import isfinite
 
@@ -27,7 +28,7 @@ Where the next zoom is further away, drawing is nearer to the truth than the fil
 (0.50 m: 32.3 and 31.5 dB), and nearer to the file."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Grid:
     """The pixel grids of a tile matrix set whose matrices double from zoom to zoom."""
 
@@ -84,7 +85,7 @@ class Grid:
         side = TILE_PX * 2**beyond
         return Window(0, 0, matrix.matrixHeight * side, matrix.matrixWidth * side)
 
-    @property
+    @cached_property
     def bounds(self) -> tuple[float, float, float, float]:
         """Left, bottom, right and top of what its first zoom has tiles of: of all, or more."""
         zoom = int(self.tms.minzoom)
@@ -92,7 +93,7 @@ class Grid:
         right, bottom = place * (whole.width, whole.height)
         return place.c, float(bottom), float(right), place.f
 
-    @property
+    @cached_property
     def goes_round(self) -> bool:
         """Whether its columns are meridians, and its last one meets its first at 180 degrees."""
         left, _, right, _ = self.bounds

@@ -139,5 +139,12 @@ def _check_bins(text: str) -> None:
 
 
 def _check_whole(name: str, text: str, limit: int) -> None:
-    if not re.fullmatch(r"[0-9]{1,6}", text) or not 1 <= int(text) <= limit:
+    if parse_whole(text, 1, limit) is None:
         raise OutOfRange(name, f"a whole number from 1 to {limit}")
+
+
+def parse_whole(text: str, least: int, most: int) -> int | None:
+    """A whole number in decimal digits; None for another text, or one out of bounds."""
+    digits = text.lstrip("0")[: len(str(most)) + 1] or "0"  # Python reads 4300 digits at most
+    valid = text.isascii() and text.isdigit() and least <= int(digits) <= most
+    return int(digits) if valid else None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -30,11 +31,14 @@ class ReportedRoute(SourceRoute):
         handler = super().get_route_handler()
 
         async def answer(request: Request) -> Response:
+            refusal: RequestError
             try:
                 return await handler(request)
             except RequestValidationError as error:
-                return self.report(request, find_invalid(error))
+                refusal = find_invalid(error)
             except RequestError as error:
-                return self.report(request, error)
+                refusal = error
+            # In a thread: it may be drawn on a map of millions of pixels.
+            return await run_in_threadpool(self.report, request, refusal)
 
         return answer

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from tileserver.api.documents.wmts import answer_capabilities
 from tileserver.api.maps.parameters import parse_format
+from tileserver.api.parameters import parse_whole
 from tileserver.api.tile_parameters import MAX_INDEX, PictureOptions
 from tileserver.api.tile_response import Answers
 from tileserver.api.written_parameters import document_parameters
@@ -110,7 +111,7 @@ def _get(given: dict[str, str], name: str) -> str:
 
 
 def _number(given: dict[str, str], name: str, most: int) -> int:
-    text = _get(given, name)
-    if not (text.isascii() and text.isdigit()) or int(text[:12]) > most:
+    number = parse_whole(_get(given, name), 0, most)
+    if number is None:
         raise OutOfRange(name, f"a whole number from 0 to {most}")
-    return int(text)
+    return number

@@ -14,8 +14,9 @@ from rasterio.crs import CRS
 from rio_tiler.utils import render
 
 from engine.imagery import Pixels
+from tileserver.tiles.geotiff import encode_geotiff
 
-ENCODING = 2
+ENCODING = 3
 """Part of every key: raised when the same pixels come to be written as other bytes."""
 
 
@@ -75,7 +76,8 @@ def encode(
     alpha = _levels_of(opacity)
     if format.media_type != "image/jpeg" and (alpha < OPAQUE).any():
         levels = np.concatenate((levels, alpha[None]))
-    image = Image.fromarray(np.ascontiguousarray(levels.transpose(1, 2, 0)).squeeze())
+    pixels = np.ascontiguousarray(levels.transpose(1, 2, 0))
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     exact = lossless and format is ImageFormat.webp
     driver, options = _OPTIONS[LOSSLESS_WEBP if exact else format.media_type]
     stream = BytesIO()
@@ -107,11 +109,10 @@ def encode_values(
     format: ImageFormat,
     crs: CRS,
     transform: Affine,
+    tags: dict[str, str] | None = None,
 ) -> bytes:
-    """Bands (C, H, W) with a mask as last band: an array file, or a GeoTIFF that lies there."""
+    """Bands (C, H, W) as an array file whose last band is a mask, or a GeoTIFF that lies there."""
     mask = _levels_of(opacity)
     if format is ImageFormat.npy:
         return bytes(render(bands, mask, img_format="NPY"))
-    return bytes(
-        render(bands, mask, img_format="GTiff", crs=crs, transform=transform, compress="deflate")
-    )
+    return encode_geotiff(bands, mask, crs, transform, tags)

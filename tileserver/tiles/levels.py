@@ -32,7 +32,9 @@ class RenderedBands(NamedTuple):
 def render_levels(
     values: Pixels, valid: Mask, raster: Raster, rendering: Rendering
 ) -> RenderedBands:
-    """What an 8-bit image shows of values (C, H, W) in the engine's unit: one to four bands.
+    """What an 8-bit image shows of values (C, H, W) in the engine's unit: one or three bands.
+
+    Of values that are rescaled, as many as are chosen.
 
     Raises OutOfRange for a formula or a colour map that these values cannot be shown by.
     """
@@ -78,7 +80,9 @@ def shows_levels(rendering: Rendering) -> bool:
 
 def shows_classes(raster: Raster, rendering: Rendering) -> bool:
     """Whether what is shown are the colours of classes, which no encoding may blend."""
-    return raster.palette is not None or (raster.nearest and rendering.colormap is not None)
+    if rendering.colormap is not None:
+        return raster.nearest
+    return raster.palette is not None and not rendering.rescale
 
 
 def default_indexes(raster: Raster) -> tuple[int, ...]:

@@ -331,3 +331,19 @@ def test_a_raster_without_overviews_is_decimated_not_averaged(
     band, mask = np.load(BytesIO(answer.content))
     assert (mask > 0).any()
     assert set(np.unique(band)) <= {0, *np.unique(class_numbers())}
+
+
+def test_class_numbers_that_are_rescaled_are_one_picture_however_they_are_asked_for(
+    tmp_path: Path,
+) -> None:
+    path = str(write_classes(tmp_path / "cover.tif"))
+    address, rescaled = path_of(tile_at(NATIVE + 1), "cover"), "?rescale=0,255"
+    contents = []
+    for first in (address.replace(".png", ".webp"), address):
+        with serving(tmp_path / first.rpartition(".")[2], cover={"path": path}) as client:
+            assert client.get(first + rescaled).status_code == 200
+            answer = client.get(address + rescaled)
+            contents.append((answer.headers["etag"], answer.content))
+            assert client.get("/cover/map?width=600&rescale=0,255").status_code == 200
+    assert contents[0] == contents[1]
+    assert Image.open(BytesIO(contents[0][1])).getbands()[0] == "L"

@@ -51,12 +51,14 @@ def _parse_accepted(part: str) -> tuple[str, float]:
         return name, 0.0
 
 
-def parse_colour(text: str, parameter: str = "bgcolor") -> Colour:
+def parse_colour(text: str) -> Colour:
     """Red, green and blue of a colour's name or hexadecimal digits; raises OutOfRange."""
     try:
         if len(text) > LONGEST_COLOUR:
             raise ValueError
         levels = ImageColor.getrgb(f"#{text[2:]}" if text[:2] in ("0x", "0X") else text)
+        if not all(0 <= level <= 255 for level in levels):
+            raise ValueError
     except ValueError:
-        raise OutOfRange(parameter, COLOURS) from None
+        raise OutOfRange("bgcolor", COLOURS) from None
     return levels[0], levels[1], levels[2]

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tileserver.api.maps.wms_question import DEFAULT_FORMAT, NEW, Question
+from tileserver.api.parameters import parse_whole
 from tileserver.errors import STATUS_CODES, OutOfRange, RequestError, UnknownSource
 from tileserver.middleware.error_handlers import error_headers
 from tileserver.tiles.encoding import ImageFormat, encode
@@ -86,7 +87,8 @@ def _find_format(question: Question) -> ImageFormat:
 
 def _draw(question: Question, text: str, format: ImageFormat) -> bytes:
     """A map of the asked-for size, or a small one, that says what is wrong or nothing."""
-    width, height = (_side(question.given.get(name, "")) for name in ("width", "height"))
+    sides = (question.given.get(name, "") for name in ("width", "height"))
+    width, height = (parse_whole(side, 1, LARGEST_PX) or BLANK_PX for side in sides)
     try:
         colour = question.background
     except OutOfRange:
@@ -104,8 +106,3 @@ def _draw(question: Question, text: str, format: ImageFormat) -> bytes:
     levels = np.empty((3, height, width), np.uint8)
     levels[:] = np.array(shown, np.uint8)[:, None, None]
     return encode(levels, np.full((height, width), colour is not None), format)
-
-
-def _side(text: str) -> int:
-    valid = text.isascii() and text.isdigit() and len(text) < 6
-    return int(text) if valid and 1 <= int(text) <= LARGEST_PX else BLANK_PX

@@ -8,6 +8,7 @@ from functools import cached_property
 from starlette.requests import Request
 
 from tileserver.api.maps.parameters import WHITE, parse_colour, parse_format
+from tileserver.api.parameters import parse_whole
 from tileserver.errors import OutOfRange
 from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.maps.area import Area, parse_box
@@ -75,7 +76,7 @@ class Question:
 
     @property
     def exceptions(self) -> str:
-        """How errors are reported: xml, inimage or blank; raises OutOfRange."""
+        """How errors are reported: xml, inimage or blank; xml where it is none of them."""
         wanted = self.given.get("exceptions", "xml").lower()
         for form in ("xml", "inimage", "blank"):
             if wanted in (form, f"application/vnd.ogc.se_{form}"):
@@ -91,7 +92,7 @@ class Question:
         return ReferenceSystem(found.code, found.crs, north_first=False)
 
     def _side(self, name: str) -> int:
-        text = self.get(name)
-        if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= self.max_side_px:
+        side = parse_whole(self.get(name), 1, self.max_side_px)
+        if side is None:
             raise OutOfRange(name, f"1 to {self.max_side_px} pixels")
-        return int(text)
+        return side

@@ -14,7 +14,11 @@ from tileserver.library_internals import CPLE_BaseError
 from tileserver.tiles.maps.reference_systems import MERCATOR, ReferenceSystem
 
 MERCATOR_LATITUDE = 85.0511287798066
+MERCATOR_TURN = 2 * 20037508.342789244
+"""Once around the Earth."""
 DEFAULT_SIDE_PX = 1024
+SMALLEST = 1e-300
+"""Of what is divided by."""
 BOX = "four finite numbers in the order of the axes, the first two less than the last two"
 Bounds = tuple[float, float, float, float]
 
@@ -59,13 +63,27 @@ def project_box(bounds: Bounds, system: ReferenceSystem, target: ReferenceSystem
     """The box around a box in another system; its edges are followed. Raises OutOfRange."""
     if system.crs == target.crs:
         return bounds
+    if not (system.crs.is_geographic and target.code == MERCATOR):
+        return _transform_box(bounds, system, target)
     left, bottom, right, top = bounds
-    if system.crs.is_geographic and target.code == MERCATOR:
-        bottom, top = (max(min(y, MERCATOR_LATITUDE), -MERCATOR_LATITUDE) for y in (bottom, top))
+    bottom, top = (max(min(y, MERCATOR_LATITUDE), -MERCATOR_LATITUDE) for y in (bottom, top))
+    if left < 180 < right <= left + 360:
+        west, east, turns = (left, 180.0), (-180.0, right - 360), (0, 1)
+    elif left < -180 < right <= left + 360:
+        west, east, turns = (left + 360, 180.0), (-180.0, right), (-1, 0)
+    else:
+        return _transform_box((left, bottom, right, top), system, target)
+    # Across 180 degrees: the parts at either end of the world, one of them a turn further.
+    first, last = (
+        _transform_box((edges[0], bottom, edges[1], top), system, target) for edges in (west, east)
+    )
+    shifts = [number * MERCATOR_TURN for number in turns]
+    return first[0] + shifts[0], first[1], last[2] + shifts[1], first[3]
+
+
+def _transform_box(bounds: Bounds, system: ReferenceSystem, target: ReferenceSystem) -> Bounds:
     try:
-        box: Bounds = transform_bounds(
-            system.crs, target.crs, left, bottom, right, top, densify_pts=21
-        )
+        box: Bounds = transform_bounds(system.crs, target.crs, *bounds, densify_pts=21)
     except (RasterioError, CPLE_BaseError) as error:
         raise OutOfRange("bbox", f"within the reach of {target.code}") from error
     if not (all(map(isfinite, box)) and box[0] < box[2] and box[1] < box[3]):
@@ -78,10 +96,12 @@ def size_of(
 ) -> tuple[int, int]:
     """Height and width in pixels; sides that are left open follow from the box's proportions.
 
-    Raises OutOfRange for sides beyond the limit.
+    Raises OutOfRange for sides beyond the limit, and for a box whose proportions are no number.
     """
     left, bottom, right, top = bounds
-    ratio = (right - left) / (top - bottom)
+    ratio = (right - left) / max(top - bottom, SMALLEST)
+    if not (isfinite(ratio) and ratio > 0):
+        raise OutOfRange("bbox", BOX)
     if height is None and width is None:
         side = min(DEFAULT_SIDE_PX, max_side_px)
         height, width = (side, None) if ratio < 1 else (None, side)

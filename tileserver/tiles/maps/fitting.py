@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from math import ceil, floor, sqrt
 
 import numpy as np
@@ -112,18 +113,18 @@ def _window(grid: Grid, area: Area, zoom: int) -> Window:
 
 def _clip(layer: Layer, zoom: int, window: Window, exact: bool) -> Window:
     """What of a window may show the source."""
-    grid = layer.grid
-    whole = grid.whole(zoom)
-    if grid.goes_round:  # one turn to either side
-        limits = Window(whole.row, whole.col - whole.width, whole.height, 3 * whole.width)
-    else:
-        limits = whole
-    if whole.contains(window) and not layer.crosses:
-        limits = layer.extent_at(zoom).dilated(0 if exact else MARGIN_PX)
-    clipped = window.intersection(limits)
-    if clipped is None:
+    grid, extent = layer.grid, layer.extent_at(zoom).dilated(0 if exact else MARGIN_PX)
+    whole, turns = grid.whole(zoom), [0]
+    if grid.goes_round:  # a map may go on for a turn to either side, an extent past 180 degrees
+        turns = [-1, 0, 1, 2]
+        whole = Window(whole.row, whole.col - whole.width, whole.height, 3 * whole.width)
+    turn = grid.whole(zoom).width
+    limits = (replace(extent, col=extent.col - number * turn) for number in turns)
+    parts = [whole.intersection(one) for one in limits]
+    shown = [part for one in parts if one is not None and (part := one.intersection(window))]
+    if not shown:
         raise OutsideMap
-    return clipped
+    return reduce(Window.union, shown)
 
 
 def _pixel_sides(grid: Grid, area: Area) -> tuple[float, float]:

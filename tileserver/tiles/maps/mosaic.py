@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from io import BytesIO
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from rasterio.warp import Resampling, reproject
 
 from engine.window import Window
+from tileserver.tiles.encoding import OPAQUE, decode
 from tileserver.tiles.levels import shows_classes
 from tileserver.tiles.maps.area import Area
 from tileserver.tiles.maps.request import MapRequest
 from tileserver.tiles.rendering import Mask
 
-OPAQUE = 255
 Bands = NDArray[Any]
 
 
@@ -28,6 +28,10 @@ class Picture(NamedTuple):
     opacity: NDArray[np.uint8]
 
 
+PlacedPictures = Iterable[tuple[Window, Picture]]
+"""Decoded tiles, each with the window that it fills."""
+
+
 def compose(request: MapRequest, tiles: Iterable[tuple[Window, bytes]]) -> Picture:
     """The map's pixels from its tiles, at least one, each with the window that it fills.
 
@@ -35,77 +39,81 @@ def compose(request: MapRequest, tiles: Iterable[tuple[Window, bytes]]) -> Pictu
     the nearest.
     """
     values = request.options.format.holds_values
-    decode = _decode_values if values else _decode_image
-    found = [(window, decode(content)) for window, content in tiles]
-    mosaic = _join(request.window, found)
+    read = _decode_values if values else decode
+    found = ((window, Picture(*read(content))) for window, content in tiles)  # one at a time
     if request.fit.exact:
-        return _crop(request, mosaic)
+        return _join(request, found)
     resample = _resample_values if values else _resample_levels
-    return resample(request, mosaic)
-
-
-def _decode_image(content: bytes) -> Picture:
-    """Levels of a PNG: one band or three."""
-    image = Image.open(BytesIO(content))
-    levels = np.asarray(image)
-    if levels.ndim == 2:
-        levels = levels[..., None]
-    bands = levels.transpose(2, 0, 1)
-    if image.mode in ("LA", "RGBA"):
-        return Picture(bands[:-1], bands[-1])
-    return Picture(bands, np.full(bands.shape[1:], OPAQUE, np.uint8))
+    return resample(request, found)
 
 
 def _decode_values(content: bytes) -> Picture:
     """Values of an NPY, whose last band is its mask."""
     array = np.load(BytesIO(content))
-    return Picture(array[:-1], np.where(array[-1] != 0, OPAQUE, 0).astype(np.uint8))
+    return Picture(array[:-1], _opacity_of(array[-1] != 0))
 
 
-def _join(window: Window, tiles: list[tuple[Window, Picture]]) -> Picture:
-    """The pixels of a window of the tiles' zoom, transparent where no tile is."""
-    first = tiles[0][1].bands
-    bands = np.zeros((len(first), window.height, window.width), first.dtype)
-    opacity = np.zeros((window.height, window.width), np.uint8)
+def _opacity_of(valid: Mask) -> NDArray[np.uint8]:
+    return np.where(valid, OPAQUE, np.uint8(0))
+
+
+def _join(request: MapRequest, tiles: PlacedPictures) -> Picture:
+    """The tiles' pixels in the map, whose own are of the same grid; transparent elsewhere."""
+    area, grid, zoom = request.area, request.layer.grid, request.fit.zoom
+    size, (x, y), (left, _, _, top) = grid.pixel_size(zoom), grid.origin(zoom), area.bounds
+    window = Window(round((y - top) / size), round((left - x) / size), area.height, area.width)
+    first, tiles = _peek(tiles)
+    joined = clear(area, len(first), first.dtype.name)
     for place, picture in tiles:
-        shared = window.intersection(place)
-        if shared is not None:
-            (rows, cols), (of_rows, of_cols) = window.slices(shared), place.slices(shared)
-            bands[:, rows, cols] = picture.bands[:, of_rows, of_cols]
-            opacity[rows, cols] = picture.opacity[of_rows, of_cols]
-    return Picture(bands, opacity)
+        _put(joined.bands, window, picture.bands, place)
+        _put(joined.opacity, window, picture.opacity, place)
+    return joined
 
 
-def _crop(request: MapRequest, mosaic: Picture) -> Picture:
-    """The mosaic in the map, whose pixels are of the same grid."""
-    area, window = request.area, request.window
-    grid, (left, _, _, top) = request.layer.grid, area.bounds
-    size, (x, y) = grid.pixel_size(request.fit.zoom), grid.origin(request.fit.zoom)
-    whole = Window(round((y - top) / size), round((left - x) / size), area.height, area.width)
-    return mosaic if whole == window else _join(whole, [(window, mosaic)])
+def _peek(tiles: PlacedPictures) -> tuple[Bands, PlacedPictures]:
+    """The bands of the first tile, and all tiles."""
+    tiles = iter(tiles)
+    first = next(tiles)
+    return first[1].bands, chain((first,), tiles)
 
 
-def _resample_levels(request: MapRequest, mosaic: Picture) -> Picture:
-    raster, rendering = request.source.raster, request.options.rendering
-    source = np.concatenate((mosaic.bands, mosaic.opacity[None]))
-    made = np.zeros((len(source), request.area.height, request.area.width), np.uint8)
+def _put(target: Bands, window: Window, source: Bands, place: Window) -> None:
+    """Copy what two windows share."""
+    shared = window.intersection(place)
+    if shared is not None:
+        target[..., *window.slices(shared)] = source[..., *place.slices(shared)]
+
+
+def _resample_levels(request: MapRequest, tiles: PlacedPictures) -> Picture:
+    raster, rendering, window = request.source.raster, request.options.rendering, request.window
+    first, tiles = _peek(tiles)
+    count = len(first) + 1
+    source = np.zeros((count, window.height, window.width), np.uint8)
+    for place, picture in tiles:
+        _put(source[:-1], window, picture.bands, place)
+        _put(source[-1], window, picture.opacity, place)
+    made = np.zeros((count, request.area.height, request.area.width), np.uint8)
     _warp(request, source, made, nearest=shows_classes(raster, rendering) or raster.nearest,
-          src_alpha=len(source), dst_alpha=len(source))  # fmt: skip
-    return Picture(np.where(made[-1], made[:-1], np.uint8(0)), made[-1])
+          src_alpha=count, dst_alpha=count)  # fmt: skip
+    made[:-1, made[-1] == 0] = 0
+    return Picture(made[:-1], made[-1])
 
 
-def _resample_values(request: MapRequest, mosaic: Picture) -> Picture:
-    dtype, area = mosaic.bands.dtype, request.area
-    source = np.where(mosaic.opacity, mosaic.bands, np.nan).astype(np.float64)
-    made = np.full((len(source), area.height, area.width), np.nan)
+def _resample_values(request: MapRequest, tiles: PlacedPictures) -> Picture:
+    area, window = request.area, request.window
+    first, tiles = _peek(tiles)
+    source = np.full((len(first), window.height, window.width), np.nan)
+    for place, picture in tiles:
+        _put(source, window, np.where(picture.opacity, picture.bands, np.nan), place)
+    made = np.full((len(first), area.height, area.width), np.nan)
     _warp(request, source, made, nearest=request.source.raster.nearest,
           src_nodata=np.nan, dst_nodata=np.nan)  # fmt: skip
     valid: Mask = np.isfinite(made).all(axis=0)
-    made = np.where(valid, made, 0.0)
-    if np.issubdtype(dtype, np.integer):
-        limits = np.iinfo(dtype)
-        made = np.rint(made).clip(limits.min, limits.max)
-    return Picture(made.astype(dtype), np.where(valid, OPAQUE, 0).astype(np.uint8))
+    made[:, ~valid] = 0.0
+    if np.issubdtype(first.dtype, np.integer):
+        limits = np.iinfo(first.dtype)
+        np.rint(made, out=made).clip(limits.min, limits.max, out=made)
+    return Picture(made.astype(first.dtype), _opacity_of(valid))
 
 
 def _warp(
@@ -130,10 +138,13 @@ def flatten(picture: Picture, background: tuple[int, ...]) -> Picture:
     colour = np.asarray(background, np.float32)
     if len(picture.bands) == 1 and len(set(background)) == 1:
         colour = colour[:1]
-    share = picture.opacity.astype(np.float32) / OPAQUE
-    shown = np.broadcast_to(picture.bands, (len(colour), *picture.opacity.shape))
-    blended = np.rint(shown * share + colour[:, None, None] * (1 - share)).astype(np.uint8)
-    return Picture(blended, np.full(picture.opacity.shape, OPAQUE, np.uint8))
+    opacity = picture.opacity
+    shown = np.broadcast_to(picture.bands, (len(colour), *opacity.shape))
+    blended = np.where(opacity, shown, colour.astype(np.uint8)[:, None, None])
+    partly = (opacity > 0) & (opacity < OPAQUE)  # few: floats of all pixels would take much memory
+    share = opacity[partly].astype(np.float32) / OPAQUE
+    blended[:, partly] = np.rint(shown[:, partly] * share + colour[:, None] * (1 - share))
+    return Picture(blended, np.full(opacity.shape, OPAQUE))
 
 
 def clear(area: Area, bands: int = 3, dtype: str = "uint8") -> Picture:

@@ -73,4 +73,6 @@ def find_system(text: str, parameter: str = "crs") -> ReferenceSystem:
     if not (crs.is_geographic or crs.is_projected) or len(axes) != 2:
         raise OutOfRange(parameter, ALLOWED)
     directions = [axis.direction for axis in axes]
+    if {"west", "south"} <= {*directions}:  # its coordinates grow the other way
+        raise OutOfRange(parameter, ALLOWED)
     return ReferenceSystem(name, crs, directions == ["north", "east"])

@@ -9,6 +9,7 @@ from functools import cached_property
 from html import unescape
 from typing import NamedTuple
 
+import numpy as np
 from morecantile import Tile
 
 from cache.key import fingerprint
@@ -17,18 +18,22 @@ from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.layers import Layer, Source
 from tileserver.errors import OutOfRange, OutsideMap
 from tileserver.grid import TILE_PX
+from tileserver.rasters.raster import Raster
 from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.maps.area import Area
 from tileserver.tiles.maps.fitting import Fit, choose_layer, fit
 from tileserver.tiles.request import Mode, TileOptions, TileRequest, check_options
 from tileserver.tiles.versions import version
 
-COMPOSING = 2
+COMPOSING = 3
 """Part of every ETag: raised when the same tiles come to be put together in another way."""
-MAX_BYTES = 256 * 2**20
-"""Of the pixels that a map is made from: 4096 x 4096 in colours are 70 MB."""
-LEVEL_BYTES, VALUE_BYTES = 4, 8
-"""Of a pixel: colours and opacity; of each of a pixel's values."""
+MAX_BYTES = 700_000_000
+"""Of all maps that are made at a time: 4096 x 4096 pixels in colours take 270 to 670 MB."""
+MAX_TILES = 4096
+"""That a map is made from: 4096 x 4096 pixels are made from 1089 at most."""
+LEVEL_BYTES, RESAMPLED_BYTES = 4, 8
+"""Of a pixel: colours and opacity; of each of a pixel's values where they are resampled."""
+TOO_MANY = "fewer pixels: this map is made from too many"
 Colour = tuple[int, int, int]
 
 
@@ -71,11 +76,18 @@ class MapRequest:
         return self.fit.window
 
     @property
-    def mosaic_bytes(self) -> int:
-        """The size of the pixels that the map is made from."""
-        bands = len(self.options.rendering.indexes or self.source.raster.indexes)
-        pixel_bytes = VALUE_BYTES * bands if self.options.format.holds_values else LEVEL_BYTES
-        return self.window.height * self.window.width * pixel_bytes
+    def size_bytes(self) -> int:
+        """The memory that the map takes while it is made: of the tiles' pixels and of its own."""
+        if self.fit.exact:
+            return _measure(self.options, self.source.raster, self.area)
+        pixels = self.window.height * self.window.width
+        return _measure(self.options, self.source.raster, self.area, pixels, RESAMPLED_BYTES)
+
+    @property
+    def tile_count(self) -> int:
+        """Tiles that lie in the window, with data or without."""
+        outer = self.window.aligned(TILE_PX)
+        return (outer.height // TILE_PX) * (outer.width // TILE_PX)
 
     @cached_property
     def tiles(self) -> list[PlacedTile]:
@@ -131,6 +143,8 @@ class MapRequest:
             crs=area.system.code,
             bounds=area.bounds,
             size=(area.height, area.width),
+            grid=self.layer.grid.id,
+            zoom=self.fit.zoom,
             origin=tile.origin,
             rendering=self.options.rendering,
             format=self.options.format.media_type,
@@ -150,8 +164,31 @@ def resolve_map(catalogue: Catalogue, asked: AskedMap) -> MapRequest:
     options = check_options(source, layer, asked.options)
     found = fit(layer, asked.area)
     request = MapRequest(source=source, layer=layer, asked=asked, options=options, fit=found)
-    if request.mosaic_bytes > MAX_BYTES:
-        raise OutOfRange("width", "fewer pixels: this map is made from too many")
+    if request.size_bytes > MAX_BYTES or request.tile_count > MAX_TILES:
+        raise OutOfRange("width", TOO_MANY)
     if not request.tiles:
         raise OutsideMap
     return request
+
+
+def measure_empty(asked: AskedMap, raster: Raster) -> int:
+    """The memory of a map that shows nothing of its source; raises OutOfRange if it is too much."""
+    size_bytes = _measure(asked.options, raster, asked.area)
+    if size_bytes > MAX_BYTES:
+        raise OutOfRange("width", TOO_MANY)
+    return size_bytes
+
+
+def _measure(
+    options: TileOptions, raster: Raster, area: Area, mosaic_pixels: int = 0, value_bytes: int = 0
+) -> int:
+    """Bytes of a map, and of so many pixels that it is resampled from.
+
+    value_bytes: of each value; 0: as many as the raster's own have.
+    """
+    own_pixels, pixel_bytes = area.height * area.width, LEVEL_BYTES
+    if options.format.holds_values:
+        bands = len(options.rendering.indexes or raster.indexes)
+        pixel_bytes = bands * (value_bytes or np.dtype(raster.dtype).itemsize)
+    # While it is resampled two copies of either; then of its own four, in the order of encoders.
+    return 2 * (max(mosaic_pixels, own_pixels) + own_pixels) * pixel_bytes

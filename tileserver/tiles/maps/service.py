@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from typing import Any
 
 from engine.window import Window
 from tileserver.rasters.raster import Raster
-from tileserver.tiles.encoding import ImageFormat, encode, encode_values
+from tileserver.tiles.encoding import encode, encode_values
 from tileserver.tiles.key import tile_key
 from tileserver.tiles.levels import default_indexes, shows_classes, shows_levels
-from tileserver.tiles.maps.area import Area
-from tileserver.tiles.maps.geotiff import encode_geotiff
 from tileserver.tiles.maps.mosaic import Picture, clear, compose, flatten
-from tileserver.tiles.maps.request import MAX_BYTES, AskedMap, MapRequest, PlacedTile
+from tileserver.tiles.maps.request import (
+    MAX_BYTES,
+    AskedMap,
+    MapRequest,
+    PlacedTile,
+    measure_empty,
+)
 from tileserver.tiles.service import TileService
 
 THREADS = 2
@@ -36,22 +41,39 @@ class MapService:
 
         Raises Overloaded and SourceUnavailable.
         """
-        async with self._memory.hold(request.mosaic_bytes):
+        async with self._memory.hold(request.size_bytes):
             found = await self._find_tiles(request.tiles)
             contents = [(window, content) for window, content, _ in found]
-            loop = asyncio.get_running_loop()
-            made = await loop.run_in_executor(self._threads, _make, request, contents)
+            made = await self._run(_make, request, contents)
         tiers = [tier for *_, tier in found]
         return made, None if None in tiers else tiers[-1]
 
     async def draw_nothing(self, asked: AskedMap) -> bytes:
-        """The bytes of a map that shows nothing of its source; raises UnknownSource."""
-        loop, raster = asyncio.get_running_loop(), self.tiles.catalogue[asked.source_id].raster
-        return await loop.run_in_executor(self._threads, _make_empty, asked, raster)
+        """The bytes of a map that shows nothing of its source.
+
+        Raises UnknownSource, OutOfRange for a map that is too large.
+        """
+        raster = self.tiles.catalogue[asked.source_id].raster
+        async with self._memory.hold(measure_empty(asked, raster)):
+            return await self._run(_make_empty, asked, raster)
 
     def close(self) -> None:
         """Wait for the maps that are being put together."""
         self._threads.shutdown()
+
+    async def _run(self, make: Callable[..., bytes], *arguments: Any) -> bytes:
+        """What a function makes in a thread; who is cancelled leaves once the thread has ended.
+
+        Until then it takes the memory that its caller holds.
+        """
+        making = self._threads.submit(make, *arguments)
+        ending = asyncio.wrap_future(making)
+        try:
+            return await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            if not making.cancel():
+                await asyncio.wait((ending,))
+            raise
 
     async def _find_tiles(self, placed: list[PlacedTile]) -> list[tuple[Window, bytes, str | None]]:
         """The encoded tiles, with their windows and tiers; only some wait to be drawn at a time.
@@ -114,29 +136,23 @@ def _make(request: MapRequest, tiles: list[tuple[Window, bytes]]) -> bytes:
 def _encode(request: MapRequest, picture: Picture) -> bytes:
     format, raster = request.options.format, request.source.raster
     if format.holds_values:
-        return _encode_values(picture, format, request.area, request.tags)
+        area = request.area
+        return encode_values(*picture, format, area.system.crs, area.transform, request.tags)
     if request.asked.background is not None:
         picture = flatten(picture, request.asked.background)
     return encode(*picture, format, lossless=shows_classes(raster, request.options.rendering))
 
 
-def _encode_values(
-    picture: Picture, format: ImageFormat, area: Area, tags: dict[str, str] | None = None
-) -> bytes:
-    if format is ImageFormat.tif:
-        return encode_geotiff(picture, area.system.crs, area.transform, tags)
-    return encode_values(*picture, format, area.system.crs, area.transform)
-
-
 def _make_empty(asked: AskedMap, raster: Raster) -> bytes:
     """In a thread: the encoded map of nothing, of the bands and the type of one that shows it."""
-    format, rendering = asked.options.format, asked.options.rendering
+    format, rendering, area = asked.options.format, asked.options.rendering, asked.area
     if format.holds_values:
         indexes, dtype = rendering.indexes or raster.indexes, raster.dtype
         if shows_levels(rendering):
             indexes, dtype = rendering.indexes or default_indexes(raster), "uint8"
-        return _encode_values(clear(asked.area, len(indexes), dtype), format, asked.area)
-    picture = clear(asked.area)
+        nothing = clear(area, len(indexes), dtype)
+        return encode_values(*nothing, format, area.system.crs, area.transform)
+    picture = clear(area)
     if asked.background is not None:
         picture = flatten(picture, asked.background)
     return encode(*picture, format)

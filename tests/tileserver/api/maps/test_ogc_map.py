@@ -186,6 +186,15 @@ def test_sizes_and_axes(client: TestClient, query: str, size: tuple[int, int] | 
     assert shown[..., :3].std() > 10
 
 
+@pytest.mark.parametrize("size", [(1, 64), (64, 1), (1, 1)])
+@pytest.mark.parametrize("background", ["", "&bgcolor=red"])
+def test_a_map_may_be_one_pixel_wide_or_high(
+    client: TestClient, size: tuple[int, int], background: str
+) -> None:
+    query = f"bbox={DEGREES}&height={size[0]}&width={size[1]}{background}"
+    assert decoded(get(client, query).content).shape[:2] == size
+
+
 def test_the_order_of_axes_is_the_definitions(client: TestClient) -> None:
     east_first = get(client, f"bbox={DEGREES}&crs=OGC:CRS84&width=300&height=200")
     north_first = get(
@@ -204,6 +213,9 @@ def test_the_order_of_axes_is_the_definitions(client: TestClient) -> None:
         ("bbox=1,2,3", 422, "bbox: four finite numbers"),
         ("bbox=1,2,nan,3", 422, "bbox: four finite numbers"),
         ("bbox=3,2,1,4", 422, "bbox: four finite numbers"),
+        ("bbox=0,0,1e-320,1e300&bbox-crs=EPSG:3857&width=256", 422, "bbox: four finite numbers"),
+        ("bbox=0,0,1e300,1e-320&bbox-crs=EPSG:3857&width=256", 422, "bbox: four finite numbers"),
+        ("bbox=-1e308,-1e308,1e308,1e308&bbox-crs=EPSG:3857", 422, "bbox: four finite numbers"),
         ("bbox=0,0,1,1", 404, "map shows nothing of the source"),
         ("width=1025", 422, "width: 1 to 1024 pixels"),
         ("width=0", 422, "width: 1 to 1024 pixels"),
@@ -211,6 +223,7 @@ def test_the_order_of_axes_is_the_definitions(client: TestClient) -> None:
         ("f=gif", 422, "f: png, jpg"),
         ("f=png&format=jpg", 422, "format: the same as f"),
         ("bgcolor=nothing", 422, "bgcolor: a colour"),
+        ("bgcolor=rgb(999,1,1)", 422, "bgcolor: a colour"),
         ("crs=EPSG:999999", 422, "crs: the code"),
         ("crs=EPSG:5773", 422, "crs: the code"),
         ("crs=/etc/passwd", 422, "the code of a register"),
@@ -267,6 +280,18 @@ def test_a_client_that_has_the_map_is_told_so_and_every_difference_changes_its_e
     ]
     tags = [get(client, query + other).headers["etag"] for other in others]
     assert len({etag, *tags}) == len(others) + 1
+
+
+def test_the_zoom_that_a_map_is_made_from_changes_its_etag(
+    app_settings: MakeSettings, middle_tile: Callable[[int], Tile]
+) -> None:
+    box, size = box_of(middle_tile(NATIVE + 3)), "width=256&height=256"
+    query = f"bbox={box}&{MERCATOR}&{size}&mode=interpolated"
+    tags = []
+    for extra_zooms in (2, 3):
+        with TestClient(make_app(app_settings(extra_zooms=extra_zooms))) as client:
+            tags.append(client.get(f"/yellowstone/map?{query}").headers["etag"])
+    assert tags[0] != tags[1]
 
 
 def test_a_map_past_the_deepest_zoom_is_enlarged_and_says_so(

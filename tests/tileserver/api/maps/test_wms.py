@@ -172,6 +172,10 @@ def test_capabilities_name_layers_styles_and_limits(
         ({"BBOX": "1,2,3"}, None, "bbox: four"),
         ({"WIDTH": "99999"}, None, "width: 1 to 4096 pixels"),
         ({"WIDTH": "x"}, None, "width: 1 to 4096 pixels"),
+        ({"WIDTH": "00000000105000"}, None, "width: 1 to 4096 pixels"),
+        ({"WIDTH": "9" * 5000}, None, "width: 1 to 4096 pixels"),
+        ({"BGCOLOR": "rgb(999,1,1)", "EXCEPTIONS": "XML"}, None, "bgcolor: a colour"),
+        ({"CRS": "EPSG:2049"}, "InvalidCRS", "crs: the code"),
         ({"BGCOLOR": "?"}, None, "bgcolor: a colour"),
         ({"TRANSPARENT": "maybe"}, None, "transparent: TRUE or FALSE"),
         ({"REQUEST": "GetFeatureInfo"}, "OperationNotSupported", "GetCapabilities or GetMap"),
@@ -216,6 +220,9 @@ def test_errors_are_written_on_the_map_or_leave_it_blank(client: TestClient, pre
     assert 20 < (shown["inimage"] < 128).any(axis=-1).sum() < 3000, "text on white"
     query = map_query("0,0,1,1", EXCEPTIONS=f"{prefix}BLANK", TRANSPARENT="TRUE", **asked)
     assert (decoded(client.get(f"/wms?{query}").content)[..., 3] == 0).all()
+    asked |= {"BGCOLOR": "rgb(999,1,1)", "WIDTH": 1}
+    query = map_query("0,0,1,1", EXCEPTIONS=f"{prefix}BLANK", **asked)
+    assert decoded(client.get(f"/wms?{query}").content).shape[:2] == (100, 1)
 
 
 def test_a_busy_server_says_when_to_ask_again(

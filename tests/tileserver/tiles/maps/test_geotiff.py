@@ -8,10 +8,12 @@ from io import BytesIO
 import numpy as np
 import pytest
 import rasterio
+from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
 from starlette.testclient import TestClient
 
 from tests.support.rasters import cut
+from tests.support.tiles import WEB_MERCATOR, path_of
 from tileserver.app import make_app
 from tileserver.settings.reading import read_settings
 
@@ -38,10 +40,29 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 def test_a_map_s_values_are_exact_and_what_is_no_data_is_known_to_gdal(
     client: TestClient, kind: str
 ) -> None:
-    values = np.load(BytesIO(client.get(f"/{kind}/map?{BOX}&f=npy").content))
+    valid = check_values(client, f"/{kind}/map?{BOX}&f=npy", f"/{kind}/map?{BOX}&f=tif", kind)
+    holes = {"mask", "float", "nan", "signed"}
+    assert valid.any()
+    assert valid.all() == (kind not in holes)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_tile_s_values_are_exact_and_what_is_no_data_is_known_to_gdal(
+    client: TestClient, kind: str
+) -> None:
+    west, south, *_ = client.get(f"/{kind}/tilejson.json").json()["bounds"]
+    corner = WEB_MERCATOR.tile(west, south, 20)  # most of it lies beside the raster
+    valid = check_values(client, path_of(corner, kind, "npy"), path_of(corner, kind, "tif"), kind)
+    assert valid.any()
+    assert not valid.all()
+
+
+def check_values(client: TestClient, array: str, file: str, kind: str) -> NDArray[np.bool_]:
+    """Where there is data, once a GeoTIFF is found to say and hold what an array file does."""
+    values = np.load(BytesIO(client.get(array).content))
     bands, valid = values[:-1], values[-1] > 0
-    answer = client.get(f"/{kind}/map?{BOX}&f=tif")
-    with rasterio.MemoryFile(answer.content) as file, file.open() as made:
+    answer = client.get(file)
+    with rasterio.MemoryFile(answer.content) as memory, memory.open() as made:
         assert (made.crs.to_epsg(), made.count) == (3857, KINDS[kind])
         assert made.dtypes[0] == bands.dtype
         assert np.array_equal(made.dataset_mask() > 0, valid)
@@ -52,9 +73,7 @@ def test_a_map_s_values_are_exact_and_what_is_no_data_is_known_to_gdal(
             assert np.isnan(made.nodata)
         elif not alpha:
             assert made.mask_flag_enums[0] == [MaskFlags.per_dataset]
-    holes = {"mask", "float", "nan", "signed"}
-    assert valid.any()
-    assert valid.all() == (kind not in holes)
+    return valid
 
 
 def test_a_file_says_what_it_shows_and_whose_it_is(client: TestClient) -> None:

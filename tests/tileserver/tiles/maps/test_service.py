@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from threading import Event
 
 import pytest
 
-from tileserver.tiles.maps.service import SharedMemory
+from tests.support.waiting import LIMIT_SECONDS, wait_until_async
+from tileserver.app import make_app
+from tileserver.settings.server import Settings
+from tileserver.tiles.encoding import ImageFormat
+from tileserver.tiles.maps import service
+from tileserver.tiles.maps.area import Area
+from tileserver.tiles.maps.reference_systems import find_system
+from tileserver.tiles.maps.request import AskedMap
+from tileserver.tiles.maps.service import MapService, SharedMemory
+from tileserver.tiles.request import TileOptions
 
 
 def test_maps_wait_for_memory_in_the_order_in_which_they_came() -> None:
@@ -59,5 +69,39 @@ def test_a_map_that_nobody_waits_for_gives_its_memory_back(granted: bool) -> Non
             pass
         async with asyncio.timeout(10), memory.hold(1000):  # more than there is: all of it
             pass
+
+    asyncio.run(scenario())
+
+
+def test_a_map_takes_its_memory_until_its_thread_has_ended(
+    config_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, gate = Event(), Event()
+
+    def wait(*_: object) -> bytes:
+        begun.set()
+        gate.wait(LIMIT_SECONDS)
+        return b""
+
+    monkeypatch.setattr(service, "_make_empty", wait)
+    area = Area(find_system("EPSG:3857"), (0, 0, 1, 1), 100, 100)
+    options = TileOptions(format=ImageFormat.png)
+    asked = AskedMap(source_id="yellowstone", area=area, options=options)
+
+    async def scenario() -> None:
+        maps = MapService(make_app(config_settings).state.tiles)
+        memory = maps._memory
+        left = memory._left_bytes
+        drawing = asyncio.create_task(maps.draw_nothing(asked))
+        await wait_until_async(begun.is_set)
+        drawing.cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert memory._left_bytes == left - 4 * 4 * 100 * 100
+        gate.set()
+        with pytest.raises(asyncio.CancelledError):
+            await drawing
+        assert memory._left_bytes == left
+        maps.close()
 
     asyncio.run(scenario())

@@ -1,4 +1,4 @@
-"""A map as a GeoTIFF that other programs read as it is meant: what is no data is marked as that."""
+"""GeoTIFFs that other programs read as they are meant: what is no data is marked as that."""
 
 from __future__ import annotations
 
@@ -12,25 +12,27 @@ from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.io import MemoryFile
 
-from tileserver.tiles.maps.mosaic import OPAQUE, Bands, Picture
-
 INTEGER_PREDICTOR, FLOAT_PREDICTOR = 2, 3
 """TIFF's: differences of neighbours, of integers and of the bytes of floats."""
 TILED = {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate"}
 SHOWN = (1, 3)
 """Bands of a picture that is shown as it is: with alpha, all programs know it."""
+Bands = NDArray[Any]
 
 
 def encode_geotiff(
-    picture: Picture, crs: CRS, transform: Affine, tags: dict[str, str] | None = None
+    bands: Bands,
+    opacity: NDArray[np.uint8],
+    crs: CRS,
+    transform: Affine,
+    tags: dict[str, str] | None = None,
 ) -> bytes:
-    """The file of a picture whose pixels (col, row) a transform takes to a CRS.
+    """The file of bands (C, H, W) whose pixels (col, row) a transform takes to a CRS.
 
-    Without data pixels are transparent by an alpha band in 8 bits of one or three bands; NaN, the
-    file's nodata, in floats; else outside the file's own mask, so that each number keeps its
-    meaning.
+    opacity: in levels of 255 (H, W). Without data pixels are transparent by an alpha band in 8 bits
+    of one or three bands; NaN, the file's nodata, in floats; else outside the file's own mask, so
+    that each number keeps its meaning.
     """
-    bands, opacity = picture
     if bands.dtype == np.uint8 and len(bands) in SHOWN:
         kind = "RGB" if len(bands) == 3 else "MINISBLACK"
         shown = np.concatenate((bands, opacity[None]))
@@ -56,7 +58,7 @@ def _write(
                 dataset.colorinterp = [*dataset.colorinterp[:-1], ColorInterp.alpha]
             dataset.write(bands)
             if mask is not None:
-                dataset.write_mask(np.where(mask, OPAQUE, 0).astype(np.uint8))
+                dataset.write_mask(np.where(mask, np.uint8(255), np.uint8(0)))
             dataset.update_tags(**(tags or {}))
         content: bytes = file.read()
     return content
