@@ -42,7 +42,7 @@ class Breaker:
     def allows(self) -> bool:
         """Whether to call the service now. When the open time is over, one caller may try.
 
-        The caller must report the outcome by `record_success` or `record_failure`.
+        The caller must report the outcome by `record_success` or `record_failure`, or `withdraw`.
         """
         with self._lock:
             if self._open_until is None:
@@ -69,6 +69,12 @@ class Breaker:
                 return
             self._open_until = None
         logger.warning("%s: circuit breaker closed", self.name)
+
+    def withdraw(self) -> None:
+        """Report no outcome of a call that `allows` has allowed: the next caller may try."""
+        with self._lock:
+            if self._open_until is not None:
+                self._open_until = time.monotonic()
 
     def call(self, work: Callable[[], Value], default: Value) -> Value:
         """The result of work; default if the breaker is open or the call fails."""

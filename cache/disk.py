@@ -19,9 +19,10 @@ from pathlib import Path
 from cache.counter import Counter
 from cache.disk_index import BLOCK_BYTES, DiskIndex
 from cache.envelope import HEADER_BYTES, pack, read_written, unpack
+from cache.file_lease import FOLDER as LEASES
 from cache.files import PARTIAL, write_whole
 from cache.key import check_key, is_key
-from cache.store import CachedValue, Entry, Store
+from cache.store import CachedValue, Entry, Store, is_expired
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,8 @@ TAG_TEXT = """Signature: 8a477f597d28d172789f06886806bc55
 """
 """Marks the folder as a cache, for backup programs and for ourselves: a folder that holds other
 files is refused, because everything in a cache's folder may be evicted."""
-NEW_VOLUME = {"lost+found"}
+UNCLAIMED = {"lost+found", LEASES}
+"""What may lie in a folder before its tag: a new volume's own, and leases, which may come first."""
 EVICTED_A_PUT = 256
 """Most files that one put evicts: a tenth of the quota at once would take seconds."""
 CLOSE_SECONDS = 5.0
@@ -89,7 +91,7 @@ class DiskStore(Store):
         cached = unpack(key, content)
         if cached is None:
             logger.warning("corrupt cache file removed: %s", key)
-        if cached is None or self._expired(cached.written):
+        if cached is None or is_expired(cached.written, self.ttl_seconds):
             self.remove(key)
             return None
         self._use(key, path, len(content))
@@ -101,7 +103,7 @@ class DiskStore(Store):
             if self.ttl_seconds is None:
                 return path.is_file()
             with path.open("rb") as file:
-                return not self._expired(read_written(file.read(HEADER_BYTES)))
+                return not is_expired(read_written(file.read(HEADER_BYTES)), self.ttl_seconds)
         except OSError:
             return False
 
@@ -157,9 +159,6 @@ class DiskStore(Store):
     def _path(self, key: str) -> Path:
         return self.folder / check_key(key)
 
-    def _expired(self, written: float) -> bool:
-        return self.ttl_seconds is not None and time.time() > written + self.ttl_seconds
-
     def _use(self, key: str, path: Path, size_bytes: int) -> None:
         self._index.record_use(key, size_bytes)
         try:
@@ -184,9 +183,7 @@ class DiskStore(Store):
         names, tag = set(os.listdir(self.folder)), self.folder / TAG
         if TAG in names:
             return
-        if (
-            names - NEW_VOLUME and not tag.exists()
-        ):  # else another process tagged it and wrote to it
+        if names - UNCLAIMED and not tag.exists():  # else another process tagged it and wrote to it
             raise FileExistsError(
                 f"{self.folder}: holds files but no {TAG}, so it is not a cache: choose another "
                 "folder, or empty it"
@@ -202,7 +199,7 @@ class DiskStore(Store):
             self._index.begin_scan()
             found = []
             for key, status in self._files(""):
-                if self._expired(status.st_mtime):  # not even read since
+                if is_expired(status.st_mtime, self.ttl_seconds):  # not even read since
                     self.remove(key)
                 else:
                     found.append((status.st_mtime_ns, key, status.st_size))

@@ -20,7 +20,7 @@ from cache.breaker import Breaker, summarise_error
 from cache.counter import Counter
 from cache.envelope import pack, unpack
 from cache.key import check_key, is_key
-from cache.store import CachedValue, Entry, Store
+from cache.store import CachedValue, Entry, Store, is_expired
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class ObjectStore(Store):
         cached = unpack(key, content)
         if cached is None:
             logger.warning("corrupt object removed: %s", key)
-        if cached is None or self._expired(cached.written):
+        if cached is None or is_expired(cached.written, self.ttl_seconds):
             self.remove(key)
             return None
         return cached
@@ -80,7 +80,7 @@ class ObjectStore(Store):
 
     def put(self, key: str, value: bytes, written: float | None = None) -> None:
         cached = CachedValue(value, time.time() if written is None else written)
-        if self._expired(cached.written):
+        if is_expired(cached.written, self.ttl_seconds):
             self.remove(key)
             return
         content = pack(key, cached)
@@ -99,6 +99,7 @@ class ObjectStore(Store):
         folder = prefix.rpartition("/")[0]  # object stores list whole elements of a path
         try:
             for chunk in obstore.list(self._store, prefix=folder or None):
+                self.breaker.record_success()  # before the caller calls, or reads no further
                 for found in chunk:
                     if found["path"].startswith(prefix) and is_key(found["path"]):
                         yield Entry(found["path"], found["size"])
@@ -121,16 +122,13 @@ class ObjectStore(Store):
             modified = obstore.head(self._store, check_key(key))["last_modified"]
         except FileNotFoundError:
             return False
-        return not self._expired(modified.timestamp())
+        return not is_expired(modified.timestamp(), self.ttl_seconds)
 
     def _delete(self, key: str) -> None:
         try:
             obstore.delete(self._store, check_key(key))
         except FileNotFoundError:
             return
-
-    def _expired(self, written: float) -> bool:
-        return self.ttl_seconds is not None and time.time() > written + self.ttl_seconds
 
 
 def _opened(url: str, options: dict[str, str]) -> Any:

@@ -75,9 +75,13 @@ class RedisStore(Store):
         milliseconds = None if self.ttl_seconds is None else ceil(left * 1000)
         content = pack(key, cached)
         # Checked first: a skipped put says nothing of whether Redis answers.
-        if not self._room.allows() or not self.breaker.call(
-            lambda: self._set(key, content, milliseconds), False
-        ):
+        if not self._room.allows():
+            self._dropped.add()
+            return
+        stored = self.breaker.call(lambda: self._set(key, content, milliseconds), None)
+        if stored is None:  # no answer, which says nothing of its memory
+            self._room.withdraw()
+        if not stored:
             self._dropped.add()
 
     def remove(self, key: str) -> None:

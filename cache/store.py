@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
@@ -60,3 +61,8 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Finish pending work and close connections."""
+
+
+def is_expired(written: float, ttl_seconds: float | None) -> bool:
+    """Whether a value made then (seconds since 1970) is past its time to live, if it has one."""
+    return ttl_seconds is not None and time.time() > written + ttl_seconds

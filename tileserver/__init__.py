@@ -15,7 +15,7 @@ Where to change what:
 
     a tile's encoding                 tiles/encoding: raise ENCODING where the bytes change (all
                                       tiles are then made anew); a new format also belongs into the
-                                      FORMATS that documents offer: api/documents/ogc and wmts,
+                                      FORMATS that documents offer: api/documents/tile_links,
                                       api/maps/wms_capabilities, offline/archives. What upscale
                                       writes: offline/upscaling/compression. Bands, rescaling,
                                       colours: tiles/rendering

@@ -85,3 +85,17 @@ def test_other_errors_are_not_swallowed() -> None:
 def test_a_logged_error_is_one_line_without_a_signature() -> None:
     error = OSError("GET https://host/container/tile?sig=SECRET&x=1 failed\nDebug source: SECRET")
     assert summarise_error(error) == "OSError: GET https://host/container/tile?... failed"
+
+
+def test_a_try_that_is_withdrawn_is_the_next_caller_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("cache.breaker.time.monotonic", lambda: now)
+    breaker = Breaker("service", (OSError,), open_seconds=5)
+    breaker.withdraw()
+    assert not breaker.is_open
+    breaker.record_failure(OSError())
+    now = 6.0
+    assert breaker.allows()
+    breaker.withdraw()
+    assert breaker.is_open
+    assert [breaker.allows() for _ in range(2)] == [True, False]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from cache import DiskStore, file_lease
 from cache.cluster_flight import ClusterFlight
 from cache.file_lease import FOLDER, FileLeases
+from tests.support.store_contract import value
 from tests.support.waiting import LIMIT_SECONDS, wait_until_async
 
 
@@ -208,3 +210,12 @@ def test_the_disk_tier_passes_over_lock_files(tmp_path: Path) -> None:
     again = DiskStore(tmp_path / "cache", 2**20)
     assert [entry.key for entry in again.entries()] == ["a/b.png"]
     assert (store.folder / FOLDER / "0123").exists()
+
+
+def test_a_deleted_folder_that_a_lease_makes_anew_is_a_cache_again(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path / "cache", 2**20)
+    shutil.rmtree(store.folder)
+    file_lease._take(store.folder / FOLDER / "0123")
+    store.put("a/b.png", b"value")
+    assert store.dropped == 0
+    assert value(DiskStore(tmp_path / "cache", 2**20), "a/b.png") == b"value"

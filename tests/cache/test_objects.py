@@ -126,3 +126,15 @@ def test_a_put_behind_the_request_neither_waits_nor_piles_up() -> None:
     first = slow.get(tile(0))
     assert first is not None
     assert first.written == 5.0
+
+
+def test_a_listing_closes_the_breaker_as_soon_as_it_is_answered() -> None:
+    store = ObjectStore("memory:///")
+    store.put(tile(1), VALUE)
+    store.put(tile(2), VALUE)
+    store.breaker.open_seconds = 0
+    store.breaker.record_failure(OSError())
+    store.breaker.open_seconds = LIMIT_SECONDS
+    for entry in store.entries():
+        store.remove(entry.key)
+    assert list(store.keys()) == []

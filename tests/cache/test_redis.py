@@ -7,7 +7,8 @@ import pytest
 from redis.exceptions import OutOfMemoryError
 
 from cache import Store
-from cache.redis import RedisStore
+from cache.breaker import OPEN_SECONDS
+from cache.redis import FULL_SECONDS, RedisStore
 from tests.support.services import RedisServer
 from tests.support.store_contract import VALUE, AgingContract, StoreContract, tile, value
 from tests.support.waiting import LIMIT_SECONDS, wait_until
@@ -170,3 +171,20 @@ def test_a_put_that_a_full_redis_is_spared_does_not_say_that_redis_is_there(
     assert store.breaker.is_open
     assert store.dropped == 1
     assert "circuit breaker closed" not in caplog.text
+
+
+@pytest.mark.parametrize("waited_seconds", [0, OPEN_SECONDS], ids=["left alone", "asked in vain"])
+def test_a_put_that_no_redis_answers_says_nothing_of_its_memory(
+    waited_seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("cache.breaker.time.monotonic", lambda: now)
+    store = RedisStore("redis://127.0.0.1:1")
+    store._room.record_failure(OutOfMemoryError())
+    now = FULL_SECONDS
+    store.breaker.record_failure(OSError())
+    now += waited_seconds
+    store.put(tile(1), VALUE)
+    assert (store.dropped, store.breaker.failures) == (1, 2 if waited_seconds else 1)
+    assert store._room.is_open
+    assert store._room.allows(), "the next put may find out"

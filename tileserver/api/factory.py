@@ -51,7 +51,7 @@ class OverzoomFactory(TilerFactory):
     Five routers, because their routes differ in what is checked and where they run:
 
     documents   TileJSON, styles, legend: functions; parameters that they do not name are refused
-    pages       capabilities, tilesets, maps: functions; other parameters are taken and handed on to
+    pages       capabilities, tilesets, maps: functions; parameters of pictures are handed on to
                 the tiles, and their sizes are bounded
     router      titiler's own: functions that read pixels, with bounds of their sizes
     services    WMS, WMTS by keys and values: coroutines whose errors are documents of their own

@@ -16,6 +16,7 @@ from titiler.core.errors import DEFAULT_STATUS_CODES
 
 from tileserver.api.source_route import Handler, ThreadedRoute
 from tileserver.errors import OutOfRange
+from tileserver.middleware.logs import quote_path
 from tileserver.library_internals import CPLE_BaseError
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class TitilerRoute(ThreadedRoute):
                 answered = isinstance(error, UNREADABLE) or type(error) in ANSWERED
                 if answered or _is_fault(error):
                     raise
-                logger.info("refused %s: %r", request.url.path, error)
+                logger.info("refused %s: %r", quote_path(request.url.path), error)
                 raise OutOfRange("query", "not usable with this source") from error
 
         return refuse_unusable

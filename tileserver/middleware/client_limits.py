@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tileserver.errors import Overloaded, RequestError, TooManyRequests
 from tileserver.middleware.api_keys import first_element, grant_of
 from tileserver.middleware.error_handlers import error_response
+from tileserver.middleware.logs import quote_path
 from tileserver.settings.operation import AccessSettings
 
 logger = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ class ClientLimits:
             await self.app(scope, receive, send)
             return
         if self._requests >= self.settings.requests:
-            asked, most = first_element(scope), self.settings.requests
+            asked, most = quote_path(first_element(scope)), self.settings.requests
             logger.warning("%s: 503, %s (%d requests running)", asked, Overloaded.text, most)
             await self._refuse("requests", Overloaded(), scope, receive, send)
             return

@@ -1,9 +1,13 @@
-"""Logging to standard error, as text or JSON, with the correlation id of the request."""
+"""Logging to standard error, as text or JSON, with the correlation id of the request.
+
+What clients send may be part of a message: it forges no line and controls no terminal.
+"""
 
 from __future__ import annotations
 
 import logging
 from contextvars import ContextVar
+from urllib.parse import quote
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -14,6 +18,7 @@ REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="-")
 TEXT = "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"
 QUIET = ("rasterio", "uvicorn", "httpx", "botocore")
 """Libraries that log every step; their failures are also raised."""
+LONGEST_PATH = 256
 
 
 def configure_logging(settings: LogSettings) -> None:
@@ -29,7 +34,7 @@ def configure_logging(settings: LogSettings) -> None:
 def formatter(settings: LogSettings) -> logging.Formatter:
     """The formatter of log records, by the configured format."""
     if settings.format == "text":
-        return logging.Formatter(TEXT)
+        return _LineFormatter(TEXT)
     return JsonFormatter(
         "%(levelname)s %(name)s %(request_id)s %(message)s",
         timestamp=True,
@@ -41,3 +46,16 @@ def with_request_id(record: logging.LogRecord) -> bool:
     """A logging filter that adds the correlation id to every record."""
     record.request_id = REQUEST_ID.get()
     return True
+
+
+def quote_path(path: str) -> str:
+    """A client's path as log lines hold it: cut, and without line breaks."""
+    return quote(path[:LONGEST_PATH], safe="/:,@ ")
+
+
+class _LineFormatter(logging.Formatter):
+    """Formats messages as one line each, as JSON does; the lines of a traceback stay lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
+        line = super().formatMessage(record)
+        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line)

@@ -20,14 +20,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tileserver.metrics import Metrics
 from tileserver.middleware.api_keys import grant_of
 from tileserver.middleware.disconnect import note_arrival
-from tileserver.middleware.logs import REQUEST_ID
+from tileserver.middleware.logs import LONGEST_PATH, REQUEST_ID, quote_path
 from tileserver.settings.operation import LogSettings
 
 logger = logging.getLogger("overzoom.access")
 
 SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 LINE = "%(method)s %(path)s %(status)d %(milliseconds).1f ms %(kind)s %(tier)s %(client)s %(key)s"
-LONGEST_PATH = 256
 SALT_BYTES = 16
 ANSWER = "overzoom.answer"
 """The key in a request's scope of the notes on its answer."""
@@ -77,7 +76,7 @@ class RequestLog:
     def _fields(self, scope: Scope, answer: _Answer, seconds: float) -> dict[str, Any]:
         return {
             "method": scope["method"],
-            "path": quote(scope["path"][:LONGEST_PATH], safe="/:,@ "),  # no line breaks in the log
+            "path": quote_path(scope["path"]),
             "status": answer.status,
             "milliseconds": round(seconds * 1000, 1),
             "kind": answer.kind,

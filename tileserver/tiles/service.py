@@ -74,7 +74,9 @@ class TileService:
         found = self.get_fast(key)
         if found is not None:
             return found
-        return await self.flights.run(key.path, lambda: self._find_or_make(request, key))
+        # A flight a version: a touched file's next one has the same key, but does not fail with it.
+        flight = f"{request.source.generation}/{key.path}"
+        return await self.flights.run(flight, lambda: self._find_or_make(request, key))
 
     async def draw_values(self, request: TileRequest) -> tuple[Pixels, Mask]:
         """A tile's values (C, H, W), native or deeper, and where they are data (H, W).
@@ -98,8 +100,8 @@ class TileService:
     async def wait_for_next_version(self, request: TileRequest) -> TileRequest:
         """The same tile of the source's next version, as soon as there is one.
 
-        Raises SourceUnavailable where its files cannot be read, Overloaded where it cannot be
-        checked.
+        Of the same version where its files are unchanged: a network drive may fail for an instant.
+        Raises SourceUnavailable where they cannot be read, Overloaded where they cannot be checked.
         """
         id = request.source.id
         if not request.source.raster.origin.remote:
@@ -108,6 +110,8 @@ class TileService:
             failure = self.catalogue.failure(id)
             if failure is not None:
                 raise SourceUnavailable from failure
+            if await self._checks.run(id, request.is_unchanged):
+                break
             await asyncio.sleep(CHANGE_POLL_SECONDS)
         return resolve_request(self.catalogue, request.asked)
 

@@ -142,6 +142,22 @@ def test_requests_are_bounded_in_all_and_health_is_not_counted() -> None:
     asyncio.run(main())
 
 
+def test_a_refused_path_forges_no_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        app, gate, _ = limited(requests=1)
+        running = asyncio.ensure_future(ask(app, scope_of("/a")))
+        await asyncio.sleep(0)
+        await ask(app, scope_of(f"/x%0A2026-01-01%20INFO%1b[31m%20forged{'y' * 10_000}/info"))
+        gate.set()
+        await running
+
+    asyncio.run(main())
+    (line,) = caplog.messages
+    assert line.isprintable()
+    assert line.startswith("x%0A2026-01-01 INFO%1B%5B31m forged")
+    assert len(line) < 1000
+
+
 def test_one_client_cannot_take_all_of_it() -> None:
     async def main() -> None:
         app, gate, refused = limited(client_requests=2, client_waiting=3)

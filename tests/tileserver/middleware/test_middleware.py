@@ -121,6 +121,28 @@ def test_no_key_and_no_forged_line_gets_into_the_log() -> None:
     assert " town" in text, "the key's name is logged"
 
 
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_whatever_a_message_holds_is_one_line_of_the_log(format: str) -> None:
+    hostile, harmless = "a\nb\r\x1b[31m\x9b2J\u2028\x00", "größer als ×4"
+    record = logging.makeLogRecord({"msg": "%s %s", "args": (hostile, harmless)})
+    with_request_id(record)
+    line = formatter(LogSettings.model_validate({"format": format})).format(record)
+    assert line.isprintable()
+    assert "\\n" in line
+    if format == "text":
+        assert line.endswith(rf"a\nb\r\x1b[31m\x9b2J\u2028\x00 {harmless}")
+
+
+def test_the_lines_of_a_traceback_stay_lines() -> None:
+    try:
+        raise RuntimeError("what went wrong")
+    except RuntimeError as error:
+        record = logging.makeLogRecord({"msg": "failed", "exc_info": (type(error), error, None)})
+    with_request_id(record)
+    *_, last = formatter(LogSettings()).format(record).splitlines()
+    assert last == "RuntimeError: what went wrong"
+
+
 def test_clients_can_be_hashed() -> None:
     client = TestClient(small_app(log={"client": "hashed", "requests": "all"}))
     with logged(LogSettings(format="json")) as lines:

@@ -9,19 +9,20 @@ GET /{source}/tiles[/{id}]   a source's tilesets, one a grid that it lies on
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, FastAPI, Query
 from starlette.requests import Request
 
-from tileserver.api.tile_parameters import GridId
+from tileserver.api.documents.tile_links import FORMATS, tile_query
+from tileserver.api.tile_parameters import GridId, picture_options
 from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.coverage import TileLimits, covered_layers, geographic_bounds, tile_limits
 from tileserver.catalogue.layers import Layer, Source
 from tileserver.errors import OutsideGrid
 from tileserver.grid import Grid, grid_of
-from tileserver.tiles.encoding import ImageFormat
+from tileserver.middleware.api_keys import with_key
 
 SPECIFICATION = "http://www.opengis.net/spec"
 RELATION = "http://www.opengis.net/def/rel/ogc/1.0"
@@ -40,7 +41,6 @@ CONFORMANCE = [
     f"{SPECIFICATION}/tms/2.0/conf/json-tilematrixset",
     f"{SPECIFICATION}/tms/2.0/conf/json-tilesetmetadata",
 ]
-FORMATS = (ImageFormat.png, ImageFormat.jpg, ImageFormat.webp)
 
 Json = dict[str, Any]
 Answer = Annotated[str, Query(alias="f", pattern="^json$", description="Form of the answer: json.")]
@@ -77,10 +77,10 @@ def add_tilesets(router: APIRouter, path_dependency: Callable[..., Any], grids: 
         tilesets = [
             tileset_item(request, layer, source) for layer, _ in covered_layers(source, grids)
         ]
-        links = [_link(f"{request.base_url}{source.id}/tiles", "self", "This document")]
+        links = [_link(request, f"{source.id}/tiles", "self", "This document")]
         return {"links": links, "tilesets": tilesets}
 
-    @router.get("/tiles/{tileMatrixSetId}")
+    @router.get("/tiles/{tileMatrixSetId}", dependencies=[Depends(picture_options)])
     def tileset(
         request: Request,
         tileMatrixSetId: GridId,
@@ -104,21 +104,20 @@ def wants_json(request: Request) -> bool:
 
 def landing_page(request: Request, sources: list[Source]) -> Json:
     """What the server has, for programs: the OGC API landing page."""
-    base = str(request.base_url)
+    link = partial(_link, request)
     links = [
-        _link(f"{base}?f=json", "self", "This document"),
-        _link(base, "alternate", "Map", "text/html"),
-        _link(f"{base}openapi.json", "service-desc", "OpenAPI", "application/vnd.oai.openapi+json"),
-        _link(f"{base}api.html", "service-doc", "All routes", "text/html"),
-        _link(f"{base}conformance", "conformance", "Conformance classes"),
-        _link(f"{base}conformance", f"{RELATION}/conformance", "Conformance classes"),
-        _link(f"{base}tileMatrixSets", f"{RELATION}/tiling-schemes", "Tile matrix sets"),
+        link("?f=json", "self", "This document"),
+        link("", "alternate", "Map", "text/html"),
+        link("openapi.json", "service-desc", "OpenAPI", "application/vnd.oai.openapi+json"),
+        link("api.html", "service-doc", "All routes", "text/html"),
+        link("conformance", "conformance", "Conformance classes"),
+        link("conformance", f"{RELATION}/conformance", "Conformance classes"),
+        link("tileMatrixSets", f"{RELATION}/tiling-schemes", "Tile matrix sets"),
     ]
     for source in sources:
-        tilesets = f"{base}{source.id}/tiles"
-        links.append(_link(tilesets, f"{RELATION}/tilesets-map", f"Tilesets of {source.title}"))
-        drawn = f"{base}{source.id}/map"
-        links.append(_link(drawn, f"{RELATION}/map", f"Map of {source.title}", "image/png"))
+        tilesets, drawn = f"{source.id}/tiles", f"{source.id}/map"
+        links.append(link(tilesets, f"{RELATION}/tilesets-map", f"Tilesets of {source.title}"))
+        links.append(link(drawn, f"{RELATION}/map", f"Map of {source.title}", "image/png"))
     description = "Map tiles; where they are finer than the imagery their detail is synthesised."
     return {"title": "Overzoom", "description": description, "links": links}
 
@@ -138,7 +137,7 @@ def tileset_item(request: Request, layer: Layer, source: Source) -> Json:
         "dataType": "map",
         "crs": about["crs"],
         "links": [
-            _link(f"{request.base_url}{source.id}/tiles/{grid.id}", "self", "Tileset metadata"),
+            _link(request, f"{source.id}/tiles/{grid.id}", "self", "Tileset metadata"),
             _scheme(request, grid),
         ],
     }
@@ -153,15 +152,13 @@ def tileset_document(
     """The metadata of a tileset; its tile links take tileMatrix, tileRow and tileCol."""
     west, south, east, north = geographic_bounds(source)
     document = tileset_item(request, layer, source)
-    tiles = f"{request.base_url}{source.id}/tiles/{layer.grid.id}"
-    tiles += "/{tileMatrix}/{tileCol}/{tileRow}"
-    query = urlencode([(k, v) for k, v in request.query_params.multi_items() if k != "f"])
+    tiles = f"{source.id}/tiles/{layer.grid.id}/{{tileMatrix}}/{{tileCol}}/{{tileRow}}"
     for format in FORMATS:
-        href = f"{tiles}.{format}{'?' if query else ''}{query}"
-        link = _link(href, "item", f"Tiles as {format}", format.media_type)
+        path = f"{tiles}.{format}{tile_query(request)}"
+        link = _link(request, path, "item", f"Tiles as {format}", format.media_type)
         document["links"].append({**link, "templated": True})
-    page = f"{request.base_url}{source.id}/{layer.grid.id}/map.html"
-    document["links"].append(_link(page, "alternate", "Map", "text/html"))
+    page = f"{source.id}/{layer.grid.id}/map.html"
+    document["links"].append(_link(request, page, "alternate", "Map", "text/html"))
     if source.settings.attribution:
         document["attribution"] = source.settings.attribution
     if source.settings.licence:
@@ -196,9 +193,13 @@ def _grid_reference(request: Request, grid: Grid) -> Json:
 
 
 def _scheme(request: Request, grid: Grid) -> Json:
-    href = f"{request.base_url}tileMatrixSets/{grid.id}"
-    return _link(href, f"{RELATION}/tiling-scheme", f"Definition of {grid.id}")
+    relation = f"{RELATION}/tiling-scheme"
+    return _link(request, f"tileMatrixSets/{grid.id}", relation, f"Definition of {grid.id}")
 
 
-def _link(href: str, rel: str, title: str, type: str = "application/json") -> Json:
+def _link(
+    request: Request, path: str, rel: str, title: str, type: str = "application/json"
+) -> Json:
+    """A link to a path of the server, with the request's key."""
+    href = with_key(f"{request.base_url}{path}", request)
     return {"href": href, "rel": rel, "type": type, "title": title}

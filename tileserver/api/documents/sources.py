@@ -119,7 +119,9 @@ def _reason(source: Absent) -> str:
     failure = source.failure
     text = (isinstance(failure, OSError) and failure.strerror) or str(failure or "not read yet")
     folder = os.path.dirname(source.settings.path or "")
-    return re.sub(r"[^\s'\"]*[/\\](?=[^\s/])", "", text.replace(f"{folder}/", ""))
+    if folder:  # as a whole: its name may have blanks
+        text = text.replace(f"{folder}/", "")
+    return re.sub(r"[^\s'\"]*[/\\](?=[^\s/])", "", text)
 
 
 def _resolution(layer: Layer) -> dict[str, float]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
 
 import jinja2
 from fastapi import APIRouter, Depends
@@ -16,18 +15,12 @@ from rio_tiler.utils import CRS_to_urn
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tileserver.api.documents.tile_links import FORMATS, tile_query
+from tileserver.api.tile_parameters import picture_options
 from tileserver.catalogue.coverage import covered_layers, geographic_bounds
 from tileserver.catalogue.layers import Source
 from tileserver.errors import OutOfRange
-from tileserver.tiles.encoding import ImageFormat
-
-FORMATS = (ImageFormat.png, ImageFormat.jpg, ImageFormat.webp)
-"""What desktop clients draw; the first is their default."""
-NOT_OF_TILES = frozenset(
-    {"service", "request", "version", "acceptversions", "sections", "updatesequence"}
-    | {"acceptformats", "tilesize", "tile_format"}
-)
-"""Parameters of the question for the document; all others are passed on to the tiles."""
+from tileserver.middleware.api_keys import with_key
 
 _templates = jinja2.Environment(
     autoescape=True,
@@ -39,7 +32,9 @@ _templates = jinja2.Environment(
 def add_wmts(router: APIRouter, path_dependency: Callable[..., Any], grids: list[str]) -> None:
     """Register the WMTS capabilities of a source."""
 
-    @router.get("/WMTSCapabilities.xml", response_class=Response)
+    checked = [Depends(picture_options)]
+
+    @router.get("/WMTSCapabilities.xml", response_class=Response, dependencies=checked)
     def wmts(request: Request, source: Source = Depends(path_dependency)) -> Response:
         """WMTS 1.0.0 capabilities of one source, for QGIS, ArcGIS and GDAL."""
         for name, value in request.query_params.items():
@@ -50,18 +45,16 @@ def add_wmts(router: APIRouter, path_dependency: Callable[..., Any], grids: list
 
 def answer_capabilities(request: Request, source: Source, grids: list[str]) -> Response:
     """The document of a source whose tiles are asked for with the request's own parameters."""
-    content = capabilities(source, grids, f"{request.base_url}{source.id}", tile_query(request))
+    query = with_key(tile_query(request), request)
+    content = capabilities(source, grids, f"{request.base_url}{source.id}", query)
     return Response(content, media_type="application/xml")
 
 
-def tile_query(request: Request) -> str:
-    """The part of a question that its tiles are asked for with, "?" included; may be empty."""
-    given = [(k, v) for k, v in request.query_params.multi_items() if k.lower() not in NOT_OF_TILES]
-    return f"?{urlencode(given)}" if given else ""
-
-
 def capabilities(source: Source, grids: list[str], base: str, query: str) -> str:
-    """The document of a source whose routes lie under the URL `base`, without a final slash."""
+    """The document of a source whose routes lie under the URL `base`, without a final slash.
+
+    query: what all addresses in it end with, "?" included; may be empty.
+    """
     west, south, east, north = geographic_bounds(source)
     return _templates.get_template("wmts.xml").render(
         id=source.id,
@@ -77,7 +70,7 @@ def capabilities(source: Source, grids: list[str], base: str, query: str) -> str
         layers=list(covered_layers(source, grids)),
         tiles=f"{base}/tiles",
         query=query,
-        own=f"{base}/WMTSCapabilities.xml",
+        own=f"{base}/WMTSCapabilities.xml{query}",
         service=f"{base}/wmts{query}{'&' if query else '?'}",
         urn=CRS_to_urn,
     )

@@ -23,6 +23,8 @@ from tileserver.settings.reading import read_settings
 
 RELATION = "http://www.opengis.net/def/rel/ogc/1.0"
 LISTED = {"WebMercatorQuad": 22, "WorldCRS84Quad": 21, "UTM31WGS84Quad": 22}
+KEY = "a%26b"
+"""The protected server's, as a query has it."""
 
 
 def links(document: dict[str, Any], rel: str) -> list[dict[str, Any]]:
@@ -122,6 +124,44 @@ def test_parameters_of_rendering_are_kept_in_the_links_to_tiles(server: Service)
     document = server.get("/yellowstone/tiles/WebMercatorQuad?mode=interpolated&f=json").json()
     for item in links(document, "item"):
         assert item["href"].endswith("?mode=interpolated")
+
+
+def test_parameters_that_tiles_do_not_take_are_not_in_the_links_to_them(server: Service) -> None:
+    query = "mode=interpolated&foo=1&tile_format=webp&tilesize=512&f=json"
+    document = server.get(f"/yellowstone/tiles/WebMercatorQuad?{query}").json()
+    (limit,) = (one for one in document["tileMatrixSetLimits"] if one["tileMatrix"] == "22")
+    for item in links(document, "item"):
+        assert item["href"].endswith("?mode=interpolated")
+        row, col = limit["minTileRow"], limit["minTileCol"]
+        href = item["href"].format(tileMatrix=22, tileRow=row, tileCol=col)
+        assert server.client.get(href).status_code == 200
+
+
+def test_a_value_that_no_tile_takes_is_refused_at_once(server: Service) -> None:
+    answer = server.get("/yellowstone/tiles/WebMercatorQuad?mode=magic")
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("mode: ")
+
+
+def test_every_link_leads_on_with_the_key_of_the_query(protected: TestClient) -> None:
+    for path in ("/?f=json", "/truth/tiles?f=json", "/truth/tiles/WebMercatorQuad?f=json",
+                 "/tileMatrixSets?f=json"):  # fmt: skip
+        document = protected.get(f"{path}&key={KEY}").json()
+        lists = [document, *document.get("tilesets", []), *document.get("tileMatrixSets", [])]
+        hrefs = [link["href"] for one in lists for link in one.get("links", [])]
+        assert hrefs
+        for href in hrefs:
+            url = href.format(tileMatrix=0, tileRow=0, tileCol=0)
+            assert url.endswith(f"key={KEY}")
+            answer = protected.get(url, headers={"Accept": "application/json"})
+            assert answer.status_code == 200, url
+
+
+def test_a_key_in_a_header_is_written_to_no_link(protected: TestClient) -> None:
+    for path in ("/?f=json", "/truth/tiles", "/truth/tiles/WebMercatorQuad"):
+        answer = protected.get(path, headers={"X-API-Key": "a&b"})
+        assert answer.status_code == 200
+        assert "key=" not in answer.text
 
 
 @pytest.mark.parametrize("path", ["tilejson.json", "WorldCRS84Quad/tilejson.json"])

@@ -12,15 +12,20 @@ import pytest
 import rasterio
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
+from tests.support.asking import scope_of
 from tests.support.keys import hashed
 from tests.support.rasters import cut
 from tests.support.server import Service
 from tests.support.tiles import decoded
+from tileserver.api.documents.sources import source_entry
 from tileserver.app import make_app
+from tileserver.catalogue.catalogue import Absent
 from tileserver.errors import StartupError
 from tileserver.settings.reading import read_settings
+from tileserver.settings.sources import SourceSettings
 
 NAMES = {"ows": "http://www.opengis.net/ows/1.1"}
 RANGES = {"uint16": (0, 10200), "signed": (-128, 127), "float": (0, 1), "nan": (0, 1)}
@@ -158,6 +163,14 @@ def test_what_cannot_be_read_is_listed_with_the_reason_and_no_folder(tmp_path: P
         assert listed[id]["crs"] is None
     place = {"longitude": -110.6435, "latitude": 44.956, "zoom": 20}
     assert (listed["good"]["view"], listed["good"]["unavailable"]) == (place, None)
+
+
+@pytest.mark.parametrize("path", ["x.vrt", "./x.vrt", "/srv/our data/x.vrt"])
+def test_the_reason_names_no_folder_wherever_the_source_is_configured(path: str) -> None:
+    failure = StartupError(f"{path}: /home/me/secret/member.tif: no such file")
+    absent = Absent("one", SourceSettings(path=path), failure)
+    reason = source_entry(absent, Request(scope_of("/sources.json")))["unavailable"]
+    assert reason == "x.vrt: member.tif: no such file"
 
 
 @pytest.mark.parametrize("view", [(181, 0, 5), (0, 91, 5), (0, 0, 31), (0, 0)])
