@@ -16,8 +16,8 @@ from titiler.core.errors import DEFAULT_STATUS_CODES
 
 from tileserver.api.source_route import Handler, ThreadedRoute
 from tileserver.errors import OutOfRange
-from tileserver.middleware.logs import quote_path
 from tileserver.library_internals import CPLE_BaseError
+from tileserver.middleware.logs import quote_path
 
 logger = logging.getLogger(__name__)
 
