@@ -24,7 +24,7 @@ class TileKey:
 
     source: str
     fingerprint: str
-    """Digest of the source's version, checkpoint, schedule, lattice, noise_seed and encoding."""
+    """Digests of the source's version and of the rendering, with "-" between them."""
     grid: str
     """Identifier of the tile matrix set."""
     zoom: int

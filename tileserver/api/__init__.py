@@ -9,7 +9,8 @@ tile_response    from a checked request to the answer and its headers; fallback:
 inspect          one pixel
 parameters       bounds of parameters that several routes take; tile_parameters,
                  rendering_parameters: those of tiles; titiler_limits: sizes of titiler's;
-                 written_parameters: as links have them
+                 written_parameters: those that openapi.json lists for routes that read them
+                 themselves
 wmts_service     WMTS by keys and values
 maps/            maps of any area, WMS
 documents/       TileJSON, styles, OGC documents, the viewer and other pages, all routes (openapi:
