@@ -212,8 +212,7 @@ def test_a_source_that_came_late_is_found_where_nothing_is_watched(
     monkeypatch.setattr("tileserver.catalogue.opener.ABSENT_SECONDS", CHECK_SECONDS)
     late = tmp_path / "late.tif"
     catalogue = open_catalogue(configured(check_seconds=0, late=late, scene=scene), every=False)
-    shutil.copy(scene, late)
-    aged(late)
+    aged(Path(shutil.copy(scene, tmp_path / "aside.tif"))).rename(late)  # never half there
     wait_until(lambda: len(catalogue.sources()) == 2)
     catalogue.close()
 
@@ -221,9 +220,8 @@ def test_a_source_that_came_late_is_found_where_nothing_is_watched(
 def test_a_source_that_came_late_is_followed_like_any_other(scene: Path, tmp_path: Path) -> None:
     late = tmp_path / "late.tif"
     catalogue = open_catalogue(configured(late=late, scene=scene), every=False)
-    shutil.copy(scene, late)
-    aged(late)
-    wait_until(lambda: len(catalogue.sources()) == 2)
+    aged(Path(shutil.copy(scene, tmp_path / "aside.tif"))).rename(late)  # never half there
+    wait_until(lambda: len(catalogue.sources()) == 2 and catalogue["late"].is_unchanged())
     first = catalogue["late"]
     before = seen(first)
     os.replace(inverted(scene, tmp_path / "other.tif"), late)
