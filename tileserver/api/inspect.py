@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import floor
+from math import floor, isfinite
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -89,8 +89,9 @@ class _Place(NamedTuple):
 async def _inspect(service: TileService, wanted: TileRequest, place: _Place) -> dict[str, Any]:
     """The values of a place and of the tile's pixel there, in the source's own unit, by band.
 
-    imagery is the pixel of the file that holds the place, as stored; native is the mean that pixels
-    of deeper zooms average to; scale says how many pixels of the zoom lie along one of the file's.
+    imagery is the pixel of the file that holds the place, as stored: None where the file is put
+    onto the ground by control points or RPCs. native is the mean that pixels of deeper zooms
+    average to; scale says how many pixels of the zoom lie along one of the file's.
     Whole tiles are drawn: their blocks are remembered, and the next click nearby finds them.
     """
     stored = await service.read_stored_pixel(wanted.source, place.lon, place.lat)
@@ -162,5 +163,6 @@ async def _draw_pixel(service: TileService, request: TileRequest, place: _Place)
     return pixels[:, rows, cols].reshape(-1)
 
 
-def _list(values: Any) -> list[float]:
-    return [float(f"{value:.{DIGITS}g}") for value in values]
+def _list(values: Any) -> list[float | None]:
+    """Values as JSON has them: those that are not finite, as a float32 overflows, are None."""
+    return [float(f"{value:.{DIGITS}g}") if isfinite(value) else None for value in values]

@@ -11,6 +11,7 @@ from rasterio.windows import Window
 from tileserver.catalogue.layers import Source
 from tileserver.rasters.footprint import HALF_TURN, TURN, WGS84, reproject
 from tileserver.rasters.raster import Raster
+from tileserver.rasters.validity import read_valid
 
 MERCATOR = {3857, 3395}
 """Projections that repeat along x with the Earth's circumference."""
@@ -28,19 +29,23 @@ class StoredPixel(NamedTuple):
 def read_stored_pixel(source: Source, lon: float, lat: float) -> StoredPixel | None:
     """The file's pixel at a place in degrees; None outside the file.
 
+    None also for a file that lies where control points or RPCs say: its pixels are read resampled.
     Raises SourceUnavailable where the raster cannot be read.
     """
     raster = source.raster
     place = _find(raster, lon, lat)
-    if place is None:
+    if place is None or raster.to_stored is None:
         return None
     row, col = place
     window = Window(col, row, 1, 1)
     with source.handles.acquire_stored() as dataset:
         values = dataset.read(raster.indexes, window=window).reshape(-1).astype(float)
-        known = np.isfinite(values) & bool(dataset.dataset_mask(window=window).any())
+        valid = read_valid(dataset, raster.indexes, raster.alpha, window)
+    known = np.isfinite(values) & valid.item()
     pairs = zip(values, known, strict=True)
-    return StoredPixel(row, col, [float(value) if there else None for value, there in pairs])
+    own_col, own_row = map(floor, raster.to_stored * (col + 0.5, row + 0.5))
+    found = [float(value) if there else None for value, there in pairs]
+    return StoredPixel(own_row, own_col, found)
 
 
 def _find(raster: Raster, lon: float, lat: float) -> tuple[int, int] | None:

@@ -19,6 +19,7 @@ from tileserver.imagery.bands import read_filled
 from tileserver.imagery.handles import RasterHandles
 from tileserver.imagery.units import to_engine_unit
 from tileserver.rasters.raster import Raster
+from tileserver.rasters.validity import read_valid
 
 OFF_PX = 0.01
 """Largest distance of the raster's edges from the grid's, in pixels."""
@@ -62,7 +63,7 @@ class AlignedSource:
         )
         with self.handles.acquire_stored() as dataset:
             values = to_engine_unit(dataset.read(self.raster.indexes, window=own), self.raster)
-            valid: NDArray[np.bool_] = dataset.dataset_mask(window=own) > 0
+            valid = read_valid(dataset, self.raster.indexes, self.raster.alpha, own)
         valid &= np.isfinite(values).all(axis=0)
         values[:, ~valid] = 0
         return values, valid

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
 
 import numpy as np
 import rasterio
@@ -32,6 +31,7 @@ from tileserver.imagery.units import to_engine_unit
 from tileserver.rasters.footprint import window_on
 from tileserver.rasters.opening import open_raster
 from tileserver.rasters.raster import Raster
+from tileserver.rasters.validity import Alpha, warp_options
 
 Read = Callable[[Window], tuple[Pixels, NDArray[np.bool_]]]
 """Reads the values (C, H, W) of a window, and their validity (H, W)."""
@@ -78,10 +78,10 @@ class GridSource:
             window.col - frame.col, window.row - frame.row, window.width, window.height
         )
         with self.handles.acquire((self.grid.id, self.zoom, self.level), self._open) as handle:
-            alpha = self.raster.alpha_index or handle.vrt.count
-            pixels = handle.vrt.read(indexes=(*self.raster.indexes, alpha), window=part)
+            alpha = self.raster.alpha or _added_alpha(handle.vrt)
+            pixels = handle.vrt.read(indexes=(*self.raster.indexes, alpha.band), window=part)
         values = to_engine_unit(pixels[:-1], self.raster)
-        valid = pixels[-1] > (self.raster.opaque_value or _opaque(pixels.dtype)) / 2
+        valid = alpha.covers(pixels[-1])
         if pixels.dtype.kind == "f":
             valid &= np.isfinite(values).all(axis=0)
         if not valid.all():
@@ -99,8 +99,9 @@ class GridSource:
                 width=self._frame.width,
                 height=self._frame.height,
                 resampling=Resampling.nearest if self.raster.nearest else Resampling.cubic,
-                add_alpha=self.raster.alpha_index is None,
+                add_alpha=self.raster.alpha is None,
                 dtype=self.raster.dtype,
+                **warp_options(self.raster.alpha),
             )
         except BaseException:
             dataset.close()
@@ -216,6 +217,7 @@ class ReadOnce:
         return pixels
 
 
-def _opaque(dtype: np.dtype[Any]) -> float:
-    """The alpha of fully covered pixels in GDAL's warper."""
-    return {"uint16": 65535.0, "int16": 32767.0, "int8": 127.0}.get(dtype.name, 255.0)
+def _added_alpha(vrt: WarpedVRT) -> Alpha:
+    """The alpha band that GDAL's warper adds as the last one."""
+    opaque = {"uint16": 65535.0, "int16": 32767.0, "int8": 127.0}.get(vrt.dtypes[-1], 255.0)
+    return Alpha(vrt.count, opaque)

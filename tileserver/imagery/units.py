@@ -33,11 +33,15 @@ def to_raster_type(values: Pixels, raster: Raster) -> NDArray[Any]:
 
 
 def to_raster_unit(values: Pixels, raster: Raster) -> NDArray[np.floating]:
-    """Values in the raster's own unit, as float64 if its type does not fit into float32."""
+    """Values in the raster's own unit, as float64 if its type does not fit into float32.
+
+    What is interpolated beside the greatest values of float32 may be infinite.
+    """
     low, high = raster.unit
     dtype = np.dtype(raster.dtype)
     if dtype.itemsize > 2 and dtype != np.float32:
         wide: NDArray[np.floating] = values.astype(np.float64) * (high - low) + low
         return wide
-    pixels: NDArray[np.floating] = values * np.float32(high - low) + np.float32(low)
+    with np.errstate(over="ignore"):
+        pixels: NDArray[np.floating] = values * np.float32(high - low) + np.float32(low)
     return pixels

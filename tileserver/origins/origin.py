@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -65,6 +65,8 @@ class Origin:
     members: tuple[Member, ...]
     parts: tuple[Placed, ...] = ()
     """The rasters of a mosaic; they cover all members except those that list them."""
+    joined: bool = False
+    """Whether a virtual raster joins rasters: even a single one has other overviews there."""
 
     @property
     def remote(self) -> bool:
@@ -92,9 +94,21 @@ class Origin:
         """Whether any later change is sure to change the signature."""
         return all(member.settled() for member in self.members)
 
+    def with_files_of(self, dataset: rasterio.DatasetReader) -> Origin:
+        """This origin, or one with all other files that a local raster was read from."""
+        if self.joined:
+            return self  # each of its rasters has its own
+        members = tuple(
+            member.with_files_of(dataset) if isinstance(member, Sidecars) else member
+            for member in self.members
+        )
+        return replace(self, members=members)
+
     def digest(self) -> str:
         """A digest of the members' content, in order; a single file's own digest."""
         digests = [digest for digest in in_threads(_digest, self.members) if digest]
+        if self.joined:
+            return fingerprint(joined=digests)
         return digests[0] if len(digests) == 1 else fingerprint(members=digests)
 
 
@@ -115,7 +129,8 @@ def join_origins(
         members += part.members
         if place is not None:
             placed.append(Placed(place, numbers))
-    return Origin(address, tuple(members), tuple(placed) if len(placed) == len(parts) else ())
+    known = tuple(placed) if len(placed) == len(parts) else ()
+    return Origin(address, tuple(members), known, joined=True)
 
 
 def _digest(member: Member) -> str:

@@ -1,5 +1,8 @@
 """Sidecars: files beside a raster that GDAL reads with it (.ovr, .msk, .aux.xml, world files).
 
+Some may be added to any raster, and are looked for by their names. Others belong to a format of
+several files (.hdr, .ige, .prj), and GDAL lists them once it has opened the raster.
+
 Remote rasters have none (remote.py), nor do local ones that a listing names with remote ones.
 """
 
@@ -9,7 +12,7 @@ import os
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import rasterio
@@ -32,6 +35,8 @@ class Sidecars:
 
     path: Path
     """The raster's."""
+    listed: tuple[Path, ...] = ()
+    """Files that GDAL has read with it, other than those that are looked for."""
     seen: list[tuple[int, tuple[Path, ...]]] = field(
         default_factory=list, compare=False, repr=False
     )
@@ -50,11 +55,22 @@ class Sidecars:
     def digest(self) -> str:
         """Empty without sidecars."""
         there = self._find()
-        stem = len(self.path.stem)  # a copy under another name has the same digest
-        known = [(file.name[stem:], LocalFile(file).digest()) for file in there]
+        stem = self.path.stem  # a copy under another name has the same digest
+        known = [(file.name.removeprefix(stem), LocalFile(file).digest()) for file in there]
         return fingerprint(beside=known) if known else ""
 
+    def with_files_of(self, dataset: rasterio.DatasetReader) -> Sidecars:
+        """These, and all other files that the raster was read from as a dataset."""
+        known = {self.path, *self._find()}
+        files = (file for file in map(Path, dataset.files) if file.is_file())
+        more = tuple(file for file in files if file not in known)
+        return replace(self, listed=(*self.listed, *more)) if more else self
+
     def _find(self) -> tuple[Path, ...]:
+        found = (*self._find_by_name(), *filter(_is_there, self.listed))
+        return tuple(dict.fromkeys(found))
+
+    def _find_by_name(self) -> tuple[Path, ...]:
         """Searched again only when the folder has changed, because every tile calls this."""
         changed_ns = self.path.parent.stat().st_mtime_ns
         known = dict(self.seen).get(changed_ns)

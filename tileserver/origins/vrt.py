@@ -81,6 +81,12 @@ def add_colour(band: Element, colour: ColorInterp) -> None:
     SubElement(band, "ColorInterp").text = name
 
 
+def add_fill(band: Element, value: float) -> None:
+    """Set the value of pixels that no file fills; it says nothing of where there is data."""
+    SubElement(band, "NoDataValue").text = repr(value)
+    SubElement(band, "HideNoDataValue").text = "1"
+
+
 def add_colour_table(band: Element, entries: Iterable[Sequence[int]]) -> None:
     """Set the colours of a band's values from 0 up: red, green, blue, alpha, each 0 to 255."""
     table = SubElement(band, "ColorTable")

@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp
+from rasterio.enums import ColorInterp, MaskFlags
 
 from tileserver.errors import StartupError
 from tileserver.origins.origin import VIRTUAL_OPTIONS, Address
@@ -23,7 +23,7 @@ from tileserver.rasters.placement import BAND, describe_as_virtual
 
 NO_ALPHA = 0
 MASK_SHARE = 0.05
-"""Minimum share of alpha values that are a mask's (0, 1, 255 or the type's maximum)."""
+"""Minimum share of positive alpha values that are a mask's (1, 255 or the type's maximum)."""
 EIGHT_BITS = 255
 """Opaque, in alpha bands that were made of 8 bits, whatever their type."""
 
@@ -40,13 +40,15 @@ class BandRoles(NamedTuple):
 
 
 def readable_bands(
-    dataset: rasterio.DatasetReader, address: Address, roles: BandRoles
+    dataset: rasterio.DatasetReader, address: Address, roles: BandRoles, *, warped: bool
 ) -> Address | None:
     """A virtual raster whose bands have these roles; None: they have them in the file.
 
-    Raises StartupError for a band that is not there.
+    warped: whether GDAL's warper may read it, which goes by a nodata value alone where there is a
+    mask, too: then it has only the mask. Raises StartupError for a band that is not there.
     """
-    if roles == BandRoles():
+    both = dataset.nodata is not None and dataset.mask_flag_enums[0] == [MaskFlags.per_dataset]
+    if roles == BandRoles() and not (warped and both):
         return None
     count = dataset.count
     for number in (*roles.bands, *([roles.alpha] if roles.alpha else [])):
@@ -70,24 +72,27 @@ def readable_bands(
         root.remove(mask)
         if roles.nodata is None and roles.alpha is None:
             root.append(mask)
+            for band in root.findall(BAND) if both else []:
+                for nodata in band.findall("NoDataValue"):
+                    band.remove(nodata)
     options = dict(VIRTUAL_OPTIONS) | dict(address.options)
     text = tostring(root, encoding="unicode")
     return replace(address, text=text, driver="VRT", options=tuple(options.items()))
 
 
 def holds_a_mask(values: NDArray[np.float64], dtype: np.dtype[Any]) -> bool:
-    """Whether the values of a band that is called alpha, of its type, are those of one."""
+    """Whether positive values of a band that is called alpha, of its type, are those of one."""
     greatest = float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
-    of_a_mask = np.isin(values, [0.0, 1.0, EIGHT_BITS, greatest])
+    of_a_mask = np.isin(values, [1.0, EIGHT_BITS, greatest])
     return not values.size or bool(of_a_mask.mean() >= MASK_SHARE)
 
 
 def find_opaque_value(values: NDArray[np.float64], dtype: np.dtype[Any]) -> float:
     """The value where all is covered by data, from those of an alpha band."""
     greatest = float(values.max()) if values.size else 0.0
-    if dtype.kind == "f":
-        return 1.0 if greatest <= 1.0 else float(EIGHT_BITS)
-    return float(EIGHT_BITS) if greatest <= EIGHT_BITS else float(np.iinfo(dtype).max)
+    if greatest <= 1:
+        return 1.0
+    return float(EIGHT_BITS if dtype.kind == "f" or greatest <= EIGHT_BITS else np.iinfo(dtype).max)
 
 
 def _set_role(band: Element, is_alpha: bool, colour: ColorInterp, nodata: float | None) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import rasterio
+from affine import Affine
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
@@ -28,8 +29,9 @@ from tileserver.rasters.band_roles import (
 )
 from tileserver.rasters.opening import describe_parts, open_address, open_anew
 from tileserver.rasters.palette import read_palette
-from tileserver.rasters.placement import corners, readable_address
+from tileserver.rasters.placement import corners, readable_address, to_stored_pixels
 from tileserver.rasters.raster import Raster
+from tileserver.rasters.validity import Alpha
 from tileserver.rasters.value_range import find_value_range, read_values
 
 logger = logging.getLogger(__name__)
@@ -63,38 +65,38 @@ def inspect_origin(
     nearest: whether its values are classes though it has no colour table.
     """
     address = origin.address
+    inspect_as = partial(
+        inspect_origin, value_range=value_range, placed=placed, crs=crs, nearest=nearest
+    )
     try:
         # What is read may be newer than the signature before it, never older.
         settled, signature = origin.settled(), origin.signature()
         digest = origin.digest()
         with address.environment(), open_anew(address) as dataset:
             _check_driver(dataset, address)
-            chosen = readable_bands(dataset, address, roles)
+            whole = origin.with_files_of(dataset)
+            if whole != origin:  # the signatures of more files have to be taken before
+                return inspect_as(whole, roles=roles, trusting=trusting)
+            chosen = readable_bands(dataset, address, roles, warped=placed)
             if chosen is not None:
-                banded = replace(origin, address=chosen)
-                raster = inspect_origin(
-                    banded, value_range, placed=placed, crs=crs, nearest=nearest
-                )
+                raster = inspect_as(replace(origin, address=chosen))
                 digest = fingerprint(raster=raster.fingerprint, roles=roles)
                 return replace(raster, fingerprint=digest)
-            plain = readable_address(dataset, address, crs, nearest) if placed else None
-            if plain is not None:
-                moved = replace(origin, address=plain)
-                raster = inspect_origin(moved, value_range, placed=False, nearest=nearest)
-                if crs is None:
-                    return raster
-                return replace(raster, fingerprint=fingerprint(members=digest, crs=crs))
             _check_bands(dataset, address)
-            alpha = _read_alpha(dataset)
-            if not (alpha.masks or trusting or address.driver == "VRT"):
+            alpha, masks = _read_alpha(dataset)
+            if alpha is not None and not (masks or trusting or address.driver == "VRT"):
                 logger.warning(
                     "%s: band %d is tagged alpha but its values are no mask: treated as data (set "
                     "`alpha: %d` to override)", address.name, alpha.band, alpha.band,
                 )  # fmt: skip
-                none = BandRoles(alpha=NO_ALPHA)
-                return inspect_origin(
-                    origin, value_range, placed=placed, crs=crs, roles=none, nearest=nearest
-                )
+                return inspect_as(origin, roles=BandRoles(alpha=NO_ALPHA))
+            plain = readable_address(dataset, address, alpha, crs, nearest) if placed else None
+            if plain is not None:
+                raster = inspect_as(replace(origin, address=plain), placed=False, crs=None)
+                raster = replace(raster, to_stored=to_stored_pixels(dataset))
+                if crs is None:
+                    return raster
+                return replace(raster, fingerprint=fingerprint(members=digest, crs=crs))
             version = _Version(digest, signature, settled)
             return _describe(dataset, origin, version, value_range, alpha, nearest)
     except (RasterioError, CPLE_BaseError, OSError, ValueError, ArithmeticError) as error:
@@ -111,44 +113,36 @@ class _Version(NamedTuple):
     settled: bool
 
 
-class _Alpha(NamedTuple):
-    """The band that is called alpha, if one is."""
-
-    band: int | None = None
-    opaque_value: float | None = None
-    masks: bool = True
-    """Whether it holds the values of a mask."""
-
-
 def _describe(
     dataset: rasterio.DatasetReader,
     origin: Origin,
     version: _Version,
     value_range: tuple[float, float] | None,
-    alpha: _Alpha,
+    alpha: Alpha | None,
     nearest: bool,
 ) -> Raster:
     """The raster as a dataset shows it."""
     indexes = _picture_bands(dataset)
     address = replace(origin.address, driver=dataset.driver)
     palette = read_palette(dataset, indexes, address.name)
-    found = find_value_range(dataset, indexes, value_range, partial(_open_overview, address))
+    open_overview = partial(_open_overview, address)
+    found = find_value_range(dataset, indexes, alpha, value_range, open_overview)
     return Raster(
         origin=origin,
         address=address,
         crs=dataset.crs or CRS(),
         bounds=corners(dataset.transform, dataset.height, dataset.width),
         transform=dataset.transform,
+        to_stored=Affine.identity(),
         height=dataset.height,
         width=dataset.width,
         indexes=indexes,
         dtype=dataset.dtypes[indexes[0] - 1],
         range=(found.low, found.high),
         range_origin=found.origin,
-        alpha_index=alpha.band,
-        opaque_value=alpha.opaque_value,
+        alpha=alpha,
         nodata=dataset.nodata,
-        masked=_masked(dataset),
+        masked=alpha is not None or _masked(dataset),
         colours=tuple(dataset.colorinterp[index - 1] for index in indexes),
         nearest=nearest or palette is not None,
         palette=palette,
@@ -165,13 +159,15 @@ def _picture_bands(dataset: rasterio.DatasetReader) -> tuple[int, ...]:
     return tuple(index for index, colour in pairs if colour is not ColorInterp.alpha)
 
 
-def _read_alpha(dataset: rasterio.DatasetReader) -> _Alpha:
+def _read_alpha(dataset: rasterio.DatasetReader) -> tuple[Alpha | None, bool]:
+    """The band that is called alpha, if one is, and whether it holds the values of a mask."""
     pictures = _picture_bands(dataset)
-    alpha = [index for index in dataset.indexes if index not in pictures]
-    if not alpha:
-        return _Alpha()
-    values, dtype = read_values(dataset, (alpha[0],)), np.dtype(dataset.dtypes[alpha[0] - 1])
-    return _Alpha(alpha[0], find_opaque_value(values, dtype), holds_a_mask(values, dtype))
+    index = next((index for index in dataset.indexes if index not in pictures), None)
+    if index is None:
+        return None, False
+    positive = Alpha(index, 0)  # without data any band may be 0
+    values, dtype = read_values(dataset, (index,), positive), np.dtype(dataset.dtypes[index - 1])
+    return Alpha(index, find_opaque_value(values, dtype)), holds_a_mask(values, dtype)
 
 
 def _check_driver(dataset: rasterio.DatasetReader, address: Address) -> None:

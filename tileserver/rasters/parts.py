@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import Lock
+from xml.etree.ElementTree import fromstring, tostring
 
 from affine import Affine
 from cachetools import LRUCache
 from rasterio import DatasetReader
-from rasterio.enums import ColorInterp
+from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterWindow
 
 from cache.breaker import summarise_error
+from engine.window import Window
 from tileserver.errors import StartupError
 from tileserver.library_internals import CPLE_BaseError
-from tileserver.origins.origin import Bounds, Origin
-from tileserver.origins.vrt import DATA_TYPES, VrtFile
+from tileserver.origins.origin import Address, Bounds, Origin
+from tileserver.origins.vrt import DATA_TYPES, VrtFile, add_file, add_mask
 from tileserver.rasters.inspection import REFERRING_DRIVERS
 from tileserver.rasters.opening import open_anew
 from tileserver.rasters.palette import Palette, read_palette
+from tileserver.rasters.placement import describe_as_virtual
 
 MOST_DESCRIPTIONS = 65536
 """Members that are remembered, a kilobyte each at most."""
@@ -40,6 +43,11 @@ class Part:
     indexes: tuple[int, ...]
     block: tuple[int, int]
     palette: Palette | None = None
+    nodata: float | None = None
+    masks: tuple[int, ...] = (1,)
+    """Bands: where the mask of any of them is set, there is data."""
+    text: str | None = None
+    """The XML of a virtual raster that is opened in its place, whose mask is the alpha band."""
 
     @property
     def bounds(self) -> Bounds:
@@ -51,11 +59,12 @@ class Part:
     @property
     def file(self) -> VrtFile:
         """The member as a file of a virtual raster."""
-        name = self.origin.address.text
+        name = self.text or self.origin.address.text
         return VrtFile(name, self.height, self.width, dtype=self.dtype, block=self.block)
 
 
-_known: LRUCache[object, Part] = LRUCache(MOST_DESCRIPTIONS)
+_known: LRUCache[Address, tuple[object, Part]] = LRUCache(MOST_DESCRIPTIONS)
+"""By address: a member's signature, and its description."""
 _lock = Lock()
 
 
@@ -66,18 +75,26 @@ def describe_member(origin: Origin) -> Part:
     """
     if origin.remote:
         return _read_description(origin)
+    with _lock:
+        signature, part = _known.get(origin.address, (None, None))
+    if part is not None and _settled_signature(part.origin) == signature:
+        return part
+    signature = _settled_signature(origin)
+    part = _read_description(origin)
+    if part.origin != origin:  # it has more files, whose signatures have to be older than it
+        return describe_member(part.origin)
+    if signature is not None:
+        with _lock:
+            _known[origin.address] = signature, part
+    return part
+
+
+def _settled_signature(origin: Origin) -> object:
+    """None where a later change may not change it; raises StartupError for a missing file."""
     try:
-        key = (origin.address, origin.signature()) if origin.settled() else None
+        return origin.signature() if origin.settled() else None
     except OSError as error:
         raise StartupError(f"{origin.address.name}: {error.strerror or error}") from error
-    with _lock:
-        part = _known.get(key)
-    if part is None:
-        part = _read_description(origin)
-        if key is not None:
-            with _lock:
-                _known[key] = part
-    return replace(part, origin=origin)
 
 
 def _read_description(origin: Origin) -> Part:
@@ -93,25 +110,51 @@ def _read_description(origin: Origin) -> Part:
             transform = dataset.transform
             if transform.b or transform.d or transform.e >= 0 or transform.a <= 0:
                 raise StartupError(f"{name}: is not north-up, and so cannot be a member")
-            pairs = zip(dataset.indexes, dataset.colorinterp, strict=True)
+            pairs = list(zip(dataset.indexes, dataset.colorinterp, strict=True))
             bands = [(i, colour) for i, colour in pairs if colour is not ColorInterp.alpha]
+            if not bands:
+                raise StartupError(f"{name}: has no band but alpha")
+            indexes = tuple(index for index, _ in bands)
             if dataset.driver == "GTiff" and not origin.remote:
                 _check_whole(name, dataset)
             return Part(
-                origin,
+                origin.with_files_of(dataset),
                 dataset.crs.to_wkt(),
                 transform,
                 dataset.height,
                 dataset.width,
                 dataset.dtypes[0],
                 tuple(colour for _, colour in bands),
-                tuple(index for index, _ in bands),
+                indexes,
                 dataset.block_shapes[0],
-                read_palette(dataset, tuple(index for index, _ in bands), name),
+                read_palette(dataset, indexes, name),
+                dataset.nodata,
+                _masks(dataset, indexes),
+                _describe_alpha_as_mask(dataset, indexes),
             )
     except (RasterioError, CPLE_BaseError) as error:
         reason = summarise_error(error).partition(": ")[2] or "cannot be opened"
         raise StartupError(f"{name}: not a raster that GDAL reads ({reason})") from error
+
+
+def _masks(dataset: DatasetReader, indexes: tuple[int, ...]) -> tuple[int, ...]:
+    """The bands whose masks differ, of those with a nodata value; else one for all."""
+    of_each = dataset.mask_flag_enums[indexes[0] - 1] == [MaskFlags.nodata]
+    return indexes if of_each and len(indexes) == dataset.count else indexes[:1]
+
+
+def _describe_alpha_as_mask(dataset: DatasetReader, indexes: tuple[int, ...]) -> str | None:
+    """The XML of a virtual raster of the same bands, where GDAL does not take alpha for a mask."""
+    alpha = next((index for index in dataset.indexes if index not in indexes), None)
+    if alpha is None or MaskFlags.alpha in dataset.mask_flag_enums[indexes[0] - 1]:
+        return None
+    root = fromstring(describe_as_virtual(dataset))
+    for mask in root.findall("MaskBand"):
+        root.remove(mask)
+    file = VrtFile(dataset.name, dataset.height, dataset.width)
+    whole = Window(0, 0, dataset.height, dataset.width)
+    add_file(add_mask(root), file, str(alpha), whole, values={0: 0, 1: 255})
+    return tostring(root, encoding="unicode")
 
 
 def _check_whole(name: str, dataset: DatasetReader) -> None:

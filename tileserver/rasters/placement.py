@@ -29,6 +29,7 @@ from rasterio.warp import transform
 
 from tileserver.errors import StartupError
 from tileserver.origins.origin import VIRTUAL_OPTIONS, Address
+from tileserver.rasters.validity import Alpha, warp_options
 
 HALF_TURN, TURN = 180.0, 360.0
 CYLINDRICAL = frozenset({"merc", "webmerc", "eqc", "cea", "mill", "gall"})
@@ -50,23 +51,28 @@ def corners(transform: Affine, height: int, width: int) -> tuple[float, float, f
 
 
 def readable_address(
-    dataset: rasterio.DatasetReader, address: Address, crs: str | None, nearest: bool = False
+    dataset: rasterio.DatasetReader,
+    address: Address,
+    alpha: Alpha | None,
+    crs: str | None,
+    nearest: bool,
 ) -> Address | None:
     """A virtual raster that says in the common way where a dataset lies; None: it does so itself.
 
-    crs: what the configuration says, in place of the file's. nearest: whether values are classes,
-    as those of a colour table are. Raises StartupError in one line where
-    nobody says where it lies, and rasterio's errors.
+    alpha: its alpha band. crs: what the configuration says, in place of the file's. nearest:
+    whether values are classes, as those of a colour table are. Raises StartupError in one line
+    where nobody says where it lies, and rasterio's errors.
     """
     configured = None if crs is None else _parse_crs(address, crs)
     if not all(map(isfinite, dataset.transform[:6])) or dataset.transform.is_degenerate:
         raise StartupError(f"{address.name}: has a transform that cannot be inverted")
     if not dataset.transform.is_identity:
-        text = _georeferenced_vrt(dataset, address, configured)
+        text = _georeferenced_vrt(dataset, address, alpha, configured)
     elif dataset.gcps[0]:
-        text = _from_points(dataset, address, configured, nearest)
+        text = _from_points(dataset, address, alpha, configured, nearest)
     elif dataset.rpcs is not None:
-        text = _warped_vrt_xml(dataset, GROUND, src_crs=GROUND, **_ground_options(dataset, nearest))
+        ground = _ground_options(dataset, alpha, nearest)
+        text = _warped_vrt_xml(dataset, GROUND, src_crs=GROUND, **ground)
     else:
         lacking = "" if configured or dataset.crs else "coordinate reference system, "
         raise StartupError(
@@ -79,8 +85,21 @@ def readable_address(
     return replace(address, text=text, driver="VRT", options=tuple(options.items()))
 
 
+def to_stored_pixels(dataset: rasterio.DatasetReader) -> Affine | None:
+    """From pixels (col, row) of what `readable_address` describes to those of the dataset itself.
+
+    None where they are resampled.
+    """
+    if dataset.transform.is_identity:
+        return None
+    if not _is_turned(dataset.transform):
+        return Affine.identity()
+    turned: Affine = ~dataset.transform * _north_up_transform(dataset)
+    return turned
+
+
 def _georeferenced_vrt(
-    dataset: rasterio.DatasetReader, address: Address, configured: CRS | None
+    dataset: rasterio.DatasetReader, address: Address, alpha: Alpha | None, configured: CRS | None
 ) -> str | None:
     """The XML of a dataset with a transform; None where it can be read as it is."""
     crs = configured or dataset.crs
@@ -88,12 +107,12 @@ def _georeferenced_vrt(
         raise StartupError(f"{address.name}: has no coordinate reference system; set `crs:`")
     turned, moved = _is_turned(dataset.transform), _unwrap_longitudes(crs, dataset)
     if configured is None and moved is None:
-        return _north_up(dataset) if turned else None
+        return _north_up(dataset, alpha) if turned else None
     text = _relocated_vrt_xml(dataset, *(moved or (crs, dataset.transform)))
     if not turned:
         return text
     with rasterio.Env(**dict(VIRTUAL_OPTIONS)), rasterio.open(text, driver="VRT") as described:
-        return _north_up(described)
+        return _north_up(described, alpha)
 
 
 def _parse_crs(address: Address, crs: str) -> CRS:
@@ -112,27 +131,36 @@ def _is_turned(transform: Affine) -> bool:
     return along and not (a > 0 > e)
 
 
-def _north_up(dataset: rasterio.DatasetReader) -> str:
+def _north_up(dataset: rasterio.DatasetReader, alpha: Alpha | None) -> str:
     """The same pixels with the first row in the north and the first column in the west."""
     placed, (height, width) = dataset.transform, dataset.shape
-    left, _, _, top = corners(placed, height, width)
-    across, down = abs(placed.a), abs(placed.e)
     if placed.b or placed.d:
-        height, width, across, down = width, height, abs(placed.b), abs(placed.d)
+        height, width = width, height
     return _warped_vrt_xml(
         dataset,
         dataset.crs,
-        transform=Affine(across, 0, left, 0, -down, top),
+        transform=_north_up_transform(dataset),
         height=height,
         width=width,
         resampling=Resampling.nearest,  # from centres to centres: what is stored, exactly
-        add_alpha=MaskFlags.per_dataset in dataset.mask_flag_enums[0]
-        and MaskFlags.alpha not in dataset.mask_flag_enums[0],
+        add_alpha=alpha is None and MaskFlags.per_dataset in dataset.mask_flag_enums[0],
+        **warp_options(alpha),
     )
 
 
+def _north_up_transform(dataset: rasterio.DatasetReader) -> Affine:
+    placed = dataset.transform
+    left, _, _, top = corners(placed, dataset.height, dataset.width)
+    across, down = (placed.b, placed.d) if placed.b or placed.d else (placed.a, placed.e)
+    return Affine(abs(across), 0, left, 0, -abs(down), top)
+
+
 def _from_points(
-    dataset: rasterio.DatasetReader, address: Address, configured: CRS | None, nearest: bool
+    dataset: rasterio.DatasetReader,
+    address: Address,
+    alpha: Alpha | None,
+    configured: CRS | None,
+    nearest: bool,
 ) -> str:
     points, own = dataset.gcps
     crs = configured or own
@@ -147,16 +175,19 @@ def _from_points(
             f"{address.name}: its ground control points lie on both sides of the antimeridian; "
             "warp it (gdalwarp) onto a projected coordinate reference system"
         )
-    return _warped_vrt_xml(dataset, crs, src_crs=crs, **_ground_options(dataset, nearest))
+    options = _ground_options(dataset, alpha, nearest)
+    return _warped_vrt_xml(dataset, crs, src_crs=crs, **options)
 
 
-def _ground_options(dataset: rasterio.DatasetReader, nearest: bool) -> dict[str, Any]:
+def _ground_options(
+    dataset: rasterio.DatasetReader, alpha: Alpha | None, nearest: bool
+) -> dict[str, Any]:
     """How pixels are put onto the ground: ground that they do not cover has no data."""
-    flags = dataset.mask_flag_enums[0]
     nearest |= ColorInterp.palette in dataset.colorinterp
     return {
         "resampling": Resampling.nearest if nearest else Resampling.cubic,
-        "add_alpha": MaskFlags.alpha not in flags and dataset.nodata is None,
+        "add_alpha": alpha is None and dataset.nodata is None,
+        **warp_options(alpha),
     }
 
 

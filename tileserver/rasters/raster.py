@@ -13,6 +13,7 @@ from rasterio.enums import ColorInterp
 from tileserver.origins.members import Signature
 from tileserver.origins.origin import Address, Origin
 from tileserver.rasters.palette import Palette
+from tileserver.rasters.validity import Alpha
 from tileserver.rasters.value_range import RangeOrigin
 
 
@@ -28,6 +29,11 @@ class Raster:
     bounds: tuple[float, float, float, float]
     transform: Affine
     """From its pixels (col, row) to its CRS."""
+    to_stored: Affine | None
+    """From its pixels (col, row) to those of the file, which differ where it is turned north-up.
+
+    None where GDAL puts it onto the ground by control points or RPCs: its pixels are resampled.
+    """
     height: int
     width: int
     indexes: tuple[int, ...]
@@ -36,10 +42,8 @@ class Raster:
     range: tuple[float, float]
     """The values that are 0 and 1 to the engine (`unit`), and shown as black and white."""
     range_origin: RangeOrigin
-    alpha_index: int | None
+    alpha: Alpha | None
     """The band that says where there is data, if one does."""
-    opaque_value: float | None
-    """Its value where all is covered by data."""
     nodata: float | None
     masked: bool
     """Whether pixels may have no data."""

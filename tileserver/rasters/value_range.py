@@ -1,6 +1,6 @@
 """Which of a raster's values are shown as black and white, and scale what the network sees.
 
-    configured (`range:`) -> 8-bit: all levels -> exact statistics in the file -> measured
+    configured (`range:`) -> 8-bit: all levels -> exact, finite statistics in the file -> measured
 
 What is measured is the 2nd to the 98th percentile of the raster's values: of all of them where
 they are few, else of its coarsest large overview, else of blocks on a fixed grid; so it is a
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from tileserver.errors import StartupError
+from tileserver.rasters.validity import Alpha, read_valid
 
 PERCENTILES = (2, 98)
 FEW_VALUES = 2**23
@@ -53,18 +55,19 @@ class ValueRange(NamedTuple):
 def find_value_range(
     dataset: rasterio.DatasetReader,
     indexes: tuple[int, ...],
+    alpha: Alpha | None,
     configured: tuple[float, float] | None,
     open_overview: OpenOverview,
 ) -> ValueRange:
-    """The range of a raster's picture bands.
+    """The range of a raster's picture bands; what its alpha band hides is not measured.
 
-    Raises StartupError for an empty range, and for whole numbers too large to be kept exactly;
-    rasterio's errors where it cannot be read.
+    Raises StartupError for an empty or infinite range, and for whole numbers too large to be kept
+    exactly; rasterio's errors where it cannot be read.
     """
     dtype = np.dtype(dataset.dtypes[indexes[0] - 1])
     wide_integers = dtype.kind in "ui" and dtype.itemsize > 2
-    if configured is not None and not configured[0] < configured[1]:
-        raise StartupError(f"{dataset.name}: range {configured} is empty")
+    if configured is not None and not _is_range(*configured):
+        raise StartupError(f"{dataset.name}: range {configured} is empty or not finite")
     if configured is not None and not wide_integers:
         return ValueRange(*configured, RangeOrigin.CONFIGURED)
     if dtype.itemsize == 1:
@@ -73,7 +76,7 @@ def find_value_range(
     declared = _declared(dataset, indexes)
     if declared is not None and not wide_integers:
         return ValueRange(*declared, RangeOrigin.DECLARED)
-    values = read_values(dataset, indexes, open_overview)
+    values = read_values(dataset, indexes, alpha, open_overview)
     if wide_integers and values.size and np.abs(values).max() > EXACT_LIMIT:
         raise StartupError(
             f"{dataset.name}: has {dtype} values beyond {EXACT_LIMIT}, which are not kept exactly; "
@@ -95,27 +98,32 @@ def _declared(
         if "STATISTICS_MINIMUM" in tag and "STATISTICS_MAXIMUM" in tag
         if tag.get("STATISTICS_APPROXIMATE", "NO").upper() != "YES"
     ]
-    if len(pairs) < len(indexes) or not all(low < high for low, high in pairs):
+    if len(pairs) < len(indexes) or not all(_is_range(low, high) for low, high in pairs):
         return None
     return min(low for low, _ in pairs), max(high for _, high in pairs)
+
+
+def _is_range(low: float, high: float) -> bool:
+    return low < high and isfinite(high - low)
 
 
 def read_values(
     dataset: rasterio.DatasetReader,
     indexes: tuple[int, ...],
+    alpha: Alpha | None = None,
     open_overview: OpenOverview | None = None,
 ) -> NDArray[np.float64]:
     """Valid values of bands, (N,): all of them, or as many as say enough of a large raster."""
     if dataset.width * dataset.height * len(indexes) <= FEW_VALUES:
-        return _valid_values(dataset, indexes, None)
+        return _valid_values(dataset, indexes, alpha, None)
     side = min(dataset.width, dataset.height)
     factors = dataset.overviews(indexes[0])
     large = [level for level, factor in enumerate(factors) if side // factor >= BLOCK_PX]
     if large and open_overview is not None:
         with open_overview(large[-1]) as overview:
             if overview.width * overview.height * len(indexes) <= FEW_VALUES:
-                return _valid_values(overview, indexes, None)
-    parts = [_valid_values(dataset, indexes, window) for window in _grid_windows(dataset)]
+                return _valid_values(overview, indexes, alpha, None)
+    parts = [_valid_values(dataset, indexes, alpha, window) for window in _grid_windows(dataset)]
     return np.concatenate(parts)
 
 
@@ -130,10 +138,13 @@ def _grid_windows(dataset: rasterio.DatasetReader) -> Iterator[Window]:
 
 
 def _valid_values(
-    dataset: rasterio.DatasetReader, indexes: tuple[int, ...], window: Window | None
+    dataset: rasterio.DatasetReader,
+    indexes: tuple[int, ...],
+    alpha: Alpha | None,
+    window: Window | None,
 ) -> NDArray[np.float64]:
     values: NDArray[Any] = dataset.read(indexes, window=window)
-    valid = (dataset.dataset_mask(window=window) > 0) & np.isfinite(values).all(axis=0)
+    valid = read_valid(dataset, indexes, alpha, window) & np.isfinite(values).all(axis=0)
     return values[:, valid].ravel().astype(np.float64)
 
 

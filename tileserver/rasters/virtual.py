@@ -20,6 +20,7 @@ from tileserver.origins.vrt import (
     add_colour,
     add_colour_table,
     add_file,
+    add_fill,
     add_mask,
     add_overviews,
     new_vrt,
@@ -64,7 +65,7 @@ def build_mosaic(name: str, parts: Sequence[Part], nearest: bool = False) -> Add
     # Later sources are painted over earlier ones.
     painted = list(zip(parts, places, strict=True))[::-1]
     for number, colour in enumerate(first.colours, start=1):
-        band = _band(root, number, first.dtype, colour, first.palette)
+        band = _band(root, number, first, colour, first.palette)
         for part, place in painted:
             add_file(band, part.file, str(part.indexes[number - 1]), place, masked=True)
     _add_mask(root, painted)
@@ -92,7 +93,7 @@ def stack_bands(name: str, parts: Sequence[Part], nearest: bool = False) -> Addr
     shown = [ColorInterp.red, ColorInterp.green, ColorInterp.blue] if len(bands) >= 3 else []
     for number, (part, index) in enumerate(bands, start=1):
         colour = shown[number - 1] if number <= len(shown) else ColorInterp.undefined
-        band = _band(root, number, first.dtype, colour)
+        band = _band(root, number, part, colour)
         add_file(band, part.file, str(index), whole, masked=True)
     _add_mask(root, [(part, whole) for part in parts])
     return _address(name, root, parts)
@@ -104,7 +105,7 @@ def crop(name: str, part: Part, window: Window) -> Address:
     root = _root(part, transform, window)
     place = Window(-window.row, -window.col, part.height, part.width)
     for number, (index, colour) in enumerate(zip(part.indexes, part.colours, strict=True), start=1):
-        band = _band(root, number, part.dtype, colour)
+        band = _band(root, number, part, colour)
         add_file(band, part.file, str(index), place, masked=True)
     _add_mask(root, [(part, place)])
     return _address(name, root, [part])
@@ -136,9 +137,11 @@ def _root(part: Part, transform: Affine, whole: Window, nearest: bool = False) -
 
 
 def _band(
-    root: Element, number: int, dtype: str, colour: ColorInterp, palette: Palette | None = None
+    root: Element, number: int, part: Part, colour: ColorInterp, palette: Palette | None = None
 ) -> Element:
-    band = add_band(root, number, dtype)
+    band = add_band(root, number, part.dtype)
+    if part.nodata is not None:  # a pixel may have data though some of its bands have none
+        add_fill(band, part.nodata)
     add_colour(band, colour)
     if palette is not None:
         add_colour_table(band, palette.entries)
@@ -148,7 +151,8 @@ def _band(
 def _add_mask(root: Element, painted: Sequence[tuple[Part, Window]]) -> None:
     band = add_mask(root)
     for part, place in painted:
-        add_file(band, part.file, f"mask,{part.indexes[0]}", place, masked=True)
+        for index in part.masks:
+            add_file(band, part.file, f"mask,{index}", place, masked=True)
 
 
 def _address(name: str, root: Element, parts: Sequence[Part]) -> Address:

@@ -12,6 +12,7 @@ import pytest
 import rasterio
 import torch
 import yaml
+from rasterio.transform import from_bounds
 from rasterio.warp import transform
 from starlette.testclient import TestClient
 
@@ -180,6 +181,24 @@ def test_a_hole_in_the_data_is_no_place_of_the_source(reflectance: Service) -> N
     middle = f"{west + 160 / 300 * (east - west)},{north - 140 / 300 * (north - south)}"
     zoom = document["maxzoom"]
     assert reflectance.get(f"/field/inspect/{middle}?zoom={zoom}").status_code == 404
+
+
+def test_a_value_that_no_float_holds_is_null(tmp_path: Path) -> None:
+    tile = WEB_MERCATOR.tile(15, 45, 14)
+    size = {"count": 1, "dtype": "float32", "height": 256, "width": 256}
+    place = {"crs": "EPSG:3857", "transform": from_bounds(*WEB_MERCATOR.xy_bounds(tile), 256, 256)}
+    values = np.arange(256**2, dtype=np.float32).reshape(1, 256, 256)
+    values[0, 95, 99] = 3.3e38  # between its pixels' centres more is interpolated
+    with rasterio.open(tmp_path / "wide.tif", "w", driver="GTiff", **size, **place) as out:
+        out.write(values)
+    settings = Settings.model_validate({"sources": {"wide": {"path": str(tmp_path / "wide.tif")}}})
+    lon, lat = place_of(17, 8 * (tile.y * 256 + 95) + 4, 8 * (tile.x * 256 + 99) + 4)
+    with TestClient(make_app(settings)) as client:
+        wait_until_ready(client)
+        answer = client.get(f"/wide/inspect/{lon},{lat}?zoom=17")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["imagery"]["values"] == pytest.approx([3.3e38])
+    assert answer.json()["interpolated"] == [None]
 
 
 def test_what_is_native_alone_has_no_uncertainty(app_settings: Callable[..., Settings]) -> None:

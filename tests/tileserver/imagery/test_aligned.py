@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio.enums import ColorInterp
 
 from engine.pictures.super_resolution import Halved
 from engine.window import Window
@@ -17,7 +19,7 @@ from tests.support.tiles import WEB_MERCATOR
 from tileserver.assembly import open_catalogue
 from tileserver.grid import Grid
 from tileserver.imagery.aligned import AlignedSource, window_on_grid
-from tileserver.imagery.bands import Bands
+from tileserver.imagery.bands import Bands, GridSource
 from tileserver.imagery.handles import HandlePool
 from tileserver.rasters.inspection import inspect
 from tileserver.rasters.raster import Raster
@@ -28,6 +30,8 @@ SOUTH_UP = Affine.translation(0, SIDE) * Affine.scale(1, -1)
 MIRRORED = Affine.translation(SIDE, 0) * Affine.scale(-1, 1)
 EXCHANGED = Affine(0, 1, 0, 1, 0, 0)
 PLACE = Window(48_304_200, 25_857_600, SIDE, SIDE)
+RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+SMALL = Window(PLACE.row, PLACE.col, 16, 16)
 
 
 def on_grid(path: Path, kind: str, off_px: float = 0) -> Path:
@@ -95,6 +99,91 @@ def test_however_it_is_turned(tmp_path: Path, kind: str) -> None:
         block = Window(block.row, block.col, 512, 512)
         assert np.array_equal(source.read(block), straight.read(block)), turn
         assert (raster.indexes, raster.nodata) == (straight.raster.indexes, straight.raster.nodata)
+
+
+def small(
+    path: Path,
+    bands: NDArray[Any],
+    fourth: ColorInterp,
+    mask: NDArray[np.uint8] | None = None,
+    **options: Any,
+) -> Path:
+    """A raster of 16 x 16 px on the pixels of a zoom; fourth: what its fourth band is called."""
+    size = {"count": 4, "height": SMALL.height, "width": SMALL.width, "dtype": bands.dtype}
+    place = {"crs": GRID.crs, "transform": GRID.transform(NATIVE, SMALL)}
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(path, "w", driver="GTiff", **size, **place, **options) as out,
+    ):
+        out.colorinterp = (*RGB, fourth)
+        out.write(bands)
+        if mask is not None:
+            out.write_mask(mask)
+    return path
+
+
+def validity(path: Path) -> NDArray[np.bool_]:
+    """Where a raster has data, aligned and warped: the two agree."""
+    aligned, raster = opened(path)
+    warped = GridSource(HandlePool(4).of(raster), GRID, NATIVE)
+    _, valid = warped.read_unfilled(SMALL)
+    found = aligned.read(SMALL.children())[-1, ::2, ::2] > 0
+    np.testing.assert_array_equal(found, valid)
+    return found
+
+
+def test_a_pixel_has_data_where_any_of_four_bands_has_it(tmp_path: Path) -> None:
+    bands = np.full((4, 16, 16), 100, np.uint8)
+    bands[3, 2, 2], bands[:3, 4, 4], bands[:, 6, 6] = 0, 0, 0
+    found = validity(small(tmp_path / "nir.tif", bands, ColorInterp.undefined, nodata=0))
+    assert np.argwhere(~found).tolist() == [[6, 6]]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "opaque"),
+    [
+        ("uint8", 1),
+        ("uint8", 255),
+        ("uint16", 1),
+        ("uint16", 255),
+        ("uint16", 65535),
+        ("int16", 1),
+        ("int16", 255),
+        ("int16", 32767),
+        ("int32", 255),
+        ("float32", 1),
+        ("float32", 255),
+    ],
+)
+def test_alpha_of_any_type_hides_what_is_less_than_half_opaque(
+    tmp_path: Path, dtype: str, opaque: float
+) -> None:
+    bands = np.full((4, 16, 16), 100, dtype)
+    bands[3] = opaque
+    bands[3, 2, 2], bands[3, 4:7, 4:7], bands[3, 9:12, 9:12] = 0, 0.3 * opaque, 0.7 * opaque
+    found = validity(small(tmp_path / "alpha.tif", bands, ColorInterp.alpha))
+    np.testing.assert_array_equal(found, bands[3] > opaque / 2)
+    assert found.any()
+
+
+def test_alpha_has_the_last_word_on_a_mask_and_a_nodata_value(tmp_path: Path) -> None:
+    bands = np.full((4, 16, 16), 100, np.uint8)
+    bands[3], bands[3, 2, 2], bands[:3, 4, 4] = 255, 0, 0
+    mask = np.full((16, 16), 255, np.uint8)
+    mask[6, 6] = 0
+    masked = small(tmp_path / "masked.tif", bands, ColorInterp.alpha, mask)
+    empty = small(tmp_path / "empty.tif", bands, ColorInterp.alpha, nodata=0)
+    for path in (masked, empty):
+        assert np.argwhere(~validity(path)).tolist() == [[2, 2]]
+
+
+def test_a_mask_has_the_last_word_on_a_nodata_value(tmp_path: Path) -> None:
+    bands = np.full((4, 16, 16), 100, np.uint8)
+    bands[:, 4, 4] = 0
+    mask = np.full((16, 16), 255, np.uint8)
+    mask[2, 2] = 0
+    path = small(tmp_path / "both.tif", bands, ColorInterp.undefined, mask, nodata=0)
+    assert np.argwhere(~validity(path)).tolist() == [[2, 2]]
 
 
 def turned(bands: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:

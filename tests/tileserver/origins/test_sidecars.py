@@ -11,14 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 
 from tests.support.changing import GRID, aged, configured, wait_for_replacement
 from tests.support.commands import call_overzoom
-from tests.support.members import bands_of, quarters, raster_of
+from tests.support.members import bands_of, mosaic_json, quarters, raster_of
 from tests.support.rasters import SCENE, cut
 from tests.support.stores import file_server
 from tileserver.assembly import open_catalogue
 from tileserver.errors import StartupError
+from tileserver.origins import members
 from tileserver.origins.members import LocalFile
 from tileserver.rasters.inspection import inspect, inspect_origin
 from tileserver.rasters.locating import locate
@@ -173,6 +175,53 @@ def test_whatever_is_laid_beside_a_raster_is_another_version_of_it(
         assert not more.is_unchanged()
         assert inspect(path, None).fingerprint != more.fingerprint
         more = inspect(path, None)
+
+
+HEADERS = {"ENVI": ("scene.dat", "scene.hdr"), "HFA": ("scene.img", "scene.ige"),
+           "EHdr": ("scene.bil", "scene.prj"), "SAGA": ("scene.sdat", "scene.sgrd")}  # fmt: skip
+"""Formats of several files: the one that is named, and another."""
+
+
+def of_several_files(folder: Path, driver: str) -> tuple[Path, Path]:
+    path, other = (folder / name for name in HEADERS[driver])
+    options = {"USE_SPILL": "YES"} if driver == "HFA" else {}
+    rasterio.shutil.copy(cut(folder / "cut.tif", "grey", 64), path, driver=driver, **options)
+    return aged(path), aged(other)
+
+
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize("driver", HEADERS)
+def test_all_files_of_a_raster_are_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, driver: str, listed: bool
+) -> None:
+    monkeypatch.setattr(members, "SETTLED_SECONDS", -1)  # descriptions of members are remembered
+    path, other = of_several_files(tmp_path, driver)
+    listing = mosaic_json(tmp_path / "mosaic.json", [path.name]) if listed else path
+    for file in tmp_path.iterdir():
+        aged(file)
+    plain = raster_of(listing)
+    assert plain.is_unchanged()
+    assert raster_of(listing).fingerprint == plain.fingerprint
+    other.write_bytes(other.read_bytes() + b"\n")
+    aged(other)
+    assert not plain.is_unchanged()
+    changed = raster_of(listing)
+    assert changed.fingerprint != plain.fingerprint
+    other.unlink()
+    assert not changed.is_unchanged()
+
+
+def test_another_header_is_another_picture_in_another_place(tmp_path: Path) -> None:
+    path, header = of_several_files(tmp_path, "ENVI")
+    catalogue = open_catalogue(configured(scene=path))
+    old = catalogue["scene"]
+    text = header.read_text()
+    left = old.raster.bounds[0]
+    assert f", {left:.12g}," in text
+    header.write_text(text.replace(f", {left:.12g},", f", {left + 100:.12g},"))
+    new = wait_for_replacement(catalogue, "scene", old)
+    assert new.raster.bounds[0] == pytest.approx(left + 100)
+    catalogue.close()
 
 
 def test_the_same_files_under_another_name_are_the_same_version(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 from rasterio.transform import from_bounds, from_origin
@@ -19,7 +20,9 @@ from tileserver.errors import StartupError
 from tileserver.origins.origin import file_origin
 from tileserver.rasters.band_roles import BandRoles
 from tileserver.rasters.inspection import inspect_origin
+from tileserver.rasters.opening import open_raster
 from tileserver.rasters.raster import Raster
+from tileserver.rasters.validity import Alpha, read_valid
 from tileserver.settings.server import Settings
 
 TILE = WEB_MERCATOR.tile(15, 45, 14)
@@ -43,6 +46,13 @@ def write(path: Path, bands: NDArray[Any], *, aligned: bool = True, **options: A
     return path
 
 
+def turn(path: Path) -> Path:
+    """The same pixels with the first row in the south."""
+    with rasterio.open(path, "r+") as file:
+        file.transform = file.transform * Affine.translation(0, SIDE) * Affine.scale(1, -1)
+    return path
+
+
 def inspect(path: Path, **roles: Any) -> Raster:
     return inspect_origin(file_origin(path), None, roles=BandRoles(**roles))
 
@@ -60,16 +70,34 @@ def test_near_infrared_that_is_called_alpha_is_data(
     path = write(tmp_path / "nir.tif", GROUND)
     with caplog.at_level(logging.WARNING):
         raster = inspect(path)
-    assert (raster.indexes, raster.alpha_index) == ((1, 2, 3, 4), None)
+    assert (raster.indexes, raster.alpha) == ((1, 2, 3, 4), None)
     assert "band 4 is tagged alpha but its values are no mask" in caplog.text
     found = values(path)
     np.testing.assert_array_equal(found[:4], GROUND)
     assert (found[4] == 255).all()
 
 
+def test_near_infrared_that_is_called_alpha_is_data_in_a_turned_raster(tmp_path: Path) -> None:
+    raster = inspect(turn(write(tmp_path / "nir.tif", GROUND)))
+    assert (raster.indexes, raster.alpha) == ((1, 2, 3, 4), None)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "float32"])
+def test_alpha_of_ones_and_zeros_is_opaque_at_one(tmp_path: Path, dtype: str, turned: bool) -> None:
+    alpha = np.ones((1, SIDE, SIDE), dtype)
+    alpha[0][HOLE] = 0
+    path = write(tmp_path / "ones.tif", np.concatenate((GROUND[:3].astype(dtype), alpha)))
+    raster = inspect(turn(path) if turned else path)
+    assert raster.alpha == (4, 1)
+    with raster.address.environment(), open_raster(raster) as dataset:
+        valid = read_valid(dataset, raster.indexes, raster.alpha)
+    np.testing.assert_array_equal(valid[:: -1 if turned else 1], alpha[0] > 0)
+
+
 def test_the_configuration_makes_it_alpha_after_all(tmp_path: Path) -> None:
     raster = inspect(write(tmp_path / "soft.tif", GROUND), alpha=4)
-    assert (raster.indexes, raster.alpha_index) == ((1, 2, 3), 4)
+    assert (raster.indexes, raster.alpha) == ((1, 2, 3), Alpha(4, 255))
 
 
 @pytest.mark.parametrize("aligned", [True, False])
@@ -82,7 +110,7 @@ def test_alpha_of_16_bits_is_opaque_at_its_own_greatest_value(
     bands = np.concatenate((GROUND[:3].astype(np.uint16) * 200, alpha))
     path = write(tmp_path / "alpha16.tif", bands, aligned=aligned)
     raster = inspect(path)
-    assert (raster.alpha_index, raster.opaque_value) == (4, full)
+    assert raster.alpha == (4, full)
     if aligned:
         found = values(path)
         np.testing.assert_array_equal(found[-1] > 0, alpha[0] > 0)

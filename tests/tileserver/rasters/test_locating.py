@@ -6,10 +6,13 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
+from numpy.typing import NDArray
+from rasterio.enums import ColorInterp
 from scipy.ndimage import distance_transform_edt
 
 from engine.window import Window
@@ -21,7 +24,11 @@ from tileserver.errors import SourceUnavailable, StartupError
 from tileserver.imagery.bands import GridSource
 from tileserver.imagery.handles import HandlePool
 from tileserver.origins.members import LocalFile
+from tileserver.rasters.opening import open_raster
+from tileserver.rasters.validity import read_valid
 from tileserver.settings.server import Settings
+
+RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +68,49 @@ KERNEL_PX = 6
 
 def distance_to_edge(valid: np.ndarray) -> np.ndarray:
     return np.maximum(distance_transform_edt(valid), distance_transform_edt(~valid))
+
+
+def alone_and_in_a_mosaic(path: Path, bands: NDArray[Any], **options: Any) -> list[Any]:
+    """Values and validity of a raster, then those of a mosaic of it alone."""
+    path.parent.mkdir()
+    with rasterio.open(cut(path.with_name("cut.png"), "four", SMALL_SIDE)) as dataset:
+        profile = dataset.profile | {"count": len(bands), "dtype": bands.dtype, **options}
+    path.with_name("cut.png").unlink()
+    with rasterio.open(path, "w", **profile) as out:
+        fourth = ColorInterp.undefined if "nodata" in options else ColorInterp.alpha
+        out.colorinterp = (*RGB, fourth, ColorInterp.undefined)[: len(bands)]
+        out.write(bands)
+    found: list[NDArray[Any]] = []
+    for raster in (raster_of(path), raster_of(path.parent, mosaic=True)):
+        assert raster.nodata == (options.get("nodata") if not found else None)
+        with raster.address.environment(), open_raster(raster) as dataset:
+            valid = read_valid(dataset, raster.indexes, raster.alpha)
+            found += [dataset.read(raster.indexes) * valid, valid]
+    return found
+
+
+@pytest.mark.parametrize("nodata", [0, 255])
+def test_a_member_has_data_where_any_of_its_bands_has_it(tmp_path: Path, nodata: int) -> None:
+    bands = np.full((4, SMALL_SIDE, SMALL_SIDE), 100, np.uint8)
+    bands[0, 10], bands[3, 20], bands[:3, 30], bands[:, 40] = nodata, nodata, nodata, nodata
+    path = tmp_path / "parts" / "a.tif"
+    values, valid, members, known = alone_and_in_a_mosaic(path, bands, nodata=nodata)
+    assert np.flatnonzero(~valid.all(axis=1)).tolist() == [40]
+    np.testing.assert_array_equal(known, valid)
+    np.testing.assert_array_equal(members, values)
+
+
+@pytest.mark.parametrize(("dtype", "count"), [("int16", 4), ("float32", 4), ("uint8", 5)])
+def test_alpha_that_gdal_takes_for_data_hides_pixels_of_a_member(
+    tmp_path: Path, dtype: str, count: int
+) -> None:
+    bands = np.full((count, SMALL_SIDE, SMALL_SIDE), 100, dtype)
+    bands[3], bands[3, 40] = 255, 0
+    path = tmp_path / "parts" / "a.tif"
+    values, valid, members, known = alone_and_in_a_mosaic(path, bands)
+    assert np.flatnonzero(~valid.all(axis=1)).tolist() == [40]
+    np.testing.assert_array_equal(known, valid)
+    np.testing.assert_array_equal(members, values)
 
 
 def test_members_with_gaps_between_them_have_no_data_there(tmp_path: Path) -> None:
@@ -135,6 +185,15 @@ def test_members_that_come_go_or_change_make_another_version(tmp_path: Path) -> 
     assert versions[2] == versions[0], "the same content is the same version"
     assert len(set(versions)) == 3
     catalogue.close()
+
+
+def test_a_mosaic_of_one_file_is_another_version_than_the_file(tmp_path: Path) -> None:
+    """Its overviews are virtual, and so its pixels are others."""
+    (tmp_path / "parts").mkdir()
+    path = cut(tmp_path / "parts" / "a.tif", "rgb", SMALL_SIDE)
+    for number in range(2):  # with sidecars, too
+        assert raster_of(tmp_path / "parts", mosaic=True).fingerprint != raster_of(path).fingerprint
+        path.with_suffix(".tfw").write_text(f"{number}")
 
 
 def test_a_member_that_is_gone_is_no_hole_in_a_picture(tmp_path: Path) -> None:

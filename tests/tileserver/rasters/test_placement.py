@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import rasterio
 from affine import Affine
@@ -27,6 +28,7 @@ from tileserver.rasters.inspection import inspect, inspect_origin
 from tileserver.rasters.locating import locate
 from tileserver.rasters.opening import open_raster
 from tileserver.rasters.raster import Raster
+from tileserver.rasters.validity import read_valid
 from tileserver.settings.sources import SourceSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -75,6 +77,36 @@ def test_ground_control_points_say_where_a_raster_lies(tmp_path: Path) -> None:
     raster = inspect(control_points(tmp_path / "points.tif"), None)
     assert_shows_the_pattern(raster)
     assert raster.masked, "ground that the pixels do not cover has no data"
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
+def test_alpha_of_any_type_is_put_onto_the_ground(tmp_path: Path, dtype: str) -> None:
+    path = control_points(tmp_path / "points.tif")
+    with rasterio.open(path) as dataset:
+        points, bands = dataset.gcps, dataset.read().astype(dtype)
+        profile = {"driver": "GTiff", "count": 4, "height": 200, "width": 200, "dtype": dtype}
+    alpha = np.full((1, 200, 200), 255, dtype)
+    alpha[:, :100] = 0
+    with rasterio.open(path, "w", **profile) as out:
+        out.gcps = points
+        out.colorinterp = (*out.colorinterp[:3], ColorInterp.alpha)
+        out.write(np.concatenate((bands, alpha)))
+    raster = inspect(path, (0, 255))
+    assert raster.alpha == (4, 255)
+    with raster.address.environment(), open_raster(raster) as warped:
+        valid = read_valid(warped, raster.indexes, raster.alpha)
+    assert valid.mean() == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_turned_raster_may_have_alpha_and_a_mask(tmp_path: Path) -> None:
+    path = cut(tmp_path / "turned.tif", "rgba")
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False),
+        rasterio.open(path, "r+") as dataset,
+    ):
+        dataset.transform = dataset.transform * Affine.translation(0, 300) * Affine.scale(1, -1)
+        dataset.write_mask(np.full((300, 300), 255, np.uint8))
+    assert inspect(path, None).alpha == (4, 255)
 
 
 def test_rpcs_say_where_a_raster_lies(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import rasterio
 from numpy.typing import NDArray
+from rasterio.enums import ColorInterp
 from rasterio.transform import from_bounds, from_origin
 from starlette.testclient import TestClient
 
@@ -171,6 +172,26 @@ def test_exact_statistics_are_the_range_and_approximate_ones_are_not(tmp_path: P
     assert (rough.range, rough.range_origin) == ((562.25, 697.25), RangeOrigin.MEASURED)
 
 
+@pytest.mark.parametrize(("least", "most"), [("600", "inf"), ("-inf", "650"), ("nan", "650")])
+def test_statistics_that_are_not_finite_are_not_the_range(
+    tmp_path: Path, least: str, most: str
+) -> None:
+    bands = KINDS["float32"].copy()
+    bands[0, 0, 0] = np.inf  # of which GDAL makes such statistics
+    tags = {"STATISTICS_MINIMUM": least, "STATISTICS_MAXIMUM": most}
+    found = inspect(write(tmp_path / "dem.tif", bands, **tags), None)
+    assert (found.range, found.range_origin) == ((562.25, 697.25), RangeOrigin.MEASURED)
+
+
+@pytest.mark.parametrize("configured", [(0, np.inf), (-np.inf, 1), (np.nan, 1)])
+def test_a_configured_range_that_is_not_finite_is_refused(
+    tmp_path: Path, configured: tuple[float, float]
+) -> None:
+    path = write(tmp_path / "dem.tif", KINDS["float32"])
+    with pytest.raises(StartupError, match=r"dem\.tif: range .* is empty or not finite"):
+        inspect(path, configured)
+
+
 def test_a_configured_range_is_shown_and_clips_no_value(tmp_path: Path) -> None:
     path = write(tmp_path / "dem.tif", KINDS["float32"])
     sources = {"float32": {"path": str(path), "range": [600, 610]}}
@@ -191,6 +212,17 @@ def test_a_range_is_never_empty(
     tmp_path: Path, bands: NDArray[Any], expected: tuple[float, float]
 ) -> None:
     assert inspect(write(tmp_path / "flat.tif", bands), None).range == expected
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16", "float32"])
+def test_what_alpha_hides_is_not_measured(tmp_path: Path, dtype: str) -> None:
+    bands = np.full((2, 32, 32), 255, dtype)
+    bands[0] = np.arange(32) + 300
+    bands[0, :16], bands[1, :16] = 20_000, 100
+    path = write(tmp_path / "alpha.tif", bands)
+    with rasterio.open(path, "r+") as file:
+        file.colorinterp = ColorInterp.gray, ColorInterp.alpha
+    assert inspect(path, None).range == pytest.approx((300, 331), abs=1)
 
 
 @pytest.mark.parametrize("overviews", [[], [2, 4]])
