@@ -26,6 +26,6 @@ def write_whole(path: Path, content: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
         os.replace(name, path)
-    except BaseException:
+    except BaseException:  # whatever it is, no half file stays; it is raised again
         Path(name).unlink(missing_ok=True)
         raise

@@ -65,7 +65,7 @@ class TimeLimit:
             return None
         try:
             future = self._pool.submit(work)
-        except BaseException:
+        except BaseException:  # whatever it is, the place is free again; it is raised
             self._free.release()
             raise
         future.add_done_callback(lambda _: self._free.release())

@@ -70,7 +70,7 @@ def train_segmenter(
         overlap = 2 * (likely * target).sum() / (likely.sum() + target.sum() + 1)
         loss = F.binary_cross_entropy_with_logits(logits, target) + 1 - overlap
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's has no types
         optimizer.step()
         schedule.step()
     return network.eval()

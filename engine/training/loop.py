@@ -151,7 +151,7 @@ class _Trainer:
         if not bool(torch.isfinite(total)):
             raise TrainingError(f"the loss is no longer finite at iteration {self.iteration}")
         self.optimizer.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()  # type: ignore[no-untyped-call]  # torch's has no types
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         halflife = min(settings.ema_halflife_iterations, 1 + self.iteration / 4)

@@ -23,7 +23,7 @@ def prefetch(
 ) -> Generator[Pair, None, None]:
     """The batches first, first + 1, ... without end, as prepare makes them on a device."""
     on_gpu = torch.device(device).type == "cuda"
-    stream = torch.cuda.Stream(device) if on_gpu else None  # type: ignore[no-untyped-call]
+    stream = torch.cuda.Stream(device) if on_gpu else None  # type: ignore[no-untyped-call]  # torch's has no types
 
     def prepare_in_stream(number: int) -> Pair:
         if stream is None:

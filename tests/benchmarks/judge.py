@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from tests.benchmarks import hostile
+from tests.support.waiting import LIMIT_SECONDS
 
 ORIGIN = "https://elsewhere.example"
 ANSWER_SECONDS = 10
@@ -47,7 +48,8 @@ class Judge:
     def ask(self, request: hostile.Request) -> None:
         """Send one request exactly as it is written, and judge the answer."""
         parts = urlsplit(self.url)
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=120)
+        host, port = parts.hostname or "", parts.port
+        connection = http.client.HTTPConnection(host, port, timeout=LIMIT_SECONDS)
         headers = {"Origin": ORIGIN, "Connection": "close", **request.headers}
         began = time.perf_counter()
         try:

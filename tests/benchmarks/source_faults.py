@@ -117,7 +117,7 @@ def half_copied(site: Site) -> Outcome:
         clean = drawn(server, list(site.clean))
         (site.folder / "half.tif").write_bytes(content[: len(content) // 2])
         os.replace(site.folder / "half.tif", parts / "b.tif")  # never seen empty
-        named = came_true(lambda: "b.tif: not complete" in server.log.read_text())
+        named = _came_true(lambda: "b.tif: not complete" in server.log.read_text())
         answers = asked(server, list(clean))
         (parts / "b.tif").write_bytes(content)
         answers_after = asked(server, list(clean))
@@ -131,7 +131,7 @@ def half_copied(site: Site) -> Outcome:
     return Outcome(f"{len(answers)} tiles while it was half there, all as before", wrong)
 
 
-def came_true(condition: Callable[[], bool]) -> bool:
+def _came_true(condition: Callable[[], bool]) -> bool:
     """Whether a condition holds before a recovery would take too long."""
     deadline = time.monotonic() + RECOVERY_SECONDS
     while not condition() and time.monotonic() < deadline:

@@ -126,13 +126,13 @@ class OverzoomFactory(TilerFactory):
     def _add_titilers(self, threads: dict[str, Any]) -> None:
         """Register titiler's own routes that read pixels or say what a source is."""
         self.router = make_router(TitilerRoute, BELOW, limits=Limits(), **threads)
-        self.info()  # type: ignore[no-untyped-call]
-        self.point()  # type: ignore[no-untyped-call]
-        self.preview()  # type: ignore[no-untyped-call]
-        self.part()  # type: ignore[no-untyped-call]
+        self.info()  # type: ignore[no-untyped-call]  # the library's has no types
+        self.point()  # type: ignore[no-untyped-call]  # the library's has no types
+        self.preview()  # type: ignore[no-untyped-call]  # the library's has no types
+        self.part()  # type: ignore[no-untyped-call]  # the library's has no types
         statistics = Limits(max_shape_px=STATISTICS_PX)
         self.router.route_class = _configure_route(TitilerRoute, limits=statistics, **threads)
-        self.statistics()  # type: ignore[no-untyped-call]
+        self.statistics()  # type: ignore[no-untyped-call]  # the library's has no types
 
 
 def make_router(route: type[SourceRoute], prefix: str = "", **options: Any) -> APIRouter:

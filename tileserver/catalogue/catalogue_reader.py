@@ -29,7 +29,7 @@ class CatalogueReader(Reader):
         with warnings.catch_warnings():
             # Sources without overviews are served; `overzoom info` says so once.
             warnings.simplefilter("ignore", NoOverviewWarning)
-            super().__attrs_post_init__()  # type: ignore[no-untyped-call]
+            super().__attrs_post_init__()  # type: ignore[no-untyped-call]  # the library's has no types
 
     def __exit__(
         self,

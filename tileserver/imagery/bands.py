@@ -103,7 +103,7 @@ class GridSource:
                 dtype=self.raster.dtype,
                 **warp_options(self.raster.alpha),
             )
-        except BaseException:
+        except BaseException:  # whatever it is, nothing stays open; it is raised again
             dataset.close()
             raise
         return _Warped(dataset, vrt)
@@ -208,7 +208,7 @@ class ReadOnce:
             pixels.setflags(write=False)
             self.memo[place] = pixels
             future.set_result(pixels)
-        except BaseException as error:
+        except BaseException as error:  # whatever it is, all who wait for the block get it
             future.set_exception(error)
             raise
         finally:

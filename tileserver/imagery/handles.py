@@ -164,7 +164,7 @@ class RasterHandles:
                     if not self._shows_this_version():
                         raise SourceChanged from OSError("its files have changed")
                 yield handle
-        except BaseException:
+        except BaseException:  # whatever it is, the handle may be broken; it is raised again
             if handle is not None:
                 handle.close()
                 handle = None

@@ -88,7 +88,7 @@ class SuperResolvedReader(Reader):
             self._engine = share_engine(type(self), self.settings)
             self._source = self._engine.source(self.input)
             self.dataset = self._ctx_stack.enter_context(self._source.handles.acquire_stored())
-        super().__attrs_post_init__()  # type: ignore[no-untyped-call]
+        super().__attrs_post_init__()  # type: ignore[no-untyped-call]  # the library's has no types
 
     @property
     def maxzoom(self) -> int:

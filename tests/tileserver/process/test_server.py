@@ -40,11 +40,12 @@ def test_only_a_trusted_proxy_is_believed(trusted: list[str], forwarded: str, cl
 
 
 @pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nA: "])
-def test_a_head_without_end_is_cut_off(start: bytes) -> None:
+def test_a_head_without_end_is_cut_off(start: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "HEAD_SECONDS", 10 * LIMIT_SECONDS)  # for its size, not its time
     with (
         served() as port,
         socket.create_connection(("127.0.0.1", port), LIMIT_SECONDS) as client,
-        suppress(ConnectionError),  # it hangs up while there is more to come,
+        suppress(ConnectionError),  # it hangs up while there is more to come
     ):
         client.sendall(start + b"x" * 2 * HEAD_BYTES)
         while client.recv(4096):  # or says why before it does; else the time is up

@@ -17,8 +17,6 @@ MERCATOR_LATITUDE = 85.0511287798066
 MERCATOR_TURN = 2 * 20037508.342789244
 """Once around the Earth."""
 DEFAULT_SIDE_PX = 1024
-SMALLEST = 1e-300
-"""Of what is divided by."""
 BOX = "four finite numbers in the order of the axes, the first two less than the last two"
 Bounds = tuple[float, float, float, float]
 
@@ -99,7 +97,7 @@ def size_of(
     Raises OutOfRange for sides beyond the limit, and for a box whose proportions are no number.
     """
     left, bottom, right, top = bounds
-    ratio = (right - left) / max(top - bottom, SMALLEST)
+    ratio = (right - left) / (top - bottom)
     if not (isfinite(ratio) and ratio > 0):
         raise OutOfRange("bbox", BOX)
     if height is None and width is None:

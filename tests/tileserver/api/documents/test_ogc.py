@@ -137,8 +137,9 @@ def test_parameters_that_tiles_do_not_take_are_not_in_the_links_to_them(server: 
         assert server.client.get(href).status_code == 200
 
 
-def test_a_value_that_no_tile_takes_is_refused_at_once(server: Service) -> None:
-    answer = server.get("/yellowstone/tiles/WebMercatorQuad?mode=magic")
+@pytest.mark.parametrize("path", ["tiles/WebMercatorQuad", "WMTSCapabilities.xml"])
+def test_a_value_that_no_tile_takes_is_refused_at_once(server: Service, path: str) -> None:
+    answer = server.get(f"/yellowstone/{path}?mode=magic")
     assert answer.status_code == 422
     assert answer.json()["detail"].startswith("mode: ")
 

@@ -45,12 +45,6 @@ def test_unknown_parameters_spoil_no_tile(server: Service, path: str) -> None:
         assert server.client.get(url).status_code == 200
 
 
-def test_a_value_that_no_tile_takes_is_refused_at_once(server: Service) -> None:
-    answer = server.get("/yellowstone/WMTSCapabilities.xml?mode=magic")
-    assert answer.status_code == 422
-    assert answer.json()["detail"].startswith("mode: ")
-
-
 def test_what_documents_hand_on_is_what_tiles_take(server: Service) -> None:
     paths = server.get("/openapi.json").json()["paths"]
     route = paths["/{source}/tiles/{tileMatrixSetId}/{z}/{x}/{y}.{format}"]["get"]
