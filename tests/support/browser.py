@@ -112,14 +112,19 @@ def watch(page: Page, origin: str) -> Iterator[None]:
 class Held:
     """Requests that are not answered before they are let go."""
 
-    def __init__(self, page: Page, pattern: str | re.Pattern[str], most: float = inf) -> None:
-        """most: who comes after so many is answered at once."""
+    def __init__(
+        self, page: Page, pattern: str | re.Pattern[str], most: float = inf, after: int = 0
+    ) -> None:
+        """most: who comes after so many is answered at once. after: so are so many before them."""
         self.routes: list[Route] = []
-        self._most = most
+        self._most, self._before = most, after
         page.route(pattern, self._hold)
 
     def _hold(self, route: Route) -> None:
-        if len(self.routes) < self._most:
+        if self._before > 0:
+            self._before -= 1
+            route.continue_()
+        elif len(self.routes) < self._most:
             self.routes.append(route)
         else:
             route.continue_()

@@ -70,6 +70,11 @@ def geographic_bounds(source: Source) -> tuple[float, float, float, float]:
     return geographic_extent(source.raster).bounds
 
 
+def unwrapped_bounds(source: Source) -> tuple[float, float, float, float]:
+    """As geographic_bounds, but east is past 180 where the source crosses 180 degrees."""
+    return geographic_extent(source.raster)
+
+
 def geographic_centre(source: Source) -> tuple[float, float]:
     """Longitude and latitude of a source's centre; raises OutsideGrid as geographic_bounds does."""
     return geographic_extent(source.raster).centre

@@ -13,7 +13,7 @@ Each is a virtual raster around the file. What is north-up, or turned by any oth
 from __future__ import annotations
 
 from dataclasses import replace
-from math import floor, isfinite
+from math import isfinite
 from typing import Any
 from xml.etree.ElementTree import Element, fromstring, tostring
 
@@ -25,15 +25,13 @@ from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import CRSError
 from rasterio.io import MemoryFile
 from rasterio.vrt import WarpedVRT
-from rasterio.warp import transform
 
 from tileserver.errors import StartupError
 from tileserver.origins.origin import VIRTUAL_OPTIONS, Address
+from tileserver.rasters.longitudes import unwrap_longitudes
 from tileserver.rasters.validity import Alpha, warp_options
 
-HALF_TURN, TURN = 180.0, 360.0
-CYLINDRICAL = frozenset({"merc", "webmerc", "eqc", "cea", "mill", "gall"})
-"""PROJ's maps of the whole world on which meridians are parallel lines."""
+HALF_TURN = 180.0
 GROUND = CRS.from_epsg(4326)
 """What RPCs are formulas of."""
 BAND = "VRTRasterBand"
@@ -105,7 +103,8 @@ def _georeferenced_vrt(
     crs = configured or dataset.crs
     if not crs:
         raise StartupError(f"{address.name}: has no coordinate reference system; set `crs:`")
-    turned, moved = _is_turned(dataset.transform), _unwrap_longitudes(crs, dataset)
+    turned = _is_turned(dataset.transform)
+    moved = unwrap_longitudes(crs, dataset.transform, *dataset.shape)
     if configured is None and moved is None:
         return _north_up(dataset, alpha) if turned else None
     text = _relocated_vrt_xml(dataset, *(moved or (crs, dataset.transform)))
@@ -222,45 +221,3 @@ def describe_as_virtual(dataset: rasterio.DatasetReader) -> str:
     with MemoryFile(ext=".vrt") as file:
         rasterio.shutil.copy(dataset, file.name, driver="VRT")
         return bytes(file.getbuffer()).decode()
-
-
-def _unwrap_longitudes(crs: CRS, dataset: rasterio.DatasetReader) -> tuple[CRS, Affine] | None:
-    """Where a raster past 180 degrees lies in a CRS that goes on there; None where it does not."""
-    edges = _edges(crs)
-    if edges is None:
-        return None
-    placed, turn = dataset.transform, edges[1] - edges[0]
-    left, _, right, _ = corners(placed, dataset.height, dataset.width)
-    pixel = max(abs(placed.a), abs(placed.b))  # grids of the whole world stick out by half of one
-    if left >= edges[0] - pixel and right <= edges[1] + pixel:
-        return None
-    whole_turns = turn * floor((left - edges[0] + pixel) / turn)
-    moved = Affine.translation(-whole_turns, 0) * placed
-    if right - whole_turns <= edges[1] + pixel:
-        return crs, moved
-    middle = (left + right) / 2 - whole_turns
-    if crs.is_geographic:
-        return _with_words(crs, lon_wrap=middle), moved
-    aside = middle - (edges[0] + edges[1]) / 2
-    meridian = float(crs.to_dict().get("lon_0", 0)) + TURN * aside / turn
-    meridian = (meridian + HALF_TURN) % TURN - HALF_TURN
-    return _with_words(crs, lon_0=meridian), Affine.translation(-aside, 0) * moved
-
-
-def _with_words(crs: CRS, **changed: float) -> CRS:
-    """A CRS with some of PROJ's words changed."""
-    words = {**crs.to_dict(), **changed}
-    said = (f"+{name}" if value is True else f"+{name}={value}" for name, value in words.items())
-    return CRS.from_string(" ".join(said))
-
-
-def _edges(crs: CRS) -> tuple[float, float] | None:
-    """Where a map of the whole world ends whose meridians are parallel lines; None: no such map."""
-    if crs.is_geographic:
-        return -HALF_TURN, HALF_TURN
-    words = crs.to_dict()
-    if words.get("proj") not in CYLINDRICAL:
-        return None
-    middle, near = float(words.get("lon_0", 0)), HALF_TURN - 1e-9
-    (west, east), _ = transform(GROUND, crs, [middle - near, middle + near], [0.0, 0.0])
-    return (west, east) if isfinite(east - west) and west < east else None

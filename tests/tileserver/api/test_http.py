@@ -459,7 +459,7 @@ def test_a_busy_server_may_answer_with_the_interpolated_tile(
 def test_tiles_for_viewers_that_have_left_are_not_drawn(
     config: Path, tmp_path: Path, middle_tile: Callable[[int], Tile]
 ) -> None:
-    slow = configured(config, tmp_path, steps=12, merged_tiles=1, deadline_seconds=300)
+    slow = configured(config, tmp_path, steps=24, merged_tiles=1, deadline_seconds=300)
     middle = middle_tile(NATIVE + 2)
     tiles = [
         Tile(middle.x + 2 * i, middle.y + 2 * j, middle.z) for i in range(4) for j in (0, 1, 2)

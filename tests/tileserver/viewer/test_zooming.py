@@ -177,13 +177,16 @@ def test_what_the_other_side_covers_is_drawn_last(visit: Visit) -> None:
 
 
 def test_the_first_detail_does_not_wait_for_all_that_lies_under_it(visit: Visit) -> None:
-    page, held = visit.page, Held(visit.page, re.compile("mode=interpolated.*v="))
+    page = visit.page
+    plain = Held(page, re.compile("mode=interpolated.*v="))
+    detail = Held(page, re.compile(r"/yellowstone/21/[^=]*v="), after=1)
     visit.open(f"yellowstone/21/{on_whole_pixels(21)}", settled=False)
-    browsers.wait_until(
-        page, "/^Drawing detail, [1-9]/.test(document.getElementById('origin').textContent)"
-    )
-    assert len(held.routes) == 5, "as many as there are connections beside the one that draws"
-    held.release()
+    expect(page.locator("#origin")).to_have_text(re.compile("^Drawing detail, 1 of"))
+    browsers.wait_while_it_runs(page, lambda: detail.routes)
+    assert len(detail.routes) == 1
+    assert len(plain.routes) == 5, "as many as there are connections beside the one that draws"
+    for held in (plain, detail):
+        held.release()
     visit.settle()
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jinja2
 
 from tileserver.api.maps.wms_question import NEW
-from tileserver.catalogue.coverage import UNREACHED, geographic_bounds
+from tileserver.catalogue.coverage import UNREACHED, geographic_bounds, unwrapped_bounds
 from tileserver.catalogue.layers import Source
 from tileserver.errors import OutOfRange
 from tileserver.tiles.encoding import ImageFormat
@@ -99,7 +99,7 @@ def _describe(sources: Iterable[Source], version: str) -> Iterator[LayerEntry]:
             bounds, styles = geographic_bounds(source), styles_of(source)
         except UNREACHED:
             continue
-        boxes = list(_project(source, bounds, version))
+        boxes = list(_project(source, version))
         yield LayerEntry(
             id=source.id,
             title=source.title,
@@ -112,15 +112,16 @@ def _describe(sources: Iterable[Source], version: str) -> Iterator[LayerEntry]:
         )
 
 
-def _project(source: Source, bounds: Bounds, version: str) -> Iterator[Box]:
+def _project(source: Source, version: str) -> Iterator[Box]:
     """The bounds in the systems that are named; all others of the register are answered, too."""
-    degrees = find_system(CRS84)
-    authority = source.raster.crs.to_authority()
+    raster, degrees, bounds = source.raster, find_system(CRS84), unwrapped_bounds(source)
+    authority = raster.crs.to_authority()
     own = ":".join(authority) if authority else None
     for code in dict.fromkeys((*CODES, own)):
         try:
             system = find_system(code or "")
-            box = project_box(bounds, degrees, system)
+            own_box = system.crs == raster.crs
+            box = raster.bounds if own_box else project_box(bounds, degrees, system)
         except OutOfRange:
             continue
         yield Box(code or "", _order(box, system, version))

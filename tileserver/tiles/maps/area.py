@@ -11,7 +11,12 @@ from rasterio.warp import transform_bounds
 
 from tileserver.errors import OutOfRange
 from tileserver.library_internals import CPLE_BaseError
-from tileserver.tiles.maps.reference_systems import MERCATOR, ReferenceSystem
+from tileserver.tiles.maps.reference_systems import (
+    CRS84,
+    MERCATOR,
+    ReferenceSystem,
+    find_system,
+)
 
 MERCATOR_LATITUDE = 85.0511287798066
 MERCATOR_TURN = 2 * 20037508.342789244
@@ -58,11 +63,17 @@ def parse_box(text: str, system: ReferenceSystem) -> Bounds:
 
 
 def project_box(bounds: Bounds, system: ReferenceSystem, target: ReferenceSystem) -> Bounds:
-    """The box around a box in another system; its edges are followed. Raises OutOfRange."""
+    """The box around a box in another system; its edges are followed, past 180 degrees as well.
+
+    Raises OutOfRange.
+    """
     if system.crs == target.crs:
         return bounds
-    if not (system.crs.is_geographic and target.code == MERCATOR):
+    if target.code != MERCATOR:
         return _transform_box(bounds, system, target)
+    if not system.crs.is_geographic:
+        degrees = find_system(CRS84)
+        return project_box(_transform_box(bounds, system, degrees), degrees, target)
     left, bottom, right, top = bounds
     bottom, top = (max(min(y, MERCATOR_LATITUDE), -MERCATOR_LATITUDE) for y in (bottom, top))
     if left < 180 < right <= left + 360:
@@ -84,6 +95,8 @@ def _transform_box(bounds: Bounds, system: ReferenceSystem, target: ReferenceSys
         box: Bounds = transform_bounds(system.crs, target.crs, *bounds, densify_pts=21)
     except (RasterioError, CPLE_BaseError) as error:
         raise OutOfRange("bbox", f"within the reach of {target.code}") from error
+    if target.crs.is_geographic and box[2] < box[0]:  # it crosses 180 degrees
+        box = (box[0], box[1], box[2] + 360, box[3])
     if not (all(map(isfinite, box)) and box[0] < box[2] and box[1] < box[3]):
         raise OutOfRange("bbox", f"within the reach of {target.code}")
     return box

@@ -104,11 +104,23 @@ def _window(grid: Grid, area: Area, zoom: int) -> Window:
     whole = grid.whole(zoom)
     if not reached.all():  # it shows what the grid does not: it may show all that the grid does
         return whole
+    if grid.goes_round and grid.crs != area.system.crs:
+        x = _unwrap(x, turn=whole.width * size)
     limit = 2.0 * max(whole.height, whole.width)
     cols, rows = ((x - left) / size).clip(-limit, limit), ((top - y) / size).clip(-limit, limit)
     row, col = floor(rows.min()), floor(cols.min())
     window = Window(row, col, max(1, ceil(rows.max()) - row), max(1, ceil(cols.max()) - col))
     return window.dilated(MARGIN_PX)
+
+
+def _unwrap(x: Values, turn: float) -> Values:
+    """Places row by row as they follow each other, past 180 degrees where they cross these.
+
+    As they are where they show more than half of the Earth, as around a pole.
+    """
+    rows = np.unwrap(x.reshape(SAMPLED, SAMPLED), period=turn, axis=1)
+    rows += np.unwrap(rows[:, :1], period=turn, axis=0) - rows[:, :1]
+    return rows.ravel() if np.ptp(rows) < turn / 2 else x
 
 
 def _clip(layer: Layer, zoom: int, window: Window, exact: bool) -> Window:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rasterio.warp import Resampling, reproject
 
 from engine.window import Window
+from tileserver.rasters.longitudes import unwrap_longitudes
 from tileserver.tiles.encoding import OPAQUE, decode
 from tileserver.tiles.levels import shows_classes
 from tileserver.tiles.maps.area import Area
@@ -120,11 +121,14 @@ def _warp(
     request: MapRequest, source: Bands, made: Bands, *, nearest: bool, **options: Any
 ) -> None:
     grid, area = request.layer.grid, request.area
+    crs, place = grid.crs, grid.transform(request.fit.zoom, request.window)
+    if grid.goes_round and crs != area.system.crs:
+        crs, place = unwrap_longitudes(crs, place, *source.shape[1:]) or (crs, place)
     reproject(
         source,
         made,
-        src_transform=grid.transform(request.fit.zoom, request.window),
-        src_crs=grid.crs,
+        src_transform=place,
+        src_crs=crs,
         dst_transform=area.transform,
         dst_crs=area.system.crs,
         resampling=Resampling.nearest if nearest else Resampling.cubic,

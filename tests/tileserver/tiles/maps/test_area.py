@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tileserver.errors import OutOfRange
 from tileserver.tiles.maps.area import MERCATOR_TURN, project_box
 from tileserver.tiles.maps.reference_systems import find_system
 
@@ -19,3 +20,22 @@ def test_a_box_of_degrees_goes_on_past_180_degrees(west: float, east: float) -> 
     assert [left, right] == pytest.approx([west * DEGREE, east * DEGREE])
     _, low, _, high = project_box((10, 58, 20, 58.1), degrees, mercator)
     assert [bottom, top] == pytest.approx([low, high])
+
+
+UTM_BOX = (819_300, 8_117_900, 819_600, 8_118_200)
+"""Its left edge lies at 179.9985 degrees, its right edge at -179.9987."""
+
+
+@pytest.mark.parametrize(("code", "unit"), [("EPSG:3857", DEGREE), ("CRS:84", 1.0)])
+def test_so_does_a_projected_box(code: str, unit: float) -> None:
+    left, bottom, right, top = project_box(UTM_BOX, find_system("EPSG:32760"), find_system(code))
+    assert [left / unit, right / unit] == pytest.approx([179.9985, 180.0013], abs=2e-4)
+    assert 0 < (top - bottom) / unit < 0.01
+
+
+def test_a_box_around_a_pole_is_not_on_web_mercator() -> None:
+    polar, mercator = find_system("EPSG:3413"), find_system("EPSG:3857")
+    with pytest.raises(OutOfRange, match="within the reach"):
+        project_box((-2e5, -2e5, 2e5, 2e5), polar, mercator)
+    left, _, right, top = project_box((-2e6, -2e6, 2e6, 2e6), polar, mercator)
+    assert (right - left, top) == pytest.approx((MERCATOR_TURN, MERCATOR_TURN / 2))

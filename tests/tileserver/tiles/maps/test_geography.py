@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from io import BytesIO
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from affine import Affine
 from rasterio.warp import transform
 from starlette.testclient import TestClient
 
-from tests.support.earth import Place
+from tests.support.earth import TURNS, Place
 from tileserver.app import make_app
 from tileserver.settings.reading import read_settings
 
@@ -19,6 +20,7 @@ PLACES = {
     "utm": Place("EPSG:32612", Affine(1, 0, 400_000, 0, -1, 5_000_000), waves=30_000),
     "degrees": Place("EPSG:4326", Affine(0.01, 0, 20, 0, -0.01, 50), waves=20),
     "fiji": Place("EPSG:4326", Affine(0.02, 0, 178, 0, -0.02, -16), waves=10),
+    "taveuni": Place("EPSG:32760", Affine(2, 0, 819_250, 0, -2, 8_118_250), waves=30_000),
     "pole": Place("EPSG:3413", Affine(2000, 0, -200_000, 0, -2000, 200_000), waves=10),
     "world": Place("EPSG:4326", Affine(0.9, 0, -180, 0, -0.9, 90), 200, 400, waves=1),
 }
@@ -46,6 +48,11 @@ MAPS = [
     ("fiji", "OGC:CRS84", (-181.5, -19, -178.5, -17)),
     ("fiji", "EPSG:3857", (19_900_000, -2_200_000, 20_200_000, -1_900_000)),
     ("fiji", "EPSG:3832", (3_200_000, -2_100_000, 3_500_000, -1_900_000)),
+    ("taveuni", "EPSG:32760", (819_300, 8_117_900, 819_600, 8_118_200)),
+    ("taveuni", "EPSG:32701", None),
+    ("taveuni", "EPSG:3832", None),
+    ("taveuni", "EPSG:3857", None),
+    ("taveuni", "OGC:CRS84", None),
     ("pole", "EPSG:3413", (-190_000, -190_000, 190_000, 190_000)),
     ("pole", "EPSG:5041", (1_850_000, 1_850_000, 2_150_000, 2_150_000)),
     ("world", "EPSG:3857", (-20_037_508, -10_000_000, 20_037_508, 10_000_000)),
@@ -86,3 +93,17 @@ def test_a_map_shows_what_lies_there(
     apart = np.abs(array[:3].astype(float) - place.values(lon, lat))[:, shown & inside]
     assert apart.mean() < 4
     assert np.quantile(apart, 0.99) < 16
+
+
+def test_services_name_the_boxes_of_what_crosses_180_degrees(client: TestClient) -> None:
+    answer = client.get("/taveuni/wms?service=WMS&request=GetCapabilities&version=1.3.0")
+    boxes = {
+        box.attrib["CRS"]: [float(box.attrib[name]) for name in ("minx", "maxx")]
+        for box in ElementTree.fromstring(answer.text).iter(
+            "{http://www.opengis.net/wms}BoundingBox"
+        )
+    }
+    assert boxes["EPSG:32760"] == [819_250, 819_650]
+    assert boxes["CRS:84"] == pytest.approx([179.998, 180.002], abs=1e-3)
+    half_turn = TURNS["EPSG:3857"] / 2
+    assert np.subtract(boxes["EPSG:3857"], half_turn) == pytest.approx([-213, 210], abs=5)
