@@ -7,6 +7,7 @@ often written so.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -17,8 +18,10 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
 
+from engine.window import Window
 from tileserver.errors import StartupError
 from tileserver.origins.origin import VIRTUAL_OPTIONS, Address
+from tileserver.origins.vrt import VrtFile, add_file, add_mask
 from tileserver.rasters.placement import BAND, describe_as_virtual
 
 NO_ALPHA = 0
@@ -44,11 +47,12 @@ def readable_bands(
 ) -> Address | None:
     """A virtual raster whose bands have these roles; None: they have them in the file.
 
-    warped: whether GDAL's warper may read it, which goes by a nodata value alone where there is a
-    mask, too: then it has only the mask. Raises StartupError for a band that is not there.
+    warped: whether GDAL's warper may read it, which goes by the first band's nodata value alone,
+    also where there is a mask or other bands have other values: then it has only a mask. Raises
+    StartupError for a band that is not there.
     """
     both = dataset.nodata is not None and dataset.mask_flag_enums[0] == [MaskFlags.per_dataset]
-    if roles == BandRoles() and not (warped and both):
+    if roles == BandRoles() and not (warped and (both or _differs_in_nodata(dataset))):
         return None
     count = dataset.count
     for number in (*roles.bands, *([roles.alpha] if roles.alpha else [])):
@@ -70,11 +74,12 @@ def readable_bands(
     mask = root.find("MaskBand")
     if mask is not None:  # where bands are removed it has to stay behind them
         root.remove(mask)
-        if roles.nodata is None and roles.alpha is None:
-            root.append(mask)
-            for band in root.findall(BAND) if both else []:
-                for nodata in band.findall("NoDataValue"):
-                    band.remove(nodata)
+    if mask is not None and roles.nodata is None and roles.alpha is None:
+        root.append(mask)
+        if both:
+            _remove_nodata(root)
+    elif roles.nodata is None and not alpha and _differs_in_nodata(dataset, pictures):
+        _join_masks(root, dataset, pictures)
     options = dict(VIRTUAL_OPTIONS) | dict(address.options)
     text = tostring(root, encoding="unicode")
     return replace(address, text=text, driver="VRT", options=tuple(options.items()))
@@ -93,6 +98,29 @@ def find_opaque_value(values: NDArray[np.float64], dtype: np.dtype[Any]) -> floa
     if greatest <= 1:
         return 1.0
     return float(EIGHT_BITS if dtype.kind == "f" or greatest <= EIGHT_BITS else np.iinfo(dtype).max)
+
+
+def _differs_in_nodata(dataset: rasterio.DatasetReader, bands: Sequence[int] = ()) -> bool:
+    """Whether the first band has a nodata value that another, none of them alpha, does not have."""
+    flags, colours = dataset.mask_flag_enums, dataset.colorinterp
+    bands = bands or [i for i in dataset.indexes if colours[i - 1] is not ColorInterp.alpha]
+    values = {repr(dataset.nodatavals[index - 1]) for index in bands}  # NaN is equal to itself
+    return len(values) > 1 and flags[bands[0] - 1] == [MaskFlags.nodata]
+
+
+def _join_masks(root: Element, dataset: rasterio.DatasetReader, bands: Sequence[int]) -> None:
+    """Give a virtual raster a mask in place of nodata: set where any of the bands has data."""
+    _remove_nodata(root)
+    mask, file = add_mask(root), VrtFile(dataset.name, dataset.height, dataset.width)
+    for index in bands:
+        whole = Window(0, 0, dataset.height, dataset.width)
+        add_file(mask, file, f"mask,{index}", whole, masked=True)
+
+
+def _remove_nodata(root: Element) -> None:
+    for band in root.findall(BAND):
+        for nodata in band.findall("NoDataValue"):
+            band.remove(nodata)
 
 
 def _set_role(band: Element, is_alpha: bool, colour: ColorInterp, nodata: float | None) -> None:

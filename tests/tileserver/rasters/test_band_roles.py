@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import SubElement, fromstring, tostring
 
 import numpy as np
 import pytest
@@ -13,14 +14,17 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 from rasterio.transform import from_bounds, from_origin
+from rasterio.warp import transform
 
 from tests.support.drawing import tile_values
 from tests.support.tiles import WEB_MERCATOR
+from tileserver.assembly import open_catalogue
 from tileserver.errors import StartupError
 from tileserver.origins.origin import file_origin
 from tileserver.rasters.band_roles import BandRoles
 from tileserver.rasters.inspection import inspect_origin
 from tileserver.rasters.opening import open_raster
+from tileserver.rasters.placement import describe_as_virtual
 from tileserver.rasters.raster import Raster
 from tileserver.rasters.validity import Alpha, read_valid
 from tileserver.settings.server import Settings
@@ -93,6 +97,41 @@ def test_alpha_of_ones_and_zeros_is_opaque_at_one(tmp_path: Path, dtype: str, tu
     with raster.address.environment(), open_raster(raster) as dataset:
         valid = read_valid(dataset, raster.indexes, raster.alpha)
     np.testing.assert_array_equal(valid[:: -1 if turned else 1], alpha[0] > 0)
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+def test_each_band_has_its_own_nodata_value(tmp_path: Path, aligned: bool) -> None:
+    bands, nodata = GROUND[:3].copy(), (0, 255, 7)
+    bands[0][HOLE] = nodata[0]  # of one band alone: data
+    empty = np.s_[150:200, 60:180]
+    for band, value in zip(bands, nodata, strict=True):
+        band[empty] = value
+    path = write(tmp_path / "bands.tif", bands, aligned=aligned)
+    with rasterio.open(path) as dataset:
+        root = fromstring(describe_as_virtual(dataset))
+    for band, value in zip(root.findall("VRTRasterBand"), nodata, strict=True):
+        SubElement(band, "NoDataValue").text = str(value)
+    virtual = tmp_path / "bands.vrt"
+    virtual.write_bytes(tostring(root))
+    shown = np.ones((SIDE, SIDE), bool)
+    shown[empty] = False
+    settings = Settings.model_validate({"sources": {"scene": {"path": str(virtual)}}})
+    raster = open_catalogue(settings)["scene"].raster
+    with raster.address.environment(), open_raster(raster) as dataset:
+        np.testing.assert_array_equal(read_valid(dataset, raster.indexes, raster.alpha), shown)
+    if aligned:
+        found = values(virtual)
+        np.testing.assert_array_equal(found[-1] > 0, shown)
+        np.testing.assert_array_equal(found[:3, shown], bands[:, shown])
+        return
+    with rasterio.open(path) as dataset:
+        (lon,), (lat,) = transform(dataset.crs, "EPSG:4326", *([v] for v in dataset.xy(175, 120)))
+    for zoom in (12, 14, 15):
+        tile = WEB_MERCATOR.tile(lon, lat, zoom)
+        x, y = WEB_MERCATOR.xy(lon, lat)
+        left, bottom, right, top = WEB_MERCATOR.xy_bounds(tile)
+        col, row = int((x - left) / (right - left) * 256), int((top - y) / (top - bottom) * 256)
+        assert tile_values(settings, "scene", tile)[-1, row, col] == 0, zoom
 
 
 def test_the_configuration_makes_it_alpha_after_all(tmp_path: Path) -> None:

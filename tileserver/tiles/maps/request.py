@@ -25,7 +25,7 @@ from tileserver.tiles.maps.fitting import Fit, choose_layer, fit
 from tileserver.tiles.request import Mode, TileOptions, TileRequest, check_options
 from tileserver.tiles.versions import version
 
-COMPOSING = 3
+COMPOSING = 4
 """Part of every ETag: raised when the same tiles come to be put together in another way."""
 MAX_BYTES = 700_000_000
 """Of all maps that are made at a time: 4096 x 4096 pixels in colours take 270 to 670 MB."""
