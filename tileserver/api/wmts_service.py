@@ -66,7 +66,8 @@ def add_wmts_service(
             raise OutOfRange("service", "WMTS")
         operation = given.get("request", "").lower()
         if operation == "getcapabilities":
-            return await run_in_threadpool(partial(answer_capabilities, request, source, grids))
+            write = partial(answer_capabilities, request, source, grids, picture)
+            return await run_in_threadpool(write)
         if operation != "gettile":
             raise OutOfRange("request", OPERATIONS)
         options = replace(picture, format=parse_format(_get(given, "format"), "format"))

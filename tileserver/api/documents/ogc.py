@@ -16,13 +16,14 @@ from fastapi import APIRouter, Depends, FastAPI, Query
 from starlette.requests import Request
 
 from tileserver.api.documents.tile_links import FORMATS, tile_query
-from tileserver.api.tile_parameters import GridId, picture_options
+from tileserver.api.tile_parameters import GridId, PictureOptions
 from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.coverage import TileLimits, covered_layers, geographic_bounds, tile_limits
 from tileserver.catalogue.layers import Layer, Source
 from tileserver.errors import OutsideGrid
 from tileserver.grid import Grid, grid_of
 from tileserver.middleware.api_keys import with_key
+from tileserver.tiles.request import check_options
 
 SPECIFICATION = "http://www.opengis.net/spec"
 RELATION = "http://www.opengis.net/def/rel/ogc/1.0"
@@ -80,10 +81,11 @@ def add_tilesets(router: APIRouter, path_dependency: Callable[..., Any], grids: 
         links = [_link(request, f"{source.id}/tiles", "self", "This document")]
         return {"links": links, "tilesets": tilesets}
 
-    @router.get("/tiles/{tileMatrixSetId}", dependencies=[Depends(picture_options)])
+    @router.get("/tiles/{tileMatrixSetId}")
     def tileset(
         request: Request,
         tileMatrixSetId: GridId,
+        picture: PictureOptions,
         source: Source = Depends(path_dependency),
         f: Answer = "json",
     ) -> Json:
@@ -92,6 +94,7 @@ def add_tilesets(router: APIRouter, path_dependency: Callable[..., Any], grids: 
         limits = tile_limits(layer)
         if not limits:
             raise OutsideGrid
+        check_options(source, layer, picture)
         return tileset_document(request, source, layer, limits)
 
 

@@ -16,11 +16,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tileserver.api.documents.tile_links import FORMATS, tile_query
-from tileserver.api.tile_parameters import picture_options
+from tileserver.api.tile_parameters import PictureOptions
 from tileserver.catalogue.coverage import covered_layers, geographic_bounds
 from tileserver.catalogue.layers import Source
 from tileserver.errors import OutOfRange
 from tileserver.middleware.api_keys import with_key
+from tileserver.tiles.request import TileOptions, check_options
 
 _templates = jinja2.Environment(
     autoescape=True,
@@ -32,19 +33,26 @@ _templates = jinja2.Environment(
 def add_wmts(router: APIRouter, path_dependency: Callable[..., Any], grids: list[str]) -> None:
     """Register the WMTS capabilities of a source."""
 
-    checked = [Depends(picture_options)]
-
-    @router.get("/WMTSCapabilities.xml", response_class=Response, dependencies=checked)
-    def wmts(request: Request, source: Source = Depends(path_dependency)) -> Response:
+    @router.get("/WMTSCapabilities.xml", response_class=Response)
+    def wmts(
+        request: Request, picture: PictureOptions, source: Source = Depends(path_dependency)
+    ) -> Response:
         """WMTS 1.0.0 capabilities of one source, for QGIS, ArcGIS and GDAL."""
         for name, value in request.query_params.items():
             if name.lower() == "request" and value.lower() != "getcapabilities":
                 raise OutOfRange("request", f"GetCapabilities; others at {source.id}/wmts")
-        return answer_capabilities(request, source, grids)
+        return answer_capabilities(request, source, grids, picture)
 
 
-def answer_capabilities(request: Request, source: Source, grids: list[str]) -> Response:
-    """The document of a source whose tiles are asked for with the request's own parameters."""
+def answer_capabilities(
+    request: Request, source: Source, grids: list[str], picture: TileOptions
+) -> Response:
+    """The document of a source whose tiles are asked for with the request's own parameters.
+
+    picture: what these say. Raises the RequestError of what the source's tiles cannot show.
+    """
+    for layer, _ in covered_layers(source, grids):
+        check_options(source, layer, picture)
     query = with_key(tile_query(request), request)
     content = capabilities(source, grids, f"{request.base_url}{source.id}", query)
     return Response(content, media_type="application/xml")

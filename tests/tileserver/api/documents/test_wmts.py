@@ -30,12 +30,14 @@ def tile_urls(document: str) -> list[str]:
 def test_tiles_are_asked_for_with_what_they_take_and_nothing_else(
     server: Service, path: str
 ) -> None:
-    query = "mode=interpolated&bidx=1&bidx=2&foo=1&tile_format=webp&tilesize=512&VERSION=1.0.0"
+    query = (
+        "mode=interpolated&bidx=2&bidx=1&bidx=3&foo=1&tile_format=webp&tilesize=512&VERSION=1.0.0"
+    )
     answer = server.get(f"/yellowstone/{path}{query}")
     urls = tile_urls(answer.text)
     assert len(urls) == 3
     for url in urls:
-        assert url.endswith("?mode=interpolated&bidx=1&bidx=2")
+        assert url.endswith("?mode=interpolated&bidx=2&bidx=1&bidx=3")
 
 
 @pytest.mark.parametrize("path", CAPABILITIES)
