@@ -20,7 +20,7 @@ _TILE = re.compile(r"([^/]+)/([^/]+)/([^/]+)/(\d{1,2})/(\d{1,10})/(\d{1,10})\.(\
 
 @dataclass(frozen=True, slots=True)
 class TileKey:
-    """One tile's address. Equal keys mean equal bytes, on any machine at any time."""
+    """One tile's address. Equal keys mean equal bytes, at any time, on processors of one model."""
 
     source: str
     fingerprint: str

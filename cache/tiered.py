@@ -57,6 +57,18 @@ class Tiered:
         """Whether any tier has the value; none reads it."""
         return any(self._ask(tier, partial(tier.has, key), False) for tier in self.tiers)
 
+    def complete(self, key: str) -> bool:
+        """Copy a value that some tier has to those that lack it; whether any has it."""
+        lacking = [t for t in self.tiers if not self._ask(t, partial(t.has, key), False)]
+        if not lacking or len(lacking) == len(self.tiers):
+            return not lacking
+        found = self.peek(key)
+        if found is None:
+            return False
+        for tier in lacking:
+            self._put(tier, key, found.value, found.written)
+        return True
+
     def put(self, key: str, value: bytes, written: float | None = None) -> None:
         """Store a value in every tier; a tier that does not answer in time is skipped.
 

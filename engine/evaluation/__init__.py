@@ -1,6 +1,6 @@
 """Measures of a picture whose truth is known.
 
-ways          low-resolution picture -> larger picture (ours, interpolations)
+upsampling    low-resolution picture -> larger picture (ours, interpolations)
 scores        larger picture, low-resolution picture, truth -> figures
 judges        HaarPSI, FSIM, VIFp, MDSI: measures that no network is trained on
 spectrum      error of the log spectrum, and grids

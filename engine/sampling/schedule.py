@@ -33,7 +33,7 @@ class Schedule:
     """Noise levels from sigma_max down to sigma_min, spaced as in EDM (rho), then zero."""
 
     steps: int = 2
-    """Two: with the bundled checkpoint more steps make flat ground grainy (compact.md)."""
+    """More made flat ground grainy (engine/training/tried.md)."""
     sigma_max: float = 6.0
     sigma_min: float = 0.15
     rho: float = 7.0
@@ -41,9 +41,9 @@ class Schedule:
     def __post_init__(self) -> None:
         if not 1 <= self.steps <= MAX_STEPS:
             raise ValueError(f"steps must be 1 to {MAX_STEPS}, not {self.steps}")
-        if not 0 < self.sigma_min <= self.sigma_max:
+        if not 0 < self.sigma_min < self.sigma_max:
             raise ValueError(
-                f"sigmas must satisfy 0 < min <= max, not {self.sigma_min}, {self.sigma_max}"
+                f"sigmas must satisfy 0 < min < max, not {self.sigma_min}, {self.sigma_max}"
             )
         if self.rho <= 0:
             raise ValueError(f"rho must be positive, not {self.rho}")

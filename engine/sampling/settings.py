@@ -28,7 +28,7 @@ class SamplerSettings:
     fusion: Fusion = Fusion.SDVC
     detail: float = 0.7
     """Share of the texture, drawn around the mean, that is shown: 0 to 1; at 0 nothing is drawn.
-    The default looked best with the bundled checkpoint (engine/training/tried.md)."""
+    The default keeps PSNR above bicubic's (engine/training/tried.md)."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.detail <= 1.0:

@@ -9,7 +9,11 @@
     prefetch     batches ahead of the step
     loss         squared error at every noise level; perceptual distance of drawn pictures
     texture      the loss of drawn pictures
+    deviation    the loss of the error's standard deviation
+    flatness     takes a fixed pattern on flat ground off the mean
+    optimizer    learning rates, and an average of the parameters
     growth       starting from a checkpoint, also from a smaller one
+    progress     what is said of a run
     loop         steps, averaging, saving, resuming
 
 tried.md beside this file records the experiments, with figures.

@@ -35,6 +35,18 @@ def test_a_value_is_put_and_removed_everywhere(tmp_path: Path) -> None:
     assert not tiered.has(tile(1))
 
 
+def test_tiers_that_lack_a_value_are_completed(tmp_path: Path) -> None:
+    disk, later = DiskStore(tmp_path, 10**6), MemoryStore(10**6)
+    tiered = Tiered([disk, later])
+    assert not tiered.complete(tile(1))
+    disk.put(tile(1), VALUE, 1234.5)
+    later.put(tile(2), VALUE, 1234.5)
+    for number in (1, 2):
+        assert tiered.complete(tile(number))
+        for tier in (disk, later):
+            assert tier.get(tile(number)) == CachedValue(VALUE, 1234.5)
+
+
 def test_a_copy_is_as_old_as_what_it_was_copied_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

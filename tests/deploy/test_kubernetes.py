@@ -154,7 +154,7 @@ def test_probes_ask_for_what_they_decide(objects: Objects) -> None:
         name: container[f"{name}Probe"]["httpGet"]["path"]
         for name in ("startup", "readiness", "liveness")
     }
-    # A source that is away must not restart the pod: only readiness depends on it.
+    # What readiness waits for, a denoiser that hangs or drains, must not restart the pod.
     assert asked == {"startup": "/healthz", "readiness": "/readyz", "liveness": "/healthz"}
     assert {each["httpGet"]["port"] for each in container.values() if probes(each)} == {"http"}
 
@@ -187,12 +187,17 @@ def test_selectors_ports_and_backends_lead_to_the_pods(objects: Objects) -> None
     } == {"overzoom"}
 
 
-def test_only_servers_reach_redis_and_they_are_let_out_to_it(
+def test_only_servers_and_prerendering_reach_redis_and_they_are_let_out_to_it(
     objects: Objects, tmp_path: Path
 ) -> None:
     (rule,) = objects["NetworkPolicy", "redis"]["spec"]["ingress"]
     (peer,) = rule["from"]
-    assert peer["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "overzoom"}
+    (label,) = peer["podSelector"]["matchExpressions"]
+    assert label == {
+        "key": "app.kubernetes.io/name",
+        "operator": "In",
+        "values": ["overzoom", "overzoom-ray"],  # servers, and what prerenders
+    }
     url = settings_of(objects, tmp_path).cache.redis_url
     assert url is not None
     (port,) = objects["Service", "redis"]["spec"]["ports"]

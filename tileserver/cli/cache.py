@@ -143,9 +143,9 @@ def export(
 ) -> None:
     """Write the cached tiles of a source to OUT.mbtiles or OUT.pmtiles.
 
-    Tiles of the source's present version, as the plain URL gives them, on web mercator; those that
-    are cached as PNG are encoded in any other format. The options are those that the tiles were
-    made with.
+    Tiles of the source's current version without query parameters, on web mercator. Cached PNGs
+    are converted to the requested format. Pass the --checkpoint and the other options that the
+    tiles were made with.
     """
     settings = only_named(config, [source], mosaic=mosaic, **options)
     if len(settings.sources) > 1:
@@ -194,7 +194,7 @@ def _area(grid: str, bbox: Bbox, zooms: tuple[int, ...] | None) -> dict[int, Til
 
     grids = doubling_grids(morecantile.tms)
     if grid not in grids:
-        raise CommandError(f"{grid}: no tile matrix set of the server")
+        raise CommandError(f"{grid}: unknown tile matrix set")
     found = grids[grid]
     deepest = int(found.tms.maxzoom)
     levels = range(int(found.tms.minzoom), deepest + 1) if zooms is None else zooms

@@ -48,7 +48,7 @@ def take_cluster_options(options: dict[str, Any]) -> dict[str, Any]:
     if taken["ray"] is None and any(value is not None for value in taken.values()):
         raise click.UsageError("--workers, --cpus-per-worker and --gpus-per-worker need --ray")
     if taken["ray"] is not None and options["threads"] is not None:
-        raise click.UsageError("--threads: with --ray it is --cpus-per-worker")
+        raise click.UsageError("--threads cannot be combined with --ray; use --cpus-per-worker")
     return taken
 
 

@@ -17,12 +17,13 @@ EXPERIMENTS = ("sheet", "served", "fusion", "uncertainty", "buildings")
 
 
 @click.command(
+    short_help="Judge checkpoints on pictures.",
     epilog=examples(
         "overzoom evaluate folder/ --factor 2 --limit 4",
         "overzoom evaluate town=folder/ --report report --checkpoint compact --steps 1 --factor 2 "
         "--noise-seed 1 --threads 2 --limit 1",
         "overzoom evaluate --sheet scene.tif --uncertainty scene.tif --factor 2",
-    )
+    ),
 )
 @click.argument("pictures", nargs=-1)
 @click.option(

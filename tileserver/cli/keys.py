@@ -10,7 +10,7 @@ import click
 from tileserver.cli.examples import examples
 
 
-@click.command(epilog=examples("overzoom hash-key"))
+@click.command(short_help="Make an API key and its hash.", epilog=examples("overzoom hash-key"))
 def hash_key() -> None:
     """Make an API key for a client, and its hash for access.keys in the configuration."""
     key = secrets.token_urlsafe(32)  # as long as its hash: no dictionary finds it

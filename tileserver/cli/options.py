@@ -26,7 +26,7 @@ def bbox_option(command: Command) -> Command:
         "--bbox",
         metavar="W,S,E,N",
         callback=lambda _context, _option, text: text and bbox(text),
-        help="Only what shows some of this box, in degrees.",
+        help="Only the area that intersects this box, in degrees.",
     )(command)
 
 

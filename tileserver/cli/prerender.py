@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    short_help="Fill the cache with tiles.",
     epilog=examples(
         "overzoom prerender scene.tif --zooms 18-19 --cache-dir cache",
         "overzoom prerender folder/ --mosaic --checkpoint compact --device cpu --threads 2 "
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
         "overzoom prerender scene.tif --grid WebMercatorQuad --concurrency 4 --zooms 17",
         "overzoom prerender scene --config overzoom.yaml --ray auto --workers 2 "
         "--cpus-per-worker 1 --gpus-per-worker 0",
-    )
+    ),
 )
 @click.argument("sources", nargs=-1, required=True)
 @settings_options
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
     "--format",
     default="png",
     show_default=True,
-    help="png serves all image formats and the viewer; others take a fifth of the space and serve "
-    "themselves.",
+    help="png answers requests for every image format; lossy webp, jpg and avif are smaller, but "
+    "answer only for themselves, as npy and tif do.",
 )
 @click.option("--grid", default="WebMercatorQuad", show_default=True, help="Tile matrix set.")
 @click.option(
@@ -69,14 +70,16 @@ def prerender(
 ) -> None:
     """Fill the cache with tiles of SOURCES: ids of the configuration, rasters or folders.
 
-    All of a source at all zooms, or a part of it. `serve` with the same sources and options finds
+    By default all of a source, from the zoom at which it fits into one tile to the deepest.
+    `serve` with the same sources and options finds
     the tiles. Cached tiles are skipped, so rerunning the command resumes it. Exit status 1 if tiles
     failed or a source could not be read.
 
-    Several of these commands that share a Redis (cache.redis_url) divide the tiles between them.
+    Several of these commands that share a Redis (cache.redis_url) or, on one machine, a cache
+    folder divide the tiles between them.
     With --ray, the workers of a Ray cluster make them. All nodes need overzoom[ray], the rasters
-    by the same paths, and a Redis, object store or cache folder that they share. As a job of the
-    cluster: ray job submit -- overzoom prerender SOURCE --ray auto
+    by the same paths, and a Redis or object store that they share. As a job of the cluster:
+    ray job submit -- overzoom prerender SOURCE --ray auto
     """
     taken = take_cluster_options(options)
     settings = only_named(config, sources, mosaic=mosaic, **options)

@@ -44,19 +44,20 @@ def info(source: Path, checkpoint: str | None) -> None:
 
 
 @click.command(
+    short_help="Check a configuration and its sources.",
     epilog=examples(
         "overzoom check-config overzoom.yaml",
         "overzoom check-config overzoom.yaml --settings-only",
         "overzoom check-config --annotated",
         "overzoom check-config --schema",
-    )
+    ),
 )
 @click.argument("config", required=False, type=click.Path(path_type=Path))
 @click.option("--schema", is_flag=True, help="Print the JSON schema of configurations instead.")
 @click.option("--annotated", is_flag=True, help="Print a configuration with every default instead.")
 @click.option("--settings-only", is_flag=True, help="Check the settings alone; open no source.")
 def check_config(config: Path | None, schema: bool, annotated: bool, settings_only: bool) -> None:
-    """Open everything that CONFIG names, and print one line per source, or one per problem."""
+    """Check CONFIG and open all of its sources: one line per source, or one per problem."""
     from tileserver.settings.document import annotate
     from tileserver.settings.document import schema as json_schema
 

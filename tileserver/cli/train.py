@@ -12,6 +12,7 @@ from tileserver.cli.examples import examples
 
 
 @click.command(
+    short_help="Train a network, or resume.",
     epilog=examples(
         "overzoom train --data folder/ --run runs/mean --minutes 600 --device cpu",
         "overzoom train --data folder/=3 --data scene.tif --run runs/small --width 32 "
@@ -20,7 +21,7 @@ from tileserver.cli.examples import examples
         "--initial runs/mean/checkpoint.safetensors",
         "overzoom train --data folder/ --run runs/sure --stage deviation "
         "--initial runs/mine/checkpoint.safetensors",
-    )
+    ),
 )
 @click.option(
     "--data",
@@ -89,9 +90,10 @@ def train(data: tuple[str, ...], run: Path, **options: Any) -> None:
 
 
 @click.command(
+    short_help="Fit the uncertainty of a checkpoint.",
     epilog=examples(
         "overzoom calibrate runs/sure/checkpoint.safetensors folder/ --limit 8 --threads 2",
-    )
+    ),
 )
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))

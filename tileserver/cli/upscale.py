@@ -23,6 +23,7 @@ INTERRUPTED = 130
 
 
 @click.command(
+    short_help="Super-resolve a whole raster to a file.",
     epilog=examples(
         "overzoom upscale scene.tif fine.tif --factor 4",
         "overzoom upscale scene.tif part.tif --bbox -110.64421,44.95660,-110.64406,44.95670",
@@ -32,7 +33,7 @@ INTERRUPTED = 130
         "overzoom upscale folder/ fine/ --checkpoint compact --device cpu --threads 2",
         "overzoom upscale scene.tif fine.tif --ray auto --workers 2 --cpus-per-worker 1",
         "overzoom upscale scene.tif fine.tif --ray 10.0.0.1:6379 --device cuda --gpus-per-worker 1",
-    )
+    ),
 )
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))

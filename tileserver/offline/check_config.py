@@ -15,6 +15,7 @@ from tileserver.errors import InvalidSettings, OverzoomError, StartupError
 from tileserver.rasters.ground import metres
 from tileserver.settings.reading import read_settings
 from tileserver.settings.server import Settings
+from tileserver.stores import open_store
 
 
 def check(config: Path, *, sources: bool = True) -> Iterator[tuple[bool, str]]:
@@ -53,11 +54,18 @@ def _unknown_ids(settings: Settings) -> Iterator[str]:
 
 
 def _cache_problems(settings: Settings) -> Iterator[str]:
-    if settings.cache.disk_bytes == 0:
-        return
-    folder = settings.cache.disk_folder().absolute()
-    if not _can_be_made(folder):
-        yield f"cache.folder: {folder} is not writable"
+    """What the cache's tiers lack; whether a Redis or an object store answers is not asked."""
+    cache = settings.cache
+    if cache.disk_bytes > 0:
+        folder = cache.disk_folder().absolute()
+        if not _can_be_made(folder):
+            yield f"cache.folder: {folder} is not writable"
+    for url in ("redis_url", "object_store_url"):
+        elsewhere = {"redis_url": None, "object_store_url": None, url: getattr(cache, url)}
+        try:
+            open_store(cache.model_copy(update={"disk_bytes": 0, **elsewhere})).close()
+        except StartupError as error:
+            yield str(error)
 
 
 def _can_be_made(folder: Path) -> bool:

@@ -159,7 +159,7 @@ class TileMaker:
 
     async def _find_or_make(self, request: TileRequest, counts: Counts) -> None:
         key = tile_key(self.catalogue, request)
-        if await asyncio.to_thread(self._store.has, key.path):
+        if await asyncio.to_thread(self._store.complete, key.path):
             counts.cached += 1
             return
         for tries_left in reversed(range(TRIES)):

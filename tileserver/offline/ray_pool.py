@@ -21,7 +21,7 @@ from itertools import islice
 from typing import Any, Generic, NamedTuple, Self
 
 import ray
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError
 
 from tileserver.errors import CommandError
 from tileserver.offline.pools import Block, Cluster, Result
@@ -70,6 +70,8 @@ class RayPool:
             yield from run.results(self._count_workers())
         except RayTaskError as error:
             raise _cause_of(error) from error
+        except RayError as error:
+            raise CommandError(f"--ray {self.cluster.address}: {_first_line(error)}") from error
         finally:
             run.close()
 
@@ -137,7 +139,7 @@ class _Run(Generic[Block, Result]):
             call = self._calls.pop(reference)
             try:
                 result = ray.get(reference)
-            except RayActorError as error:
+            except (RayActorError, OutOfMemoryError) as error:  # the node's memory ran out
                 self._replace(call, error, workers)
                 continue
             if call.block is None:
@@ -193,7 +195,7 @@ class _Run(Generic[Block, Result]):
     def _next(self) -> Block | None:
         return self._again.popleft() if self._again else next(self._blocks, None)
 
-    def _replace(self, call: _Call, error: RayActorError, workers: int) -> None:
+    def _replace(self, call: _Call, error: RayError, workers: int) -> None:
         """Give a lost worker's block to others, and start another worker, once a lost one."""
         if call.block is not None:
             self._again.append(call.block)

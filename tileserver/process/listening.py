@@ -12,8 +12,7 @@ from tileserver.errors import StartupError
 
 BACKLOG = 2048
 """Connections that may wait to be accepted; uvicorn's own number."""
-
-
+ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 SPREADS = sys.platform.startswith("linux")
 """Whether the kernel spreads connections over several sockets on one address."""
 
@@ -22,17 +21,25 @@ def listen(host: str, port: int, workers: int = 1) -> list[socket.socket]:
     """Listening sockets on every address of a host; port 0: any free port, the same on all.
 
     workers: sockets an address, over which the kernel spreads connections (own_sockets tells
-    whose); elsewhere than on Linux one, which all share. Raises StartupError in one line, for
-    instance where another program listens there already.
+    whose); elsewhere than on Linux one, which all share. Addresses that this machine does not have,
+    as IPv6's where it is off, are left out if there are others. Raises StartupError in one line,
+    for instance where another program listens there already.
     """
     copies = workers if SPREADS else 1
     sockets: list[socket.socket] = []
     try:
         kind = socket.SOCK_STREAM
         found = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_PASSIVE)
+        absent = None
         for family, _, _, _, address in dict.fromkeys(found):
             number = port if port or not sockets else sockets[0].getsockname()[1]
-            one = _listening(socket.AddressFamily(family), (address[0], number))
+            try:
+                one = _listening(socket.AddressFamily(family), (address[0], number))
+            except OSError as error:
+                if error.errno not in ABSENT:
+                    raise
+                absent = error
+                continue
             if copies == 1:
                 sockets.append(one)
                 continue
@@ -41,6 +48,8 @@ def listen(host: str, port: int, workers: int = 1) -> list[socket.socket]:
             for _ in range(copies):
                 place = (address[0], number)
                 sockets.append(_listening(socket.AddressFamily(family), place, spreads=True))
+        if absent is not None and not sockets:
+            raise absent
     except OSError as error:
         close_all(sockets)
         raise StartupError(_explained(error, host, port)) from error

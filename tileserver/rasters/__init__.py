@@ -4,8 +4,8 @@ settings -> locating -> an origin -> inspection -> Raster (raster) -> opening ->
 
 locating      upstream: a tile service. virtual: several rasters as one; parts: its members.
               virtual_file: a .vrt from the configuration
-inspection    placement: georeferencing, made alike for all. band_roles: picture, alpha, nodata.
-              validity: where there is data. value_range: what is black and white. palette:
-              colour tables
+inspection    placement: georeferencing, made alike for all. longitudes: past 180 degrees.
+              band_roles: picture, alpha, nodata. validity: where there is data. value_range: what
+              is black and white. palette: colour tables
 on a grid     footprint: extent in degrees and on a grid, native zoom. ground: pixel sizes in metres
 """

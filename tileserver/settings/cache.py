@@ -33,7 +33,7 @@ class CacheSettings(Frozen):
         "one computation a tile among them. Bounded by Redis's own maxmemory.",
     )
     redis_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{0,64}$")] = Field(
-        "overzoom:", description="What the names of all keys in Redis start with."
+        "overzoom:", description="Prefix of all keys in Redis."
     )
     object_store_url: SecretStr | None = Field(
         None,

@@ -1,4 +1,4 @@
-"""The noise seeds that a server, a command and a browser agree on: JavaScript knows 53 bits."""
+"""The noise seeds that servers, commands and browsers agree on: JavaScript's safe integers."""
 
 from __future__ import annotations
 

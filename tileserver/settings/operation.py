@@ -70,7 +70,7 @@ class OperationSettings(Frozen):
     """How a server is watched, and how it ends."""
 
     hang_seconds: Annotated[float, Field(gt=0)] = Field(
-        120, description="One evaluation over this many seconds hangs: /readyz answers 503."
+        120, description="A denoiser that takes longer counts as hung: /readyz answers 503."
     )
     drain_seconds: Seconds = Field(
         0,

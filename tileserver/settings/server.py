@@ -49,10 +49,10 @@ class Settings(Frozen):
     detail: Annotated[float, Field(ge=0, le=1)] = Field(
         SamplerSettings().detail,
         description="How much of the synthesised texture is shown: 0 is the best estimate alone, "
-        "sharp and without invented texture; clients may ask for that beside this value.",
+        "sharp and without invented texture, which clients may request in any case.",
     )
     noise_seed: Annotated[int, Field(ge=MIN_NOISE_SEED, le=MAX_NOISE_SEED)] = Field(
-        0, description="Which sample of the detail is shown; JavaScript knows 53 bits."
+        0, description="Which sample of the detail is shown: an integer of up to 53 bits."
     )
     samples: Annotated[int, Field(ge=1, le=16)] = Field(
         4,

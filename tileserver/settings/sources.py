@@ -81,7 +81,7 @@ class SourceSettings(Frozen):
     range: tuple[float, float] | None = Field(
         None,
         description="Values shown as black and white; default: all levels of 8-bit values, else "
-        "the file's exact statistics, else the 2nd to the 98th percentile. None is clipped.",
+        "the file's exact statistics, else the 2nd to the 98th percentile. Others are kept.",
     )
     crs: str | None = Field(
         None,
@@ -114,8 +114,8 @@ class SourceSettings(Frozen):
     detail: Annotated[float, Field(ge=0, le=1)] | Literal["none"] | None = Field(
         None,
         description="How much synthesised texture is shown; default: the server's `detail`. none: "
-        "nothing is synthesised, averaged or interpolated, as of classes: nearest neighbour at "
-        "all zooms. Rasters with a colour table are always shown so.",
+        "the values are classes, shown by nearest neighbour at every zoom, as rasters with a "
+        "colour table always are.",
     )
     reference: str | None = Field(
         None, description="Id of a source with the true detail, to compare with in the viewer."

@@ -27,7 +27,15 @@ def test_a_perfect_denoiser_is_left_with_exactly_the_next_level() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"steps": 0}, {"steps": 2001}, {"sigma_min": 0}, {"sigma_max": 0.1}, {"rho": 0}]
+    "wrong",
+    [
+        {"steps": 0},
+        {"steps": 2001},
+        {"sigma_min": 0},
+        {"sigma_max": 0.1},
+        {"sigma_min": 6},
+        {"rho": 0},
+    ],
 )
 def test_nonsense_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must"):

@@ -68,7 +68,10 @@ def test_nothing_imports_ray_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ("options", "reason"),
     [
         (["--workers", "2"], "--workers, --cpus-per-worker and --gpus-per-worker need --ray"),
-        (["--ray", "auto", "--threads", "1"], "--threads: with --ray it is --cpus-per-worker"),
+        (
+            ["--ray", "auto", "--threads", "1"],
+            "--threads cannot be combined with --ray; use --cpus-per-worker",
+        ),
     ],
 )
 @pytest.mark.parametrize("command", [["upscale", "in.tif", "out.tif"], ["prerender", "in.tif"]])

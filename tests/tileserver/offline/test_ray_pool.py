@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import signal
 import subprocess
@@ -11,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import ray
 import yaml
+from ray.exceptions import OutOfMemoryError
 
 from tests.support.commands import call_overzoom, command_of
 from tests.support.examples import examples_of
@@ -20,6 +23,7 @@ from tests.support.rasters import SCENE, cut
 from tests.support.ray_cluster import RayCluster
 from tests.support.scenes import write
 from tests.support.waiting import LIMIT_SECONDS, wait_until
+from tileserver.offline.pools import Cluster, open_pool
 
 pytestmark = pytest.mark.slow
 
@@ -129,6 +133,26 @@ def test_the_blocks_of_a_killed_node_are_drawn_again_and_no_others(
     assert times.count(2) <= 1
     assert times[-1] <= 2
     assert "a worker was lost, its blocks are made again" in driver.log.read_text()
+
+
+def test_a_worker_that_a_node_s_memory_monitor_ends_is_replaced(
+    cluster: RayCluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    get, ended = ray.get, list[object]()
+
+    def get_or_end(reference: object) -> object:
+        """The first block's worker is ended, as the monitor tells of it."""
+        result = get(reference)
+        if result is None or ended:  # None: it has opened
+            return result
+        ended.append(result)
+        raise OutOfMemoryError("the node runs out of memory")
+
+    with open_pool(Cluster(cluster.address, 1)) as pool:
+        monkeypatch.setattr(ray, "get", get_or_end)
+        made = list(pool.run(operator.neg, iter(range(1, 5))))
+    assert sorted(made) == [-4, -3, -2, -1]
+    assert "a worker was lost, its blocks are made again" in caplog.text
 
 
 def test_prerender_s_example_makes_every_tile_once_and_the_same_as_without_ray(

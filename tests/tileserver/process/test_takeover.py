@@ -104,3 +104,20 @@ def test_elsewhere_than_on_linux_workers_share_their_sockets(
     assert len(opened) == 1
     assert own_sockets(opened, 2, 2) == opened
     close_all(opened)
+
+
+def test_addresses_that_the_machine_does_not_have_are_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own, other = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0))
+        for address in ("127.0.0.1", "192.0.2.1")  # the second is for documentation
+    ]
+    for found in ([other, own], [own, other]):
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, found=found, **__: found)
+        opened = listen("localhost", 0)
+        assert [one.getsockname()[0] for one in opened] == ["127.0.0.1"]
+        close_all(opened)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [other])
+    with pytest.raises(StartupError, match="cannot listen there"):
+        listen("localhost", 0)

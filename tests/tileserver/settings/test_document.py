@@ -84,7 +84,11 @@ def test_all_that_is_wrong_is_found_a_line_each(tmp_path: Path) -> None:
             "gone": {"path": "gone.tif"},
         },
         access={"public": ["god"], "keys": {"town": {"sha256": hashed("k"), "sources": ["x"]}}},
-        cache={"folder": str(tmp_path / "file")},
+        cache={
+            "folder": str(tmp_path / "file"),
+            "redis_url": "http://cache:6379",
+            "object_store_url": "nowhere://tiles",
+        },
     )
     done = call_overzoom("check-config", config)
     assert done.exit_code == 1
@@ -97,6 +101,8 @@ def test_all_that_is_wrong_is_found_a_line_each(tmp_path: Path) -> None:
             "sources.good.reference: there is no source 'truth'",
             "access.keys.town.sources: there is no source 'x'",
             f"cache.folder: {tmp_path / 'file'} is not writable",
+            "cache.redis_url: not a redis://",
+            "cache.object_store_url and its options: ",
             "text.tif: not a raster",
             "gone.tif: not a raster",
         ),

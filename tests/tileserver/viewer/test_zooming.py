@@ -58,10 +58,10 @@ def test_it_opens_two_zooms_past_native_half_of_it_plain_enlargement(visit: Visi
     assert visit.text("origin") == "Original imagery"
     for gone in ("sides", "caption"):
         expect(page.locator(f"#{gone}")).to_be_hidden()
-    page.get_by_role("button", name="The same up to here: zoom in").click()
+    page.get_by_role("button", name="Both sides are the same here: zoom in").click()
     visit.zoomed(NATIVE + 2)
     expect(page.locator("#sides")).to_be_visible()
-    expect(page.get_by_role("button", name="The same up to here: zoom in")).to_be_hidden()
+    expect(page.get_by_role("button", name="Both sides are the same here: zoom in")).to_be_hidden()
 
 
 def test_at_native_both_sides_are_loaded_once(visit: Visit) -> None:

@@ -167,7 +167,10 @@ def _fits(value: float, dtype: np.dtype[Any]) -> bool:
 
 
 def _beside(nodata: Values, parents: Values) -> Values:
-    """The values next to nodata, towards the parents' values."""
+    """The values next to nodata, towards the parents' values.
+
+    Where a parent has that value, too, a mask says that it is data: then nodata itself.
+    """
     if nodata.dtype.kind == "f":
         return np.nextafter(nodata, parents)
-    return np.where(parents > nodata, nodata + 1, nodata - 1).astype(nodata.dtype)
+    return np.where(parents > nodata, nodata + 1, np.where(parents < nodata, nodata - 1, nodata))

@@ -19,6 +19,7 @@ from tileserver.offline.upscaling.description import BandDescription, Descriptio
 from tileserver.offline.upscaling.placement import Placement
 from tileserver.offline.upscaling.strips import Strip
 from tileserver.offline.upscaling.target import Target, remove_sidecars
+from tileserver.offline.upscaling.whole_files import check_whole
 from tileserver.origins.vrt import (
     VrtFile,
     add_band,
@@ -39,8 +40,8 @@ def write_mosaic(
 ) -> None:
     """Write one file with its description's metadata and the provenance of the run.
 
-    The file appears only when it is complete. Raises rasterio's errors, and GDAL's own
-    (CPLE_BaseError), where it cannot be written.
+    The file appears only when it is complete. Raises OSError, rasterio's errors and GDAL's own
+    (CPLE_BaseError) where it cannot be written.
     """
     out, driver, described = target.path, target.driver, target.description
     virtual = target.parts / "mosaic.vrt"
@@ -57,6 +58,7 @@ def write_mosaic(
     try:
         with rasterio.Env(GDAL_PAM_ENABLED=driver == "PNG", GDAL_TIFF_INTERNAL_MASK=True):
             rasterio.shutil.copy(virtual, partial, driver=driver, **options)
+        check_whole(partial)
         # A previous file never gets the new sidecar.
         out.unlink(missing_ok=True)
         remove_sidecars(out)

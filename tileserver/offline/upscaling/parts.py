@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from io import BytesIO
@@ -15,6 +16,8 @@ from tileserver.offline.upscaling.drawing import Drawing
 from tileserver.offline.upscaling.scene import Values
 from tileserver.offline.upscaling.target import Target
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -27,8 +30,11 @@ class Part:
         return str(self.path)
 
     def read(self) -> Values:
-        """The block's bands (B, H, W), those of a strip; raises OSError and ValueError."""
-        values: Values = np.load(self.path, allow_pickle=False)
+        """The block's bands (B, H, W), those of a strip; raises OSError if the file is damaged."""
+        try:
+            values: Values = np.load(self.path, allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise OSError(f"{self.path.name} is damaged ({error})") from error
         return values
 
 
@@ -52,13 +58,24 @@ class PartWriter:
             pixels = np.concatenate((pixels, mask[None]))
         content = BytesIO()
         np.save(content, pixels, allow_pickle=False)
-        write_whole(part.path, content.getvalue())
+        write_whole(part.path, content.getvalue(), synced=True)
         return part
 
 
 def list_parts(folder: Path) -> set[str]:
-    """The names of the blocks' files in a folder."""
-    return {entry.name for entry in os.scandir(folder) if entry.name.endswith(".npy")}
+    """The names of the blocks' files in a folder; damaged ones are removed."""
+    names = {entry.name for entry in os.scandir(folder) if entry.name.endswith(".npy")}
+    return {name for name in names if _is_whole(folder / name)}
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        np.load(path, mmap_mode="r", allow_pickle=False)  # compares the file's size
+    except (OSError, ValueError, EOFError) as error:
+        logger.warning("%s: damaged, is drawn again (%s)", path, error)
+        path.unlink(missing_ok=True)
+        return False
+    return True
 
 
 def _opaque(dtype: str) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterWindow
 
@@ -70,15 +71,22 @@ class Scene:
             moved = placement.move(Affine.translation(-self.part.col, -self.part.row))
             self.description: Description = read_description(self._dataset, indexes, moved)
         self.alpha_indexes = tuple(sorted(set(indexes) - set(self.raster.indexes)))
+        shown = {MaskFlags.alpha, MaskFlags.per_dataset}
+        alpha, flags = self.raster.alpha, self._dataset.mask_flag_enums[0]
+        # Of many types and numbers of bands GDAL's masks do not know it.
+        self._unknown_alpha = None if alpha is None or shown & {*flags} else alpha.band
 
     def read(self, window: Window) -> tuple[Values, Validity]:
         """The picture bands (C, H, W) of a window of the extent, and their validity (C, H, W).
 
-        Raises StartupError if they cannot be read.
+        What is soft in an alpha band is data. Raises StartupError if they cannot be read.
         """
+        place, alpha = self._place(window), self._unknown_alpha
         with _reading(self.path):
-            read = self._dataset.read(self.raster.indexes, window=self._place(window), masked=True)
-        valid = ~np.ma.getmaskarray(read)
+            read = self._dataset.read(self.raster.indexes, window=place, masked=True)
+            valid = ~np.ma.getmaskarray(read)
+            if alpha is not None:
+                valid &= self._dataset.read(alpha, window=place) > 0
         if read.dtype.kind == "f":
             valid &= np.isfinite(read.data)
         return self._orientation.to_upright(read.data), self._orientation.to_upright(valid)

@@ -22,6 +22,7 @@ from tileserver.offline.pools import Pool
 from tileserver.offline.upscaling.drawing import Drawing
 from tileserver.offline.upscaling.parts import Part, PartWriter, list_parts
 from tileserver.offline.upscaling.target import RECORD, Target
+from tileserver.offline.upscaling.whole_files import check_whole
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def write_strips(drawing: Drawing, target: Target, pool: Pool) -> list[Strip]:
     folder = target.parts.absolute()  # workers have other working folders
     _prepare(folder, _digest(drawing, target))
     strips = _list_strips(drawing, folder)
-    missing = {strip.window.row: strip for strip in strips if not strip.path.exists()}
+    missing = {strip.window.row: strip for strip in strips if not _is_whole(strip.path)}
     drawn = list_parts(folder)
     left = Counter({row: _count_missing(strip, drawn) for row, strip in missing.items()})
     for row, strip in missing.items():
@@ -80,7 +81,7 @@ def write_strips(drawing: Drawing, target: Target, pool: Pool) -> list[Strip]:
 def remove_strips(drawing: Drawing, target: Target) -> None:
     """Remove the strips of this run after its file is finished."""
     if _is_of_run(target.parts, _digest(drawing, target)):
-        shutil.rmtree(target.parts)
+        _remove(target.parts)
 
 
 def _digest(drawing: Drawing, target: Target) -> str:
@@ -105,9 +106,18 @@ def _prepare(parts: Path, digest: str) -> None:
     if parts.exists():
         if any(parts.glob("strip-*")):
             logger.warning("%s: removing strips of another run or device", parts)
-        shutil.rmtree(parts)
+        _remove(parts)
     parts.mkdir()
     (parts / RECORD).write_text(digest)  # truncated by a kill, it matches no run
+
+
+def _remove(parts: Path) -> None:
+    """Remove a strips' folder; what says that it is one goes last, so that a kill leaves one."""
+    for entry in parts.iterdir():
+        if entry.name != RECORD:
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    (parts / RECORD).unlink(missing_ok=True)
+    parts.rmdir()
 
 
 def _list_strips(drawing: Drawing, folder: Path) -> list[Strip]:
@@ -126,12 +136,37 @@ def _count_missing(strip: Strip, drawn: set[str]) -> int:
     return sum(part.path.name not in drawn for part in strip.parts())
 
 
+def _is_whole(path: Path) -> bool:
+    """Whether a strip is there; a damaged one is removed."""
+    if not path.exists():
+        return False
+    try:
+        check_whole(path)
+    except OSError as error:
+        logger.warning("%s: damaged, is drawn again (%s)", path, error)
+        path.unlink()
+        return False
+    return True
+
+
 def _join(strip: Strip, target: Target) -> None:
     """Write a strip from the files of its blocks, and remove these."""
-    described, window = target.description, strip.window
     partial = strip.path.with_suffix(".partial")
+    partial.unlink(missing_ok=True)  # half a file could not be opened
+    try:
+        _write_strip(partial, strip, target)
+        check_whole(partial)
+        partial.replace(strip.path)
+    finally:
+        partial.unlink(missing_ok=True)
+    for part in strip.parts():
+        part.path.unlink()
+
+
+def _write_strip(path: Path, strip: Strip, target: Target) -> None:
+    described, window = target.description, strip.window
     with rasterio.open(
-        partial,
+        path,
         "w",
         driver="GTiff",
         height=window.height,
@@ -147,6 +182,3 @@ def _join(strip: Strip, target: Target) -> None:
             block = part.window
             place = rasterio.windows.Window(block.col - window.col, 0, block.width, block.height)
             file.write(part.read(), window=place)
-    partial.replace(strip.path)
-    for part in strip.parts():
-        part.path.unlink()

@@ -132,10 +132,15 @@ def _check(target: Target) -> None:
         raise StartupError(
             f"{path}: cannot be written (it is a folder, or its folder does not exist)"
         )
-    if target.parts.exists() and not (target.parts / RECORD).exists():
+    ours = not target.parts.exists() or (target.parts / RECORD).exists()
+    if not (ours or _is_empty(target.parts)):  # empty after a kill at its start or its end
         raise StartupError(
             f"{target.parts}: exists, but was not made by this command; move it away"
         )
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
 
 
 def _fits_png(description: Description) -> bool:

@@ -6,6 +6,5 @@ fitting             an area on a grid: which zoom fits it, and which of that zoo
 request             AskedMap -> resolve_map -> MapRequest: the tiles that it is made from, its ETag
 mosaic              decoded tiles put together, cropped where their pixels are the map's own, else
                     resampled
-geotiff             a picture as a file that GIS programs read: what is no data is marked as that
 service             MapRequest -> tiles (from the cache, or drawn) -> mosaic -> bytes
 """

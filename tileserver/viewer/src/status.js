@@ -18,7 +18,7 @@ async function refresh() {
   try {
     tell(rows(await load("status.json", { cache: "no-store" })));
   } catch (error) {
-    tell([["No figures", error.message]]);
+    tell([["Status unavailable", error.message]]);
   }
   if (!element("status").hidden) timer = setTimeout(refresh, 1000 * SECONDS);
 }

@@ -137,3 +137,33 @@ def test_what_cannot_be_read_says_so(tmp_path: Path) -> None:
         upscale(tmp_path / "nothing.tif")
     with pytest.raises(AttributeError, match="nothing"):
         tileserver.nothing  # noqa: B018  # the access raises
+
+
+@pytest.mark.parametrize(
+    ("count", "dtype"), [(3, "uint8"), (5, "uint8"), (4, "int16"), (2, "float32")]
+)
+def test_what_an_alpha_band_of_any_type_hides_is_no_data(
+    tmp_path: Path, count: int, dtype: str
+) -> None:
+    alpha = np.full((1, 48, 48), {"int16": 255, "float32": 1}.get(dtype, 255), dtype)
+    alpha[..., 24:] = 0
+    pictures = np.concatenate((colours(), colours()[:1]))[: count - 1].astype(dtype)
+    bands = np.concatenate((pictures * (alpha > 0), alpha))
+    tags = [ColorInterp.undefined] * (count - 1) + [ColorInterp.alpha]
+    source = write(tmp_path / "in.tif", bands, interpretation=tags, alpha="YES")
+    for made in (upscale(source, 2), estimate_error(source, 2)):
+        hidden = np.broadcast_to(np.arange(96) >= 48, (96, 96))
+        np.testing.assert_array_equal(np.ma.getmaskarray(made).reshape(-1, 96, 96)[0], hidden)
+    shown = np.ma.getdata(upscale(source, 2))[: count - 1, :, :48]
+    assert np.abs(means(shown) - pictures[..., :24]).max() <= 1, "nothing hidden was looked at"
+
+
+def test_data_that_a_mask_shows_may_have_the_nodata_value(tmp_path: Path) -> None:
+    pixels = colours()[:1]
+    pixels[:, :, :24] = 0
+    mask = np.full((48, 48), 255, np.uint8)
+    mask[:, 40:] = 0
+    source = write(tmp_path / "in.tif", pixels, mask=mask, nodata=0)
+    made = upscale(source, 2)
+    assert np.ma.getmaskarray(made).mean() == pytest.approx(8 / 48)
+    assert np.ma.getdata(made)[0, :, :40].max() < 30, "black stays black"

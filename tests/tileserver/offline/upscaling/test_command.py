@@ -198,6 +198,7 @@ def test_what_cannot_be_upscaled_is_refused_in_one_line(
             out.write(scene.read().astype(np.uint32))
     (tmp_path / "folder.tif").mkdir()
     (tmp_path / "taken.tif.parts").mkdir()
+    (tmp_path / "taken.tif.parts" / "notes.txt").touch()
     done = call_overzoom("upscale", *arguments)
     assert done.exit_code == 1
     (line,) = done.stderr.strip().splitlines()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import shutil
 import signal
 from collections.abc import Callable
@@ -18,7 +20,8 @@ from engine.window import Window
 from tests.support.commands import call_overzoom
 from tests.support.scenes import WORK, colours, write
 from tileserver.catalogue.probing import describe_machine
-from tileserver.offline.upscaling import drawing, upscale
+from tileserver.offline.upscaling import command, drawing, upscale
+from tileserver.offline.upscaling.mosaic import write_mosaic
 from tileserver.settings.noise_seeds import MAX_NOISE_SEED, MIN_NOISE_SEED
 
 MARK = 77
@@ -121,6 +124,68 @@ def test_strips_of_a_finished_file_are_removed(stopped: tuple[Path, Path]) -> No
     assert done.exit_code == 0, done.stderr
     assert "nothing to do" in done.stdout
     assert not parts.exists()
+
+
+def damage(parts: Path, kind: str) -> None:
+    """Leave a folder of strips as a loss of power or a full disk may."""
+    strip, part = parts / "strip-000000000.tif", parts / "strip-000000256-000000000.npy"
+    if kind == "strip cut":
+        os.truncate(strip, strip.stat().st_size // 2)
+    elif kind == "strip empty":
+        strip.write_bytes(b"")
+    elif kind == "part empty":
+        part.write_bytes(b"")
+    elif kind == "part cut":
+        np.save(part, np.zeros((3, 24, 120), np.uint8))
+        os.truncate(part, part.stat().st_size - 100)
+    elif kind == "half a strip":
+        part.with_name("strip-000000256.partial").write_bytes(b"II*\0\xff\xff\xff\x7f")
+    else:
+        for file in parts.iterdir():
+            file.unlink()
+
+
+@pytest.mark.parametrize(
+    "kind", ["strip cut", "strip empty", "part empty", "part cut", "half a strip", "nothing left"]
+)
+def test_what_is_damaged_is_drawn_again(stopped: tuple[Path, Path], kind: str) -> None:
+    source, out = stopped
+    damage(out.with_name("out.tif.parts"), kind)
+    done = call_overzoom("upscale", source, out)
+    assert done.exit_code == 0, done.stderr
+    assert is_marked(out) == (kind in ("part empty", "part cut", "half a strip"))
+    assert [path.name for path in sorted(out.parent.iterdir())] == ["in.tif", "out.tif"]
+    other = out.with_name("other.tif")
+    assert call_overzoom("upscale", source, other).exit_code == 0
+    with rasterio.open(out) as one, rasterio.open(other) as another:
+        np.testing.assert_array_equal(one.read()[:, 8:], another.read()[:, 8:])
+
+
+@pytest.mark.parametrize("name", ["out.tif", "out.png"])
+def test_a_disk_that_is_full_at_the_last_bytes_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    source, whole = write(tmp_path / "in.tif", colours()), tmp_path / f"whole-{name}"
+    upscale(source, whole, WORK)
+    out, room = tmp_path / name, whole.stat().st_size - 10
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def write_short(*arguments: Any) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+        try:
+            write_mosaic(*arguments)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "write_mosaic", write_short)
+        done = call_overzoom("upscale", source, out)
+    assert done.exit_code == 1, done.stdout
+    assert f"{out}: cannot be written" in done.stderr
+    assert not out.exists()
+    done = call_overzoom("upscale", source, out)
+    assert done.exit_code == 0, done.stderr
+    assert out.read_bytes() == whole.read_bytes()
 
 
 @pytest.fixture
