@@ -149,6 +149,23 @@ def test_everything_works_by_keyboard(visit: Visit) -> None:
     visit.zoomed(19)  # the view stays where it was
 
 
+def test_a_text_that_is_selected_in_a_dialog_may_end_beside_it(visit: Visit) -> None:
+    page, dialog = visit.page, visit.page.locator("#share")
+    visit.open(f"yellowstone/19/{PLACE}?mode=single")
+    page.keyboard.press("s")
+    field, box = page.locator("#share-link").bounding_box(), dialog.bounding_box()
+    assert field
+    assert box
+    page.mouse.move(field["x"] + 40, field["y"] + field["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] - 10, field["y"])
+    page.mouse.up()
+    page.mouse.click(box["x"] + 3, box["y"] + 3)  # its own border
+    expect(dialog).to_be_visible()
+    page.mouse.click(box["x"] - 10, box["y"])
+    expect(dialog).to_be_hidden()
+
+
 def test_a_key_right_after_a_dialog_with_a_field_is_closed_is_heard(visit: Visit) -> None:
     visit.open(VIEW)
     visit.page.keyboard.press("s")

@@ -21,7 +21,7 @@ def many(server: Service, visit: Visit) -> list[dict[str, Any]]:
     for number in range(27):
         other = {"id": f"sheet-{number}", "title": f"Sheet {number:02}", "width": 10 + number}
         entries.append({**first, **other, "imagery_pixel_metres": 1 + number % 7})
-    gone = dict.fromkeys(("tilejson", "native_zoom", "max_zoom", "bounds", "thumbnail", "width"))
+    gone = dict.fromkeys(("tilejson", "native_zoom", "max_zoom", "extent", "thumbnail", "width"))
     entries.append({**first, **gone, "id": "lost", "title": "Lost", "unavailable": WHY})
     visit.page.route("**/sources.json", lambda route: route.fulfill(json=entries))
     return entries
@@ -39,7 +39,7 @@ def test_sources_are_searched_sorted_and_told_apart(
     page.locator("#open-sources").click()
     assert shown(page) == [entry["title"] for entry in many]
     card = page.locator("#source-list > li").first.inner_text()
-    assert page.locator("#source-map rect").count() == len(many) - 1, "lost has no bounds"
+    assert page.locator("#source-map rect").count() == len(many) - 1, "lost has no extent"
     for said in ("2019", "0.20 m, to zoom 19", "EPSG:32612", "pixels, 3 bands"):
         assert said in card
     page.select_option("#source-order", "title")

@@ -120,8 +120,8 @@ def test_a_place_is_gone_to_as_it_is_written_and_the_centre_is_copied(visit: Vis
     page.locator("#place").click()
     for wrong, why in {
         "12, 13": "no imagery there",
-        "north": "no place",
-        "91, 0": "no place",
+        "north": "not a place",
+        "91, 0": "not a place",
     }.items():
         page.locator("#wanted").fill(wrong)
         page.locator("#go").click()

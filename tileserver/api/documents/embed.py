@@ -130,6 +130,7 @@ def _describe(source: Source, layer: Layer, options: TileOptions) -> dict[str, A
         "grid": WEB_MERCATOR,
         "imagery_size": metres(layer.ground.imagery_metres),
         "deeper": deeper,
+        "classes": layer.nearest is not None,
     }
 
 

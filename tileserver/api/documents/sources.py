@@ -15,7 +15,12 @@ from starlette.responses import Response
 
 from tileserver.api.documents.thumbnail import quick
 from tileserver.catalogue.catalogue import Absent
-from tileserver.catalogue.coverage import UNREACHED, geographic_bounds, tile_limits
+from tileserver.catalogue.coverage import (
+    UNREACHED,
+    geographic_bounds,
+    tile_limits,
+    unwrapped_bounds,
+)
 from tileserver.catalogue.layers import Layer, Source
 from tileserver.grid import WEB_MERCATOR
 from tileserver.middleware.api_keys import grant_of, with_key
@@ -23,7 +28,18 @@ from tileserver.middleware.api_keys import grant_of, with_key
 ZOOMS = ("native_zoom", "max_zoom", "full_resolution_zoom")
 SIZES = ("imagery_pixel_metres", "native_pixel_metres")
 BANDS = ("bands", "band_numbers", "band_colours", "range", "colour_table")
-READ = ("bounds", *ZOOMS, *SIZES, "crs", "width", "height", *BANDS, "thumbnail", "tilejson")
+READ = (
+    "bounds",
+    "extent",
+    *ZOOMS,
+    *SIZES,
+    "crs",
+    "width",
+    "height",
+    *BANDS,
+    "thumbnail",
+    "tilejson",
+)
 """What is known of a source only once it was read."""
 ELSEWHERE = "it lies outside web mercator"
 
@@ -74,7 +90,8 @@ def _read(source: Source, request: Request) -> dict[str, Any]:
 
     layer = _on_web_mercator(source)
     return {
-        "bounds": _bounds(source),
+        "bounds": _bounds(source, geographic_bounds),
+        "extent": _bounds(source, unwrapped_bounds),
         **(dict.fromkeys((*ZOOMS, *SIZES)) if layer is None else _resolution(layer)),
         **_size(source),
         **_bands(source),
@@ -129,9 +146,11 @@ def _resolution(layer: Layer) -> dict[str, float]:
     return {**dict(zip(ZOOMS, zooms, strict=True)), **layer.ground.document()}
 
 
-def _bounds(source: Source) -> list[float] | None:
+def _bounds(
+    source: Source, measure: Callable[[Source], tuple[float, float, float, float]]
+) -> list[float] | None:
     try:
-        return list(geographic_bounds(source))
+        return list(measure(source))
     except UNREACHED:
         return None
 

@@ -19,7 +19,11 @@ from engine.pictures.samples import Sample
 from tileserver.api.documents.credits import attribute
 from tileserver.api.tile_parameters import DocumentOptions, GridId
 from tileserver.catalogue.catalogue import Catalogue
-from tileserver.catalogue.coverage import geographic_bounds, geographic_centre
+from tileserver.catalogue.coverage import (
+    geographic_bounds,
+    geographic_centre,
+    unwrapped_bounds,
+)
 from tileserver.catalogue.layers import Layer, Source
 from tileserver.errors import OutOfRange
 from tileserver.grid import TILE_PX, WEB_MERCATOR
@@ -130,6 +134,7 @@ def tilejson_document(
             "native_maxzoom": min(layer.native_zoom - (scale - 1), deepest),
             "full_resolution_zoom": layer.ground.full_resolution_zoom - (scale - 1),
             **layer.ground.document(),
+            "extent": list(unwrapped_bounds(source)),
             "synthesised": shown is not None,
             **({} if shown is None else _made_by(catalogue, layer, shown)),
             "fingerprint": made_of,

@@ -29,7 +29,8 @@ export function read(hash) {
   const [path, query] = hash.slice(1).split("?");
   const [source, ...numbers] = path.split("/");
   const [zoom, latitude, longitude] = numbers.map(Number);
-  const whole = [zoom, latitude, longitude].every(Number.isFinite);
+  const whole = [zoom, latitude, longitude].every(Number.isFinite)
+    && Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180;
   const rest = new URLSearchParams(query);
   const sample = rest.get("sample");
   const like = (name, form) => (form.test(rest.get(name) ?? "") ? rest.get(name) : DEFAULTS[name]);

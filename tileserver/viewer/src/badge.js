@@ -19,10 +19,10 @@ const REPEATED = [
 ];
 const MADE = (imagery, pixel) => [
   `The imagery has no detail this fine: its pixels are ${imagery} on the ground, these ${pixel}. A `
-  + "denoising model drew what lies between. It is plausible, not measured: another sample draws "
-  + "it otherwise. Do not count, measure or identify what appears only here.",
+  + "denoising model drew what lies between. It is plausible, not measured: another sample would "
+  + "draw it differently. Do not count, measure or identify what appears only here.",
   "It stays true to the data: averaged back to the zoom where it ends, every pixel is exactly "
-  + "the imagery's own, to the rounding of a level.",
+  + "the imagery's own, to within the rounding of one level.",
 ];
 
 // Says what is seen at a zoom; seen: made | repeated | interpolated | reference. drawn: how many of

@@ -61,12 +61,17 @@ function pair(text) {
   return null;
 }
 
-// The two halves of a text, at a comma or semicolon, else after N, S, E or W, else at any space.
+// The two halves of a text, at a comma or semicolon, else at a space, from the middle on, else after N, S, E
+// or W.
 function* halves(text) {
   const parts = text.split(/\s*[,;]\s*/).filter(Boolean);
   if (parts.length === 2) yield parts;
   if (parts.length !== 1) return;
-  for (const { index } of text.matchAll(/\s+/g)) yield [text.slice(0, index), text.slice(index)];
+  const spaces = [...text.matchAll(/\s+/g)].map(({ index }) => index);
+  const far = (index) => Math.abs(spaces.indexOf(index) - (spaces.length - 1) / 2);
+  for (const index of spaces.toSorted((a, b) => far(a) - far(b))) { // as many numbers on each side
+    yield [text.slice(0, index), text.slice(index)];
+  }
   const after = /^(.*?[NSEW])(?=\s*[-+\d])(.*)$/i.exec(text);
   if (after) yield after.slice(1);
 }

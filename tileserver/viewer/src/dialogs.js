@@ -12,10 +12,19 @@ export function opened(id) {
 // Every dialog closes by its button, by Escape and by a click beside it.
 export function listen() {
   for (const dialog of document.querySelectorAll("dialog")) {
+    let pressed = false; // beside it: a text that is selected may end there, too
+    dialog.addEventListener("pointerdown", (event) => { pressed = isBeside(dialog, event); });
     dialog.addEventListener("click", (event) => {
-      if (event.target === dialog || event.target.closest(".close")) dialog.close();
+      const beside = pressed && isBeside(dialog, event);
+      if (beside || event.target.closest(".close")) dialog.close();
     });
   }
+}
+
+function isBeside(dialog, { target, clientX, clientY }) {
+  const { left, right, top, bottom } = dialog.getBoundingClientRect();
+  const inside = clientX >= left && clientX <= right && clientY >= top && clientY <= bottom;
+  return target === dialog && !inside;
 }
 
 const cards = []; // what toggles each

@@ -33,16 +33,17 @@ export class Download {
   async #save(extension, draw) {
     const button = element(`save-${extension}`);
     button.disabled = true;
-    const { zoom, place: [latitude, longitude] } = this.shown();
     try {
+      const { zoom, place: [latitude, longitude] } = this.shown();
       const url = URL.createObjectURL(await draw());
       const name = `${[state.source, zoom, latitude, longitude].join("_")}.${extension}`;
       made("a", { href: url, download: name }).click();
       setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser has read it by then
     } catch (error) {
       say(`The view cannot be saved: ${error.message}`);
+    } finally {
+      button.disabled = false;
     }
-    button.disabled = false;
   }
 
   #png() {

@@ -55,6 +55,7 @@ async function tell() {
     const snippets = await (keyed ? load : loadKeyless)(wanted);
     if (latest === `${wanted} ${keyed}`) list.replaceChildren(...snippets.map(entry));
   } catch (error) {
+    if (latest !== `${wanted} ${keyed}`) return;
     list.replaceChildren(made("p", {}, `There are no snippets: ${error.message}.`));
   }
 }

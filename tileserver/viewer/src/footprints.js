@@ -1,4 +1,4 @@
-// Where the sources lie: their bounds on a small map in degrees, to point at and to pick.
+// Where the sources lie: their extents on a small map in degrees, to point at and to pick.
 
 const [WIDTH, HEIGHT] = [352, 150];
 const MARGIN_PX = 16;
@@ -14,18 +14,18 @@ const svg = (tag, attributes, ...children) => {
   return node;
 };
 
-// A picture of sources with bounds; picked(id): one was clicked. shown: the one on the map.
+// A picture of sources with an extent; picked(id): one was clicked. shown: the one on the map.
 export function footprints(sources, shown, picked) {
-  const placed = sources.filter(({ bounds }) => bounds);
+  const placed = sources.filter(({ extent }) => extent);
   if (placed.length === 0) return null;
-  const view = fit(placed.map(({ bounds }) => bounds));
+  const view = fit(placed.map(({ extent }) => extent));
   const label = `Where ${placed.length} source${placed.length === 1 ? " lies" : "s lie"}`;
   const picture = svg("svg", {
     viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label, class: "footprints",
   }, ...graticule(view));
-  const large = ({ bounds: [west, south, east, north] }) => (east - west) * (north - south);
+  const large = ({ extent: [west, south, east, north] }) => (east - west) * (north - south);
   for (const source of [...placed].sort((a, b) => large(b) - large(a))) {
-    const box = svg("rect", { ...rectangle(view, source.bounds), rx: 1.5 },
+    const box = svg("rect", { ...rectangle(view, source.extent), rx: 1.5 },
       svg("title", {}, source.title ?? source.id));
     box.dataset.footprint = source.id;
     if (source.id === shown) box.classList.add("current");

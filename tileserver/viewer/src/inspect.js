@@ -8,7 +8,7 @@ import { element, made } from "./elements.js";
 import { metres, times } from "./ground.js";
 import { extentOf } from "./layers.js";
 import { load, Refused } from "./server.js";
-import { state } from "./state.js";
+import { onChange, state } from "./state.js";
 
 const NOTHING = "There is no imagery here.";
 
@@ -21,6 +21,11 @@ export class Inspect {
       element: made("div", { className: "mark" }), positioning: "center-center", stopEvent: false,
     });
     map.addOverlay(this.mark);
+    onChange((changed) => {
+      const place = this.mark.getPosition();
+      const other = ["documents", "sample"].some((name) => changed.has(name));
+      if (this.on && place && other) this.look(place);
+    });
     map.on("singleclick", ({ coordinate }) => this.on && this.look(coordinate));
     element("open-inspect").addEventListener("click", () => this.toggle());
     element("inspect").querySelector(".close").addEventListener("click", () => {
@@ -31,6 +36,7 @@ export class Inspect {
 
   toggle(on = !this.on) {
     this.on = on;
+    this.asked += 1; // an answer to come is not wanted any more
     if (on) this.started();
     element("open-inspect").setAttribute("aria-pressed", on);
     element("map").classList.toggle("inspecting", on);
@@ -43,6 +49,7 @@ export class Inspect {
   async look(coordinate) {
     if (!state.documents) return;
     if (!this.on) this.toggle(true);
+    const asked = (this.asked += 1);
     const place = coordinate ?? this.map.getView().getCenter();
     this.mark.setPosition(place);
     const { zoom, native } = this.shown();
@@ -52,7 +59,6 @@ export class Inspect {
     }
     const places = digits(zoom) + 1;
     const [lon, lat] = toLonLat(place).map((degrees) => degrees.toFixed(places));
-    const asked = (this.asked += 1);
     tell([made("p", {}, "Reading the pixel")]);
     const path = `${encodeURIComponent(state.source)}/inspect/${lon},${lat}`;
     const query = new URLSearchParams({ zoom: Math.max(zoom, native) });

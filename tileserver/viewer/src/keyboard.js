@@ -14,6 +14,9 @@ export class Keyboard {
     letters.addEventListener("change", () => memory.set("letters", letters.checked ? "on" : "off"));
     document.addEventListener("keydown", (event) => this.#pressed(event));
     document.addEventListener("keyup", ({ key }) => this.keys.get(key)?.released?.());
+    addEventListener("blur", () => { // a key that is let go elsewhere is not heard
+      for (const { released } of this.keys.values()) released?.();
+    });
   }
 
   #pressed(event) {
@@ -28,11 +31,13 @@ export class Keyboard {
   #list(keys) {
     const shown = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
     element("key-list").replaceChildren(...keys.flatMap(([names, meaning]) => [
-      made("dt", {}, ...names.slice(0, 4).map((name) => made("kbd", {}, shown[name] ?? name))),
+      made("dt", {}, ...names.filter((name) => !isCapital(name)).map((name) => made("kbd", {}, shown[name] ?? name))),
       made("dd", {}, meaning),
     ]));
   }
 }
+
+const isCapital = (name) => /^[A-Z]$/.test(name);
 
 export const help = () => opened("help");
 

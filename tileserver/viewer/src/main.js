@@ -9,6 +9,7 @@ import DragPan from "ol/interaction/DragPan.js";
 import PinchZoom from "ol/interaction/PinchZoom.js";
 import Kinetic from "ol/Kinetic.js";
 import { digits, read, written } from "./address.js";
+import { AddressBar } from "./address_bar.js";
 import * as appearance from "./appearance.js";
 import { attribute } from "./attribution.js";
 import { Badge } from "./badge.js";
@@ -71,15 +72,15 @@ const measure = new Measure(map, () => inspect.toggle(false));
 const basemap = new Basemap(map);
 const places = new Places(() => views.place, (place) => views.go(place));
 const rendering = new Rendering((wanted) =>
-  attempt(() => open(state.source, views.place, wanted)));
+  attempt(() => open(state.source, null, wanted)));
 const download = new Download(map, () => ({
   zoom: views.zoom,
   place: place(views.place),
   title: element("source-title").textContent,
   divider: element("sides").hidden ? null : state.at / 100,
 }));
+const bar = new AddressBar(() => (state.documents ? written(views.place, state) : null));
 let sources = [];
-let lastWritten = "";
 let opening = 0; // the number of the latest wish to open a source
 
 // The view in terms of the source.
@@ -105,12 +106,6 @@ function tell() {
   uncertainty.tell(now);
 }
 
-function keep() {
-  if (!state.documents) return;
-  lastWritten = written(views.place, state);
-  history.replaceState(null, "", lastWritten);
-}
-
 // Opens a source; until all its documents are there, everything stays as it is. view: null for
 // where we look now, if the source has that ground, else where it is best looked at first.
 async function open(source, view, settings = {}, turn = (opening += 1)) {
@@ -119,12 +114,11 @@ async function open(source, view, settings = {}, turn = (opening += 1)) {
   const documents = await documentsOf(source, renderingOf(wanted))
     .catch((error) => withoutRendering(error, source, wanted)).catch(unlessOvertaken(turn));
   if (turn !== opening) return; // overtaken
-  if (state.source && state.source !== source && location.hash === lastWritten) {
-    history.pushState(null, "", lastWritten); // Back returns here
-  }
+  if (state.source && state.source !== source && bar.isOwn) bar.push();
   hide("unknown");
-  const here = views.isOn(documents.made) ? views.place : null;
-  views.open(documents.made, view ?? here ?? entry.view);
+  const here = views.isOn(documents.made);
+  const stays = state.source === source && !view && here; // a move under way goes on
+  if (!stays) views.open(documents.made, view ?? (here ? views.place : entry.view));
   change({ ...wanted, ...documents.rendering, source, documents, drawn: null });
   mark(entry);
   document.title = `${entry.title ?? source}: Overzoom`;
@@ -137,7 +131,7 @@ async function open(source, view, settings = {}, turn = (opening += 1)) {
   uncertainty.offer(documents);
   layers.set(layers.below, documents.interpolated ?? documents.made, { below: documents.made });
   await Promise.all([samples.draw(), compare.draw()]);
-  keep();
+  bar.write();
 }
 
 // The documents of a source that cannot be shown as an address says, shown plainly.
@@ -166,7 +160,7 @@ const unlessOvertaken = (turn) => (error) => {
 // Opens what the address says.
 function start() {
   const wanted = read(location.hash);
-  attempt(() => follow(wanted));
+  attempt(() => bar.during(follow(wanted)).then(() => bar.write()));
 }
 
 async function follow({ source, view, settings }) {
@@ -215,8 +209,14 @@ function embed() {
   if (state.documents) embedding.embed(views.place);
 }
 
+function share() {
+  bar.write();
+  sharing.share();
+}
+
 new Keyboard(shortcuts({
   views, compare, inspect, measure, rendering, places, uncertainty, samples, badge, shown, embed,
+  share,
 }));
 
 appearance.listen();
@@ -224,7 +224,7 @@ dialogs.listen();
 embedding.listen();
 sharing.listen();
 status.listen();
-element("open-share").addEventListener("click", sharing.share);
+element("open-share").addEventListener("click", share);
 element("open-embed").addEventListener("click", embed);
 element("open-help").addEventListener("click", help);
 element("fit").addEventListener("click", () => views.fit());
@@ -232,14 +232,15 @@ element("zoom-to-detail").addEventListener("click", () => views.to(shown().nativ
 map.on("moveend", () => {
   tell();
   readings.tell();
-  keep();
+  bar.write();
 });
 map.on("postrender", tell);
 onChange((changed) => {
-  if (["mode", "other", "at", "uncertainty", "sample", "basemap"].some((name) => changed.has(name))) keep();
+  if (["at", "uncertainty"].some((name) => changed.has(name))) bar.writeSoon();
+  if (["mode", "other", "sample", "basemap"].some((name) => changed.has(name))) bar.write();
   if (changed.has("basemap")) credit();
 });
 addEventListener("hashchange", () => {
-  if (location.hash !== lastWritten) start();
+  if (!bar.isOwn) start();
 });
 start();

@@ -36,7 +36,7 @@ function extent({ tileMatrix, minTileRow, maxTileRow, minTileCol, maxTileCol }) 
   return [minTileCol * side, south, (maxTileCol + 1) * side, -minTileRow * side];
 }
 
-function layer(tiles, template, limits) {
+function layer(tiles, template, limits, interpolate) {
   const [first, last] = [limits[0], limits[limits.length - 1]];
   const zooms = Number(last.tileMatrix) + 1;
   const source = new ImageTile({
@@ -50,6 +50,7 @@ function layer(tiles, template, limits) {
     }),
     wrapX: false,
     transition: 0,
+    interpolate, // classes have nothing between them
   });
   const url = (z, x, y) => template.replace("{z}", z).replace("{x}", x).replace("{y}", y);
   source.setLoader(tiles.loader(source, url, () => true));
@@ -103,7 +104,7 @@ async function start() {
   new Wheel(map, views);
   const ladder = new ZoomLadder((zoom) => views.to(zoom));
   const tiles = new Tiles(map, () => {});
-  const top = layer(tiles, template, limits);
+  const top = layer(tiles, template, limits, synthesised);
   map.on("postrender", () => {
     const zoom = Math.round(view.getZoom());
     ladder.tell({ zoom, native, least, most, sizes, synthesised });

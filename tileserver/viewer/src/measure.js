@@ -34,10 +34,11 @@ export class Measure {
 
   // The next point, in the map's coordinates; null: at its centre.
   add(coordinate) {
+    if (!this.map.getView().isDef()) return; // nothing is open yet
     this.#set([...this.points, coordinate ?? this.map.getView().getCenter()]);
   }
 
-  // Takes the last point back.
+  // Takes the last point away.
   undo() {
     this.#set(this.points.slice(0, -1));
   }

@@ -5,7 +5,7 @@ import { decimal, parsePlace, sexagesimal, tileOf } from "./coordinates.js";
 import { copy, opened } from "./dialogs.js";
 import { element, made, write } from "./elements.js";
 
-const UNREADABLE = "That is no place: try 44.956, -110.6436 or 20/202015/377380.";
+const UNREADABLE = "That is not a place: try 44.956, -110.6436 or 20/202015/377380.";
 
 export class Places {
   // here(): {zoom, latitude, longitude} of the view. go({zoom, latitude, longitude}): goes there;

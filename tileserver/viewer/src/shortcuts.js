@@ -4,11 +4,11 @@ import * as appearance from "./appearance.js";
 import { closeCards } from "./dialogs.js";
 import { element } from "./elements.js";
 import { help } from "./keyboard.js";
-import * as sharing from "./share.js";
 import { change, state } from "./state.js";
 
 export const shortcuts = ({
   views, compare, inspect, measure, rendering, places, uncertainty, samples, badge, shown, embed,
+  share,
 }) => [
   [["ArrowLeft"], "move west", () => views.pan(-0.25, 0)],
   [["ArrowRight"], "move east", () => views.pan(0.25, 0)],
@@ -24,20 +24,22 @@ export const shortcuts = ({
   [["[", "]"], "move the divider", ({ key }) => change({
     at: Math.min(Math.max(state.at + (key === "[" ? -5 : 5), 0), 100),
   })],
-  [["b"], "hold: the other side (flicker)", () => change({ mode: "flicker", peeking: true }),
-    () => change({ peeking: false })],
+  [["b", "B"], "hold: the other side (flicker)", () => {
+    change({ mode: "flicker" }); // which begins with this side
+    change({ peeking: true });
+  }, () => change({ peeking: false })],
   [["t"], "flicker by itself", () => { change({ mode: "flicker" }); compare.flicker(!compare.flickering); }],
   [["i"], "inspect a pixel", () => inspect.toggle()],
   [["Enter"], "inspect, or measure from, the map's centre", () => (measure.on ? measure.add(null) : inspect.look(null))],
   [["d"], "measure distance and area", () => measure.toggle()],
-  [["Backspace"], "take the last point back", () => measure.on && measure.undo()],
+  [["Backspace"], "undo the last point", () => measure.on && measure.undo()],
   [["r"], "bands and stretch", () => rendering.toggleCard()],
   [["g"], "go to a place, copy coordinates", () => state.documents && places.open()],
   [["u"], "uncertainty", () => uncertainty.toggle()],
   [["p", "n"], "previous, next sample", ({ key }) => samples.leaf(key === "n" ? 1 : -1)],
   [["m"], "what this badge means", () => badge.explain()],
   [["l"], "sources", () => element("open-sources").click()],
-  [["s"], "share", sharing.share],
+  [["s"], "share", share],
   [["e"], "embed", embed],
   [["q"], "status of the server", () => element("open-status").click()],
   [["f"], "full screen", appearance.fullScreen],

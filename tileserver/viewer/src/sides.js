@@ -26,5 +26,5 @@ function otherSide(made, other) {
   const [, seed] = SAMPLE.exec(other) ?? [];
   if (!seed) return PLAIN;
   const number = numberOf(made, Number(seed));
-  return { name: `Sample ${number}`, made: true, says: `sample ${number} of what it may be` };
+  return { name: `Sample ${number}`, made: true, says: `sample ${number}, one of several that are plausible` };
 }

@@ -43,7 +43,7 @@ function factsOf(source) {
     ["Size", source.width && size(source)],
     ["Date", source.date],
     ["CRS", source.crs],
-    ["Extent", source.bounds && extent(source.bounds)],
+    ["Extent", source.extent && extent(source.extent)],
     ["Licence", source.licence],
     ["Attribution", source.attribution && linked(source.attribution)],
   ];
@@ -69,8 +69,9 @@ function extent([west, south, east, north]) {
   const along = 110_574 * (north - south);
   const sides = [across, along].map((length) =>
     length < 2000 ? `${Math.round(length)} m` : `${Math.round(length / 1000)} km`);
+  const middle = (west + east) / 2 > 180 ? (west + east) / 2 - 360 : (west + east) / 2;
   const corner = (degrees, positive, negative) =>
     `${Math.abs(degrees).toFixed(3)}° ${degrees < 0 ? negative : positive}`;
-  const middle = [corner((south + north) / 2, "N", "S"), corner((west + east) / 2, "E", "W")];
-  return `${sides.join(" × ")}, around ${middle.join(" ")}`;
+  const centre = [corner((south + north) / 2, "N", "S"), corner(middle, "E", "W")];
+  return `${sides.join(" × ")}, around ${centre.join(" ")}`;
 }

@@ -23,7 +23,7 @@ export class Tiles {
   // source of this id is seen.
   constructor(map, told, part = () => [0, 1]) {
     this.jobs = new Map(); // by URL: two layers may want the same tile
-    this.loaded = new Map(); // by source: its tiles that are there
+    this.loaded = new WeakMap(); // by source: its tiles that are there
     Object.assign(this, { told, part });
     this.soon = false; // whether a pump is to come
     this.wanted = {};
@@ -41,7 +41,7 @@ export class Tiles {
 
   // How many tiles of a source an extent has at a zoom, and how many of them are there.
   progress(source, extent, zoom) {
-    const there = this.loaded.get(getUid(source));
+    const there = this.loaded.get(source);
     let [drawn, total] = [0, 0];
     source.getTileGrid().forEachTileCoord(extent, zoom, (coordinates) => {
       total += 1;
@@ -55,7 +55,7 @@ export class Tiles {
   loader(source, url, slow, paint = (picture) => picture) {
     const id = getUid(source);
     const there = new Set();
-    this.loaded.set(id, there);
+    this.loaded.set(source, there);
     return (z, x, y, { signal }) => {
       const where = url(z, x, y);
       const user = { source: id, tile: `${source.getKey()}/${z},${x},${y}` };

@@ -9,7 +9,20 @@ import { extentOf } from "./layers.js";
 
 const FARTHER = 4; // zooms before the first of the TileJSON: the scene as a dot in its country
 const MOVE_MS = 250;
+const TURN = 2 * fromLonLat([180, 0])[0]; // once around the Earth
 export const PAST_NATIVE = 2; // zooms: there the difference is plain to see
+
+// Where a document's source lies, past 180 degrees if it crosses them: there its bounds go around.
+const groundOf = ({ bounds, overzoom }) => extentOf({ bounds: overzoom.extent ?? bounds });
+
+function contains(ground, [x, y]) {
+  return [0, TURN].some((turn) => containsCoordinate(ground, [x + turn, y]));
+}
+
+function middle(ground) {
+  const [x, y] = getCenter(ground);
+  return [x > TURN / 2 ? x - TURN : x, y];
+}
 
 export class Views {
   constructor(map) {
@@ -22,6 +35,7 @@ export class Views {
   open(document, view) {
     const { minzoom, maxzoom, center } = document;
     this.extent = extentOf(document);
+    this.ground = groundOf(document);
     this.map.setView(new View({
       center: fromLonLat(view ? [view.longitude, view.latitude] : center.slice(0, 2)),
       zoom: view ? view.zoom : center[2],
@@ -41,7 +55,7 @@ export class Views {
   // Goes to a place where the source has ground, and says whether it has; zoom: null: the same.
   go({ zoom, latitude, longitude }) {
     const center = fromLonLat([longitude, latitude]);
-    if (!this.view.isDef() || !containsCoordinate(this.extent, center)) return false;
+    if (!this.view.isDef() || !contains(this.ground, center)) return false;
     this.view.setCenter(center);
     if (zoom !== null) this.view.setZoom(this.view.getConstrainedZoom(zoom));
     return true;
@@ -49,19 +63,19 @@ export class Views {
 
   // All of the source.
   fit() {
-    if (this.view.isDef()) this.#animate({ zoom: this.#whole, center: getCenter(this.extent) });
+    if (this.view.isDef()) this.#animate({ zoom: this.#whole, center: middle(this.ground) });
   }
 
   // The deepest zoom that shows all of the source.
   get #whole() {
     const size = this.map.getSize() ?? [innerWidth, innerHeight];
-    const resolution = this.view.getResolutionForExtent(this.extent, size);
+    const resolution = this.view.getResolutionForExtent(this.ground, size);
     return this.view.getConstrainedZoom(Math.floor(this.view.getZoomForResolution(resolution)));
   }
 
   // Whether a document's ground is what the map looks at.
   isOn(document) {
-    return this.view.isDef() && containsCoordinate(extentOf(document), this.view.getCenter());
+    return this.view.isDef() && contains(groundOf(document), this.view.getCenter());
   }
 
   get view() {

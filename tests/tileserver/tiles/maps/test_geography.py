@@ -107,3 +107,9 @@ def test_services_name_the_boxes_of_what_crosses_180_degrees(client: TestClient)
     assert boxes["CRS:84"] == pytest.approx([179.998, 180.002], abs=1e-3)
     half_turn = TURNS["EPSG:3857"] / 2
     assert np.subtract(boxes["EPSG:3857"], half_turn) == pytest.approx([-213, 210], abs=5)
+    for document in (
+        client.get("/taveuni/tilejson.json").json()["overzoom"],
+        next(one for one in client.get("/sources.json").json() if one["id"] == "taveuni"),
+    ):
+        west, _, east, _ = document["extent"]
+        assert [west, east] == pytest.approx([179.998, 180.002], abs=1e-3)
