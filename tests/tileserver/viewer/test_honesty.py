@@ -157,7 +157,7 @@ def test_the_uncertainty_is_laid_over_with_its_legend(visit: Visit, server: Serv
     visit.settle()
     faint = visit.ground()[MIDDLE]
     assert 0 < np.abs(faint - plain).mean() < np.abs(covered - plain).mean()
-    assert "uncertainty=30" in visit.page.url
+    browsers.wait_until(visit.page, "location.hash.includes('uncertainty=30')")
     visit.page.locator("[data-zoom='19']").click()
     visit.zoomed(19)
     assert visit.tiles("/yellowstone/19/")
