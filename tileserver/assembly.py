@@ -40,5 +40,5 @@ def open_tile_service(
         batched_windows=settings.batched_windows or (1 if settings.device == "cpu" else 16),
         record_waits=metrics.observe_drawn,
     )
-    cluster = open_cluster(settings.cache)
+    cluster = open_cluster(settings.cache, store)
     return TileService(catalogue, store, scheduler, cluster=cluster, metrics=metrics)

@@ -68,15 +68,16 @@ def without_secrets(url: str) -> str:
     return f"{scheme}://{authority.rpartition('@')[2]}{path}"
 
 
-def open_cluster(settings: CacheSettings) -> ClusterFlight | None:
+def open_cluster(settings: CacheSettings, store: Tiered) -> ClusterFlight | None:
     """One computation a key for all servers of a Redis, or else for all that share a cache folder.
 
-    None where they share neither.
+    store: the tiers that were opened. None where they share neither.
     """
     if settings.redis_url is None:
-        if settings.disk_bytes == 0 or not file_lease.SUPPORTED:
+        disks = [tier for tier in store.tiers if isinstance(tier, DiskStore)]
+        if not disks or not file_lease.SUPPORTED:
             return None
-        return ClusterFlight(FileLeases(settings.disk_folder()))
+        return ClusterFlight(FileLeases(disks[0].folder))
     try:
         leases = Leases(settings.redis_url.get_secret_value(), settings.redis_prefix)
     except ValueError as error:

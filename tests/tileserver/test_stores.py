@@ -10,7 +10,7 @@ import pytest
 from morecantile import Tile
 from starlette.testclient import TestClient
 
-from cache import FileLeases, Leases, ObjectStore, WriteBehind
+from cache import ClusterFlight, FileLeases, Leases, ObjectStore, WriteBehind
 from tests.support.services import S3, RedisServer
 from tests.support.tiles import path_of
 from tileserver.app import make_app
@@ -38,13 +38,21 @@ def test_tiers_come_in_the_order_of_their_speed(tmp_path: Path) -> None:
 
 
 def test_leases_are_kept_where_tiles_are_shared(tmp_path: Path) -> None:
-    everything = open_cluster(settings(tmp_path, redis_url="redis://127.0.0.1:1"))
-    folder = open_cluster(settings(tmp_path))
+    def opened(**others: object) -> ClusterFlight | None:
+        values = settings(**{"folder": tmp_path, **others})  # type: ignore[arg-type]  # a Path
+        return open_cluster(values, open_store(values))
+
+    everything, folder = opened(redis_url="redis://127.0.0.1:1"), opened()
     assert everything is not None
     assert isinstance(everything.leases, Leases)
     assert folder is not None
     assert isinstance(folder.leases, FileLeases)
-    assert open_cluster(settings(tmp_path, disk_bytes=0)) is None
+    assert opened(disk_bytes=0) is None
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "letter.txt").touch()
+    assert opened(folder=mine) is None
+    assert [path.name for path in mine.iterdir()] == ["letter.txt"], "nothing is put beside it"
 
 
 def test_servers_share_what_one_of_them_made(
