@@ -243,6 +243,7 @@ def test_what_has_left_the_view_is_given_up_and_asked_for_again(visit: Visit) ->
     wait_until(page, "location.hash.includes('/19/')")
     page.unroute_all()
     visit.settle()
+    browsers.wait_while_it_runs(page, lambda: len(set(given_up)) >= len(asked))
     assert asked == set(given_up)
     page.locator("[data-zoom='22']").click()
     visit.zoomed(22)
