@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from math import isfinite
+from typing import Any
 
 import morecantile
 from affine import Affine
 from morecantile import Tile, TileMatrixSet
 from morecantile.defaults import TileMatrixSets
+from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.warp import transform, transform_bounds
 
@@ -92,6 +94,15 @@ class Grid:
         place, whole = self.transform(zoom, self.whole(zoom)), self.whole(zoom)
         right, bottom = place * (whole.width, whole.height)
         return place.c, float(bottom), float(right), place.f
+
+    def contains(self, x: NDArray[Any], y: NDArray[Any]) -> bool:
+        """Whether it has tiles at all of these places in its CRS; infinite ones are none."""
+        left, bottom, right, top = self.bounds
+        slack = 1e-6 * (right - left)
+        inside = (abs(x - (left + right) / 2) <= (right - left) / 2 + slack) & (
+            abs(y - (bottom + top) / 2) <= (top - bottom) / 2 + slack
+        )
+        return bool(inside.all())
 
     @cached_property
     def goes_round(self) -> bool:

@@ -74,7 +74,10 @@ def _find_pixel(layer: Layer, zoom: int, lon: float, lat: float) -> tuple[int, i
     if not (tms.bbox.bottom <= lat <= tms.bbox.top):
         raise OutsideSource
     place, (left, top), size = tms.xy(lon, lat), grid.origin(zoom), grid.pixel_size(zoom)
-    return floor((top - place.y) / size), floor((place.x - left) / size)
+    col = floor((place.x - left) / size)
+    if grid.goes_round:
+        col %= grid.whole(zoom).width
+    return floor((top - place.y) / size), col
 
 
 class _Place(NamedTuple):

@@ -27,7 +27,7 @@ from tileserver.imagery.overviews import Overviews
 from tileserver.rasters.ground import GroundSizes
 from tileserver.settings.sources import SourceSettings
 
-READING = 7
+READING = 8
 """Part of every fingerprint: raised when a change of the code reads other pixels from a file."""
 
 

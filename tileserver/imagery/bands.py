@@ -16,7 +16,7 @@ from threading import Lock
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.enums import Resampling
+from rasterio.enums import MaskFlags, Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterWindow
 
@@ -101,12 +101,20 @@ class GridSource:
                 resampling=Resampling.nearest if self.raster.nearest else Resampling.cubic,
                 add_alpha=self.raster.alpha is None,
                 dtype=self.raster.dtype,
+                **self._nodata(dataset),
                 **warp_options(self.raster.alpha),
             )
         except BaseException:  # whatever it is, nothing stays open; it is raised again
             dataset.close()
             raise
         return _Warped(dataset, vrt)
+
+    def _nodata(self, dataset: rasterio.DatasetReader) -> dict[str, float]:
+        """What the warper is to leave out, where no value says so: NaN would spread."""
+        floats = np.dtype(self.raster.dtype).kind == "f"
+        untold = self.raster.alpha is None and dataset.nodata is None
+        untold &= MaskFlags.all_valid in dataset.mask_flag_enums[0]
+        return {"src_nodata": np.nan, "nodata": np.nan} if floats and untold else {}
 
 
 @dataclass(frozen=True, slots=True)

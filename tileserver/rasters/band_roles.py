@@ -58,6 +58,7 @@ def readable_bands(
     for number in (*roles.bands, *([roles.alpha] if roles.alpha else [])):
         if not 1 <= number <= count:
             raise StartupError(f"{address.name}: has no band {number}, but {count}")
+    _check_nodata(dataset, address, roles)
     root = fromstring(describe_as_virtual(dataset))
     bands = dict(zip(dataset.indexes, root.findall(BAND), strict=True))
     colours = dict(zip(dataset.indexes, dataset.colorinterp, strict=True))
@@ -85,6 +86,18 @@ def readable_bands(
     return replace(address, text=text, driver="VRT", options=tuple(options.items()))
 
 
+def hide_nodata(dataset: rasterio.DatasetReader, address: Address) -> Address:
+    """A virtual raster of the same bands without nodata, as where alpha says what has data.
+
+    GDAL's warper goes by both, and moves values off nodata.
+    """
+    root = fromstring(describe_as_virtual(dataset))
+    _remove_nodata(root)
+    options = dict(VIRTUAL_OPTIONS) | dict(address.options)
+    text = tostring(root, encoding="unicode")
+    return replace(address, text=text, driver="VRT", options=tuple(options.items()))
+
+
 def holds_a_mask(values: NDArray[np.float64], dtype: np.dtype[Any]) -> bool:
     """Whether positive values of a band that is called alpha, of its type, are those of one."""
     greatest = float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
@@ -98,6 +111,16 @@ def find_opaque_value(values: NDArray[np.float64], dtype: np.dtype[Any]) -> floa
     if greatest <= 1:
         return 1.0
     return float(EIGHT_BITS if dtype.kind == "f" or greatest <= EIGHT_BITS else np.iinfo(dtype).max)
+
+
+def _check_nodata(dataset: rasterio.DatasetReader, address: Address, roles: BandRoles) -> None:
+    """Raises StartupError for a nodata value that pixels cannot have."""
+    dtype = np.dtype(dataset.dtypes[0])
+    if roles.nodata is None or dtype.kind not in "ui":
+        return
+    limits = np.iinfo(dtype)
+    if not (limits.min <= roles.nodata <= limits.max and roles.nodata == int(roles.nodata)):
+        raise StartupError(f"{address.name}: nodata {roles.nodata:g}: {dtype} values cannot be it")
 
 
 def _differs_in_nodata(dataset: rasterio.DatasetReader, bands: Sequence[int] = ()) -> bool:

@@ -19,6 +19,7 @@ from engine.window import Window
 from tileserver.errors import OutsideGrid
 from tileserver.grid import Grid
 from tileserver.library_internals import CPLE_BaseError
+from tileserver.rasters.longitudes import HALF
 from tileserver.rasters.raster import Raster
 
 WGS84 = CRS.from_epsg(4326)
@@ -84,7 +85,7 @@ def geographic_extent(raster: Raster, crs: CRS = WGS84) -> Extent:
         poles = [*_poles_within(raster, crs)] or [POLE if lats.mean() > 0 else -POLE]
         return Extent(-HALF_TURN, min(south, *poles), HALF_TURN, max(north, *poles))
     west, width = float(lons.min()), float(lons.max() - lons.min())
-    hair = width / max(raster.height, raster.width)  # at most a pixel: what sticks out is cut off
+    hair = HALF * width / max(raster.height, raster.width)  # at most: what sticks out is cut off
     west -= TURN * ((west + HALF_TURN + hair) // TURN)
     if west + width <= HALF_TURN + hair:
         return Extent(max(west, -HALF_TURN), south, min(west + width, HALF_TURN), north)

@@ -24,6 +24,7 @@ from tileserver.rasters.band_roles import (
     NO_ALPHA,
     BandRoles,
     find_opaque_value,
+    hide_nodata,
     holds_a_mask,
     readable_bands,
 )
@@ -47,7 +48,7 @@ def inspect(path: Path, value_range: tuple[float, float] | None, *, placed: bool
     return inspect_origin(file_origin(path), value_range, placed=placed)
 
 
-def inspect_origin(
+def inspect_origin(  # noqa: PLR0911  # each way to read a raster is one
     origin: Origin,
     value_range: tuple[float, float] | None,
     *,
@@ -90,6 +91,8 @@ def inspect_origin(
                     "`alpha: %d` to override)", address.name, alpha.band, alpha.band,
                 )  # fmt: skip
                 return inspect_as(origin, roles=BandRoles(alpha=NO_ALPHA))
+            if placed and alpha is not None and dataset.nodata is not None:  # alpha is what counts
+                return inspect_as(replace(origin, address=hide_nodata(dataset, address)))
             plain = readable_address(dataset, address, alpha, crs, nearest) if placed else None
             if plain is not None:
                 raster = inspect_as(replace(origin, address=plain), placed=False, crs=None)
@@ -183,8 +186,12 @@ def _check_bands(dataset: rasterio.DatasetReader, address: Address) -> None:
     """Raises StartupError for what cannot be served."""
     if np.dtype(dataset.dtypes[0]).kind not in "uif":
         raise StartupError(f"{address.name}: has {dataset.dtypes[0]} values")
-    if not _picture_bands(dataset):
+    pictures = _picture_bands(dataset)
+    if not pictures:
         raise StartupError(f"{address.name}: has no band but alpha")
+    types = sorted({dataset.dtypes[index - 1] for index in pictures})
+    if len(types) > 1:
+        raise StartupError(f"{address.name}: has bands of types {', '.join(types)}")
 
 
 def _masked(dataset: rasterio.DatasetReader) -> bool:

@@ -34,7 +34,7 @@ def locate(settings: SourceSettings, hosts: Set[str] = frozenset()) -> Origin:
         if not settings.mosaic:
             raise StartupError(f"{path}: a folder; set `mosaic: true` to serve it as one source")
         files = picture_files(path)
-        folders = sorted({path, *(file.parent for file in files)})
+        folders = sorted({path, *(place for place in path.rglob("*") if place.is_dir())})
         parts = in_threads(lambda file: describe_member(file_origin(file)), files)
         listing = [LocalFolder(folder) for folder in folders]
         return _join_parts(build_mosaic(str(path), parts, settings.nearest), listing, parts)

@@ -13,6 +13,8 @@ from rasterio.crs import CRS
 from rasterio.warp import transform
 
 HALF_TURN, TURN = 180.0, 360.0
+HALF = 0.501
+"""Of a pixel, and some to round."""
 CYLINDRICAL = frozenset({"merc", "webmerc", "eqc", "cea", "mill", "gall"})
 """PROJ's maps of the whole world on which meridians are parallel lines."""
 GROUND = CRS.from_epsg(4326)
@@ -31,12 +33,12 @@ def unwrap_longitudes(
     turn = edges[1] - edges[0]
     xs = [(placed * place)[0] for place in ((0, 0), (width, 0), (0, height), (width, height))]
     left, right = min(xs), max(xs)
-    pixel = max(abs(placed.a), abs(placed.b))  # grids of the whole world stick out by half of one
-    if left >= edges[0] - pixel and right <= edges[1] + pixel:
+    half = HALF * max(abs(placed.a), abs(placed.b))  # grids of the whole world stick out by that
+    if left >= edges[0] - half and right <= edges[1] + half:
         return None
-    whole_turns = turn * floor((left - edges[0] + pixel) / turn)
+    whole_turns = turn * floor((left - edges[0] + half) / turn)
     moved = Affine.translation(-whole_turns, 0) * placed
-    if right - whole_turns <= edges[1] + pixel:
+    if right - whole_turns <= edges[1] + half:
         return crs, moved
     middle = (left + right) / 2 - whole_turns
     if crs.is_geographic:

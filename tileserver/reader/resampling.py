@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, floor, isfinite, sqrt
 
+import numpy as np
 from affine import Affine
 from rasterio.crs import CRS
 from rasterio.io import DatasetReader
@@ -19,11 +20,15 @@ from rio_tiler.models import ImageData, PointData
 from rio_tiler.utils import output_size
 
 from engine.window import Window
+from tileserver.grid import Grid
+from tileserver.rasters.footprint import reproject
 from tileserver.reader.options import BLENDING, Asked
 from tileserver.reader.picture import Bounds, RasterPicture
 
 MARGIN_PX = 8
 """Around what is read of a picture: more than any resampling of it reaches."""
+SAMPLED = 17
+"""Places along each side at which a box is projected onto a grid."""
 EDGE_PX = 1e-3
 """A box that ends so near to a pixel's edge ends there."""
 
@@ -57,9 +62,9 @@ class Box:
 
 def read_part(picture: RasterPicture, box: Box, asked: Asked) -> tuple[ImageData, int] | None:
     """A box of a picture and the zoom that it is read from; None where the file is as fine."""
-    if not box.has_area:
-        return None
     grid, layer = picture.layer.grid, picture.layer
+    if not (box.has_area and _is_on(grid, box.crs, box.bounds)):
+        return None
     bounds = transform_bounds(box.crs, grid.crs, *box.bounds)
     height, width = box.size
     zoom = picture.find_zoom(picture.compare_pixels(bounds, height, width))
@@ -89,6 +94,13 @@ def read_part(picture: RasterPicture, box: Box, asked: Asked) -> tuple[ImageData
     return image, zoom
 
 
+def _is_on(grid: Grid, crs: CRS, bounds: Bounds) -> bool:
+    """Whether a grid has all of a box: what it lacks would be missing in what is drawn on it."""
+    left, bottom, right, top = bounds
+    x, y = np.meshgrid(np.linspace(left, right, SAMPLED), np.linspace(bottom, top, SAMPLED))
+    return grid.contains(*reproject(crs, grid.crs, x.ravel(), y.ravel()))
+
+
 def _is_on_pixels(place: Affine, box: Box, crs: CRS) -> bool:
     """Whether a box consists of pixels of a grid, from (column, row) to the CRS: to be copied."""
     height, width = box.size
@@ -111,6 +123,8 @@ def read_whole(
 
     None where the file is as fine.
     """
+    if not _is_on(picture.layer.grid, file.crs, file.bounds):
+        return None
     place, full_width, full_height = file.transform, file.width, file.height
     if crs is not None and crs != file.crs:
         place, full_width, full_height = calculate_default_transform(

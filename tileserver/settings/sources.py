@@ -64,6 +64,12 @@ class UpstreamSettings(Frozen):
             raise ValueError("url must contain {z}, {x}, {y} or {TileMatrix}, {TileCol}, {TileRow}")
         if self.minzoom > self.maxzoom:
             raise ValueError(f"minzoom {self.minzoom} must not exceed maxzoom {self.maxzoom}")
+        if self.bounds is not None:
+            west, south, east, north = self.bounds
+            if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+                raise ValueError(
+                    "bounds must be west, south, east, north, west < east, south < north"
+                )
         return self
 
 

@@ -162,7 +162,7 @@ def test_other_samples_and_the_uncertainty_are_kept_as_long_as_they_are_served(
         ([], "say what to purge"),
         (["--all", "--source", "scene"], "say what to purge"),
         (["--stale"], "name the configuration"),
-        (["--bbox", "0,0,1,1", "--grid", "Nowhere"], "Nowhere: no tile matrix set"),
+        (["--bbox", "0,0,1,1", "--grid", "Nowhere"], "Nowhere: unknown tile matrix set"),
         (["--bbox", "0,0,1"], "is not west,south,east,north"),
         (["--zooms", "22-18"], "zooms go from 0 to 30"),
     ],

@@ -196,3 +196,70 @@ def test_a_band_that_is_not_there_is_refused_in_one_line(
     path = write(tmp_path / "plain.tif", GROUND[:3])
     with pytest.raises(StartupError, match="has no band 5, but 3"):
         inspect(path, **roles)
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+def test_beside_alpha_a_nodata_value_means_nothing(tmp_path: Path, aligned: bool) -> None:
+    alpha = np.full((1, SIDE, SIDE), 255, np.uint8)
+    alpha[0][HOLE] = 0
+    bands = np.concatenate((GROUND[:3], alpha))
+    bands[:3, 150:200, 60:180] = 0  # black, and opaque
+    path = write(tmp_path / "rgba.tif", bands, aligned=aligned, nodata=0)
+    raster = inspect(path)
+    with raster.address.environment(), open_raster(raster) as dataset:
+        assert dataset.nodata is None
+        np.testing.assert_array_equal(
+            read_valid(dataset, raster.indexes, raster.alpha), alpha[0] > 0
+        )
+    if aligned:
+        found = values(path)
+        np.testing.assert_array_equal(found[-1] > 0, alpha[0] > 0)
+        np.testing.assert_array_equal(found[:3, alpha[0] > 0], bands[:3, alpha[0] > 0])
+        return
+    black = pixel_at(path, 175, 120)
+    assert black.tolist() == [0, 0, 0, 255]
+
+
+def pixel_at(path: Path, row: int, col: int, zoom: int = 14) -> NDArray[Any]:
+    """A tile's pixel at the middle of a pixel of a raster, with its mask."""
+    with rasterio.open(path) as dataset:
+        (lon,), (lat,) = transform(dataset.crs, "EPSG:4326", *([v] for v in dataset.xy(row, col)))
+    settings = Settings.model_validate({"sources": {"scene": {"path": str(path)}}})
+    tile, (x, y) = WEB_MERCATOR.tile(lon, lat, zoom), WEB_MERCATOR.xy(lon, lat)
+    left, bottom, right, top = WEB_MERCATOR.xy_bounds(tile)
+    place = int((top - y) / (top - bottom) * 256), int((x - left) / (right - left) * 256)
+    found: NDArray[Any] = tile_values(settings, "scene", tile)[:, *place]
+    return found
+
+
+def test_nan_that_nothing_tells_of_hides_no_more_than_itself(tmp_path: Path) -> None:
+    pixels = np.full((1, SIDE, SIDE), 100, np.float32)
+    pixels[0][HOLE] = np.nan
+    path = write(tmp_path / "nan.tif", pixels, aligned=False)
+    assert pixel_at(path, 60, 140)[-1] == 0
+    for beside in (98, 181):
+        assert pixel_at(path, 60, beside, 15).tolist() == pytest.approx([100, 255], abs=0.5)
+
+
+def test_a_value_that_pixels_cannot_have_is_no_nodata(tmp_path: Path) -> None:
+    path = write(tmp_path / "bytes.tif", GROUND[:3])
+    for wrong in (-9999, 0.5, np.nan):
+        with pytest.raises(StartupError, match="uint8 values cannot be it"):
+            inspect(path, nodata=wrong)
+
+
+def test_bands_of_several_types_are_refused(tmp_path: Path) -> None:
+    first = write(tmp_path / "bytes.tif", GROUND[:1])
+    second = write(tmp_path / "floats.tif", GROUND[:1].astype(np.float32))
+    with rasterio.open(first) as dataset:
+        root = fromstring(describe_as_virtual(dataset))
+    with rasterio.open(second) as dataset:
+        band = fromstring(describe_as_virtual(dataset)).find("VRTRasterBand")
+    assert band is not None
+    band.set("band", "2")
+    root.append(band)
+    virtual = tmp_path / "both.vrt"
+    virtual.write_bytes(tostring(root))
+    settings = Settings.model_validate({"sources": {"scene": {"path": str(virtual)}}})
+    with pytest.raises(StartupError, match="has bands of types float32, uint8"):
+        open_catalogue(settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -22,6 +23,9 @@ from tileserver.catalogue.coverage import tile_limits
 from tileserver.catalogue.layers import Layer, Source
 from tileserver.grid import TILE_PX, WEB_MERCATOR
 from tileserver.imagery import overviews
+from tileserver.origins.origin import file_origin
+from tileserver.rasters.footprint import geographic_extent
+from tileserver.rasters.inspection import inspect_origin
 from tileserver.settings.reading import read_settings
 
 CACHE = {"memory_bytes": 0, "disk_bytes": 0}
@@ -275,3 +279,23 @@ def test_every_source_is_listed(client: TestClient) -> None:
     answer = client.get("/sources.json")
     assert answer.status_code == 200
     assert [one["id"] for one in answer.json()] == [*PLACES, "disk"]
+
+
+@pytest.mark.parametrize(
+    ("west", "width", "pixel", "found"),
+    [
+        (170, 10, 10.0, (170, 270)),
+        (100, 1, 80.0, (100, 180)),
+        (-180, 1, 360.0, (-180, 180)),
+        (-180.5, 360, 1.0, (-180, 179.5)),
+        (179.5, 360, 1.0, (-180, 179.5)),
+    ],
+)
+def test_coarse_pixels_keep_their_place_at_180_degrees(
+    tmp_path: Path, west: float, width: int, pixel: float, found: tuple[float, float]
+) -> None:
+    high = min(pixel, 20.0)
+    place = Place("EPSG:4326", Affine(pixel, 0, west, 0, -high, 2 * high), 4, width)
+    raster = inspect_origin(file_origin(place.write(tmp_path / "coarse.tif")), None)
+    extent = geographic_extent(raster)
+    assert (extent.west, extent.east) == pytest.approx(found)

@@ -24,9 +24,11 @@ from tileserver.errors import SourceUnavailable, StartupError
 from tileserver.imagery.bands import GridSource
 from tileserver.imagery.handles import HandlePool
 from tileserver.origins.members import LocalFile
+from tileserver.rasters.locating import locate
 from tileserver.rasters.opening import open_raster
 from tileserver.rasters.validity import read_valid
 from tileserver.settings.server import Settings
+from tileserver.settings.sources import SourceSettings
 
 RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
@@ -322,3 +324,16 @@ def test_a_virtual_raster_that_does_more_than_place_rasters_is_refused(
     path = virtual(tmp_path / "virtual.vrt", "member.tif", **{old: new})
     with pytest.raises(StartupError, match=r"virtual\.vrt"):
         raster_of(path)
+
+
+def test_every_folder_below_a_mosaic_is_watched(tmp_path: Path) -> None:
+    folder = tmp_path / "mosaic"
+    for below in ("2024/a", "2024/b", "empty"):
+        (folder / below).mkdir(parents=True)
+    cut(folder / "2024" / "a" / "x.tif", "rgb")
+    origin = locate(SourceSettings(path=str(folder), mosaic=True))
+    seen = {origin.signature()}
+    for name in ("2024/b/y.tif", "2024/z.tif", "empty/e.tif"):
+        cut(folder / name, "rgb")
+        seen.add(origin.signature())
+    assert len(seen) == 4

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from morecantile import Tile
+from pydantic import ValidationError
 
 from engine.window import Window
 from tests.support.server import Service
@@ -19,6 +20,7 @@ from tileserver.catalogue.layers import Layer
 from tileserver.errors import SourceUnavailable, StartupError
 from tileserver.settings.reading import read_settings
 from tileserver.settings.server import Settings
+from tileserver.settings.sources import UpstreamSettings
 
 NATIVE = 19
 SIDE = 3
@@ -174,3 +176,11 @@ def test_services_that_cannot_be_one_raster_are_refused(
         open_catalogue(upstream(url, "127.0.0.1:9", **more))
     with pytest.raises(StartupError, match="not in remote_hosts"):
         open_catalogue(upstream(url, "example.org"))
+
+
+@pytest.mark.parametrize("bounds", [(10, 50, 5, 60), (5, 60, 10, 50), (170, -20, -170, 20)])
+def test_bounds_the_wrong_way_round_are_refused(bounds: tuple[float, ...]) -> None:
+    with pytest.raises(ValidationError, match="west < east, south < north"):
+        UpstreamSettings.model_validate(
+            {"url": "https://x/{z}/{x}/{y}.png", "maxzoom": 9, "bounds": bounds}
+        )

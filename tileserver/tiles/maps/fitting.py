@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import chain
 from math import ceil, floor, sqrt
 
 import numpy as np
@@ -28,6 +29,8 @@ MARGIN_PX = 8
 theirs differ by a factor of less than four."""
 STRETCH = 2
 """Pixels that are stretched more than this squared are drawn from coarser zooms."""
+FAIR = 2
+"""The most that a grid stretches what is drawn on it, if there is another."""
 SAMPLED = 33
 """Places along each side at which an area is projected onto a grid."""
 
@@ -48,16 +51,39 @@ class Fit:
 def choose_layer(source: Source, grids: Mapping[str, Grid], area: Area) -> Layer:
     """The source on the grid of the area's own system, else on web mercator, else on any.
 
-    Raises OutsideGrid where it lies on none.
+    Grids that have all of the area, and do not stretch it, come first: near a pole others lack
+    ground, or show it coarse. Raises OutsideGrid where it lies on none.
     """
-    preferred = [*GRIDS, *sorted(grids)]
-    own = [name for name in preferred if name in grids and grids[name].crs == area.system.crs]
-    for name in [*own, *preferred]:
+    preferred = [name for name in dict.fromkeys((*GRIDS, *sorted(grids))) if name in grids]
+    own = (name for name in preferred if grids[name].crs == area.system.crs)
+    fair = (name for name in preferred if _is_fair(grids[name], area))
+    for name in chain(own, fair, preferred):
         try:
             return source.layer(name)
         except UNREACHED:
             continue
     raise OutsideGrid
+
+
+def _is_fair(grid: Grid, area: Area) -> bool:
+    """Whether a grid has all of an area, and makes no long ellipses of its circles."""
+    cols, rows = _lattice(area)
+    x, y = _project(grid, area, cols, rows)
+    if not grid.contains(x, y):
+        return False
+    width, height = area.pixel_sizes
+    right_x, right_y = _project(grid, area, cols + 0.5, rows)
+    down_x, down_y = _project(grid, area, cols, rows + 0.5)
+    east, south = (right_x - x) / width, (right_y - y) / width
+    west, north = (down_x - x) / height, (down_y - y) / height
+    with np.errstate(invalid="ignore"):  # what is infinite is no place
+        size = abs(east * north - south * west)  # the product of an ellipse's axes
+        squares = east**2 + south**2 + west**2 + north**2  # the sum of their squares
+        known = np.isfinite(squares) & (size > 0)
+    if not known.any():
+        return False
+    ratio = float(np.median(squares[known] / size[known]))  # r + 1 / r of an axis to the other
+    return ratio < FAIR + 1 / FAIR
 
 
 def fit(layer: Layer, area: Area) -> Fit:
@@ -94,9 +120,7 @@ def _exact_window(grid: Grid, area: Area, zoom: int) -> Window | None:
 
 def _window(grid: Grid, area: Area, zoom: int) -> Window:
     """The zoom's pixels that an area shows, with a margin."""
-    cols, rows = (np.linspace(0, side, SAMPLED) for side in (area.width, area.height))
-    cols, rows = (places.ravel() for places in np.meshgrid(cols, rows))
-    x, y = _project(grid, area, cols, rows)
+    x, y = _project(grid, area, *_lattice(area))
     size, (left, top) = grid.pixel_size(zoom), grid.origin(zoom)
     reached = np.isfinite(x) & np.isfinite(y)
     if not reached.any():
@@ -111,6 +135,13 @@ def _window(grid: Grid, area: Area, zoom: int) -> Window:
     row, col = floor(rows.min()), floor(cols.min())
     window = Window(row, col, max(1, ceil(rows.max()) - row), max(1, ceil(cols.max()) - col))
     return window.dilated(MARGIN_PX)
+
+
+def _lattice(area: Area) -> tuple[Values, Values]:
+    """Columns and rows of places all over an area's pixels, its edges included."""
+    cols, rows = (np.linspace(0, side, SAMPLED) for side in (area.width, area.height))
+    cols, rows = np.meshgrid(cols, rows)
+    return cols.ravel(), rows.ravel()
 
 
 def _unwrap(x: Values, turn: float) -> Values:

@@ -75,4 +75,6 @@ def find_system(text: str, parameter: str = "crs") -> ReferenceSystem:
     directions = [axis.direction for axis in axes]
     if {"west", "south"} <= {*directions}:  # its coordinates grow the other way
         raise OutOfRange(parameter, ALLOWED)
-    return ReferenceSystem(name, crs, directions == ["north", "east"])
+    # Around a pole both axes run south, or north: their names say which is which.
+    north_first = directions == ["north", "east"] or [axis.abbrev for axis in axes] == ["N", "E"]
+    return ReferenceSystem(name, crs, north_first)

@@ -39,3 +39,12 @@ def test_a_box_around_a_pole_is_not_on_web_mercator() -> None:
         project_box((-2e5, -2e5, 2e5, 2e5), polar, mercator)
     left, _, right, top = project_box((-2e6, -2e6, 2e6, 2e6), polar, mercator)
     assert (right - left, top) == pytest.approx((MERCATOR_TURN, MERCATOR_TURN / 2))
+
+
+@pytest.mark.parametrize(
+    ("code", "north_first"),
+    [("EPSG:32661", True), ("EPSG:32761", True), ("EPSG:5041", False), ("EPSG:3413", False),
+     ("EPSG:4326", True), ("CRS:84", False), ("EPSG:3857", False), ("EPSG:3035", True)],
+)  # fmt: skip
+def test_axes_come_in_the_order_of_the_definition(code: str, north_first: bool) -> None:
+    assert find_system(code).north_first == north_first

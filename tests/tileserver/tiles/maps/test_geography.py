@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -13,6 +14,7 @@ from rasterio.warp import transform
 from starlette.testclient import TestClient
 
 from tests.support.earth import TURNS, Place
+from tileserver import SuperResolvedReader
 from tileserver.app import make_app
 from tileserver.settings.reading import read_settings
 
@@ -22,6 +24,8 @@ PLACES = {
     "fiji": Place("EPSG:4326", Affine(0.02, 0, 178, 0, -0.02, -16), waves=10),
     "taveuni": Place("EPSG:32760", Affine(2, 0, 819_250, 0, -2, 8_118_250), waves=30_000),
     "pole": Place("EPSG:3413", Affine(2000, 0, -200_000, 0, -2000, 200_000), waves=10),
+    "arctic": Place("EPSG:3413", Affine(100, 0, -10_000, 0, -100, 10_000), waves=600),
+    "north": Place("EPSG:3413", Affine(100, 0, 100_000, 0, -100, 110_000), waves=600),
     "world": Place("EPSG:4326", Affine(0.9, 0, -180, 0, -0.9, 90), 200, 400, waves=1),
 }
 
@@ -54,6 +58,8 @@ MAPS = [
     ("taveuni", "EPSG:3857", None),
     ("taveuni", "OGC:CRS84", None),
     ("pole", "EPSG:3413", (-190_000, -190_000, 190_000, 190_000)),
+    ("arctic", "EPSG:3413", (-9_500, -9_500, 9_500, 9_500)),
+    ("north", "EPSG:3413", (100_500, 90_500, 119_500, 109_500)),
     ("pole", "EPSG:5041", (1_850_000, 1_850_000, 2_150_000, 2_150_000)),
     ("world", "EPSG:3857", (-20_037_508, -10_000_000, 20_037_508, 10_000_000)),
     ("world", "OGC:CRS84", (-180, -90, 180, 90)),
@@ -113,3 +119,21 @@ def test_services_name_the_boxes_of_what_crosses_180_degrees(client: TestClient)
     ):
         west, _, east, _ = document["extent"]
         assert [west, east] == pytest.approx([179.998, 180.002], abs=1e-3)
+
+
+def test_180_degrees_are_a_place_from_either_side(client: TestClient) -> None:
+    east, west = (client.get(f"/fiji/inspect/{lon},-17").json() for lon in (180, -180))
+    assert east.pop("coordinates") == [180, -17]
+    assert west.pop("coordinates") == [-180, -17]
+    assert east == west
+
+
+def test_a_reader_s_parts_have_what_web_mercator_lacks(client: TestClient, tmp_path: Path) -> None:
+    path = PLACES["pole"].write(tmp_path / "pole.tif")
+    with SuperResolvedReader(str(path)) as reader:
+        box = (-1.9e5, -1.9e5, 1.9e5, 1.9e5)
+        system = {"bounds_crs": reader.crs, "dst_crs": reader.crs}
+        part = reader.part(box, width=400, height=400, **system)
+        whole = reader.preview(width=400, height=400, max_size=None)
+    for image in (part, whole):
+        assert np.ma.getmaskarray(image.array).sum() == 0
