@@ -49,9 +49,10 @@ def moved(path: Path, to: Path, metres: float) -> Path:
         profile, pixels = dataset.profile, dataset.read()
     size = profile["transform"].a
     profile["transform"] *= Affine.translation(round(metres / size), 0)
-    with rasterio.open(to, "w", **profile) as out:
+    aside = to.with_suffix(".part")
+    with rasterio.open(aside, "w", **profile) as out:
         out.write(pixels)
-    return aged(to)
+    return aged(aside).replace(to)  # never seen without it, nor half
 
 
 def middle(member: Path) -> Tile:
