@@ -24,7 +24,7 @@ COSTS = Costs(
 
 
 def simulate(viewers: int, replicas: int, **values: float) -> Outcome:
-    return Simulation(COSTS, Load(viewers, replicas, seconds=30, **values)).run()  # type: ignore[arg-type]
+    return Simulation(COSTS, Load(viewers, replicas, seconds=30, **values)).run()  # type: ignore[arg-type]  # values of several types
 
 
 @pytest.mark.parametrize(

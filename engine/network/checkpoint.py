@@ -122,7 +122,7 @@ def load_checkpoint(
     if not all(bool(torch.isfinite(value).all()) for value in parameters.values()):
         raise CheckpointError(f"{path}: it holds numbers that are not finite")
     try:
-        denoiser.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        denoiser.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's to() has no overload for it
     except (RuntimeError, AssertionError) as error:
         raise CheckpointError(f"{path}: cannot be put on device {device!r}") from error
     denoiser.requires_grad_(False).eval()

@@ -67,7 +67,7 @@ class _Trainer:
         torch.manual_seed(settings.noise_seed)  # initial parameters; torch has no other way in
         kind = next(k for k in KINDS.values() if isinstance(settings.network, k.config))
         network = kind.network(settings.network).to(settings.device)
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's to() has no overload for it
         if isinstance(self.network, LocalDenoiser):
             self.network.pad(True)
         self.ema = deepcopy(self.network).requires_grad_(False)

@@ -218,8 +218,8 @@ def denoiser_share() -> float:
 
         return call
 
-    denoiser.encode = clocked(denoiser.encode)  # type: ignore[method-assign]
-    denoiser.denoise = clocked(denoiser.denoise)  # type: ignore[method-assign]
+    denoiser.encode = clocked(denoiser.encode)  # type: ignore[method-assign]  # the clock goes around it
+    denoiser.denoise = clocked(denoiser.denoise)  # type: ignore[method-assign]  # the clock goes around it
     picture.read(Window(0, 0, 256, 256))
     spent[0] = 0.0
     total = sum(repeated(lambda: picture.read(Window(0, 0, 256, 256)), 7, warm=False))

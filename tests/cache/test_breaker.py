@@ -72,7 +72,7 @@ def test_of_two_threads_that_find_a_service_well_one_says_so(
 
     breaker.record_failure(OSError())
     lock = breaker._lock
-    breaker._lock = Overtaken()  # type: ignore[assignment]
+    breaker._lock = Overtaken()  # type: ignore[assignment]  # a lock that another thread overtakes
     breaker.record_success()
     assert [record.message for record in caplog.records][1:] == ["service: circuit breaker closed"]
 

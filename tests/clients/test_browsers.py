@@ -13,7 +13,7 @@ from threading import Thread
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, Response
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response
 
 from tests.support import browser as browsers
 from tests.support.pages import Quiet
@@ -71,9 +71,9 @@ def visit(
         if response.status >= 400:
             visit.complaints.append(f"{response.status} {response.url}")
 
-    def said(message: object) -> None:
-        if message.type in ("error", "warning"):  # type: ignore[attr-defined]
-            visit.complaints.append(message.text)  # type: ignore[attr-defined]
+    def said(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            visit.complaints.append(message.text)
 
     page.on("response", answered)
     page.on("console", said)

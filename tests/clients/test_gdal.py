@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import morecantile
 import numpy as np
 import pytest
@@ -60,9 +62,9 @@ def test_wmts_without_options_opens_web_mercator_at_the_deepest_zoom(server: Ser
 
 
 def test_the_xyz_template_read_as_tms_gives_the_pixels_of_the_tiles(
-    server: Service, middle_tile: object
+    server: Service, middle_tile: Callable[[int], Tile]
 ) -> None:
-    tile = middle_tile(20)  # type: ignore[operator]
+    tile = middle_tile(20)
     tms = morecantile.tms.get("WebMercatorQuad")
     url = f"{server.url}/yellowstone/${{z}}/${{x}}/${{y}}.png"
     with rasterio.open(XYZ.format(url=url, zoom=tile.z)) as dataset:

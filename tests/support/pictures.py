@@ -51,7 +51,7 @@ class Gated(Sourceless):
 def occupy_denoiser(client: TestClient) -> Iterator[None]:
     """Until this ends an application's denoiser draws one window, and all others wait."""
     picture, window = Gated(), Window(0, 0, 256, 256)
-    scheduler = client.app.state.tiles.scheduler  # type: ignore[attr-defined]
+    scheduler = client.app.state.tiles.scheduler  # type: ignore[attr-defined]  # Starlette's state is untyped
     assert client.portal is not None
     drawing = client.portal.start_task_soon(scheduler.draw, picture, window, NOTHING)
     try:

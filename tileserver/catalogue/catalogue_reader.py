@@ -50,7 +50,7 @@ class CatalogueReader(Reader):
     @classmethod
     def of(cls, source: Source, grid: Grid) -> CatalogueReader:
         """A reader of a source on a grid."""
-        return cls(source, tms=grid.tms)  # type: ignore[arg-type]
+        return cls(source, tms=grid.tms)  # type: ignore[arg-type]  # a source, where rio-tiler has a path
 
     def get_geographic_bounds(self, crs: CRS) -> tuple[float, float, float, float]:
         """West, south, east, north; east below west where the source crosses 180 degrees."""

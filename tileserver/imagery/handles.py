@@ -156,7 +156,7 @@ class RasterHandles:
         Raises SourceUnavailable where the raster cannot be opened or read, SourceChanged where a
         new handle would show another version of it. After an error the handle is closed.
         """
-        handle: Opened | None = self.pool.acquire(self, kind)  # type: ignore[assignment]
+        handle: Opened | None = self.pool.acquire(self, kind)  # type: ignore[assignment]  # its own kind, of the pool's
         try:
             with self.raster.address.environment(), unavailable(self.raster):
                 if handle is None:

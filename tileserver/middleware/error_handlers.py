@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -57,7 +59,9 @@ def error_headers(error: RequestError) -> dict[str, str]:
     return headers
 
 
-def _answer(status: int, text: str | None):  # type: ignore[no-untyped-def]
+def _answer(
+    status: int, text: str | None
+) -> Callable[[Request, Exception], Coroutine[Any, Any, Response]]:
     async def handler(_request: Request, error: Exception) -> Response:
         if isinstance(error, RequestError):
             return error_response(error)

@@ -132,7 +132,7 @@ class BoundedRequests(HttpToolsProtocol):
     _head_bytes = 0
     _ends: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's takes this transport alone
         super().connection_made(transport)
         self._expect_head()
 

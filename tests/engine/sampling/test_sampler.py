@@ -76,14 +76,14 @@ def test_sdvc_equals_vcf_and_averaging_does_not(small: Checkpoint) -> None:
 
 
 def test_forgetting_contributions_never_changes_a_pixel(small: Checkpoint) -> None:
-    class Forgetful(dict):  # type: ignore[type-arg]
+    class Forgetful(dict):  # type: ignore[type-arg]  # whatever it holds
         def __setitem__(self, key: object, value: object) -> None:
             if hash(key) % 3:
                 super().__setitem__(key, value)
 
     window = Window(0, 0, 40, 40)
     drawn = picture(small, steps=2)
-    memo: dict = {}  # type: ignore[type-arg]
+    memo: dict = {}  # type: ignore[type-arg]  # whatever it holds
     kept = drawn.read_lattice(window, memo)
     assert memo
     assert np.array_equal(kept, drawn.read_lattice(window, Forgetful()))

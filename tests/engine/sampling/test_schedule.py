@@ -39,4 +39,4 @@ def test_a_perfect_denoiser_is_left_with_exactly_the_next_level() -> None:
 )
 def test_nonsense_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must"):
-        Schedule(**wrong)  # type: ignore[arg-type]
+        Schedule(**wrong)  # type: ignore[arg-type]  # wrong on purpose

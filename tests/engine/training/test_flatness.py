@@ -16,7 +16,7 @@ def make_network() -> LocalDenoiser:
     torch.manual_seed(0)
     network = LocalDenoiser(NetworkConfig(width=16, encoder_blocks=1, denoiser_blocks=1))
     torch.nn.init.normal_(network.mean.weight, std=0.05)
-    torch.nn.init.normal_(network.mean.bias, std=0.05)  # type: ignore[arg-type]
+    torch.nn.init.normal_(network.mean.bias, std=0.05)  # type: ignore[arg-type]  # bias=True by default
     return network
 
 

@@ -44,7 +44,7 @@ def test_it_is_answered_and_logged_as_one(
     path: str,
     fault: Exception,
 ) -> None:
-    client.app.state.tiles.catalogue.handle_pool.close()  # type: ignore[attr-defined]
+    client.app.state.tiles.catalogue.handle_pool.close()  # type: ignore[attr-defined]  # Starlette's state is untyped
     monkeypatch.setattr(f"tileserver.{place}", failing(fault))
     answer = client.get(f"/yellowstone/{path}")
     assert (answer.status_code, answer.json()) == (500, {"detail": "internal error"})

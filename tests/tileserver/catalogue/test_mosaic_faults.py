@@ -86,7 +86,7 @@ def serve(app_settings: MakeSettings, folder: Path) -> Iterator[Callable[..., Te
 
 
 def catalogue_of(client: TestClient) -> Catalogue:
-    catalogue: Catalogue = client.app.state.tiles.catalogue  # type: ignore[attr-defined]
+    catalogue: Catalogue = client.app.state.tiles.catalogue  # type: ignore[attr-defined]  # Starlette's state is untyped
     return catalogue
 
 

@@ -14,7 +14,7 @@ from tests.benchmarks.hostile import Request
 from tests.benchmarks.judge import breaches
 from tileserver.middleware.error_handlers import MAX_ALLOWED, add_error_handlers
 
-Many = StrEnum("Many", {f"colour{number}": f"colour{number}" for number in range(200)})  # type: ignore[misc]
+Many = StrEnum("Many", {f"colour{number}": f"colour{number}" for number in range(200)})  # type: ignore[misc]  # its names are made, not written
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 
 
 def source_of(client: TestClient, name: str) -> Source:
-    source = client.app.state.tiles.catalogue[name]  # type: ignore[attr-defined]
+    source = client.app.state.tiles.catalogue[name]  # type: ignore[attr-defined]  # Starlette's state is untyped
     assert isinstance(source, Source)
     return source
 

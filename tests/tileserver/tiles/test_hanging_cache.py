@@ -39,7 +39,7 @@ def client(
 def test_tiles_of_every_source_are_made_while_the_disk_hangs(
     client: TestClient, middle_tile: Callable[[int], Tile]
 ) -> None:
-    service: TileService = client.app.state.tiles  # type: ignore[attr-defined]
+    service: TileService = client.app.state.tiles  # type: ignore[attr-defined]  # Starlette's state is untyped
     service.store.limits["disk"].breaker.open_seconds = LIMIT_SECONDS  # whoever looks finds it open
     (disk,) = (tier for tier in service.store.tiers if isinstance(tier, DiskStore))
     tile = middle_tile(NATIVE)

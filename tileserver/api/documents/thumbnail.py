@@ -42,7 +42,7 @@ def thumbnail(source: Source) -> bytes:
     raster = source.raster
     if not quick(raster):
         raise OutOfRange("source", "has no overviews, so a thumbnail would take too long")
-    with CatalogueReader(source) as reader:  # type: ignore[arg-type]
+    with CatalogueReader(source) as reader:  # type: ignore[arg-type]  # a source, where rio-tiler has a path
         method = "nearest" if raster.nearest else "average"
         image = reader.preview(indexes=raster.indexes, max_size=SIDE_PX, resampling_method=method)
     levels, opaque = render_levels(*scale_image(image, raster), raster, PLAIN)

@@ -251,12 +251,12 @@ def test_a_map_is_made_from_cached_tiles_and_fills_the_cache(
     query = f"bbox={box_of(tile)}&{MERCATOR}&width=256&height=256"
     with TestClient(make_app(app_settings())) as client:
         get(client, query)
-        before = read_metrics(client)  # type: ignore[arg-type]
+        before = read_metrics(client)  # type: ignore[arg-type]  # a TestClient is a client of httpx
         assert before["overzoom_computed_tiles_total", "super-resolved"] == 1
         found = client.get(path_of(tile))
         assert 'cache;desc="memory"' in found.headers["server-timing"]
         get(client, f"{query}&f=webp")
-        after = read_metrics(client)  # type: ignore[arg-type]
+        after = read_metrics(client)  # type: ignore[arg-type]  # a TestClient is a client of httpx
         assert after["overzoom_computed_tiles_total", "super-resolved"] == 1
         hits = ("overzoom_cache_hits_total", "memory")
         assert after[hits] == before.get(hits, 0) + 2

@@ -76,7 +76,7 @@ def test_latitude_comes_first_in_the_newer_version_and_last_in_the_older(
         map_query(NORTH_FIRST, "EPSG:4326", **size),
         map_query(DEGREES, "CRS:84", **size),
         map_query(DEGREES, "EPSG:4326", "1.1.1", **size),
-        map_query(DEGREES, "EPSG:4326", None, **size),  # type: ignore[arg-type]
+        map_query(DEGREES, "EPSG:4326", None, **size),  # type: ignore[arg-type]  # no version on purpose
     ]
     shown = [client.get(f"/wms?{query}") for query in asked]
     assert [answer.headers["content-type"] for answer in shown] == ["image/png"] * 4
