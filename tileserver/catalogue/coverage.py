@@ -11,7 +11,7 @@ from tileserver.catalogue.layers import Layer, Source
 from tileserver.errors import OutsideGrid
 from tileserver.grid import TILE_PX, WEB_MERCATOR
 from tileserver.library_internals import CPLE_BaseError
-from tileserver.rasters.footprint import geographic_extent
+from tileserver.rasters.footprint import Extent, geographic_extent
 
 UNREACHED = (OutsideGrid, RasterioError, CPLE_BaseError, ArithmeticError, ValueError)
 """Errors of a projection that does not cover a source."""
@@ -70,8 +70,11 @@ def geographic_bounds(source: Source) -> tuple[float, float, float, float]:
     return geographic_extent(source.raster).bounds
 
 
-def unwrapped_bounds(source: Source) -> tuple[float, float, float, float]:
-    """As geographic_bounds, but east is past 180 where the source crosses 180 degrees."""
+def find_extent(source: Source) -> Extent:
+    """West, south, east and north, east past 180 where the source crosses 180 degrees.
+
+    Raises OutsideGrid as geographic_bounds does.
+    """
     return geographic_extent(source.raster)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from rasterio.windows import Window
 
 from tileserver.catalogue.layers import Source
-from tileserver.rasters.footprint import HALF_TURN, TURN, WGS84, reproject
+from tileserver.rasters.footprint import WGS84, reproject
+from tileserver.rasters.longitudes import HALF_TURN, TURN
 from tileserver.rasters.raster import Raster
 from tileserver.rasters.validity import read_valid
 

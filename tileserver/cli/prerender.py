@@ -71,15 +71,13 @@ def prerender(
     """Fill the cache with tiles of SOURCES: ids of the configuration, rasters or folders.
 
     By default all of a source, from the zoom at which it fits into one tile to the deepest.
-    `serve` with the same sources and options finds
-    the tiles. Cached tiles are skipped, so rerunning the command resumes it. Exit status 1 if tiles
-    failed or a source could not be read.
+    `serve` with the same sources and options finds the tiles. Cached tiles are skipped, so
+    rerunning the command resumes it. Exit status 1 if tiles failed or a source could not be read.
 
     Several of these commands that share a Redis (cache.redis_url) or, on one machine, a cache
-    folder divide the tiles between them.
-    With --ray, the workers of a Ray cluster make them. All nodes need overzoom[ray], the rasters
-    by the same paths, and a Redis or object store that they share. As a job of the cluster:
-    ray job submit -- overzoom prerender SOURCE --ray auto
+    folder divide the tiles between them. With --ray, the workers of a Ray cluster make them. All
+    nodes need overzoom[ray], the rasters by the same paths, and a Redis or object store that they
+    share. As a job of the cluster: ray job submit -- overzoom prerender SOURCE --ray auto
     """
     taken = take_cluster_options(options)
     settings = only_named(config, sources, mosaic=mosaic, **options)

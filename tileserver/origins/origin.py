@@ -42,6 +42,11 @@ class Address:
     options: tuple[tuple[str, str], ...] = ()
     """GDAL's configuration options while it is opened and read."""
 
+    def as_virtual(self, text: str) -> Address:
+        """The address of a virtual raster of what is here, by its XML."""
+        options = dict(VIRTUAL_OPTIONS) | dict(self.options)
+        return replace(self, text=text, driver="VRT", options=tuple(options.items()))
+
     def environment(self) -> AbstractContextManager[object]:
         """Applies the options to this thread."""
         return rasterio.Env(**dict(self.options)) if self.options else nullcontext()

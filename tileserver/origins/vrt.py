@@ -107,6 +107,12 @@ def add_tags(parent: Element, tags: Mapping[str, str], domain: str = "") -> None
             SubElement(element, "MDI", key=key).text = value
 
 
+def add_masks(mask: Element, file: VrtFile, bands: Iterable[int], place: Window) -> None:
+    """Set a mask band where the mask of any of a file's bands is set."""
+    for band in bands:
+        add_file(mask, file, f"mask,{band}", place, masked=True)
+
+
 def add_file(
     band: Element,
     file: VrtFile,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import replace
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
@@ -20,8 +19,8 @@ from rasterio.enums import ColorInterp, MaskFlags
 
 from engine.window import Window
 from tileserver.errors import StartupError
-from tileserver.origins.origin import VIRTUAL_OPTIONS, Address
-from tileserver.origins.vrt import VrtFile, add_file, add_mask
+from tileserver.origins.origin import Address
+from tileserver.origins.vrt import VrtFile, add_mask, add_masks
 from tileserver.rasters.placement import BAND, describe_as_virtual
 
 NO_ALPHA = 0
@@ -81,9 +80,7 @@ def readable_bands(
             _remove_nodata(root)
     elif roles.nodata is None and not alpha and _differs_in_nodata(dataset, pictures):
         _join_masks(root, dataset, pictures)
-    options = dict(VIRTUAL_OPTIONS) | dict(address.options)
-    text = tostring(root, encoding="unicode")
-    return replace(address, text=text, driver="VRT", options=tuple(options.items()))
+    return address.as_virtual(tostring(root, encoding="unicode"))
 
 
 def hide_nodata(dataset: rasterio.DatasetReader, address: Address) -> Address:
@@ -93,9 +90,7 @@ def hide_nodata(dataset: rasterio.DatasetReader, address: Address) -> Address:
     """
     root = fromstring(describe_as_virtual(dataset))
     _remove_nodata(root)
-    options = dict(VIRTUAL_OPTIONS) | dict(address.options)
-    text = tostring(root, encoding="unicode")
-    return replace(address, text=text, driver="VRT", options=tuple(options.items()))
+    return address.as_virtual(tostring(root, encoding="unicode"))
 
 
 def holds_a_mask(values: NDArray[np.float64], dtype: np.dtype[Any]) -> bool:
@@ -134,10 +129,8 @@ def _differs_in_nodata(dataset: rasterio.DatasetReader, bands: Sequence[int] = (
 def _join_masks(root: Element, dataset: rasterio.DatasetReader, bands: Sequence[int]) -> None:
     """Give a virtual raster a mask in place of nodata: set where any of the bands has data."""
     _remove_nodata(root)
-    mask, file = add_mask(root), VrtFile(dataset.name, dataset.height, dataset.width)
-    for index in bands:
-        whole = Window(0, 0, dataset.height, dataset.width)
-        add_file(mask, file, f"mask,{index}", whole, masked=True)
+    file = VrtFile(dataset.name, dataset.height, dataset.width)
+    add_masks(add_mask(root), file, bands, Window(0, 0, dataset.height, dataset.width))
 
 
 def _remove_nodata(root: Element) -> None:

@@ -19,11 +19,11 @@ from engine.window import Window
 from tileserver.errors import OutsideGrid
 from tileserver.grid import Grid
 from tileserver.library_internals import CPLE_BaseError
-from tileserver.rasters.longitudes import HALF
+from tileserver.rasters.longitudes import HALF, HALF_TURN, TURN
 from tileserver.rasters.raster import Raster
 
 WGS84 = CRS.from_epsg(4326)
-HALF_TURN, TURN, POLE = 180.0, 360.0, 90.0
+POLE = 90.0
 SIDE_POINTS = 23
 """Points along each side of the outline, corners included: as many as rio-tiler takes."""
 SAMPLED = 9

@@ -12,7 +12,6 @@ Each is a virtual raster around the file. What is north-up, or turned by any oth
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import isfinite
 from typing import Any
 from xml.etree.ElementTree import Element, fromstring, tostring
@@ -28,10 +27,9 @@ from rasterio.vrt import WarpedVRT
 
 from tileserver.errors import StartupError
 from tileserver.origins.origin import VIRTUAL_OPTIONS, Address
-from tileserver.rasters.longitudes import unwrap_longitudes
+from tileserver.rasters.longitudes import HALF_TURN, unwrap_longitudes
 from tileserver.rasters.validity import Alpha, warp_options
 
-HALF_TURN = 180.0
 GROUND = CRS.from_epsg(4326)
 """What RPCs are formulas of."""
 BAND = "VRTRasterBand"
@@ -79,8 +77,7 @@ def readable_address(
         )
     if text is None:
         return None
-    options = dict(VIRTUAL_OPTIONS) | dict(address.options)
-    return replace(address, text=text, driver="VRT", options=tuple(options.items()))
+    return address.as_virtual(text)
 
 
 def to_stored_pixels(dataset: rasterio.DatasetReader) -> Affine | None:

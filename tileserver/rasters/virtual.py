@@ -22,6 +22,7 @@ from tileserver.origins.vrt import (
     add_file,
     add_fill,
     add_mask,
+    add_masks,
     add_overviews,
     new_vrt,
     place_vrt,
@@ -151,8 +152,7 @@ def _band(
 def _add_mask(root: Element, painted: Sequence[tuple[Part, Window]]) -> None:
     band = add_mask(root)
     for part, place in painted:
-        for index in part.masks:
-            add_file(band, part.file, f"mask,{index}", place, masked=True)
+        add_masks(band, part.file, part.masks, place)
 
 
 def _address(name: str, root: Element, parts: Sequence[Part]) -> Address:

@@ -15,12 +15,7 @@ from starlette.responses import Response
 
 from tileserver.api.documents.thumbnail import quick
 from tileserver.catalogue.catalogue import Absent
-from tileserver.catalogue.coverage import (
-    UNREACHED,
-    geographic_bounds,
-    tile_limits,
-    unwrapped_bounds,
-)
+from tileserver.catalogue.coverage import UNREACHED, find_extent, tile_limits
 from tileserver.catalogue.layers import Layer, Source
 from tileserver.grid import WEB_MERCATOR
 from tileserver.middleware.api_keys import grant_of, with_key
@@ -90,8 +85,7 @@ def _read(source: Source, request: Request) -> dict[str, Any]:
 
     layer = _on_web_mercator(source)
     return {
-        "bounds": _bounds(source, geographic_bounds),
-        "extent": _bounds(source, unwrapped_bounds),
+        **_extents(source),
         **(dict.fromkeys((*ZOOMS, *SIZES)) if layer is None else _resolution(layer)),
         **_size(source),
         **_bands(source),
@@ -146,13 +140,12 @@ def _resolution(layer: Layer) -> dict[str, float]:
     return {**dict(zip(ZOOMS, zooms, strict=True)), **layer.ground.document()}
 
 
-def _bounds(
-    source: Source, measure: Callable[[Source], tuple[float, float, float, float]]
-) -> list[float] | None:
+def _extents(source: Source) -> dict[str, list[float] | None]:
     try:
-        return list(measure(source))
+        extent = find_extent(source)
     except UNREACHED:
-        return None
+        return {"bounds": None, "extent": None}
+    return {"bounds": list(extent.bounds), "extent": list(extent)}
 
 
 def _on_web_mercator(source: Source) -> Layer | None:

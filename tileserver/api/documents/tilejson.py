@@ -19,11 +19,7 @@ from engine.pictures.samples import Sample
 from tileserver.api.documents.credits import attribute
 from tileserver.api.tile_parameters import DocumentOptions, GridId
 from tileserver.catalogue.catalogue import Catalogue
-from tileserver.catalogue.coverage import (
-    geographic_bounds,
-    geographic_centre,
-    unwrapped_bounds,
-)
+from tileserver.catalogue.coverage import find_extent
 from tileserver.catalogue.layers import Layer, Source
 from tileserver.errors import OutOfRange
 from tileserver.grid import TILE_PX, WEB_MERCATOR
@@ -116,7 +112,7 @@ def tilejson_document(
     minzoom = min(layer.least_zoom, deepest)
     if options.mode is Mode.uncertainty:
         minzoom = layer.native_zoom + 1 - (scale - 1)
-    query = list_query(layer, options, shown)
+    query, extent = list_query(layer, options, shown), find_extent(source)
     document: Json = {
         "tilejson": "3.0.0",
         "name": source.title,
@@ -125,16 +121,16 @@ def tilejson_document(
         "tiles": [f"{url}?{urlencode([*query, ('v', made_of)])}"],
         "minzoom": minzoom,
         "maxzoom": deepest,
-        "bounds": list(geographic_bounds(source)),
+        "bounds": list(extent.bounds),
         "center": [
-            *geographic_centre(source),
+            *extent.centre,
             min(max(layer.native_zoom, minzoom), deepest),
         ],
         "overzoom": {
             "native_maxzoom": min(layer.native_zoom - (scale - 1), deepest),
             "full_resolution_zoom": layer.ground.full_resolution_zoom - (scale - 1),
             **layer.ground.document(),
-            "extent": list(unwrapped_bounds(source)),
+            "extent": list(extent),
             "synthesised": shown is not None,
             **({} if shown is None else _made_by(catalogue, layer, shown)),
             "fingerprint": made_of,

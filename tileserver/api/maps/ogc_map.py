@@ -19,7 +19,7 @@ from tileserver.api.maps.parameters import (
     parse_format,
 )
 from tileserver.api.tile_parameters import PictureOptions
-from tileserver.catalogue.coverage import unwrapped_bounds
+from tileserver.catalogue.coverage import find_extent
 from tileserver.catalogue.layers import Source
 from tileserver.errors import OutOfRange
 from tileserver.tiles.encoding import ImageFormat
@@ -78,7 +78,7 @@ def add_map(router: APIRouter, answers: MapAnswers, path_dependency: Callable[..
         Made from the tiles of the zoom that fits: the same pixels where the grids agree.
         """
         system, target = find_system(bbox_crs, "bbox-crs"), find_system(crs)
-        given = unwrapped_bounds(source) if bbox is None else parse_box(bbox, system)
+        given = find_extent(source) if bbox is None else parse_box(bbox, system)
         bounds = project_box(given, find_system(CRS84) if bbox is None else system, target)
         sides = size_of(bounds, height, width, answers.max_side_px)
         wanted = _choose_format(f, format) or choose_accepted(request.headers.get("accept", ""))

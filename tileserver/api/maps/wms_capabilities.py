@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jinja2
 
 from tileserver.api.maps.wms_question import NEW
-from tileserver.catalogue.coverage import UNREACHED, geographic_bounds, unwrapped_bounds
+from tileserver.catalogue.coverage import UNREACHED, find_extent
 from tileserver.catalogue.layers import Source
 from tileserver.errors import OutOfRange
 from tileserver.tiles.encoding import ImageFormat
@@ -96,25 +96,25 @@ def styles_of(source: Source) -> list[Style]:
 def _describe(sources: Iterable[Source], version: str) -> Iterator[LayerEntry]:
     for source in sources:
         try:
-            bounds, styles = geographic_bounds(source), styles_of(source)
+            extent, styles = find_extent(source), styles_of(source)
         except UNREACHED:
             continue
-        boxes = list(_project(source, version))
+        boxes = list(_project(source, extent, version))
         yield LayerEntry(
             id=source.id,
             title=source.title,
             abstract=REPEATED if source.raster.nearest else SYNTHESISED,
             attribution=source.settings.attribution,
-            bounds=bounds,
+            bounds=extent.bounds,
             codes=[box.code for box in boxes],
             boxes=boxes,
             styles=styles,
         )
 
 
-def _project(source: Source, version: str) -> Iterator[Box]:
+def _project(source: Source, bounds: Bounds, version: str) -> Iterator[Box]:
     """The bounds in the systems that are named; all others of the register are answered, too."""
-    raster, degrees, bounds = source.raster, find_system(CRS84), unwrapped_bounds(source)
+    raster, degrees = source.raster, find_system(CRS84)
     authority = raster.crs.to_authority()
     own = ":".join(authority) if authority else None
     for code in dict.fromkeys((*CODES, own)):
