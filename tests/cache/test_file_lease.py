@@ -45,7 +45,7 @@ class Shared:
 
 
 def lock_files(folder: Path) -> list[str]:
-    return os.listdir(folder / FOLDER)
+    return [path.name for path in (folder / FOLDER).glob("*")]
 
 
 def test_many_holders_make_each_key_once_and_leave_no_file(tmp_path: Path) -> None:
@@ -121,8 +121,9 @@ def test_a_folder_that_hangs_grants_a_lease_and_holds_none_once_it_answers(
 
     def hang(path: Path) -> int | None:
         assert answers.wait(LIMIT_SECONDS)
+        handle = take(path)
         taken.append(path)
-        return take(path)
+        return handle
 
     monkeypatch.setattr(file_lease, "_take", hang)
     monkeypatch.setattr(file_lease, "CALL_SECONDS", 0.05)

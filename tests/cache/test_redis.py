@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 import time
 
 import pytest
@@ -44,10 +43,10 @@ class TestRedisStore(StoreContract, AgingContract):
     def test_redis_itself_drops_what_is_too_old(
         self, aging: RedisStore, redis_server: RedisServer
     ) -> None:
-        made = time.time() - 1800
-        aging.put(tile(1), VALUE, made)
+        began = time.time()
+        aging.put(tile(1), VALUE, began - 1800)
         ends = redis_server.client.expiretime(f"overzoom:{tile(1)}")
-        assert ends == pytest.approx(made + 3600, abs=2)
+        assert began + 1800 - 1 <= ends <= time.time() + 1800 + 1, "in whole seconds"
 
     def pass_seconds(self, aging: Store, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
         """Its clock is Redis's own: what is left of a value's life is what there is to shorten."""
@@ -98,7 +97,7 @@ def test_a_redis_killed_under_use_costs_misses_and_comes_back(
         return value(store, tile(1)) == VALUE
 
     wait_until(is_back)
-    messages = [r.message for r in caplog.records if r.levelno == logging.WARNING]
+    messages = [r.message for r in caplog.records if r.name == "cache.breaker"]
     assert len(messages) == 2, "once when it goes, once when it is back"
     assert "circuit breaker open" in messages[0]
     assert "circuit breaker closed" in messages[1]
@@ -114,7 +113,7 @@ def test_a_redis_that_restarted_between_two_calls_is_not_noticed(
     own_redis.start()
     store.put(tile(1), VALUE)
     assert value(store, tile(1)) == VALUE
-    assert not caplog.records
+    assert not [r for r in caplog.records if r.name.startswith("cache")]
 
 
 def test_a_redis_that_hangs_costs_one_timeout(

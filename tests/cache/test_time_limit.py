@@ -64,6 +64,7 @@ def test_a_tier_with_all_threads_hanging_is_not_asked_until_one_comes_back(
 
 def test_a_tier_that_rests_costs_no_call() -> None:
     limit, begun, gate, calls = TimeLimit("slow", SHORT), Event(), Event(), list[int]()
+    limit.breaker.open_seconds = LIMIT_SECONDS
 
     def hang() -> int:
         calls.append(1)

@@ -17,6 +17,7 @@ from morecantile import Tile
 
 import cache.file_lease
 import cache.lease
+import cache.objects
 import cache.redis
 from tests.support.checkpoint import save_small_checkpoint
 from tests.support.server import Service, configured, running
@@ -26,6 +27,7 @@ from tests.support.tiles import WEB_MERCATOR
 from tests.support.waiting import LIMIT_SECONDS
 from tileserver import checkpoints
 from tileserver import stores as tiers
+from tileserver.api import fallback
 from tileserver.settings.reading import read_settings
 from tileserver.settings.server import Settings
 
@@ -202,9 +204,9 @@ def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
     server.kill()
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Services are waited for, as long as a busy machine may take."""
+    """Services and disks are waited for, as long as a busy machine may take."""
     for module, name in (
         (cache.lease, "ANSWER_SECONDS"),
         (cache.redis, "ANSWER_SECONDS"),
@@ -213,17 +215,25 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
         (tiers, "CALL_SECONDS"),
     ):
         monkeypatch.setattr(module, name, LIMIT_SECONDS)
+    for limit in cache.objects.CONNECTION:
+        monkeypatch.setitem(cache.objects.CONNECTION, limit, f"{LIMIT_SECONDS} seconds")
 
 
 @pytest.fixture
-def redis_server(shared_redis: RedisServer, patience: None) -> RedisServer:
+def soon_interpolated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy server gives up at a fiftieth of a request's time, and has the rest to interpolate."""
+    monkeypatch.setattr(fallback, "FALLBACK_SHARE", 0.98)
+
+
+@pytest.fixture
+def redis_server(shared_redis: RedisServer) -> RedisServer:
     """A running, empty Redis."""
     shared_redis.client.flushall()
     return shared_redis
 
 
 @pytest.fixture
-def own_redis(tmp_path: Path, patience: None) -> Iterator[RedisServer]:
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
     """A Redis to do harm to; not yet started."""
     server = RedisServer(tmp_path)
     yield server

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -11,19 +13,20 @@ from tileserver.catalogue.watch import Tracked
 
 
 class Polls:
-    """The polls of all sources that have ended."""
+    """The polls of each source that have ended, by its id."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.ended = 0
+        self.ended, lock = Counter[str](), Lock()
         poll = Tracked.poll
 
         def count(tracked: Tracked[Any]) -> None:
             poll(tracked)
-            self.ended += 1
+            with lock:
+                self.ended[tracked.name] += 1
 
         monkeypatch.setattr(Tracked, "poll", count)
 
-    def wait_for(self, more: int) -> None:
-        """Return once so many polls have begun and ended from now on."""
-        enough = self.ended + more + 1  # one may have begun before
-        wait_until(lambda: self.ended >= enough)
+    def wait_for(self, more: int, source: str = "scene") -> None:
+        """Return once so many polls of a source have begun and ended from now on."""
+        enough = self.ended[source] + more + 1  # one may have begun before
+        wait_until(lambda: self.ended[source] >= enough)

@@ -52,16 +52,20 @@ class RedisServer:
 
 PORTS = range(15_000, 32_000)
 """Below those that the system gives to whoever connects or asks for any: one of these that is
-free now is still free when the server binds to it, but that another test chose the same."""
+free now is still free when the server binds to it, but that another process chose the same."""
+_chosen = set[int]()
 
 
 def free_port() -> int:
-    """A port that nobody listens on, chosen by chance."""
+    """A port that nobody listens on, chosen by chance; never one twice."""
     while True:
         port = random.SystemRandom().choice(PORTS)
+        if port in _chosen:
+            continue
         with socket.socket() as listener, suppress(OSError):
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
             listener.bind(("127.0.0.1", port))
+            _chosen.add(port)
             return port
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import fcntl
 import time
 from collections.abc import Callable, Iterator
@@ -37,6 +38,7 @@ def shared(folder: Path, start: Callable[[], AbstractContextManager[Server]]) ->
         try:
             yield server
         finally:
+            faulthandler.cancel_dump_traceback_later()  # pytest's own: others may take long
             while not _closed(folder, users):
                 time.sleep(POLL_SECONDS)
             starting.__exit__(None, None, None)

@@ -187,7 +187,7 @@ def test_a_source_that_is_missing_at_the_start_is_there_once_it_can_be_read(
     assert [source.id for source in catalogue.configured()] == ["late", "scene"]
     assert seen(catalogue["scene"]).any()
     (tmp_path / "late.tif").write_text("half a raster")
-    polls.wait_for(8)
+    polls.wait_for(1, "late")
     with pytest.raises(SourceUnavailable):
         catalogue["late"]
     with pytest.raises(UnknownSource):

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import LIMIT_SECONDS
+from tileserver.process import server
+
 PROGRAM = """#!{python}
 import os, signal, sys, urllib.request
 with urllib.request.urlopen(sys.argv[1] + "sources.json") as answer:
@@ -28,6 +31,7 @@ def browser(
     program.write_text(PROGRAM.format(python=sys.executable, seen=str(seen), pid=os.getpid()))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    monkeypatch.setattr(server, "CLOSING_SECONDS", LIMIT_SECONDS)  # it would end all tests
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield seen
     for number, handler in handlers.items():

@@ -53,9 +53,9 @@ def test_a_head_without_end_is_cut_off(start: bytes, monkeypatch: pytest.MonkeyP
 
 
 def test_a_slow_head_is_waited_for_no_longer_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.5)
     with served() as port, closing(HTTPConnection("127.0.0.1", port)) as idle:
         assert status_of(idle) == 200
+        monkeypatch.setattr(serving, "HEAD_SECONDS", 0.5)
         for start in (b"", b"GET /client HTTP/1.1\r\nHo"):
             address = ("127.0.0.1", port)
             with socket.create_connection(address, timeout=LIMIT_SECONDS) as client:

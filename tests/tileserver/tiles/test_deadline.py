@@ -111,9 +111,9 @@ def test_a_source_that_never_could_be_read_says_why_in_the_log(
 
 
 def test_the_interpolated_tile_comes_within_the_request_s_own_time(
-    app_settings: MakeSettings, middle_tile: Callable[[int], Tile]
+    app_settings: MakeSettings, middle_tile: Callable[[int], Tile], soon_interpolated: None
 ) -> None:
-    app = make_app(app_settings(when_busy="interpolate", deadline_seconds=8))
+    app = make_app(app_settings(when_busy="interpolate", deadline_seconds=100))
     tile = middle_tile(21)
     with TestClient(app) as client:
         assert client.get(f"{path_of(tile)}?mode=interpolated").status_code == 200

@@ -133,9 +133,11 @@ def test_an_answer_that_is_not_wanted_any_more_is_not_shown(visit: Visit) -> Non
     browsers.wait_while_it_runs(page, lambda: held.routes)
     page.mouse.click(WIDTH - 120, HEIGHT / 2)
     expect(card).to_have_text("There is no imagery here.")
-    with page.expect_response("**/inspect/**"):
+    with page.expect_response("**/inspect/**") as answer:
         held.release()
-    browsers.next_frame(page)
+    answer.value.finished()
+    for _ in range(2):  # it is parsed, then shown
+        browsers.next_frame(page)
     expect(card).to_have_text("There is no imagery here.")
     visit.page.keyboard.press("Escape")
 

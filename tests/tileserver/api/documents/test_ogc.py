@@ -122,7 +122,9 @@ def test_the_metadata_of_a_tileset_meets_the_standard(server: Service, grid: str
 
 def test_parameters_of_rendering_are_kept_in_the_links_to_tiles(server: Service) -> None:
     document = server.get("/yellowstone/tiles/WebMercatorQuad?mode=interpolated&f=json").json()
-    for item in links(document, "item"):
+    items = links(document, "item")
+    assert len(items) == 3
+    for item in items:
         assert item["href"].endswith("?mode=interpolated")
 
 
@@ -130,7 +132,9 @@ def test_parameters_that_tiles_do_not_take_are_not_in_the_links_to_them(server: 
     query = "mode=interpolated&foo=1&tile_format=webp&tilesize=512&f=json"
     document = server.get(f"/yellowstone/tiles/WebMercatorQuad?{query}").json()
     (limit,) = (one for one in document["tileMatrixSetLimits"] if one["tileMatrix"] == "22")
-    for item in links(document, "item"):
+    items = links(document, "item")
+    assert len(items) == 3
+    for item in items:
         assert item["href"].endswith("?mode=interpolated")
         row, col = limit["minTileRow"], limit["minTileCol"]
         href = item["href"].format(tileMatrix=22, tileRow=row, tileCol=col)

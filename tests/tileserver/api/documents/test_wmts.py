@@ -43,7 +43,9 @@ def test_tiles_are_asked_for_with_what_they_take_and_nothing_else(
 @pytest.mark.parametrize("path", CAPABILITIES)
 def test_unknown_parameters_spoil_no_tile(server: Service, path: str) -> None:
     answer = server.get(f"/yellowstone/{path}foo=1&tile_format=webp")
-    for url in tile_urls(answer.text):
+    urls = tile_urls(answer.text)
+    assert len(urls) == 3
+    for url in urls:
         assert server.client.get(url).status_code == 200
 
 

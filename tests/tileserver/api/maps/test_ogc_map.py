@@ -323,10 +323,10 @@ def test_beside_the_source_a_map_is_transparent_or_of_the_background(client: Tes
 
 
 def test_a_busy_server_refuses_a_map_or_interpolates_it(
-    app_settings: MakeSettings, middle_tile: Callable[[int], Tile]
+    app_settings: MakeSettings, middle_tile: Callable[[int], Tile], soon_interpolated: None
 ) -> None:
     box = box_of(middle_tile(NATIVE + 1))
-    for when_busy, status, seconds in (("refuse", 503, 1), ("interpolate", 200, 8)):
+    for when_busy, status, seconds in (("refuse", 503, 1), ("interpolate", 200, 100)):
         settings = app_settings(deadline_seconds=seconds, when_busy=when_busy)
         app = make_app(settings)
         with TestClient(app) as client, occupy_denoiser(client):
