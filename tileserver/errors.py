@@ -11,6 +11,7 @@ OverzoomError
     ├── OutsideGrid       404
     ├── NoUncertainty     404
     ├── OutOfRange        422
+    │   └── OutsideZooms  404
     ├── UnsupportedGrid   400
     │   └── UnknownGrid   404
     ├── KeyNeeded         401: no API key, or an unknown one
@@ -92,6 +93,10 @@ class OutOfRange(RequestError):
         self.parameter, self.allowed = parameter, allowed
 
 
+class OutsideZooms(OutOfRange):
+    """A tile of a zoom, row or column that is never there, as OGC API Tiles has it."""
+
+
 class UnsupportedGrid(RequestError):
     text = "tile matrix set does not double from zoom to zoom"
 
@@ -147,6 +152,7 @@ STATUS_CODES: dict[type[Exception], int] = {
     OutsideGrid: 404,
     NoUncertainty: 404,
     OutOfRange: 422,
+    OutsideZooms: 404,
     UnsupportedGrid: 400,
     UnknownGrid: 404,
     KeyNeeded: 401,

@@ -6,6 +6,7 @@ source_route     what a route checks of every request, and in which threads it r
                  tiles tile_route
 tiles            XYZ and OGC tiles; arcgis, uncertainty: those of other kinds
 tile_response    from a checked request to the answer and its headers; fallback: drawn too late
+etag             whether a client already has what it asks for
 inspect          one pixel
 parameters       bounds of parameters that several routes take; tile_parameters,
                  rendering_parameters: those of tiles; titiler_limits: sizes of titiler's;

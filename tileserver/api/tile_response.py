@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cache import TileKey
+from tileserver.api.etag import matches_etag
 from tileserver.api.fallback import FALLBACK_HEADERS, draw_in_time
 from tileserver.catalogue.catalogue import Catalogue
 from tileserver.errors import SourceChanged, SourceUnavailable
@@ -121,14 +122,6 @@ def _make_response(wanted: TileRequest, found: EncodedTile, headers: dict[str, s
     headers["Server-Timing"] = ", ".join(timing)
     media_type = wanted.options.format.media_type
     return Response(found.content, media_type=media_type, headers=headers)
-
-
-def matches_etag(header: str | None, etag: str) -> bool:
-    """Whether If-None-Match names the tag; weak comparison, as RFC 9110 asks."""
-    if header is None:
-        return False
-    tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
-    return "*" in tags or etag in tags
 
 
 async def wait_for_replacement(

@@ -15,7 +15,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from titiler.core.errors import DEFAULT_STATUS_CODES
 
-from tileserver.errors import STATUS_CODES, OutOfRange, OutsideSource, RequestError
+from tileserver.errors import (
+    STATUS_CODES,
+    OutOfRange,
+    OutsideSource,
+    OutsideZooms,
+    RequestError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +34,8 @@ _TITILER_TEXTS = {
 _HTTP_TEXTS = {400: "bad request", 404: "not found", 405: "method not allowed"}
 
 
+TILE_ADDRESS = frozenset({"z", "x", "y", "level", "row", "col"})
+"""Parts of paths: what is out of their range is a tile that is not there."""
 MAX_ALLOWED = 200
 """Most characters of a list of allowed values: titiler has two hundred colour maps."""
 
@@ -86,7 +94,9 @@ def find_invalid(error: RequestValidationError) -> OutOfRange:
     if len(allowed) > MAX_ALLOWED:
         some = allowed[:MAX_ALLOWED].rpartition(",")[0]
         allowed = f"{some} or another value listed in openapi.json"
-    return OutOfRange(place[-1] if place else "body", allowed)
+    name = place[-1] if place else "body"
+    kind = OutsideZooms if first["loc"][0] == "path" and name in TILE_ADDRESS else OutOfRange
+    return kind(name, allowed)
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:

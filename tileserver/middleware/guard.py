@@ -1,4 +1,4 @@
-"""Limits of request sizes, security headers, and an answer to unexpected errors."""
+"""Limits of request sizes, answers in parts, their headers, and one to unexpected errors."""
 
 from __future__ import annotations
 
@@ -17,11 +17,18 @@ BODY_BYTES = 2**20
 """Limit of a body: a GeoJSON feature of some 40,000 vertices."""
 URL_BYTES = 16 * 2**10
 """Limit of path and query; the longest sensible query is a colour map of 256 entries, 6 KiB."""
+PART_BYTES = 64 * 2**10
+"""Of an answer's body sent at a time: the rest waits until the client has taken it, with all that
+the request holds, its slot among them."""
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 
 
 class Guard:
-    """Refuses too large requests, answers errors in JSON and HEAD as GET, adds security headers."""
+    """Refuses too large requests, answers errors in JSON and HEAD as GET, adds headers.
+
+    Those of security; and Cache-Control where an answer has none, so that caches revalidate it, and
+    store no error.
+    """
 
     def __init__(
         self, app: ASGIApp, public_url: str | None = None, basemap: str | None = None
@@ -76,10 +83,19 @@ class _Guarded:
         if message["type"] == "http.response.start":
             self.started = True
             headers = [*message["headers"], *HEADERS]
+            if all(k != b"cache-control" for k, _ in headers):
+                control = b"no-cache" if message["status"] < 400 else b"no-store"
+                headers.append((b"cache-control", control))
             if any(k == b"content-type" and v.startswith(b"text/html") for k, v in headers):
                 headers.append((b"content-security-policy", self._policy))
             message["headers"] = headers
-        await self._send(message)
+        body = message.get("body", b"")
+        sent = 0
+        while len(body) - sent > PART_BYTES:
+            part = body[sent : sent + PART_BYTES]
+            await self._send({**message, "body": part, "more_body": True})
+            sent += PART_BYTES
+        await self._send({**message, "body": body[sent:]} if sent else message)
 
 
 def _limit_body(scope: Scope, receive: Receive) -> Receive:

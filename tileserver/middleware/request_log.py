@@ -61,7 +61,8 @@ class RequestLog:
         try:
             await self.app(scope, receive, answer.send)
         finally:
-            seconds = time.perf_counter() - started
+            # Until the answer, not until a slow client has taken all of it.
+            seconds = (answer.began or time.perf_counter()) - started
             self.metrics.count_response(answer.status, answer.kind, seconds)
             if self._is_logged(answer):
                 fields = self._fields(scope, answer, seconds)
@@ -95,17 +96,18 @@ class RequestLog:
 class _Answer:
     """Notes status and kind of pixels of an answer, and adds the correlation id's header."""
 
-    __slots__ = ("_request_id", "_send", "kind", "status", "tier")
+    __slots__ = ("_request_id", "_send", "began", "kind", "status", "tier")
 
     def __init__(self, send: Send, request_id: bytes) -> None:
         self._send, self._request_id = send, request_id
         self.status = 499  # the client disconnected before an answer
+        self.began: float | None = None
         self.kind = "other"
         self.tier: str | None = None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status, self.began = message["status"], time.perf_counter()
             message["headers"] = [*message["headers"], (b"x-request-id", self._request_id)]
         await self._send(message)
 

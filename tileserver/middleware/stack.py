@@ -2,7 +2,7 @@
 
 PublicUrl     rewrites requests to the public address, if one is configured
 RequestLog    correlation id, metrics, log line
-CORS          also on errors
+OpenCors      also on errors
 Guard         size limits, unexpected errors, security headers
 ApiKeys       access by key, if any are configured
 ClientLimits  concurrent requests by client
@@ -12,12 +12,12 @@ routes
 from __future__ import annotations
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 
 from tileserver.metrics import Metrics
 from tileserver.middleware.api_keys import ApiKeys
 from tileserver.middleware.client_limits import ClientLimits
 from tileserver.middleware.guard import Guard
+from tileserver.middleware.open_cors import OpenCors
 from tileserver.middleware.public_url import PublicUrl
 from tileserver.middleware.request_log import RequestLog
 from tileserver.settings.server import Settings
@@ -39,7 +39,7 @@ def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     basemap = settings.basemap.origin if settings.basemap else None
     app.add_middleware(Guard, public_url=settings.public_url, basemap=basemap)
     app.add_middleware(
-        CORSMiddleware,
+        OpenCors,
         allow_origins=["*"],
         allow_methods=["GET", "HEAD", "POST"],
         allow_headers=["*"],  # viewers and gateways add their own: they are harmless

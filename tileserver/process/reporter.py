@@ -37,7 +37,11 @@ class Reporter(Thread):
 
     def exchange(self) -> None:
         """Send a report and take the answer; raises EOFError or OSError."""
-        report = Report(self.metrics.snapshot(), self.health.problem)
+        try:
+            report = Report(self.metrics.snapshot(), self.health.problem)
+        except Exception:  # outermost handler of this thread: the next report tries again
+            logger.exception("no report to the supervisor could be made")
+            return
         self.connection.send(report)
         others: Others = self.connection.recv()
         self.metrics.share(report.snapshot, others.snapshot)

@@ -36,6 +36,8 @@ HEAD_SECONDS = 20.0
 BODY_SECONDS = 60.0
 """How long it may take to send the body: twice the time that a route waits for it, so that a slow
 client gets an answer before the connection is closed."""
+SEND_SECONDS = 60.0
+"""How long a client may take nothing of an answer; a part of one is 64 KiB (middleware/guard)."""
 KEEP_ALIVE_SECONDS = 75
 """Longer than nginx keeps idle connections (60 s): the client side must close first, or requests
 are lost."""
@@ -126,11 +128,17 @@ class Server(uvicorn.Server):
 
 
 class BoundedRequests(HttpToolsProtocol):
-    """Bounds the size of request heads and the time for heads and bodies, as httptools does not."""
+    """Bounds the size of request heads, and the time for heads, bodies and answers.
+
+    A client that stops reading would otherwise keep its answer in memory for ever.
+    """
 
     _in_head = True
     _head_bytes = 0
     _ends: asyncio.TimerHandle | None = None
+    """Closes the connection where a head or a body is late."""
+    _stalled: asyncio.TimerHandle | None = None
+    """Aborts it where the client does not read."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's takes this transport alone
         super().connection_made(transport)
@@ -138,6 +146,8 @@ class BoundedRequests(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self._is_idle():  # an empty line has ended the keep-alive timer, and begun no head
+            self._expect_head()
         if not self._in_head:
             return
         self._head_bytes += len(data)
@@ -158,9 +168,26 @@ class BoundedRequests(HttpToolsProtocol):
         self._stop_expecting()
         super().on_message_complete()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled = self.loop.call_later(SEND_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_stalling()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_expecting()
+        self._stop_stalling()
         super().connection_lost(exc)
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _is_idle(self) -> bool:
+        """Whether no request is being received or answered, and nothing ends the connection."""
+        ends = self._ends is not None or self.timeout_keep_alive_task is not None
+        return not (self._in_head or ends or self._is_answering())
 
     def _expect_head(self) -> None:
         self._in_head, self._head_bytes = True, 0
@@ -168,7 +195,18 @@ class BoundedRequests(HttpToolsProtocol):
 
     def _expect(self, seconds: float) -> None:
         self._stop_expecting()
-        self._ends = self.loop.call_later(seconds, self.transport.close)
+        self._ends = self.loop.call_later(seconds, self._close_late)
+
+    def _close_late(self) -> None:
+        if self._in_head and self._is_answering():  # the head of the next request can wait
+            self._expect(HEAD_SECONDS)
+        else:
+            self.transport.close()
+
+    def _stop_stalling(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def _stop_expecting(self) -> None:
         if self._ends is not None:

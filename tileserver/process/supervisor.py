@@ -72,7 +72,7 @@ class Supervisor:
 
     def _pause_seconds(self) -> float | None:
         """The longest time to wait for the workers; None: until one of them reports or ends."""
-        due = min(slot.due for slot in self._slots)
+        due = inf if self._stopping else min(slot.due for slot in self._slots)
         return None if due == inf else min(max(0.0, due - time.monotonic()), WAKE_SECONDS)
 
     def _start(self, slot: _Slot) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from tileserver.settings.addresses import Proxies
 from tileserver.settings.base import Frozen, Seconds, Share
 
 
@@ -44,10 +45,10 @@ class AccessSettings(Frozen):
     requests: Share = Field(
         2048, description="Requests of all clients, worked on or waiting; more are answered 503."
     )
-    trusted_proxies: tuple[str, ...] = Field(
+    trusted_proxies: Proxies = Field(
         (),
         description="Addresses or networks (10.0.0.0/8) whose X-Forwarded-For and "
-        "X-Forwarded-Proto are believed; nobody else's are.",
+        "X-Forwarded-Proto are believed; nobody else's are. * alone: everybody's.",
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from engine.sampling.schedule import Schedule
 from engine.sampling.settings import SamplerSettings
+from tileserver.settings.addresses import PublicUrl
 from tileserver.settings.base import MEBIBYTE, Frozen
 from tileserver.settings.basemap import BasemapSettings
 from tileserver.settings.cache import CacheSettings
@@ -74,7 +75,7 @@ class Settings(Frozen):
     map_side_px: Annotated[int, Field(ge=256, le=4096)] = Field(
         4096, description="Width and height of a map (/map, WMS) at most."
     )
-    public_url: Annotated[str, Field(pattern=r"^https?://[^/\s?#]+(/[^\s?#]*)?$")] | None = Field(
+    public_url: PublicUrl | None = Field(
         None, description="Where clients find the server, behind a proxy: https://maps.example/sr."
     )
     merged_tiles: Annotated[int, Field(ge=1)] = Field(

@@ -96,8 +96,8 @@ class Readers:
         return len(begun) == self.share and time.monotonic() - max(begun) > self.hang_seconds
 
     def _begun(self) -> list[float]:
-        """Since when reads are under way."""
-        return [begun for reads in self._sources.values() for begun in reads.begun.values()]
+        """Since when reads are under way; from copies, as other threads may ask."""
+        return [begun for reads in [*self._sources.values()] for begun in [*reads.begun.values()]]
 
     def _begin(self) -> None:
         """Begin the reads that threads are free for, one source after the other."""

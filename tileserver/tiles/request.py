@@ -12,7 +12,7 @@ from engine.pictures.samples import Sample
 from engine.window import Window
 from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.layers import Layer, Source
-from tileserver.errors import NoUncertainty, OutOfRange, OutsideSource
+from tileserver.errors import NoUncertainty, OutOfRange, OutsideSource, OutsideZooms
 from tileserver.grid import WEB_MERCATOR
 from tileserver.tiles.deviation import complete_deviation_rendering
 from tileserver.tiles.encoding import ImageFormat
@@ -143,7 +143,7 @@ def resolve_request(catalogue: Catalogue, asked: AskedTile) -> TileRequest:
     if options.mode is Mode.uncertainty:
         least = layer.native_zoom + 1 - (scale - 1)
     if not least <= tile.z <= deepest:
-        raise OutOfRange("z", f"{least} to {deepest} for this source and size of tiles")
+        raise OutsideZooms("z", f"{least} to {deepest} for this source and size of tiles")
     matrix = tms.matrix(tile.z)
     if not (0 <= tile.x < matrix.matrixWidth and 0 <= tile.y < matrix.matrixHeight):
         raise OutsideSource

@@ -27,7 +27,7 @@ def test_tiles_by_level_row_and_column_are_the_tiles(
     webp = server.get(f"{asked}?format=webp&detail=0")
     assert webp.content == server.get(f"{path_of(tile, format='webp')}?detail=0").content
     assert server.get(f"/yellowstone/ImageServer/tile/{tile.z}/5/5").status_code == 404
-    assert server.get("/yellowstone/ImageServer/tile/23/5/5").status_code == 422
+    assert server.get("/yellowstone/ImageServer/tile/23/5/5").status_code == 404
 
 
 def test_the_description_leads_to_the_tiles(server: Service) -> None:

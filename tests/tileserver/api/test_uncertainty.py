@@ -211,8 +211,8 @@ def test_its_tilejson_begins_past_native_and_its_addresses_may_be_kept(
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        ("{native}.png", 422),
-        ("{deeper}.png", 422),
+        ("{native}.png", 404),
+        ("{deeper}.png", 404),
         ("{deep}.gif", 422),
         ("{deep}.png?rescale=5,5", 422),
         ("{deep}.png?rescale=-1,5", 422),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -14,12 +15,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
 from starlette.responses import HTMLResponse, Response
 from starlette.testclient import TestClient
+from starlette.types import Message
 
+from tests.support.asking import scope_of
 from tests.support.keys import hashed
 from tileserver.errors import OutsideSource
 from tileserver.metrics import Metrics, add_metrics
 from tileserver.middleware.error_handlers import add_error_handlers
-from tileserver.middleware.guard import BODY_BYTES, URL_BYTES
+from tileserver.middleware.guard import BODY_BYTES, PART_BYTES, URL_BYTES, Guard
 from tileserver.middleware.logs import REQUEST_ID, formatter, with_request_id
 from tileserver.middleware.request_log import note_pixels
 from tileserver.middleware.stack import add_middleware
@@ -255,3 +258,49 @@ def test_pages_may_ask_a_basemap_s_host_for_pictures_where_one_is_configured() -
 def test_an_address_that_is_no_basemap_is_refused(url: str) -> None:
     with pytest.raises(ValidationError):
         BasemapSettings(url=url, attribution="Them")
+
+
+def test_of_a_large_answer_no_part_is_sent_before_the_client_has_taken_the_one_before() -> None:
+    content = bytes(range(256)) * (3 * PART_BYTES // 256) + b"end"
+    parts = list[Message]()
+
+    async def scenario() -> None:
+        taken = asyncio.Event()
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                parts.append(message)
+                await taken.wait()
+
+        answering = asyncio.create_task(Guard(Response(content))(scope_of("/"), never, send))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(parts) == 1
+        assert not answering.done(), "the request holds what it has"
+        taken.set()
+        await answering
+
+    asyncio.run(scenario())
+    assert b"".join(part["body"] for part in parts) == content
+    assert [part.get("more_body", False) for part in parts] == [True, True, True, False]
+    assert max(len(part["body"]) for part in parts) == PART_BYTES
+
+
+def test_what_says_nothing_of_caches_is_revalidated_and_no_error_is_stored() -> None:
+    with TestClient(small_app()) as client:
+        for path, control in (("/", "no-cache"), ("/metrics", "no-cache"), ("/a/b/c", "no-store")):
+            assert client.get(path).headers["cache-control"] == control
+        assert client.put("/").headers["cache-control"] == "no-store"
+
+
+def test_every_answer_says_that_any_page_may_read_it() -> None:
+    with TestClient(small_app()) as client:
+        for headers in ({}, ORIGIN):
+            answer = client.get("/streets/tile.png", headers=headers)
+            assert answer.headers["access-control-allow-origin"] == "*"
+            assert "ETag" in answer.headers["access-control-expose-headers"]
+            assert "vary" not in answer.headers, "caches keep one answer for all pages"
+
+
+async def never() -> Message:
+    raise AssertionError("there is no body")

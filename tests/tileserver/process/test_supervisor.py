@@ -15,7 +15,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.waiting import LIMIT_SECONDS, wait_until
-from tileserver.process.supervisor import LONGEST_PAUSE_SECONDS, STEADY_SECONDS, _Slot
+from tileserver.process.supervisor import (
+    LONGEST_PAUSE_SECONDS,
+    STEADY_SECONDS,
+    Supervisor,
+    _Slot,
+)
 
 
 @contextmanager
@@ -96,3 +101,11 @@ def test_a_worker_that_keeps_dying_is_started_again_more_and_more_rarely(
     slot.started, now = now, now + STEADY_SECONDS
     assert slot.plan_start() == 0
     assert _Slot(2).due == inf, "the first worker starts alone"
+
+
+def test_a_server_that_stops_does_not_look_for_workers_to_start() -> None:
+    supervisor = Supervisor(2, lambda *_: None, [])
+    supervisor._slots[1].due = 0.0
+    assert supervisor._pause_seconds() == 0
+    supervisor._stop()
+    assert supervisor._pause_seconds() is None, "it waits for those that run to end"

@@ -8,9 +8,9 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from tileserver.api.documents.static import REVALIDATED
+from tileserver.api.documents.static import Page
 from tileserver.api.tile_parameters import GridId
 from tileserver.catalogue.coverage import tile_limits
 from tileserver.catalogue.layers import Source
@@ -18,30 +18,29 @@ from tileserver.errors import OutsideGrid
 from tileserver.middleware.api_keys import with_key
 
 VIEWER = Path(__file__).parents[2] / "viewer"
-KEPT = {"Cache-Control": REVALIDATED}
 
 
 def add_map_page(router: APIRouter, path_dependency: Callable[..., Any]) -> None:
     """Register a map of a source on any grid; its parameters are passed on to the tiles."""
-    page = (VIEWER / "map.html").read_text(encoding="utf-8")
+    page = Page(VIEWER / "map.html")
 
     @router.get("/{tileMatrixSetId}/map.html", response_class=HTMLResponse)
     def map_viewer(
-        tileMatrixSetId: GridId, source: Source = Depends(path_dependency)
-    ) -> HTMLResponse:
+        request: Request, tileMatrixSetId: GridId, source: Source = Depends(path_dependency)
+    ) -> Response:
         """A map of the source on a grid."""
         if not tile_limits(source.layer(tileMatrixSetId)):
             raise OutsideGrid
-        return HTMLResponse(page, headers=KEPT)
+        return page.answer(request)
 
 
 def add_api_page(app: FastAPI) -> None:
     """Register the page of all routes, /api.html, and what browsers and people try."""
-    page = (VIEWER / "api.html").read_text(encoding="utf-8")
+    page = Page(VIEWER / "api.html")
 
     @app.get("/api.html", include_in_schema=False)
-    async def api() -> HTMLResponse:
-        return HTMLResponse(page, headers=KEPT)
+    async def api(request: Request) -> Response:
+        return page.answer(request)
 
     @app.get("/docs", include_in_schema=False)
     async def docs(request: Request) -> RedirectResponse:

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from mimetypes import guess_type
 from pathlib import Path
 
 from starlette.datastructures import Headers
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import PathLike, StaticFiles
 from starlette.types import Scope
 
+from tileserver.api.etag import matches_etag
+
 REVALIDATED = "no-cache"
 """Cached, but revalidated on every use (304): pages never meet scripts of an older server."""
+
+
+class Page:
+    """A page that a client keeps, and asks for anew only if it has changed."""
+
+    def __init__(self, path: Path) -> None:
+        self._content = path.read_bytes()
+        self._etag = f'"{hashlib.blake2b(self._content, digest_size=16).hexdigest()}"'
+
+    def answer(self, request: Request) -> Response:
+        """The page, or 304."""
+        headers = {"Cache-Control": REVALIDATED, "ETag": self._etag}
+        if matches_etag(request.headers.get("if-none-match"), self._etag):
+            return Response(status_code=304, headers=headers)
+        return HTMLResponse(self._content, headers=headers)
 
 
 class Precompressed(StaticFiles):

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from tileserver.api.documents.ogc import landing_page, wants_json
 from tileserver.api.documents.pages import VIEWER
-from tileserver.api.documents.static import REVALIDATED, Precompressed
+from tileserver.api.documents.static import REVALIDATED, Page, Precompressed
 from tileserver.catalogue.catalogue import Absent
 from tileserver.catalogue.layers import Source
 from tileserver.settings.server import Settings
@@ -20,6 +20,7 @@ def add_viewer(
     app: FastAPI, settings: Settings, seen: Callable[[Request], Sequence[Source | Absent]]
 ) -> None:
     """Register the viewer; seen: the sources that a client may see, of the landing page."""
+    page = Page(VIEWER / "index.html")
     app.mount("/viewer", Precompressed(VIEWER / "vendor"), name="viewer")
 
     @app.get("/", include_in_schema=False)
@@ -28,8 +29,9 @@ def add_viewer(
             headers = {"Cache-Control": f"private, {REVALIDATED}", "Vary": "Accept"}
             sources = [source for source in seen(request) if isinstance(source, Source)]
             return JSONResponse(landing_page(request, sources), headers=headers)
-        headers = {"Cache-Control": REVALIDATED, "Vary": "Accept"}
-        return FileResponse(VIEWER / "index.html", headers=headers)
+        answer = page.answer(request)
+        answer.headers.add_vary_header("Accept")
+        return answer
 
     @app.get("/viewer.json", include_in_schema=False)
     async def viewer_settings() -> JSONResponse:

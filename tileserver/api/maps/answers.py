@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
+from tileserver.api.etag import matches_etag
 from tileserver.api.fallback import FALLBACK_HEADERS, draw_in_time
-from tileserver.api.tile_response import describe_pixels, matches_etag, wait_for_replacement
+from tileserver.api.tile_response import describe_pixels, wait_for_replacement
 from tileserver.errors import SourceUnavailable
 from tileserver.middleware.disconnect import run_until_disconnect
 from tileserver.middleware.request_log import note_pixels
 from tileserver.rasters.ground import round_size
 from tileserver.tiles.maps.area import Area
 from tileserver.tiles.maps.request import AskedMap, MapRequest, resolve_map
-from tileserver.tiles.maps.service import MapService
+from tileserver.tiles.maps.service import DrawnMap, MapService
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,9 @@ class MapAnswers:
     async def answer_nothing(self, asked: AskedMap) -> Response:
         """The map of an area without data."""
         format = asked.options.format
-        content = await self.maps.draw_nothing(asked)
+        drawn = await self.maps.draw_nothing(asked)
         headers = {**_describe_area(asked.area), "Cache-Control": self._cache_control}
-        return Response(content, media_type=format.media_type, headers=headers)
+        return _MapResponse(drawn, format.media_type, headers)
 
     @property
     def _cache_control(self) -> str:
@@ -67,23 +70,20 @@ class MapAnswers:
         )
         if drawn is None:
             return await self._fall_back(request, wanted)
-        content, tier = drawn
-        note_pixels(request, origin, tier)
-        return Response(content, media_type=wanted.options.format.media_type, headers=headers)
+        note_pixels(request, origin, drawn.tier)
+        return _MapResponse(drawn, wanted.options.format.media_type, headers)
 
-    async def _draw(
-        self, request: Request, wanted: MapRequest, seconds: float
-    ) -> tuple[bytes, str | None]:
+    async def _draw(self, request: Request, wanted: MapRequest, seconds: float) -> DrawnMap:
         return await run_until_disconnect(request, self.maps.draw(wanted), seconds)
 
     async def _fall_back(self, request: Request, wanted: MapRequest) -> Response:
         """The interpolated map in place of one that could not be drawn in time; not to be kept."""
         plain = wanted.interpolate()
         seconds = self.maps.tiles.catalogue.settings.deadline_seconds
-        content, tier = await self._draw(request, plain, seconds)
-        note_pixels(request, "fallback", tier)
+        drawn = await self._draw(request, plain, seconds)
+        note_pixels(request, "fallback", drawn.tier)
         headers = {**self._describe(plain), **FALLBACK_HEADERS}
-        return Response(content, media_type=plain.options.format.media_type, headers=headers)
+        return _MapResponse(drawn, plain.options.format.media_type, headers)
 
     def _describe(self, wanted: MapRequest) -> dict[str, str]:
         """Headers that say what the map shows."""
@@ -94,6 +94,20 @@ class MapAnswers:
             "X-Overzoom-Pixel-Metres": f"{round_size(ground.pixel_metres(fit.zoom) * fit.ratio):g}",
             "X-Overzoom-Zoom": str(fit.zoom),
         }
+
+
+class _MapResponse(Response):
+    """A map, which holds its share of the memory until its client has taken it."""
+
+    def __init__(self, drawn: DrawnMap, media_type: str, headers: Mapping[str, str]) -> None:
+        super().__init__(drawn.content, media_type=media_type, headers=headers)
+        self._drawn = drawn
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._drawn.release()
 
 
 def _describe_area(area: Area) -> dict[str, str]:

@@ -26,7 +26,7 @@ from tileserver.api.tile_parameters import PictureOptions
 from tileserver.api.written_parameters import document_parameters
 from tileserver.catalogue.layers import Source
 from tileserver.errors import KeyNeeded, OutOfRange, OutsideGrid, OutsideSource, UnknownSource
-from tileserver.middleware.api_keys import Grant, grant_of, with_key
+from tileserver.middleware.api_keys import ANY, Grant, grant_of, with_key
 from tileserver.tiles.maps.request import AskedMap
 from tileserver.tiles.request import TileOptions
 
@@ -103,8 +103,11 @@ def add_wms(
             path="wms",
         )
         answer = await service.answer()
-        control = answer.headers.get("Cache-Control", "private")
-        answer.headers["Cache-Control"] = control.replace("public", "private")  # others see others
+        if grant.name or not grant.allows(ANY):  # keys are configured: others see others
+            control = answer.headers.get("Cache-Control", "private")
+            answer.headers["Cache-Control"] = control.replace("public", "private")
+            answer.headers.add_vary_header("Authorization")
+            answer.headers.add_vary_header("X-API-Key")
         return answer
 
 

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from engine.window import Window
@@ -36,26 +37,26 @@ class MapService:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="map")
         self._memory = SharedMemory(MAX_BYTES)
 
-    async def draw(self, request: MapRequest) -> tuple[bytes, str | None]:
-        """The map's bytes, and the last cache tier that its tiles came from; None if any is new.
-
-        Raises Overloaded and SourceUnavailable.
-        """
-        async with self._memory.hold(request.size_bytes):
+    async def draw(self, request: MapRequest) -> DrawnMap:
+        """The map; its caller releases it. Raises Overloaded and SourceUnavailable."""
+        async with self._memory.hold(request.size_bytes) as share:
             found = await self._find_tiles(request.tiles)
             contents = [(window, content) for window, content, _ in found]
             made = await self._run(_make, request, contents)
+            share.keep(len(made))
         tiers = [tier for *_, tier in found]
-        return made, None if None in tiers else tiers[-1]
+        return DrawnMap(made, None if None in tiers else tiers[-1], share)
 
-    async def draw_nothing(self, asked: AskedMap) -> bytes:
-        """The bytes of a map that shows nothing of its source.
+    async def draw_nothing(self, asked: AskedMap) -> DrawnMap:
+        """The map that shows nothing of its source; its caller releases it.
 
         Raises UnknownSource, OutOfRange for a map that is too large.
         """
         raster = self.tiles.catalogue[asked.source_id].raster
-        async with self._memory.hold(measure_empty(asked, raster)):
-            return await self._run(_make_empty, asked, raster)
+        async with self._memory.hold(measure_empty(asked, raster)) as share:
+            made = await self._run(_make_empty, asked, raster)
+            share.keep(len(made))
+        return DrawnMap(made, None, share)
 
     def close(self) -> None:
         """Wait for the maps that are being put together."""
@@ -97,6 +98,20 @@ class MapService:
                 task.cancel()
 
 
+@dataclass(frozen=True, slots=True)
+class DrawnMap:
+    """An encoded map, which holds its share of the memory until it is released."""
+
+    content: bytes
+    tier: str | None
+    """The last cache tier that its tiles came from; None if any is new."""
+    share: Share
+
+    def release(self) -> None:
+        """To be called when it has been sent, or is not sent."""
+        self.share.release()
+
+
 class SharedMemory:
     """Bytes that maps hold at a time; those that find too few wait, the first one first."""
 
@@ -105,20 +120,30 @@ class SharedMemory:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @asynccontextmanager
-    async def hold(self, wanted_bytes: int) -> AsyncIterator[None]:
-        """So many bytes, or all where that is more."""
+    async def hold(self, wanted_bytes: int) -> AsyncIterator[Share]:
+        """So many bytes, or all where that is more; until the block ends, but for what is kept."""
         taken_bytes = min(wanted_bytes, self._most_bytes)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((taken_bytes, turn))
         self._grant()
+        share = Share(self)
         try:
             await turn
-            yield
+            yield share
+        except BaseException:  # whatever it is, nobody keeps anything; it is raised again
+            share.kept_bytes = 0
+            raise
         finally:
             if turn.done() and not turn.cancelled():
-                self._left_bytes += taken_bytes
+                share.kept_bytes = min(share.kept_bytes, taken_bytes)
+                self._left_bytes += taken_bytes - share.kept_bytes
             self._waiting = deque(each for each in self._waiting if each[1] is not turn)
             self._grant()
+
+    def give_back(self, freed_bytes: int) -> None:
+        """Bytes that a share kept are free again."""
+        self._left_bytes += freed_bytes
+        self._grant()
 
     def _grant(self) -> None:
         while self._waiting and self._waiting[0][0] <= self._left_bytes:
@@ -126,6 +151,23 @@ class SharedMemory:
             if not turn.done():
                 self._left_bytes -= taken_bytes
                 turn.set_result(None)
+
+
+@dataclass(slots=True)
+class Share:
+    """What one map holds of the memory."""
+
+    memory: SharedMemory
+    kept_bytes: int = 0
+
+    def keep(self, kept_bytes: int) -> None:
+        """Hold so many of the bytes when the block ends, until release."""
+        self.kept_bytes = kept_bytes
+
+    def release(self) -> None:
+        """Hold nothing any more."""
+        freed_bytes, self.kept_bytes = self.kept_bytes, 0
+        self.memory.give_back(freed_bytes)
 
 
 def _make(request: MapRequest, tiles: list[tuple[Window, bytes]]) -> bytes:

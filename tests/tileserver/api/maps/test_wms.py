@@ -253,6 +253,15 @@ def test_a_layer_of_classes_has_one_style(tmp_path: Path) -> None:
         assert "StyleNotDefined" in client.get(f"/wms?{asked}").text
 
 
+def test_where_everybody_sees_the_same_maps_are_public(client: TestClient) -> None:
+    query = map_query(DEGREES, "CRS:84", WIDTH=32, HEIGHT=32)
+    controls = {
+        client.get(f"{path}?{query}").headers["cache-control"]
+        for path in ("/wms", "/yellowstone/wms")
+    }
+    assert controls == {"public, max-age=3600"}
+
+
 def test_keys_decide_which_layers_there_are(config: Path, tmp_path: Path) -> None:
     key = {"sha256": sha256(b"secret").hexdigest(), "sources": ["yellowstone"]}
     values = {
@@ -278,3 +287,4 @@ def test_keys_decide_which_layers_there_are(config: Path, tmp_path: Path) -> Non
         drawn = client.get(f"/wms?{query}&key=secret")
         assert drawn.headers["content-type"] == "image/png"
         assert "private" in drawn.headers["cache-control"]
+        assert {"Authorization", "X-API-Key"} <= {*drawn.headers["vary"].split(", ")}

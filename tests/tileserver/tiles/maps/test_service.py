@@ -73,6 +73,34 @@ def test_a_map_that_nobody_waits_for_gives_its_memory_back(granted: bool) -> Non
     asyncio.run(scenario())
 
 
+def test_a_map_keeps_the_memory_of_its_bytes_until_it_is_released() -> None:
+    async def fail(memory: SharedMemory) -> None:
+        async with memory.hold(7) as share:
+            share.keep(7)
+            raise KeyError
+
+    async def take_all(memory: SharedMemory) -> None:
+        async with memory.hold(10):
+            assert memory._left_bytes == 0
+
+    async def scenario() -> None:
+        memory = SharedMemory(10)
+        async with memory.hold(8) as share:
+            share.keep(3)
+        with pytest.raises(KeyError):
+            await fail(memory)
+        assert memory._left_bytes == 7, "who fails keeps nothing"
+        waiting = asyncio.create_task(take_all(memory))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        for _ in range(2):  # twice frees it once
+            share.release()
+        await asyncio.wait_for(waiting, LIMIT_SECONDS)
+        assert memory._left_bytes == 10
+
+    asyncio.run(scenario())
+
+
 def test_a_map_takes_its_memory_until_its_thread_has_ended(
     config_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
