@@ -73,8 +73,6 @@ def describe_member(origin: Origin) -> Part:
 
     Remembered as long as its files look the same: of a large mosaic one changes at a time.
     """
-    if origin.remote:
-        return _read_description(origin)
     with _lock:
         signature, part = _known.get(origin.address, (None, None))
     if part is not None and _settled_signature(part.origin) == signature:
@@ -92,7 +90,8 @@ def describe_member(origin: Origin) -> Part:
 def _settled_signature(origin: Origin) -> object:
     """None where a later change may not change it; raises StartupError for a missing file."""
     try:
-        return origin.signature() if origin.settled() else None
+        signature = origin.signature()
+        return signature if origin.settled() else None
     except OSError as error:
         raise StartupError(f"{origin.address.name}: {error.strerror or error}") from error
 

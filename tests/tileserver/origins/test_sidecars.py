@@ -23,7 +23,7 @@ from tileserver.errors import StartupError
 from tileserver.origins import members
 from tileserver.origins.members import LocalFile
 from tileserver.rasters.inspection import inspect, inspect_origin
-from tileserver.rasters.locating import locate
+from tileserver.rasters.locating import inspect_source, locate
 from tileserver.settings.sources import SourceSettings
 
 ELSEWHERE = f"""<VRTDataset rasterXSize="150" rasterYSize="150">
@@ -262,7 +262,7 @@ def test_nothing_is_looked_for_beside_a_remote_raster(tmp_path: Path) -> None:
     with_mask(with_overviews(cut(folder / "scene.tif", "rgb")))
     with file_server(folder, tmp_path / "control") as store:
         settings = SourceSettings(path=f"{store.url}/scene.tif")
-        raster = inspect_origin(locate(settings, frozenset({store.host})), None)
+        raster = inspect_source(settings, frozenset({store.host}))
         assert (raster.masked, raster.overviews) == (False, ())
         assert {path for _, path, _ in store.asked} == {"/scene.tif"}
 
