@@ -13,14 +13,14 @@ from tileserver.errors import StartupError
 from tileserver.origins.files import picture_files
 from tileserver.origins.listings import read_listing
 from tileserver.origins.members import LocalFile, LocalFolder, Member
-from tileserver.origins.origin import Address, Origin, file_origin, in_threads, join_origins
+from tileserver.origins.origin import Origin, file_origin, in_threads, join_origins
 from tileserver.origins.remote import remote_origin
 from tileserver.rasters.band_roles import BandRoles
 from tileserver.rasters.inspection import inspect_origin
 from tileserver.rasters.parts import Part, describe_member
 from tileserver.rasters.raster import Raster
 from tileserver.rasters.upstream import upstream_origin
-from tileserver.rasters.virtual import build_mosaic, stack_bands
+from tileserver.rasters.virtual import Joined, build_mosaic, stack_bands
 from tileserver.rasters.virtual_file import virtual_origin
 from tileserver.settings.sources import SourceSettings, is_remote_address
 
@@ -94,11 +94,9 @@ def _locate_listing(path: Path, settings: SourceSettings, hosts: Set[str]) -> Or
     parts = in_threads(
         lambda name: describe_member(resolve_reference(path, name, hosts)), references
     )
-    address = (stack_bands if bands else build_mosaic)(str(path), parts, settings.nearest)
-    return _join_parts(address, [LocalFile(path)], parts)
+    joined = (stack_bands if bands else build_mosaic)(str(path), parts, settings.nearest)
+    return _join_parts(joined, [LocalFile(path)], parts)
 
 
-def _join_parts(address: Address, listing: Sequence[Member], parts: Sequence[Part]) -> Origin:
-    return join_origins(
-        address, listing, [part.origin for part in parts], [part.bounds for part in parts]
-    )
+def _join_parts(joined: Joined, listing: Sequence[Member], parts: Sequence[Part]) -> Origin:
+    return join_origins(joined.address, listing, [part.origin for part in parts], joined.windows)

@@ -17,7 +17,7 @@ from cache.breaker import summarise_error
 from engine.window import Window
 from tileserver.errors import StartupError
 from tileserver.library_internals import CPLE_BaseError
-from tileserver.origins.origin import Address, Bounds, Origin
+from tileserver.origins.origin import Address, Origin
 from tileserver.origins.vrt import DATA_TYPES, VrtFile, add_file, add_mask
 from tileserver.rasters.inspection import REFERRING_DRIVERS
 from tileserver.rasters.opening import open_anew
@@ -48,13 +48,6 @@ class Part:
     """Bands: where the mask of any of them is set, there is data."""
     text: str | None = None
     """The XML of a virtual raster that is opened in its place, whose mask is the alpha band."""
-
-    @property
-    def bounds(self) -> Bounds:
-        """Left, bottom, right and top, a pixel wider: it may be moved by half of one."""
-        x, y = self.transform.a, self.transform.e
-        left, top = self.transform.c - x, self.transform.f - y
-        return left, top + (self.height + 2) * y, left + (self.width + 2) * x, top
 
     @property
     def file(self) -> VrtFile:
