@@ -14,8 +14,7 @@ from tests.support.tiles import WEB_MERCATOR
 from tileserver.grid import Grid
 from tileserver.imagery.bands import Bands, GridSource
 from tileserver.imagery.handles import HandlePool
-from tileserver.rasters.inspection import inspect_origin
-from tileserver.rasters.locating import locate
+from tileserver.rasters.locating import inspect_source
 from tileserver.rasters.raster import Raster
 from tileserver.settings.sources import SourceSettings
 
@@ -48,7 +47,7 @@ def quarters(scene: Path, folder: Path) -> list[Path]:
 
 def raster_of(path: Path, **settings: object) -> Raster:
     source = SourceSettings.model_validate({"path": str(path), **settings})
-    return inspect_origin(locate(source), source.range)
+    return inspect_source(source)
 
 
 def bands_of(raster: Raster) -> tuple[Bands, Window]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from morecantile.defaults import TileMatrixSets
 
@@ -21,11 +22,9 @@ from tileserver.imagery.handles import HandlePool
 from tileserver.imagery.mosaic_members import MosaicMembers
 from tileserver.imagery.nearest import Nearest
 from tileserver.imagery.overviews import Overviews
-from tileserver.rasters.band_roles import BandRoles
 from tileserver.rasters.footprint import crosses, native_zoom
 from tileserver.rasters.ground import ground_sizes
-from tileserver.rasters.inspection import inspect_origin
-from tileserver.rasters.locating import locate
+from tileserver.rasters.locating import inspect_source
 from tileserver.rasters.raster import Raster
 from tileserver.rasters.value_range import RangeOrigin
 from tileserver.settings.server import Settings
@@ -58,16 +57,6 @@ class Opener:
         hosts: remote hosts and buckets that it may be read from.
         """
 
-        def inspect() -> Raster:
-            roles = BandRoles(settings.bands, settings.nodata, settings.alpha)
-            return inspect_origin(
-                locate(settings, hosts),
-                settings.range,
-                crs=settings.crs,
-                roles=roles,
-                nearest=settings.nearest,
-            )
-
         def make(raster: Raster, generation: int) -> Source:
             _log_range(id, raster)
             if generation > 0:
@@ -82,7 +71,7 @@ class Opener:
             if unwatched() and not tracked.current.raster.origin.remote:
                 tracked.poll()
 
-        tracked = Tracked(id, inspect, make)
+        tracked = Tracked(id, partial(inspect_source, settings, hosts), make)
         return tracked
 
     def check_seconds(self, tracked: Tracked[Source]) -> float:

@@ -17,7 +17,7 @@ HASHED_WHOLE_BYTES = 256 * 2**20
 SAMPLE_BYTES = 2**16
 SAMPLES = 64
 SETTLED_SECONDS = 2.0
-"""A file written more recently may change once more within the resolution of its mtime."""
+"""What has changed more recently may change once more within the resolution of its ctime."""
 
 MOST_DIGESTS = 65536
 """Digests cached by file, 300 bytes each."""
@@ -49,6 +49,14 @@ class Member(Protocol):
         """Whether any later change is sure to change the signature."""
 
 
+def is_settled(state: os.stat_result) -> bool:
+    """Whether any later change of a file or a folder is sure to change its ctime.
+
+    No program sets that, while copies set back the mtime, or have one that lies in the future.
+    """
+    return time.time() - state.st_ctime > SETTLED_SECONDS
+
+
 @dataclass(frozen=True, slots=True)
 class LocalFile:
     """A file on a disk of this machine."""
@@ -65,15 +73,15 @@ class LocalFile:
         return self.signature()
 
     def settled(self) -> bool:
-        state = self.path.stat()
-        return time.time() - max(state.st_mtime, state.st_ctime) > SETTLED_SECONDS
+        return is_settled(self.path.stat())
 
     def digest(self) -> str:
         """Digest of all the content; of samples, size and mtime if the file is large.
 
         Cached as long as the signature stays the same.
         """
-        key = (self.path, self.signature()) if self.settled() else None
+        signature = self.signature()
+        key = (self.path, signature) if self.settled() else None
         with _lock:
             known = _digests.get(key)
         if known is None:

@@ -12,6 +12,7 @@ from typing import TypeVar
 import rasterio
 
 from cache.key import fingerprint
+from engine.window import Window
 from tileserver.origins.members import LocalFile, Member, Signature
 from tileserver.origins.sidecars import Sidecars, check_sidecars
 
@@ -23,8 +24,6 @@ SIDE_BY_SIDE = 8
 FEW = 4
 """Fewer files are not worth threads."""
 
-Bounds = tuple[float, float, float, float]
-"""Left, bottom, right, top."""
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 
@@ -54,10 +53,10 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A raster of a mosaic: its bounds and its members."""
+    """A raster of a mosaic: its place and its members."""
 
-    bounds: Bounds
-    """In the mosaic's CRS."""
+    window: Window
+    """In the mosaic's pixels, as its address describes them."""
     members: range
     """Their numbers among the origin's."""
 
@@ -121,19 +120,19 @@ def join_origins(
     address: Address,
     listing: Sequence[Member],
     parts: Sequence[Origin],
-    bounds: Sequence[Bounds | None],
+    windows: Sequence[Window | None],
 ) -> Origin:
     """One origin for many rasters.
 
-    listing: the files that list the rasters. bounds: of each raster in the CRS, None if unknown:
-    then any change of any file is a change of the whole (no parts).
+    listing: the files that list the rasters. windows: where each raster lies in the whole, None if
+    unknown: then any change of any file is a change of the whole (no parts).
     """
     members, placed = [*listing], []
-    for part, place in zip(parts, bounds, strict=True):
+    for part, window in zip(parts, windows, strict=True):
         numbers = range(len(members), len(members) + len(part.members))
         members += part.members
-        if place is not None:
-            placed.append(Placed(place, numbers))
+        if window is not None:
+            placed.append(Placed(window, numbers))
     known = tuple(placed) if len(placed) == len(parts) else ()
     return Origin(address, tuple(members), known, joined=True)
 

@@ -9,7 +9,6 @@ Remote rasters have none (remote.py), nor do local ones that a listing names wit
 from __future__ import annotations
 
 import os
-import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from cache.key import fingerprint
 from tileserver.errors import StartupError
-from tileserver.origins.members import SETTLED_SECONDS, LocalFile, Signature
+from tileserver.origins.members import LocalFile, Signature, is_settled
 
 PICTURES = (".ovr", ".msk", ".OVR", ".MSK")
 """Suffixes of sidecars that are rasters, which may have sidecars of their own."""
@@ -37,10 +36,10 @@ class Sidecars:
     """The raster's."""
     listed: tuple[Path, ...] = ()
     """Files that GDAL has read with it, other than those that are looked for."""
-    seen: list[tuple[int, tuple[Path, ...]]] = field(
+    seen: list[tuple[Signature, tuple[Path, ...]]] = field(
         default_factory=list, compare=False, repr=False
     )
-    """The last mtime of its folder (ns), and the sidecars then."""
+    """The last times of change of its folder, and the sidecars then."""
     remote = False
 
     def signature(self) -> Signature:
@@ -72,13 +71,14 @@ class Sidecars:
 
     def _find_by_name(self) -> tuple[Path, ...]:
         """Searched again only when the folder has changed, because every tile calls this."""
-        changed_ns = self.path.parent.stat().st_mtime_ns
-        known = dict(self.seen).get(changed_ns)
+        state = self.path.parent.stat()
+        changed = state.st_mtime_ns, state.st_ctime_ns  # who copies files may set back the first
+        known = dict(self.seen).get(changed)
         if known is not None:
             return known
+        settled = is_settled(state)  # before the search: what comes meanwhile changes the times
         there = tuple(find_sidecars(self.path))
-        settled = time.time_ns() - changed_ns > SETTLED_SECONDS * 1e9
-        self.seen[:] = [(changed_ns, there)] if settled else []
+        self.seen[:] = [(changed, there)] if settled else []
         return there
 
 

@@ -104,10 +104,11 @@ def window_on(raster: Raster, grid: Grid, zoom: int) -> Window:
 
     Raises OutsideGrid where the grid does not reach it.
     """
-    bounds, limits = _bounds_on(raster, grid), grid.bounds
+    extent = _extent_on(raster, grid)
+    bounds, limits = _bounds_on(raster, grid, extent), grid.bounds
     bottom, top = max(bounds[1], limits[1]), min(bounds[3], limits[3])
     left, right = max(bounds[0], limits[0]), bounds[2]
-    if not crosses(raster, grid):
+    if extent is None or not (grid.goes_round and extent.crosses):
         right = min(right, limits[2])
     if bottom >= top or left >= right:
         raise OutsideGrid
@@ -176,13 +177,17 @@ def _pixel_sizes(raster: Raster, grid: Grid) -> tuple[Values, NDArray[np.bool_]]
     return np.where(known, sizes, np.inf), known & inside
 
 
-def _bounds_on(raster: Raster, grid: Grid) -> Bounds:
+def _extent_on(raster: Raster, grid: Grid) -> Extent | None:
+    """A raster's extent in the grid's degrees; None where its place there does not depend on it."""
+    if grid.goes_round or raster.crs.is_geographic:
+        return geographic_extent(raster, grid.tms.rasterio_geographic_crs)
+    return None
+
+
+def _bounds_on(raster: Raster, grid: Grid, extent: Extent | None) -> Bounds:
     """A raster's bounds in the grid's CRS: its edges are followed."""
     if raster.crs == grid.crs:
         return raster.bounds
-    extent = None
-    if grid.goes_round or raster.crs.is_geographic:
-        extent = geographic_extent(raster, grid.tms.rasterio_geographic_crs)
     if extent is not None and grid.goes_round:
         return grid.bounds_of_degrees(*extent)
     if extent is not None and extent.east - extent.west > HALF_TURN:

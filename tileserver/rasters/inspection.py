@@ -71,7 +71,7 @@ def inspect_origin(  # noqa: PLR0911  # each way to read a raster is one
     )
     try:
         # What is read may be newer than the signature before it, never older.
-        settled, signature = origin.settled(), origin.signature()
+        signature, settled = origin.signature(), origin.settled()
         digest = origin.digest()
         with address.environment(), open_anew(address) as dataset:
             _check_driver(dataset, address)

@@ -1,4 +1,8 @@
-"""From a source's settings to its origin: what GDAL is to open, and which files to watch."""
+"""From a source's settings to its origin: what GDAL is to open, and which files to watch.
+
+Documents and members are read to know the origin, before it is inspected. So it is located once
+more afterwards: what was read, and what the signatures and the digest belong to, are one version.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,36 @@ from tileserver.errors import StartupError
 from tileserver.origins.files import picture_files
 from tileserver.origins.listings import read_listing
 from tileserver.origins.members import LocalFile, LocalFolder, Member
-from tileserver.origins.origin import Address, Origin, file_origin, in_threads, join_origins
+from tileserver.origins.origin import Origin, file_origin, in_threads, join_origins
 from tileserver.origins.remote import remote_origin
+from tileserver.rasters.band_roles import BandRoles
+from tileserver.rasters.inspection import inspect_origin
 from tileserver.rasters.parts import Part, describe_member
+from tileserver.rasters.raster import Raster
 from tileserver.rasters.upstream import upstream_origin
-from tileserver.rasters.virtual import build_mosaic, stack_bands
+from tileserver.rasters.virtual import Joined, build_mosaic, stack_bands
 from tileserver.rasters.virtual_file import virtual_origin
 from tileserver.settings.sources import SourceSettings, is_remote_address
+
+ATTEMPTS = 3
+"""At inspecting a source while its files change; the second reads only what has changed."""
+
+
+def inspect_source(settings: SourceSettings, hosts: Set[str] = frozenset()) -> Raster:
+    """Locate a source and inspect it; raises StartupError in one line, and OSError.
+
+    hosts: remote hosts and buckets that may be read from.
+    """
+    roles = BandRoles(settings.bands, settings.nodata, settings.alpha)
+    origin = locate(settings, hosts)
+    for _ in range(ATTEMPTS):
+        raster = inspect_origin(
+            origin, settings.range, crs=settings.crs, roles=roles, nearest=settings.nearest
+        )
+        located, origin = origin, locate(settings, hosts)
+        if located == origin:
+            return raster
+    raise StartupError(f"{origin.address.name}: its files change while they are read")
 
 
 def locate(settings: SourceSettings, hosts: Set[str] = frozenset()) -> Origin:
@@ -67,11 +94,9 @@ def _locate_listing(path: Path, settings: SourceSettings, hosts: Set[str]) -> Or
     parts = in_threads(
         lambda name: describe_member(resolve_reference(path, name, hosts)), references
     )
-    address = (stack_bands if bands else build_mosaic)(str(path), parts, settings.nearest)
-    return _join_parts(address, [LocalFile(path)], parts)
+    joined = (stack_bands if bands else build_mosaic)(str(path), parts, settings.nearest)
+    return _join_parts(joined, [LocalFile(path)], parts)
 
 
-def _join_parts(address: Address, listing: Sequence[Member], parts: Sequence[Part]) -> Origin:
-    return join_origins(
-        address, listing, [part.origin for part in parts], [part.bounds for part in parts]
-    )
+def _join_parts(joined: Joined, listing: Sequence[Member], parts: Sequence[Part]) -> Origin:
+    return join_origins(joined.address, listing, [part.origin for part in parts], joined.windows)

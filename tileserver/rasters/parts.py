@@ -17,7 +17,7 @@ from cache.breaker import summarise_error
 from engine.window import Window
 from tileserver.errors import StartupError
 from tileserver.library_internals import CPLE_BaseError
-from tileserver.origins.origin import Address, Bounds, Origin
+from tileserver.origins.origin import Address, Origin
 from tileserver.origins.vrt import DATA_TYPES, VrtFile, add_file, add_mask
 from tileserver.rasters.inspection import REFERRING_DRIVERS
 from tileserver.rasters.opening import open_anew
@@ -50,13 +50,6 @@ class Part:
     """The XML of a virtual raster that is opened in its place, whose mask is the alpha band."""
 
     @property
-    def bounds(self) -> Bounds:
-        """Left, bottom, right and top, a pixel wider: it may be moved by half of one."""
-        x, y = self.transform.a, self.transform.e
-        left, top = self.transform.c - x, self.transform.f - y
-        return left, top + (self.height + 2) * y, left + (self.width + 2) * x, top
-
-    @property
     def file(self) -> VrtFile:
         """The member as a file of a virtual raster."""
         name = self.text or self.origin.address.text
@@ -73,8 +66,6 @@ def describe_member(origin: Origin) -> Part:
 
     Remembered as long as its files look the same: of a large mosaic one changes at a time.
     """
-    if origin.remote:
-        return _read_description(origin)
     with _lock:
         signature, part = _known.get(origin.address, (None, None))
     if part is not None and _settled_signature(part.origin) == signature:
@@ -92,7 +83,8 @@ def describe_member(origin: Origin) -> Part:
 def _settled_signature(origin: Origin) -> object:
     """None where a later change may not change it; raises StartupError for a missing file."""
     try:
-        return origin.signature() if origin.settled() else None
+        signature = origin.signature()
+        return signature if origin.settled() else None
     except OSError as error:
         raise StartupError(f"{origin.address.name}: {error.strerror or error}") from error
 

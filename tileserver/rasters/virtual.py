@@ -7,6 +7,7 @@ the members of its own (shared="0"): a handle may then change threads.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 from xml.etree.ElementTree import Element, tostring
 
 from affine import Affine
@@ -35,7 +36,15 @@ SAME_PIXEL = 1e-4
 """Pixel sizes that differ by less, relatively, are one: over 10,000 pixels it is one pixel."""
 
 
-def build_mosaic(name: str, parts: Sequence[Part], nearest: bool = False) -> Address:
+class Joined(NamedTuple):
+    """A virtual raster of several."""
+
+    address: Address
+    windows: list[Window]
+    """Where each of them lies in it."""
+
+
+def build_mosaic(name: str, parts: Sequence[Part], nearest: bool = False) -> Joined:
     """One raster of members on one pixel grid; the first that has data at a pixel shows it.
 
     Members off the first one's grid are moved by less than half a pixel. nearest: whether values
@@ -70,10 +79,10 @@ def build_mosaic(name: str, parts: Sequence[Part], nearest: bool = False) -> Add
         for part, place in painted:
             add_file(band, part.file, str(part.indexes[number - 1]), place, masked=True)
     _add_mask(root, painted)
-    return _address(name, root, parts)
+    return Joined(_address(name, root, parts), places)
 
 
-def stack_bands(name: str, parts: Sequence[Part], nearest: bool = False) -> Address:
+def stack_bands(name: str, parts: Sequence[Part], nearest: bool = False) -> Joined:
     """One raster of all bands of members that cover the same pixels, in the order given.
 
     nearest: whether values are classes. Raises StartupError for members that differ.
@@ -97,7 +106,7 @@ def stack_bands(name: str, parts: Sequence[Part], nearest: bool = False) -> Addr
         band = _band(root, number, part, colour)
         add_file(band, part.file, str(index), whole, masked=True)
     _add_mask(root, [(part, whole) for part in parts])
-    return _address(name, root, parts)
+    return Joined(_address(name, root, parts), [whole] * len(parts))
 
 
 def crop(name: str, part: Part, window: Window) -> Address:

@@ -6,15 +6,16 @@ What GDAL is given is the text that was checked, with every file by its whole ad
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil, floor
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, fromstring, tostring
 
+from engine.window import Window
 from tileserver.errors import StartupError
 from tileserver.origins.members import LocalFile, Member
 from tileserver.origins.origin import (
     VIRTUAL_OPTIONS,
     Address,
-    Bounds,
     Origin,
     in_threads,
     join_origins,
@@ -90,30 +91,26 @@ def virtual_origin(path: Path, refer: Callable[[str], Origin]) -> Origin:
         options["CPL_VSIL_CURL_NON_CACHED"] = ":".join(places)
     address = Address(str(path), tostring(root, encoding="unicode"), "VRT", tuple(options.items()))
     listing: list[Member] = [LocalFile(path)]
-    return join_origins(address, listing, origins, [_bounds(root, each) for each in uses.values()])
+    return join_origins(address, listing, origins, [_window(each) for each in uses.values()])
 
 
-def _bounds(root: Element, uses: list[Element]) -> Bounds | None:
-    """What a file covers, a pixel wider, in the CRS; None where the document does not say."""
-    try:
-        x, step_x, skew, y, other_skew, step_y = map(
-            float, (root.findtext("GeoTransform") or "").split(",")
-        )
-        targets = [use.find("DstRect") for use in uses]
-        rects = [
-            [float(target.get(name, "")) for name in ("xOff", "yOff", "xSize", "ySize")]
-            for target in targets
-            if target is not None
-        ]
-    except ValueError:
-        return None
-    if skew or other_skew or len(rects) < len(uses):
-        return None
-    columns = [edge for col, _, width, _ in rects for edge in (col - 1, col + width + 1)]
-    rows = [edge for _, row, _, height in rects for edge in (row - 1, row + height + 1)]
-    xs = [x + edge * step_x for edge in columns]
-    ys = [y + edge * step_y for edge in rows]
-    return min(xs), min(ys), max(xs), max(ys)
+def _window(uses: list[Element]) -> Window | None:
+    """The pixels that a file covers; None where the document does not say."""
+    covered = None
+    for use in uses:
+        target = use.find("DstRect")
+        if target is None:
+            return None
+        try:
+            col, row, width, height = (
+                float(target.get(name, "")) for name in ("xOff", "yOff", "xSize", "ySize")
+            )
+            top, left = floor(row), floor(col)
+            window = Window(top, left, ceil(row + height) - top, ceil(col + width) - left)
+        except (ValueError, OverflowError):  # not a number, or infinite, or nothing is covered
+            return None
+        covered = window if covered is None else covered.union(window)
+    return covered
 
 
 def _check(path: Path, element: Element, allowed: set[str]) -> None:

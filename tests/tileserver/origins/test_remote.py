@@ -30,8 +30,7 @@ from tileserver.assembly import open_catalogue
 from tileserver.catalogue.catalogue import Catalogue
 from tileserver.errors import SourceUnavailable, StartupError
 from tileserver.origins import remote
-from tileserver.rasters.inspection import inspect_origin
-from tileserver.rasters.locating import locate
+from tileserver.rasters.locating import inspect_source, locate
 from tileserver.rasters.raster import Raster
 from tileserver.settings.server import Settings
 from tileserver.settings.sources import SourceSettings
@@ -58,7 +57,7 @@ def impatience() -> Iterator[None]:
 
 def at(url: str, *hosts: str) -> Raster:
     source = SourceSettings.model_validate({"path": url})
-    return inspect_origin(locate(source, frozenset(hosts)), None)
+    return inspect_source(source, frozenset(hosts))
 
 
 def watched(url: str, host: str) -> Catalogue:
@@ -123,9 +122,28 @@ def test_a_mosaic_of_remote_members_asks_allowed_hosts_only(
     with pytest.raises(StartupError, match="not in remote_hosts"):
         raster_of(path)
     source = SourceSettings.model_validate({"path": str(path)})
-    bands, extent = bands_of(inspect_origin(locate(source, frozenset({store.host})), None))
+    bands, extent = bands_of(inspect_source(source, frozenset({store.host})))
     local, _ = bands_of(raster_of(scene))
     assert np.array_equal(bands.read(extent), local.read(extent))
+
+
+def test_remote_members_are_described_again_only_where_they_have_changed(
+    store: FileServer, tmp_path: Path
+) -> None:
+    scene = cut(store.folder / "scene.tif", "mask", SMALL_SIDE)
+    paths = quarters(scene, store.folder / "parts")
+    listing = mosaic_json(tmp_path / "m.json", [f"{store.url}/parts/{p.name}" for p in paths])
+    source = SourceSettings.model_validate({"path": str(listing)})
+    first = locate(source, frozenset({store.host}))
+    asked = len(store.asked)
+    assert locate(source, frozenset({store.host})) == first
+    assert {method for method, _, _ in store.asked[asked:]} == {"HEAD"}
+    with rasterio.open(paths[1], "r+") as dataset:
+        dataset.transform = dataset.transform * Affine.translation(8, 0)
+    asked = len(store.asked)
+    assert locate(source, frozenset({store.host})) != first
+    read = {path for method, path, _ in store.asked[asked:] if method == "GET"}
+    assert read == {f"/parts/{paths[1].name}"}
 
 
 def test_a_replaced_remote_raster_is_another_version(store: FileServer, tmp_path: Path) -> None:

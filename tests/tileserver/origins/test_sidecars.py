@@ -18,12 +18,13 @@ from tests.support.commands import call_overzoom
 from tests.support.members import bands_of, mosaic_json, quarters, raster_of
 from tests.support.rasters import SCENE, cut
 from tests.support.stores import file_server
+from tests.support.waiting import wait_until
 from tileserver.assembly import open_catalogue
 from tileserver.errors import StartupError
 from tileserver.origins import members
 from tileserver.origins.members import LocalFile
 from tileserver.rasters.inspection import inspect, inspect_origin
-from tileserver.rasters.locating import locate
+from tileserver.rasters.locating import inspect_source, locate
 from tileserver.settings.sources import SourceSettings
 
 ELSEWHERE = f"""<VRTDataset rasterXSize="150" rasterYSize="150">
@@ -257,12 +258,27 @@ def test_a_look_lists_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert raster.origin.signature() == raster.signature
 
 
+def test_a_sidecar_is_seen_though_its_folder_s_time_is_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As tar, cp -a and rsync -a do."""
+    monkeypatch.setattr(members, "SETTLED_SECONDS", -1)  # what was found is remembered
+    path = cut(tmp_path / "scene.tif", "uint16", 64)
+    before = aged(tmp_path).stat().st_ctime_ns
+    plain = inspect(path, None)
+    assert plain.is_unchanged()
+    remarks(path)
+    wait_until(lambda: aged(tmp_path).stat().st_ctime_ns != before)  # one tick of the clock
+    assert not plain.is_unchanged()
+    assert inspect(path, None).fingerprint != plain.fingerprint
+
+
 def test_nothing_is_looked_for_beside_a_remote_raster(tmp_path: Path) -> None:
     (folder := tmp_path / "store").mkdir()
     with_mask(with_overviews(cut(folder / "scene.tif", "rgb")))
     with file_server(folder, tmp_path / "control") as store:
         settings = SourceSettings(path=f"{store.url}/scene.tif")
-        raster = inspect_origin(locate(settings, frozenset({store.host})), None)
+        raster = inspect_source(settings, frozenset({store.host}))
         assert (raster.masked, raster.overviews) == (False, ())
         assert {path for _, path, _ in store.asked} == {"/scene.tif"}
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import count
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 from scipy.ndimage import distance_transform_edt
@@ -24,8 +30,12 @@ from tileserver.errors import SourceUnavailable, StartupError
 from tileserver.imagery.bands import GridSource
 from tileserver.imagery.handles import HandlePool
 from tileserver.origins.members import LocalFile
+from tileserver.origins.origin import Origin
+from tileserver.rasters import locating, virtual_file
 from tileserver.rasters.locating import locate
 from tileserver.rasters.opening import open_raster
+from tileserver.rasters.parts import Part, describe_member
+from tileserver.rasters.raster import Raster
 from tileserver.rasters.validity import read_valid
 from tileserver.settings.server import Settings
 from tileserver.settings.sources import SourceSettings
@@ -187,6 +197,80 @@ def test_members_that_come_go_or_change_make_another_version(tmp_path: Path) -> 
     assert versions[2] == versions[0], "the same content is the same version"
     assert len(set(versions)) == 3
     catalogue.close()
+
+
+def interrupt(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, change: Callable[[], object]
+) -> None:
+    """Change files once in the middle of an inspection, when a function is first called."""
+    function, changes = getattr(module, name), [change]
+
+    def interrupted(*arguments: Any) -> Any:
+        if changes:
+            changes.pop()()
+        return function(*arguments)
+
+    monkeypatch.setattr(module, name, interrupted)
+
+
+def assert_of_one_version(found: Raster, path: Path, **settings: object) -> None:
+    """That what was read is what its signatures and fingerprint are of."""
+    now = raster_of(path, **settings)
+    assert (found.address, found.bounds) == (now.address, now.bounds)
+    assert (found.signature, found.fingerprint) == (now.signature, now.fingerprint)
+
+
+def test_a_virtual_raster_that_is_saved_while_it_is_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = virtual(tmp_path / "virtual.vrt", "member.tif")
+    narrow = path.read_text().replace(f'XSize="{SMALL_SIDE}"', 'XSize="50"')
+    interrupt(monkeypatch, virtual_file, "describe_member", lambda: path.write_text(narrow))
+    found = raster_of(path)
+    assert found.width == 50
+    assert_of_one_version(found, path)
+
+
+def test_a_member_that_is_replaced_after_it_was_described_is_described_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = quarters(cut(tmp_path / "whole.tif", "rgb", SMALL_SIDE), folder := tmp_path / "parts")
+    with rasterio.open(shutil.copy(paths[1], tmp_path / "moved.tif"), "r+") as dataset:
+        dataset.transform = dataset.transform * Affine.translation(100, 0)
+    moved, width = tmp_path / "moved.tif", raster_of(folder, mosaic=True).width
+    interrupt(monkeypatch, locating, "build_mosaic", lambda: moved.replace(paths[1]))
+    found = raster_of(folder, mosaic=True)
+    assert found.width == width + 100
+    assert_of_one_version(found, folder, mosaic=True)
+
+
+def test_a_file_that_comes_while_its_folder_is_read_is_a_member(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As rsync renames its copies: the version before was inspected because of one's name."""
+    (folder := tmp_path / "parts").mkdir()
+    cut(folder / "a.tif", "rgb", SMALL_SIDE)
+    aside = shutil.copy(folder / "a.tif", folder / ".b.tif.Xy12")
+    rename = partial(os.rename, aside, folder / "b.tif")
+    interrupt(monkeypatch, locating, "describe_member", rename)
+    found = raster_of(folder, mosaic=True)
+    assert LocalFile(folder / "b.tif") in found.origin.members
+    assert_of_one_version(found, folder, mosaic=True)
+
+
+def test_files_that_change_all_the_time_are_no_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, widths = virtual(tmp_path / "virtual.vrt", "member.tif"), count(1)
+    text = path.read_text()
+
+    def narrowed(origin: Origin) -> Part:
+        path.write_text(text.replace(f'XSize="{SMALL_SIDE}"', f'XSize="{next(widths)}"'))
+        return describe_member(origin)
+
+    monkeypatch.setattr(virtual_file, "describe_member", narrowed)
+    with pytest.raises(StartupError, match=r"virtual\.vrt: its files change while they are read"):
+        raster_of(path)
 
 
 def test_a_mosaic_of_one_file_is_another_version_than_the_file(tmp_path: Path) -> None:

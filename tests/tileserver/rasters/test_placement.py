@@ -25,7 +25,7 @@ from tileserver.imagery.handles import HandlePool
 from tileserver.origins.origin import file_origin
 from tileserver.rasters.footprint import geographic_extent, native_zoom
 from tileserver.rasters.inspection import inspect, inspect_origin
-from tileserver.rasters.locating import locate
+from tileserver.rasters.locating import inspect_source
 from tileserver.rasters.opening import open_raster
 from tileserver.rasters.raster import Raster
 from tileserver.rasters.validity import read_valid
@@ -133,7 +133,7 @@ def test_the_configured_crs_replaces_the_files_own(tmp_path: Path, said: str | N
     other = inspect_origin(file_origin(path), None, crs="EPSG:32634")
     assert raster.fingerprint != other.fingerprint
     settings = SourceSettings(path=str(path), crs="EPSG:32633")
-    assert inspect_origin(locate(settings), None, crs=settings.crs).bounds == raster.bounds
+    assert inspect_source(settings).bounds == raster.bounds
 
 
 def test_the_configured_crs_is_that_of_control_points_and_of_turned_rasters(tmp_path: Path) -> None:
