@@ -49,11 +49,9 @@ STATUS = {
     "TileOutOfRange": 400,
 }
 """The standard's, by exception code."""
-LOCATORS = {
-    name.lower(): name
-    for name in ("Service", "Request", "Layer", "Style", "Format")
-    + ("TileMatrixSet", "TileMatrix", "TileRow", "TileCol")
-} | {"z": "TileMatrix"}
+NAMES = ("Service", "Request", "Layer", "Style", "Format")
+TILE_NAMES = ("TileMatrixSet", "TileMatrix", "TileRow", "TileCol")
+LOCATORS = {name.lower(): name for name in (*NAMES, *TILE_NAMES)} | {"z": "TileMatrix"}
 """The standard's names of parameters; the last by our own."""
 _REPORT = """<?xml version="1.0" encoding="UTF-8"?>
 <ows:ExceptionReport xmlns:ows="http://www.opengis.net/ows/1.1" version="1.1.0">
