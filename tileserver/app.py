@@ -152,7 +152,8 @@ def _add_services(app: FastAPI, catalogue: Catalogue, answers: MapAnswers) -> No
     def seen(request: Request) -> list[Source]:
         return [one for one in _list_seen(catalogue, request) if isinstance(one, Source)]
 
-    router = make_router(ReportedRoute, report=report_wms)
+    report = partial(report_wms, max_side_px=answers.max_side_px)
+    router = make_router(ReportedRoute, report=report)
     add_wms(router, answers, seen)
     app.router.routes += router.routes
     add_openapi(app, seen)

@@ -93,7 +93,8 @@ def breaches(
     kind = lower.get("content-type", "")
     if content == PARSER_ANSWER and status == 400:
         return
-    if status >= 500 and not (status == 503 and "retry-after" in lower):
+    unsupported = status == 501 and REPORTED.search(request.target)  # as WMTS has it
+    if status >= 500 and not unsupported and not (status == 503 and "retry-after" in lower):
         yield f"status {status}"
     found = None if kind.startswith("image/") else SECRETS.search(content)
     if found and found[0].decode() not in unquote(request.target):  # else it is an echo

@@ -117,7 +117,8 @@ class OverzoomFactory(TilerFactory):
         add_thumbnail(self.pages, self.path_dependency, self.answers.max_age_seconds)
 
     def _add_services(self) -> None:
-        self.services = make_router(ReportedRoute, BELOW, report=report_wms)
+        report = partial(report_wms, max_side_px=self.maps.max_side_px)
+        self.services = make_router(ReportedRoute, BELOW, report=report)
         add_source_wms(self.services, self.maps, self.path_dependency)
         self.services.route_class = _configure_route(ReportedRoute, report=report_wmts)
         grids = list(self.supported_tms.list())

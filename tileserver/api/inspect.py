@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Path, Query
 from morecantile import Tile
+from rio_tiler.errors import PointOutsideBounds
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -57,27 +58,16 @@ def add_inspect(router: APIRouter, answers: Answers, path_dependency: Callable[.
         zoom = layer.max_zoom if zoom is None else zoom
         if not layer.native_zoom <= zoom <= layer.max_zoom:
             raise OutOfRange("zoom", f"{layer.native_zoom} to {layer.max_zoom} for this source")
-        row, col = _find_pixel(layer, zoom, lon, lat)
-        tile = Tile(col // TILE_PX, row // TILE_PX, zoom)
         options = TileOptions(format=ImageFormat.npy, noise_seed=noise_seed, detail=detail)
-        asked = AskedTile(source_id=source.id, grid_id=WEB_MERCATOR, tile=tile, options=options)
-        wanted = resolve_request(service.catalogue, asked)
-        work = _inspect(service, wanted, _Place(lon, lat, row, col))
-        values = await run_until_disconnect(request, work, answers.deadline_seconds)
+        try:
+            place = _find_pixel(layer, zoom, lon, lat)
+            asked = AskedTile(source_id=source.id, tile=place.tile(zoom), options=options)
+            work = _inspect(service, resolve_request(service.catalogue, asked), place)
+            values = await run_until_disconnect(request, work, answers.deadline_seconds)
+        except OutsideSource as error:  # whose text is about a tile, which nobody has asked for
+            raise PointOutsideBounds from error
         document = {"source": source.id, "coordinates": [lon, lat], "zoom": zoom, **values}
         return JSONResponse(document, headers={"Cache-Control": "no-store"})
-
-
-def _find_pixel(layer: Layer, zoom: int, lon: float, lat: float) -> tuple[int, int]:
-    """Row and column of the pixel that holds a place; raises OutsideSource beyond the grid."""
-    tms, grid = layer.grid.tms, layer.grid
-    if not (tms.bbox.bottom <= lat <= tms.bbox.top):
-        raise OutsideSource
-    place, (left, top), size = tms.xy(lon, lat), grid.origin(zoom), grid.pixel_size(zoom)
-    col = floor((place.x - left) / size)
-    if grid.goes_round:
-        col %= grid.whole(zoom).width
-    return floor((top - place.y) / size), col
 
 
 class _Place(NamedTuple):
@@ -87,6 +77,21 @@ class _Place(NamedTuple):
     lat: float
     row: int
     col: int
+
+    def tile(self, zoom: int) -> Tile:
+        return Tile(self.col // TILE_PX, self.row // TILE_PX, zoom)
+
+
+def _find_pixel(layer: Layer, zoom: int, lon: float, lat: float) -> _Place:
+    """A place with its pixel; raises OutsideSource beyond the grid."""
+    tms, grid = layer.grid.tms, layer.grid
+    if not (tms.bbox.bottom <= lat <= tms.bbox.top):
+        raise OutsideSource
+    place, (left, top), size = tms.xy(lon, lat), grid.origin(zoom), grid.pixel_size(zoom)
+    col = floor((place.x - left) / size)
+    if grid.goes_round:
+        col %= grid.whole(zoom).width
+    return _Place(lon, lat, floor((top - place.y) / size), col)
 
 
 async def _inspect(service: TileService, wanted: TileRequest, place: _Place) -> dict[str, Any]:

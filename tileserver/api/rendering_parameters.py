@@ -8,12 +8,18 @@ from typing import Annotated
 from color_operations import parse_operations
 from fastapi import Depends, Query
 
+from tileserver.api.parameters import LENGTHS
 from tileserver.errors import OutOfRange
-from tileserver.tiles.colormaps import COLORMAPS, FORMULAS, parse_colormap, refuse_unusable
+from tileserver.tiles.colormaps import (
+    COLORMAPS,
+    FORMULAS,
+    MAX_COLOURS,
+    parse_colormap,
+    refuse_unusable,
+)
 from tileserver.tiles.rendering import PLAIN, Rendering
 
 MAX_BANDS = 16
-MAX_TEXT = 4096
 RESCALES = "two finite numbers, min,max, the first less than the second"
 
 
@@ -27,10 +33,11 @@ async def rendering_parameters(
         str | None, Query(max_length=64, description="One of rio-tiler's colour maps.")
     ] = None,
     colormap: Annotated[
-        str | None, Query(max_length=MAX_TEXT, description="A colour map in JSON.")
+        str | None, Query(description=f"A map of up to {MAX_COLOURS} colours in JSON.")
     ] = None,
     color_formula: Annotated[
-        str | None, Query(max_length=256, description="A formula of rio-color.")
+        str | None,
+        Query(max_length=LENGTHS["color_formula"], description="A formula of rio-color."),
     ] = None,
     return_mask: Annotated[bool, Query(description="Transparent where there is no data.")] = True,
 ) -> Rendering:

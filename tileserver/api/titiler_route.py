@@ -43,13 +43,16 @@ class TitilerRoute(ThreadedRoute):
 
         async def refuse_unusable(request: Request) -> Response:
             try:
-                return await answer(request)
+                response = await answer(request)
             except (*REFUSALS, RasterioError, RioTilerError, CPLE_BaseError) as error:
                 answered = isinstance(error, UNREADABLE) or type(error) in ANSWERED
                 if answered or _is_fault(error):
                     raise
                 logger.info("refused %s: %r", quote_path(request.url.path), error)
                 raise OutOfRange("query", "not usable with this source") from error
+            if response.headers.get("content-type") == "image/jpg":  # titiler's, not registered
+                response.headers["content-type"] = "image/jpeg"
+            return response
 
         return refuse_unusable
 

@@ -1,4 +1,8 @@
-"""WMTS by keys and values: GET /{source}/wmts?REQUEST=GetTile&..., beside the RESTful addresses."""
+"""WMTS by keys and values: GET /{source}/wmts?REQUEST=GetTile&..., beside the RESTful addresses.
+
+Errors have the codes, locators and status codes of the standard (OGC 07-057r7, table 25) where it
+has any; others have those of all routes. RESTful addresses answer 404 where there is no tile.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ from tileserver.api.tile_parameters import MAX_INDEX, PictureOptions
 from tileserver.api.tile_response import Answers
 from tileserver.api.written_parameters import document_parameters
 from tileserver.catalogue.layers import Source
-from tileserver.errors import STATUS_CODES, OutOfRange, OutsideSource, RequestError
+from tileserver.errors import STATUS_CODES, OutOfRange, OutsideSource, RequestError, UnsupportedGrid
 from tileserver.middleware.error_handlers import error_headers
 from tileserver.tiles.request import AskedTile, TileOptions
 
@@ -38,8 +42,17 @@ DOCUMENTED = document_parameters(
     TILEROW="From the top.",
     TILECOL="From the left.",
 )
-STATUS = {422: 400}
-"""The standard's own, where it differs (OGC 07-057r7, table 25)."""
+STATUS = {
+    "OperationNotSupported": 501,
+    "MissingParameterValue": 400,
+    "InvalidParameterValue": 400,
+    "TileOutOfRange": 400,
+}
+"""The standard's, by exception code."""
+NAMES = ("Service", "Request", "Layer", "Style", "Format")
+TILE_NAMES = ("TileMatrixSet", "TileMatrix", "TileRow", "TileCol")
+LOCATORS = {name.lower(): name for name in (*NAMES, *TILE_NAMES)} | {"z": "TileMatrix"}
+"""The standard's names of parameters; the last by our own."""
 _REPORT = """<?xml version="1.0" encoding="UTF-8"?>
 <ows:ExceptionReport xmlns:ows="http://www.opengis.net/ows/1.1" version="1.1.0">
   <ows:Exception exceptionCode="{code}"{locator}>
@@ -64,7 +77,7 @@ def add_wmts_service(
         given = {name.lower(): value for name, value in request.query_params.items()}
         if given.get("service", "WMTS").upper() != "WMTS":
             raise OutOfRange("service", "WMTS")
-        operation = given.get("request", "").lower()
+        operation = _get(given, "request").lower()
         if operation == "getcapabilities":
             write = partial(answer_capabilities, request, source, grids, picture)
             return await run_in_threadpool(write)
@@ -76,19 +89,23 @@ def add_wmts_service(
 
 def report_wmts(_request: Request, error: RequestError) -> Response:
     """The answer to an error, as the standard has it."""
-    code, locator = "NoApplicableCode", ""
+    code, locator, text = "NoApplicableCode", "", str(error)
     if isinstance(error, OutOfRange):
-        missing = error.allowed == "missing"
-        code = "MissingParameterValue" if missing else "InvalidParameterValue"
-        if error.parameter == "request":
+        code = "InvalidParameterValue"
+        locator = LOCATORS.get(error.parameter, error.parameter)
+        text = f"{locator}: {error.allowed}"
+        if error.allowed == "missing":
+            code = "MissingParameterValue"
+        elif locator == "Request":
             code = "OperationNotSupported"
-        locator = f" locator={quoteattr(error.parameter)}"
+    elif isinstance(error, UnsupportedGrid):
+        code, locator = "InvalidParameterValue", "TileMatrixSet"
     elif isinstance(error, OutsideSource):
-        code = "TileOutOfRange"
-    status = STATUS_CODES[type(error)]
-    content = _REPORT.format(code=code, locator=locator, text=escape(str(error)))
-    headers = error_headers(error)
-    return Response(content, STATUS.get(status, status), headers, media_type="text/xml")
+        code, locator = "TileOutOfRange", "TileRow,TileCol"
+    attribute = f" locator={quoteattr(locator)}" if locator else ""
+    content = _REPORT.format(code=code, locator=attribute, text=escape(text))
+    status = STATUS.get(code, STATUS_CODES[type(error)])
+    return Response(content, status, error_headers(error), media_type="text/xml")
 
 
 def _parse_tile(source: Source, given: dict[str, str], options: TileOptions) -> AskedTile:

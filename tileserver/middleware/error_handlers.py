@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -87,16 +87,30 @@ async def _invalid(_request: Request, error: Exception) -> Response:
 
 
 def find_invalid(error: RequestValidationError) -> OutOfRange:
-    """The first invalid parameter, and what FastAPI says is allowed."""
-    first = error.errors()[0]
-    place = [part for part in first["loc"] if isinstance(part, str)]
-    allowed = re.sub(r"<[\w.]+: ('[^']*')>", r"\1", first["msg"])  # members of an enum
+    """An invalid parameter, and what FastAPI says is allowed."""
+    # Of several types that were tried, those that fitted furthest are what was meant.
+    depth = max(len(one["loc"]) for one in error.errors())
+    deepest = [one for one in error.errors() if len(one["loc"]) == depth]
+    name = _find_name(deepest[0]["loc"])
+    texts = dict.fromkeys(one["msg"] for one in deepest if _find_name(one["loc"]) == name)
+    allowed = re.sub(r"<[\w.]+: ('[^']*')>", r"\1", "; or: ".join(texts))  # members of an enum
     if len(allowed) > MAX_ALLOWED:
         some = allowed[:MAX_ALLOWED].rpartition(",")[0]
         allowed = f"{some} or another value listed in openapi.json"
-    name = place[-1] if place else "body"
-    kind = OutsideZooms if first["loc"][0] == "path" and name in TILE_ADDRESS else OutOfRange
-    return kind(name, allowed)
+    outside = deepest[0]["loc"][0] == "path" and name in TILE_ADDRESS
+    return OutsideZooms(name, allowed) if outside else OutOfRange(name, allowed)
+
+
+def _find_name(location: Sequence[str | int]) -> str:
+    """The parameter at a location of pydantic's, or the member of a body.
+
+    Behind its name stand the types that were tried, in a body also before it.
+    """
+    where, *parts = location
+    names = (part for part in parts if isinstance(part, str))
+    if where == "body":
+        names = (name for name in names if name.isidentifier() and name.islower())
+    return next(names, str(where))
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:

@@ -12,6 +12,8 @@ from typing import Protocol
 
 from cachetools import LRUCache
 
+from tileserver.origins.files import is_picture
+
 HASHED_WHOLE_BYTES = 256 * 2**20
 """Files up to this size are hashed completely (a quarter of a second), larger ones by samples."""
 SAMPLE_BYTES = 2**16
@@ -108,13 +110,19 @@ class LocalFile:
 
 @dataclass(frozen=True, slots=True)
 class LocalFolder:
-    """The names in a folder: added and removed files change it, their content does not."""
+    """The rasters and folders in a folder: more or fewer change it, their content does not.
+
+    Nor do other files, such as those that a copy is written to before it is renamed.
+    """
 
     path: Path
     remote = False
 
     def signature(self) -> Signature:
-        return tuple(sorted(os.listdir(self.path)))
+        with os.scandir(self.path) as entries:
+            return tuple(
+                sorted(one.name for one in entries if is_picture(one.name) or one.is_dir())
+            )
 
     def last_signature(self) -> Signature:
         return self.signature()

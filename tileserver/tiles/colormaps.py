@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from rio_tiler.colormap import apply_cmap, parse_color
 from rio_tiler.colormap import cmap as colour_maps
+from rio_tiler.errors import InvalidColorFormat
 
 from tileserver.errors import OutOfRange
 from tileserver.tiles.rendering import Mask
 
-MAX_COLOURS = 512
-COLORMAPS = "the name of a colour map, or a map of up to 512 colours in JSON"
+MAX_COLOURS = 256
+"""One for each level of 8 bits, or as many intervals."""
+COLORMAPS = f"the name of a colour map, or a map of up to {MAX_COLOURS} colours in JSON"
 FORMULAS = "a formula for these bands, such as gamma RGB 1.5"
 UNUSABLE = (
     ValueError,
@@ -26,6 +28,7 @@ UNUSABLE = (
     AttributeError,
     ArithmeticError,
     RecursionError,
+    InvalidColorFormat,
 )
 """What the libraries raise for formulas and colour maps that they cannot use."""
 RAMP = frozenset(range(256))
@@ -51,7 +54,7 @@ def parse_colormap(text: str) -> Any:
         return colour_maps.get(text)
     found = json.loads(text)
     if not 1 <= len(found) <= MAX_COLOURS:
-        raise ValueError("a colour map must have 1 to 512 entries")
+        raise ValueError(f"a colour map must have 1 to {MAX_COLOURS} entries")
     if isinstance(found, dict):
         return {int(value): parse_color(colour) for value, colour in found.items()}
     return [((float(low), float(high)), parse_color(colour)) for (low, high), colour in found]

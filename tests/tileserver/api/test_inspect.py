@@ -180,7 +180,10 @@ def test_a_hole_in_the_data_is_no_place_of_the_source(reflectance: Service) -> N
     west, south, east, north = document["bounds"]
     middle = f"{west + 160 / 300 * (east - west)},{north - 140 / 300 * (north - south)}"
     zoom = document["maxzoom"]
-    assert reflectance.get(f"/field/inspect/{middle}?zoom={zoom}").status_code == 404
+    for place in (middle, "10,10", "10,89.9"):
+        answer = reflectance.get(f"/field/inspect/{place}?zoom={zoom}")
+        assert answer.status_code == 404
+        assert answer.json() == {"detail": "point lies outside the source"}
 
 
 def test_a_value_that_no_float_holds_is_null(tmp_path: Path) -> None:

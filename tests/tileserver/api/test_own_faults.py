@@ -52,6 +52,13 @@ def test_it_is_answered_and_logged_as_one(
     assert [one.levelname for one in logged] == ["ERROR"]
 
 
+@pytest.mark.parametrize("path", ["preview", "bbox/-110.644,44.955,-110.643,44.957"])
+@pytest.mark.parametrize("suffix", ["jpg", "jpeg"])
+def test_the_type_of_a_jpeg_is_a_registered_one(client: TestClient, path: str, suffix: str) -> None:
+    answer = client.get(f"/yellowstone/{path}.{suffix}?max_size=16")
+    assert answer.headers["content-type"] == "image/jpeg"
+
+
 @pytest.mark.parametrize(
     "query",
     ["bidx=9", "expression=b1%2F", "colormap=%7B%22a%22:1%7D", "rescale=x", "dst_crs=EPSG:1"],

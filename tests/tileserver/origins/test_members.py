@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.changing import aged
 from tileserver.origins import members
-from tileserver.origins.members import LocalFile
+from tileserver.origins.members import LocalFile, LocalFolder, Signature
 
 HOUR = 3600.0
 
@@ -43,3 +43,13 @@ def test_a_file_of_the_future_is_read_once(tmp_path: Path, monkeypatch: pytest.M
     os.utime(path, (later, later))
     assert len({LocalFile(path).digest() for _ in range(3)}) == 1
     assert read == [path]
+
+
+def test_a_folder_changes_with_its_rasters_and_folders_alone(tmp_path: Path) -> None:
+    folder, signatures = LocalFolder(tmp_path), list[Signature]()
+    for name in ("a.TIF", ".b.tif.Xy12", "b.part", "notes.txt", "b.tif"):
+        (tmp_path / name).touch()
+        signatures.append(folder.signature())
+    (tmp_path / "nested").mkdir()
+    assert signatures == [("a.TIF",)] * 4 + [("a.TIF", "b.tif")]
+    assert folder.signature() == ("a.TIF", "b.tif", "nested")

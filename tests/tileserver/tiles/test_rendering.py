@@ -24,6 +24,7 @@ from tests.support.rasters import cut
 from tests.support.server import Service, serving
 from tests.support.tiles import decoded
 from tileserver.errors import OutOfRange
+from tileserver.middleware.guard import URL_BYTES
 from tileserver.origins.origin import file_origin
 from tileserver.rasters.inspection import inspect_origin
 from tileserver.tiles.levels import render_levels
@@ -166,6 +167,35 @@ def test_colour_maps_and_formulas_are_titilers(kinds: Service) -> None:
     assert brighter.mean() > levels(kinds, f"{colours}.png").mean() + 10
 
 
+def test_a_colour_map_may_have_a_colour_for_every_level_and_no_more(kinds: Service) -> None:
+    colours = {str(level): [level, 255 - level, 128, 255] for level in range(256)}
+    intervals = [[[level, level + 1], colour] for level, colour in enumerate(colours.values())]
+    too_many = {**colours, "256": [0, 0, 0, 255]}
+    text = "colormap: the name of a colour map, or a map of up to 256 colours in JSON"
+    for path in (f"{tile_of(kinds, 'grey', 0)}.png", "/grey/preview.png", "/grey/tilejson.json"):
+        for shown in (colours, intervals):
+            query = f"colormap={quote(json.dumps(shown, separators=(',', ':')))}"
+            assert len(query) < URL_BYTES - len(path)
+            answer = kinds.get(f"{path}?{query}")
+            assert answer.status_code == 200, answer.text
+        answer = kinds.get(f"{path}?colormap={quote(json.dumps(too_many))}")
+        assert (answer.status_code, answer.json()) == (422, {"detail": text})
+    path = f"{tile_of(kinds, 'grey')}.png"
+    made = levels(kinds, f"{path}?colormap={quote(json.dumps(colours))}")
+    table = np.array(list(colours.values()))[:, :3]
+    assert np.array_equal(made[..., :3], table[levels(kinds, path)])
+
+
+def test_what_is_documented_of_a_formula_is_what_holds(kinds: Service) -> None:
+    route = kinds.get("/openapi.json").json()["paths"]["/{source}/{z}/{x}/{y}.{format}"]["get"]
+    (formula,) = (one for one in route["parameters"] if one["name"] == "color_formula")
+    (most,) = (one["maxLength"] for one in formula["schema"]["anyOf"] if "maxLength" in one)
+    path = tile_of(kinds, "rgb")
+    for length, status in ((most, 200), (most + 1, 422)):
+        query = f"color_formula={quote('gamma RGB 1.5'.ljust(length, '0'))}"
+        assert kinds.get(f"{path}.png?{query}").status_code == status
+
+
 def test_the_mask_can_be_left_out(kinds: Service) -> None:
     path = tile_of(kinds, "nodata")
     assert levels(kinds, f"{path}.png").shape[2] == 4
@@ -209,6 +239,7 @@ def test_tilejson_passes_a_rendering_on(kinds: Service) -> None:
         "colormap_name=viridis",
         "colormap=%7B",
         "colormap=%7B%22a%22%3A1%7D",
+        "bidx=1&colormap=%7B%220%22%3A%22x%22%7D",
         "bidx=1&colormap=%5B%5D",
         "color_formula=explode%20RGB%201",
         "color_formula=gamma%20Q%201",

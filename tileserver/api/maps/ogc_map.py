@@ -32,7 +32,7 @@ Box = Annotated[
     Query(
         max_length=200,
         description="Four numbers in the order of bbox-crs's axes, of CRS84: west, south, east, "
-        "north. Default: the whole source.",
+        "north; west is greater than east across 180 degrees. Default: the whole source.",
     ),
 ]
 BoxSystem = Annotated[
@@ -52,6 +52,7 @@ Background = Annotated[
 Transparent = Annotated[
     bool | None, Query(description="Transparent where there is no data; default: without bgcolor.")
 ]
+PICTURES = "of pictures; tif and npy hold values, and mark where there are none"
 
 
 def add_map(router: APIRouter, answers: MapAnswers, path_dependency: Callable[..., Any]) -> None:
@@ -78,7 +79,7 @@ def add_map(router: APIRouter, answers: MapAnswers, path_dependency: Callable[..
         Made from the tiles of the zoom that fits: the same pixels where the grids agree.
         """
         system, target = find_system(bbox_crs, "bbox-crs"), find_system(crs)
-        given = find_extent(source) if bbox is None else parse_box(bbox, system)
+        given = find_extent(source) if bbox is None else parse_box(bbox, system, wraps=True)
         bounds = project_box(given, find_system(CRS84) if bbox is None else system, target)
         sides = size_of(bounds, height, width, answers.max_side_px)
         wanted = _choose_format(f, format) or choose_accepted(request.headers.get("accept", ""))
@@ -86,6 +87,8 @@ def add_map(router: APIRouter, answers: MapAnswers, path_dependency: Callable[..
         background = parse_colour(bgcolor) if bgcolor is not None else None
         if transparent is not None:
             background = None if transparent else background or WHITE
+        if background is not None and wanted.holds_values:
+            raise OutOfRange("transparent" if bgcolor is None else "bgcolor", PICTURES)
         area = Area(target, bounds, *sides)
         asked = AskedMap(source_id=source.id, area=area, options=options, background=background)
         answer = await answers.answer(request, asked)

@@ -27,8 +27,8 @@ CODES = {
     "srs": "InvalidSRS",
 }
 """Of the standard, by the parameter that is wrong."""
-BLANK_PX, LARGEST_PX = 256, 2048
-"""Sides of a map that shows an error: where none are given, and at most."""
+BLANK_PX = 256
+"""Sides of a map that shows an error, where none are given or too large ones."""
 CHARACTER_PX, LINE_PX = 6, 12
 _NEW = """<?xml version="1.0" encoding="UTF-8"?>
 <ServiceExceptionReport version="1.3.0" xmlns="http://www.opengis.net/ogc" \
@@ -65,9 +65,9 @@ def report(question: Question, error: RequestError) -> Response:
     return Response(content, status, headers, media_type="application/vnd.ogc.se_xml")
 
 
-def report_wms(request: Request, error: RequestError) -> Response:
-    """The answer to an error of a WMS request."""
-    return report(Question(request, BLANK_PX), error)
+def report_wms(request: Request, error: RequestError, *, max_side_px: int) -> Response:
+    """The answer to an error of a WMS request; max_side_px: the longest side of a map."""
+    return report(Question(request, max_side_px), error)
 
 
 def _find_code(error: RequestError) -> str | None:
@@ -88,7 +88,7 @@ def _find_format(question: Question) -> ImageFormat:
 def _draw(question: Question, text: str, format: ImageFormat) -> bytes:
     """A map of the asked-for size, or a small one, that says what is wrong or nothing."""
     sides = (question.given.get(name, "") for name in ("width", "height"))
-    width, height = (parse_whole(side, 1, LARGEST_PX) or BLANK_PX for side in sides)
+    width, height = (parse_whole(side, 1, question.max_side_px) or BLANK_PX for side in sides)
     try:
         colour = question.background
     except OutOfRange:

@@ -48,18 +48,22 @@ class Area:
         return Affine(wide, 0, self.bounds[0], 0, -high, self.bounds[3])
 
 
-def parse_box(text: str, system: ReferenceSystem) -> Bounds:
+def parse_box(text: str, system: ReferenceSystem, *, wraps: bool = False) -> Bounds:
     """Four numbers in the order of a system's axes as left, bottom, right, top.
 
-    Raises OutOfRange.
+    wraps: whether west may exceed east in degrees, as OGC's APIs write a box across 180 degrees;
+    its right is past 180 then. Raises OutOfRange.
     """
     try:
         a, b, c, d = (float(number) for number in text.split(","))
     except ValueError:
         raise OutOfRange("bbox", BOX) from None
-    if not (all(map(isfinite, (a, b, c, d))) and a < c and b < d):
+    left, bottom, right, top = system.order((a, b, c, d))
+    if wraps and system.crs.is_geographic and -180 <= right < left <= 180:
+        right += 360
+    if not (all(map(isfinite, (a, b, c, d))) and left < right and bottom < top):
         raise OutOfRange("bbox", BOX)
-    return system.order((a, b, c, d))
+    return left, bottom, right, top
 
 
 def project_box(bounds: Bounds, system: ReferenceSystem, target: ReferenceSystem) -> Bounds:

@@ -212,7 +212,10 @@ def test_the_order_of_axes_is_the_definitions(client: TestClient) -> None:
     [
         ("bbox=1,2,3", 422, "bbox: four finite numbers"),
         ("bbox=1,2,nan,3", 422, "bbox: four finite numbers"),
-        ("bbox=3,2,1,4", 422, "bbox: four finite numbers"),
+        ("bbox=1,4,3,2", 422, "bbox: four finite numbers"),
+        ("bbox=3,2,1,4&bbox-crs=EPSG:3857", 422, "bbox: four finite numbers"),
+        ("f=tif&bgcolor=red", 422, "bgcolor: of pictures"),
+        ("f=npy&transparent=false", 422, "transparent: of pictures"),
         ("bbox=0,0,1e-320,1e300&bbox-crs=EPSG:3857&width=256", 422, "bbox: four finite numbers"),
         ("bbox=0,0,1e300,1e-320&bbox-crs=EPSG:3857&width=256", 422, "bbox: four finite numbers"),
         ("bbox=-1e308,-1e308,1e308,1e308&bbox-crs=EPSG:3857", 422, "bbox: four finite numbers"),
@@ -320,6 +323,7 @@ def test_beside_the_source_a_map_is_transparent_or_of_the_background(client: Tes
     assert decoded(get(client, f"{around}&transparent=false").content)[0, 0].tolist() == [255] * 3
     both = decoded(get(client, f"{around}&transparent=true&bgcolor=red").content)
     assert np.array_equal(both, clear)
+    assert client.get(f"/yellowstone/map?{around}&f=tif&transparent=true").status_code == 200
 
 
 def test_a_busy_server_refuses_a_map_or_interpolates_it(

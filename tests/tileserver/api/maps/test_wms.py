@@ -288,3 +288,13 @@ def test_keys_decide_which_layers_there_are(config: Path, tmp_path: Path) -> Non
         assert drawn.headers["content-type"] == "image/png"
         assert "private" in drawn.headers["cache-control"]
         assert {"Authorization", "X-API-Key"} <= {*drawn.headers["vary"].split(", ")}
+
+
+@pytest.mark.parametrize("form", ["INIMAGE", "BLANK"])
+@pytest.mark.parametrize(("width", "shown"), [(3000, 3000), (5000, 256)])
+def test_an_error_is_shown_on_a_map_as_large_as_any(
+    client: TestClient, form: str, width: int, shown: int
+) -> None:
+    query = map_query("0,0,1,1", EXCEPTIONS=form, STYLES="nothing", WIDTH=width, HEIGHT=8)
+    for service in ("/wms", "/yellowstone/wms"):
+        assert decoded(client.get(f"{service}?{query}").content).shape[:2] == (8, shown)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tileserver.errors import OutOfRange
-from tileserver.tiles.maps.area import MERCATOR_TURN, project_box
+from tileserver.tiles.maps.area import MERCATOR_TURN, parse_box, project_box
 from tileserver.tiles.maps.reference_systems import find_system
 
 DEGREE = MERCATOR_TURN / 360
@@ -20,6 +20,27 @@ def test_a_box_of_degrees_goes_on_past_180_degrees(west: float, east: float) -> 
     assert [left, right] == pytest.approx([west * DEGREE, east * DEGREE])
     _, low, _, high = project_box((10, 58, 20, 58.1), degrees, mercator)
     assert [bottom, top] == pytest.approx([low, high])
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("170,-20,-170,-10", "CRS:84"), ("-20,170,-10,-170", "EPSG:4326")]
+)
+def test_a_box_may_wrap_around_in_degrees_where_its_protocol_writes_it_so(
+    text: str, code: str
+) -> None:
+    assert parse_box(text, find_system(code), wraps=True) == (170, -20, 190, -10)
+    with pytest.raises(OutOfRange, match="bbox"):
+        parse_box(text, find_system(code))
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("170,-20,-170,-10", "EPSG:3857"), ("200,-20,190,-10", "CRS:84"), ("1,4,3,2", "CRS:84"),
+     ("nan,0,1,1", "CRS:84"), ("1,0,1,1", "CRS:84")],
+)  # fmt: skip
+def test_what_is_no_box_is_refused(text: str, code: str) -> None:
+    with pytest.raises(OutOfRange, match="bbox"):
+        parse_box(text, find_system(code), wraps=True)
 
 
 UTM_BOX = (819_300, 8_117_900, 819_600, 8_118_200)
