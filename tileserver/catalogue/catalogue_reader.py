@@ -68,7 +68,7 @@ class CatalogueReader(Reader):
             return super().point(lon, lat, coord_crs, *arguments, **options)
         except FAILURES:
             with _refuse("coordinates", WITHIN_REACH):
-                transform(coord_crs, self.dataset.crs, [lon], [lat])
+                transform(coord_crs, self.crs, [lon], [lat])
             raise
 
     def part(
@@ -118,7 +118,7 @@ class CatalogueReader(Reader):
 
     def _check_system(self, crs: CRS | None) -> None:
         """Raises OutOfRange for a reference system that does not show the source."""
-        if crs is not None and crs != self.dataset.crs:
+        if crs is not None and crs != self.crs:
             with (
                 _refuse("reference system", "one that reaches this source"),
                 WarpedVRT(self.dataset, crs=crs),

@@ -12,6 +12,7 @@ import rasterio
 from starlette.testclient import TestClient
 
 from tests.support.rasters import SCENE
+from tests.support.server import wait_until_ready
 from tileserver.app import make_app
 from tileserver.settings.server import Settings
 
@@ -38,6 +39,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     nothing = {"memory_bytes": 0, "disk_bytes": 0}
     settings = Settings.model_validate({"sources": sources, "cache": nothing, "device": "cpu"})
     with TestClient(make_app(settings)) as client:
+        wait_until_ready(client)  # warming up opens handles, too
         yield client
 
 

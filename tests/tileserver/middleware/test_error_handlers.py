@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from fastapi import Body, FastAPI, Header, Query
 from geojson_pydantic import Feature, FeatureCollection
+from geojson_pydantic.geometries import Geometry
 from starlette.testclient import TestClient
 
 from tests.benchmarks.hostile import Request
@@ -17,6 +18,8 @@ from tests.benchmarks.judge import breaches
 from tileserver.middleware.error_handlers import MAX_ALLOWED, add_error_handlers
 
 Many = StrEnum("Many", {f"colour{number}": f"colour{number}" for number in range(200)})  # type: ignore[misc]  # its names are made, not written
+
+AnyFeature = Feature[Geometry, dict[str, Any]]
 
 
 @pytest.fixture
@@ -35,7 +38,9 @@ def client() -> TestClient:
         """One of a few, one of many, and parameters that may be of several types."""
 
     @app.post("/shape")
-    def shape(shape: Annotated[FeatureCollection | Feature, Body()]) -> None:
+    def shape(
+        shape: Annotated[FeatureCollection[AnyFeature] | AnyFeature, Body()],
+    ) -> None:
         """Shapes in GeoJSON."""
 
     return TestClient(app)
