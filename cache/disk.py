@@ -53,6 +53,7 @@ class DiskStore(Store):
     """A bounded store in a folder, which several processes may share."""
 
     name = "disk"
+    exclusive = True
 
     def __init__(self, folder: Path, max_bytes: int, ttl_seconds: float | None = None) -> None:
         """Raises OSError if the folder cannot be created or holds other files."""

@@ -17,6 +17,8 @@ OVERHEAD_BYTES = 512
 class MemoryStore(Store):
     """A bounded store in this process."""
 
+    exclusive = True
+
     name = "memory"
 
     def __init__(self, max_bytes: int, ttl_seconds: float | None = None) -> None:

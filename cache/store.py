@@ -34,6 +34,8 @@ class Store(Protocol):
     """The tier's name in provenance and metrics."""
     breakers: tuple[Breaker, ...] = ()
     """The circuit breakers of the services that it uses."""
+    exclusive: bool = False
+    """Whether nothing else may lie where it stores: all that it lists is its own."""
 
     @property
     def dropped(self) -> int:

@@ -24,6 +24,7 @@ class WriteBehind(Store):
 
     def __init__(self, store: Store, waiting: int = WAITING) -> None:
         self.store, self.name, self.breakers = store, store.name, store.breakers
+        self.exclusive = store.exclusive
         self._overflowed = Counter()
         self._queue: Queue[tuple[str, bytes, float] | None] = Queue(waiting)
         self._writer = Thread(target=self._write, name=f"{self.name} writer", daemon=True)

@@ -10,11 +10,12 @@ import pytest
 from cache import Entry, Store, Tiered, TileKey
 
 VALUE = bytes(range(256)) * 40
+FINGERPRINT = f"{'e' * 16}-{'f' * 16}"
 
 
 def tile(number: int, source: str = "scene") -> str:
     """The path of one of many tiles."""
-    return TileKey(source, "f" * 16, "WebMercatorQuad", 20, number % 7, number, "png").path
+    return TileKey(source, FINGERPRINT, "WebMercatorQuad", 20, number % 7, number, "png").path
 
 
 def value(store: Store, key: str) -> bytes | None:

@@ -75,7 +75,7 @@ def stats(config: Path | None, cache_dir: Path | None) -> None:
     is_flag=True,
     help="Only tiles that no longer match --config (changed sources, other checkpoints).",
 )
-@click.option("--all", "everything", is_flag=True, help="Everything.")
+@click.option("--all", "everything", is_flag=True, help="All tiles.")
 @click.option("--dry-run", is_flag=True, help="Only report what would be removed.")
 def purge(
     config: Path | None,

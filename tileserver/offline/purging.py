@@ -31,7 +31,7 @@ class Amount:
 
 @dataclass(frozen=True)
 class Selection:
-    """A filter of tiles; a field that is None does not restrict it."""
+    """A filter of tiles; a field that is None does not restrict it, and one of none holds all."""
 
     source: str | None = None
     grid: str | None = None
@@ -41,11 +41,8 @@ class Selection:
     current: Mapping[str, frozenset[str]] | None = None
     """Current versions by source id: tiles of these are not selected."""
 
-    def holds(self, path: str) -> bool:
-        """Whether a key is selected; keys that are not tiles' only by --all or --stale."""
-        key = TileKey.parse(path)
-        if key is None:
-            return self.source is None and self.grid is None and self.zooms is None
+    def holds(self, key: TileKey) -> bool:
+        """Whether a tile is selected."""
         return (
             self.source in (None, key.source)
             and self.grid in (None, key.grid)
@@ -63,9 +60,17 @@ class Selection:
 
 
 def select_entries(store: Store, selection: Selection) -> Iterator[Entry]:
-    """The selected entries of a tier."""
+    """The selected entries of a tier.
+
+    What is no tile is selected with everything alone, and only where nothing else may lie beside
+    ours: a bucket or a Redis without a prefix may hold what belongs to others.
+    """
     prefix = "" if selection.source is None else f"{selection.source}/"
-    return (entry for entry in store.entries(prefix) if selection.holds(entry.key))
+    others = store.exclusive and selection == Selection()
+    for entry in store.entries(prefix):
+        key = TileKey.parse(entry.key)
+        if others if key is None else selection.holds(key):
+            yield entry
 
 
 def purge(store: Store, selection: Selection, *, dry_run: bool = False) -> Amount:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from starlette.testclient import TestClient
 
 from cache import DiskStore, ObjectStore, RedisStore, Store, TileKey
 from tests.support.commands import call_overzoom
+from tests.support.server import configured
 from tests.support.services import S3, RedisServer
 from tests.support.tiles import WEB_MERCATOR, path_of
 from tileserver.app import make_app
@@ -118,12 +120,45 @@ def test_stale_tiles_are_those_that_the_server_has_no_use_for(config: Path, tmp_
     assert len(current) >= 3
     for key in keys().values():
         store.put(key.path, b"of a source that is gone")
-    store.put(next(iter(current)).replace("yellowstone/", "yellowstone/0"), b"of an older version")
+    older = TileKey.parse(next(iter(current)))
+    assert older is not None
+    store.put(replace(older, fingerprint=STALE).path, b"of an older version")
     store.put("no/tile", b"of something else")
     done = call_overzoom("cache", "purge", "--stale", *options)
     assert done.exit_code == 0, done.stderr
-    assert "disk: 7 tiles" in done.stdout
-    assert set(store.keys()) == current
+    assert "disk: 6 tiles" in done.stdout
+    assert set(store.keys()) == {*current, "no/tile"}
+    assert call_overzoom("cache", "purge", "--all", *options).exit_code == 0
+    assert set(store.keys()) == set(), "a cache's folder holds nothing else"
+
+
+@pytest.mark.parametrize("option", ["--all", "--stale"])
+def test_what_others_keep_beside_the_tiles_is_left_alone(
+    config: Path, tmp_path: Path, own_redis: RedisServer, option: str
+) -> None:
+    own_redis.start()
+    bucket = tmp_path / "bucket"
+    others = ("osm/carto/v4/12/2301/1200.png", "imagery/harbour.tif", "backup.sql.gz")
+    cache = {
+        "disk_bytes": 0,
+        "redis_url": own_redis.url,
+        "redis_prefix": "",
+        "object_store_url": f"file://{bucket}",
+    }
+    same = configured(config, tmp_path, cache=cache)
+    stores: list[Store] = [RedisStore(own_redis.url, ""), ObjectStore(f"file://{bucket}")]
+    for name in others:
+        own_redis.client.set(name, "the only copy")
+        (bucket / name).parent.mkdir(parents=True, exist_ok=True)
+        (bucket / name).write_text("the only copy")
+    for store in stores:
+        store.put(keys()["inside"].path, b"of a source that is gone")
+    done = call_overzoom("cache", "purge", option, "--config", same)
+    assert [line.rpartition(":")[2].split(",")[0] for line in done.stdout.splitlines()] == [
+        " 1 tiles",
+        " 1 tiles",
+    ]
+    assert [set(store.keys()) for store in stores] == [set(others)] * 2
 
 
 def test_other_samples_and_the_uncertainty_are_kept_as_long_as_they_are_served(
