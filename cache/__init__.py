@@ -7,6 +7,7 @@
                                              folder (file_lease)
 
     store         what every tier implements; memory, disk (disk_index, files), redis, objects
+    disk_folder   the disk tier as it lies, for commands: they evict nothing
     key           tile keys, fingerprints and ETags
     envelope      stored form of a value outside the process: its age, a digest, its bytes
     breaker       circuit breaker: a failing service is skipped for some seconds
@@ -18,6 +19,7 @@ a tile. Keys contain the fingerprint of everything that decides the bytes, so no
 
 from cache.cluster_flight import ClusterFlight
 from cache.disk import DiskStore
+from cache.disk_folder import DiskFolder
 from cache.file_lease import FileLeases
 from cache.key import TileKey
 from cache.lease import Leases
@@ -33,6 +35,7 @@ from cache.write_behind import WriteBehind
 __all__ = [
     "CachedValue",
     "ClusterFlight",
+    "DiskFolder",
     "DiskStore",
     "Entry",
     "FileLeases",

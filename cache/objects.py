@@ -70,10 +70,8 @@ class ObjectStore(Store):
         cached = unpack(key, content)
         if cached is None:
             logger.warning("corrupt object removed: %s", key)
-        if cached is None or is_expired(cached.written, self.ttl_seconds):
             self.remove(key)
-            return None
-        return cached
+        return None if cached is None or is_expired(cached.written, self.ttl_seconds) else cached
 
     def has(self, key: str) -> bool:
         return self.breaker.call(lambda: self._fresh(key), False)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cache import DiskStore
-from cache.disk import TAG
+from cache.disk_folder import TAG
 from cache.disk_index import BLOCK_BYTES
 from tests.support.machine import needs_mount
 from tests.support.store_contract import (
@@ -244,7 +244,7 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
                 return [name for name in listdir(folder) if name != TAG]
             return before
 
-        monkeypatch.setattr("cache.disk.os.listdir", meanwhile)
+        monkeypatch.setattr("cache.disk_folder.os.listdir", meanwhile)
         store.put(tile(1), VALUE)
         assert len(listed) == 2
         assert store.dropped == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,6 @@ from tileserver.cli.selection import drawing_options, only_named
 from tileserver.errors import CommandError
 
 if TYPE_CHECKING:
-    from cache import Store
     from tileserver.offline.area import Bbox, TileRange
     from tileserver.settings.server import Settings
 
@@ -40,11 +40,11 @@ def cache() -> None:
 def stats(config: Path | None, cache_dir: Path | None) -> None:
     """Print where every tier is, and what it holds by source and zoom."""
     from tileserver.offline.purging import Amount, sum_amounts
-    from tileserver.stores import tier_places
+    from tileserver.stores import open_for_commands, tier_places
 
     settings = settings_of(config, cache_dir)
     places = tier_places(settings.cache)
-    for tier in _tiers(settings):
+    for tier in open_for_commands(settings.cache):
         found = sum_amounts(tier)
         total = Amount(
             sum(amount.tiles for amount in found.values()),
@@ -94,6 +94,7 @@ def purge(
     noise seeds.
     """
     from tileserver.offline.purging import Selection, purge
+    from tileserver.stores import open_for_commands
 
     chosen = source or bbox or zooms or grid or stale
     if bool(chosen) == everything:
@@ -110,7 +111,7 @@ def purge(
         {} if bbox is None or grid is None else _area(grid, bbox, zooms),
         _current(settings) if stale else None,
     )
-    for tier in _tiers(settings):
+    for tier in open_for_commands(settings.cache):
         amount = purge(tier, selection, dry_run=dry_run)
         click.echo(f"{tier.name}: {amount} {'would be removed' if dry_run else 'removed'}")
 
@@ -153,28 +154,17 @@ def export(
             f"{source}: contains {len(settings.sources)} rasters, but an archive is of one source: "
             "name one of them, or --mosaic where they are served so"
         )
-    from tileserver.assembly import open_catalogue, open_tile_service
+    from cache import Tiered
+    from tileserver.assembly import open_catalogue
     from tileserver.offline.exporting import Export, export
-    from tileserver.stores import open_store
+    from tileserver.stores import open_for_commands
 
     resume_garbage_collection()
     (id,) = settings.sources
-    service = open_tile_service(open_catalogue(settings), open_store(settings.cache, behind=False))
-    try:
-        count = export(service, Export(id, format, bbox, zooms), out)
-    finally:
-        service.close()
+    store = Tiered(open_for_commands(settings.cache))
+    with closing(open_catalogue(settings)) as catalogue, closing(store):
+        count = export(catalogue, store, Export(id, format, bbox, zooms), out)
     click.echo(f"{out}: {count:,} tiles")
-
-
-def _tiers(settings: Settings) -> list[Store]:
-    """The tiers that outlive a process."""
-    from tileserver.stores import open_store
-
-    tiers = [t for t in open_store(settings.cache, behind=False).tiers if t.name != "memory"]
-    if not tiers:
-        raise CommandError("the cache has no tier on a disk, in Redis or in an object store")
-    return tiers
 
 
 def _current(settings: Settings) -> Mapping[str, frozenset[str]]:

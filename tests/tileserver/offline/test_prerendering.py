@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -22,7 +24,7 @@ from PIL import Image
 from pmtiles.reader import MmapSource, Reader
 from starlette.testclient import TestClient
 
-from cache import RedisStore, Tiered
+from cache import DiskFolder, ObjectStore, RedisStore, Tiered
 from tests.support.commands import call_overzoom, command_of
 from tests.support.earth import Place
 from tests.support.machine import needs_mount
@@ -375,6 +377,31 @@ def test_tiles_of_another_version_are_not_exported(
     assert done.exit_code == 1
     assert "run overzoom prerender first" in done.stderr
     assert not (tmp_path / "out.mbtiles").exists()
+
+
+def test_exporting_leaves_the_cache_as_it_is(
+    filled: Path, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out = tmp_path / "cache", tmp_path / "out"
+    shutil.copytree(filled, folder)
+    objects = ObjectStore(f"file://{tmp_path}/objects")
+    for path in folder.rglob("*.png"):
+        if path.parent.parent.name == "19":  # a server with a disk of its own made them
+            found = DiskFolder(folder).get(str(path.relative_to(folder)))
+            assert found is not None
+            objects.put(str(path.relative_to(folder)), found.value)
+            path.unlink()
+        else:
+            os.utime(path, (5, 5))
+    before = {path: path.stat().st_mtime for path in folder.rglob("*.png")}
+    monkeypatch.setenv("OVERZOOM_CACHE__OBJECT_STORE_URL", f"file://{tmp_path}/objects")
+    monkeypatch.setenv("OVERZOOM_CACHE__DISK_BYTES", "20000")  # the server's is larger
+    out.mkdir()
+    exported(folder, config, out / "out.mbtiles")
+    with closing(sqlite3.connect(out / "out.mbtiles")) as database:
+        ((count,),) = database.execute("SELECT count(*) FROM tiles").fetchall()
+    assert count == len(read_tiles(filled))
+    assert {path: path.stat().st_mtime for path in folder.rglob("*.png")} == before
 
 
 @pytest.mark.parametrize(

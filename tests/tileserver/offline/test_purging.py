@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,6 +131,32 @@ def test_stale_tiles_are_those_that_the_server_has_no_use_for(config: Path, tmp_
     assert set(store.keys()) == {*current, "no/tile"}
     assert call_overzoom("cache", "purge", "--all", *options).exit_code == 0
     assert set(store.keys()) == set(), "a cache's folder holds nothing else"
+
+
+def test_looking_at_a_cache_does_not_bound_it(tmp_path: Path) -> None:
+    folder = tmp_path / "cache"
+    store = DiskStore(folder, 10**8)
+    for key in keys().values():
+        store.put(key.path, bytes(1000), 1234.5)
+        os.utime(folder / key.path, (5, 5))
+    config = tmp_path / "overzoom.yaml"  # not the server's
+    cache = {"folder": str(folder), "disk_bytes": 5000, "ttl_seconds": 60}
+    config.write_text(yaml.safe_dump({"cache": cache}))
+    for command in (["stats"], ["purge", "--source", "scene", "--dry-run"]):
+        assert call_overzoom("cache", *command, "--config", config).exit_code == 0
+        assert left(store) == set(keys())
+    assert call_overzoom("cache", "purge", "--source", "scene2", "--config", config).exit_code == 0
+    assert left(store) == keys().keys() - {"other"}
+
+
+@pytest.mark.parametrize("command", ["stats", "purge"])
+def test_a_folder_that_is_no_cache_is_refused(tmp_path: Path, command: str) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    options = ["--all"] if command == "purge" else []
+    done = call_overzoom("cache", command, "--cache-dir", tmp_path, *options)
+    assert done.exit_code == 1
+    assert f"{tmp_path}: holds files but no CACHEDIR.TAG" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 @pytest.mark.parametrize("option", ["--all", "--stale"])

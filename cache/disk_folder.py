@@ -1,0 +1,130 @@
+"""The files of the disk tier: where each lies, how they are listed and removed, whose folder it is.
+
+A folder with a tag, or with nothing of anybody else, is a cache; any other is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from cache.envelope import HEADER_BYTES, read_written, unpack
+from cache.file_lease import FOLDER as LEASES
+from cache.files import PARTIAL
+from cache.key import check_key, is_key
+from cache.store import CachedValue, Entry, Store, is_expired
+
+logger = logging.getLogger(__name__)
+
+ABANDONED_SECONDS = 600
+"""Temporary files older than this were abandoned: a write takes milliseconds."""
+TAG = "CACHEDIR.TAG"
+"""Marks the folder as a cache, for backup programs and for ourselves: a folder that holds other
+files is refused, because everything in a cache's folder may be evicted."""
+UNCLAIMED = {"lost+found", LEASES}
+"""What may lie in a folder before its tag: a new volume's own, and leases, which may come first."""
+
+
+class DiskFolder(Store):
+    """The disk tier as it lies, for commands: stores, evicts and expires nothing, marks no use."""
+
+    name = "disk"
+    exclusive = True
+
+    def __init__(self, folder: Path, ttl_seconds: float | None = None) -> None:
+        """Raises OSError if the folder holds other files; it need not exist."""
+        self.folder, self.ttl_seconds = folder, ttl_seconds
+        with suppress(FileNotFoundError):
+            self._is_tagged()
+
+    def get(self, key: str) -> CachedValue | None:
+        content = self._read(key)
+        cached = None if content is None else unpack(key, content)
+        return None if cached is None or is_expired(cached.written, self.ttl_seconds) else cached
+
+    def has(self, key: str) -> bool:
+        path = self._path(key)
+        try:
+            if self.ttl_seconds is None:
+                return path.is_file()
+            with path.open("rb") as file:
+                return not is_expired(read_written(file.read(HEADER_BYTES)), self.ttl_seconds)
+        except OSError:
+            return False
+
+    def put(self, key: str, value: bytes, written: float | None = None) -> None:
+        """Store nothing."""
+
+    def remove(self, key: str) -> None:
+        self._remove_file(key)
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        for entry, status in self._files(prefix):
+            yield Entry(entry, status.st_size)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def _path(self, key: str) -> Path:
+        return self.folder / check_key(key)
+
+    def _read(self, key: str) -> bytes | None:
+        """A value's file; None if there is none, or if it cannot be read."""
+        try:
+            return self._path(key).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            logger.warning("cache file cannot be read: %s", error)
+            return None
+
+    def _remove_file(self, key: str) -> bool:
+        """Remove a value's file and the folders that it leaves empty; whether there was one."""
+        path = self._path(key)
+        try:
+            path.unlink()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            logger.warning("cache file cannot be removed: %s", error)
+            return False
+        with suppress(OSError):  # stops at the first folder that is not empty
+            for folder in path.parents[: key.count("/")]:
+                folder.rmdir()
+        return True
+
+    def _is_tagged(self) -> bool:
+        """Whether the folder has its tag; raises OSError if it holds other files without one."""
+        names, tag = set(os.listdir(self.folder)), self.folder / TAG
+        if TAG in names:
+            return True
+        if names - UNCLAIMED and not tag.exists():  # else another process tagged it and wrote to it
+            raise FileExistsError(
+                f"{self.folder}: holds files but no {TAG}, so it is not a cache: choose another "
+                "folder, or empty it"
+            )
+        return False
+
+    def _files(self, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+        """The files whose keys start with a prefix; abandoned temporary files are removed."""
+        root = str(self.folder)
+        for folder, _, names in os.walk(os.path.join(root, prefix.rpartition("/")[0])):
+            for name in names:
+                path = os.path.join(folder, name)
+                key = path[len(root) :].lstrip("/")
+                if name == TAG or not key.startswith(prefix):
+                    continue
+                with suppress(OSError):  # gone in the meantime
+                    status = os.stat(path)
+                    if is_key(key):
+                        yield key, status
+                    elif name.endswith(PARTIAL) and _abandoned(status):
+                        os.unlink(path)
+
+
+def _abandoned(status: os.stat_result) -> bool:
+    return time.time() - status.st_mtime > ABANDONED_SECONDS
