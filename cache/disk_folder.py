@@ -1,6 +1,7 @@
 """The files of the disk tier: where each lies, how they are listed and removed, whose folder it is.
 
-A folder with a tag, or with nothing of anybody else, is a cache; any other is refused.
+A folder is a cache if it has a tag, or holds nothing but tiles and hidden files, as after
+`rm -rf cache/*` under a running server; any other is refused.
 """
 
 from __future__ import annotations
@@ -13,9 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from cache.envelope import HEADER_BYTES, read_written, unpack
-from cache.file_lease import FOLDER as LEASES
 from cache.files import PARTIAL
-from cache.key import check_key, is_key
+from cache.key import check_key, is_fingerprint, is_key
 from cache.store import CachedValue, Entry, Store, is_expired
 
 logger = logging.getLogger(__name__)
@@ -25,8 +25,8 @@ ABANDONED_SECONDS = 600
 TAG = "CACHEDIR.TAG"
 """Marks the folder as a cache, for backup programs and for ourselves: a folder that holds other
 files is refused, because everything in a cache's folder may be evicted."""
-UNCLAIMED = {"lost+found", LEASES}
-"""What may lie in a folder before its tag: a new volume's own, and leases, which may come first."""
+LOST = "lost+found"
+"""A new volume has it."""
 
 
 class DiskFolder(Store):
@@ -99,20 +99,32 @@ class DiskFolder(Store):
 
     def _is_tagged(self) -> bool:
         """Whether the folder has its tag; raises OSError if it holds other files without one."""
-        names, tag = set(os.listdir(self.folder)), self.folder / TAG
+        names = os.listdir(self.folder)
         if TAG in names:
             return True
-        if names - UNCLAIMED and not tag.exists():  # else another process tagged it and wrote to it
+        if not all(self._is_ours(name) for name in names):
             raise FileExistsError(
                 f"{self.folder}: holds files but no {TAG}, so it is not a cache: choose another "
                 "folder, or empty it"
             )
         return False
 
+    def _is_ours(self, name: str) -> bool:
+        """Whether a name is a source's tiles, or hidden, as no part of a key is."""
+        if name.startswith(".") or name == LOST:
+            return True
+        try:
+            return all(is_fingerprint(below) for below in os.listdir(self.folder / name))
+        except FileNotFoundError:  # removed in the meantime
+            return True
+        except OSError:
+            return False
+
     def _files(self, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
         """The files whose keys start with a prefix; abandoned temporary files are removed."""
         root = str(self.folder)
-        for folder, _, names in os.walk(os.path.join(root, prefix.rpartition("/")[0])):
+        for folder, below, names in os.walk(os.path.join(root, prefix.rpartition("/")[0])):
+            below[:] = [name for name in below if not name.startswith(".")]  # leases, or others'
             for name in names:
                 path = os.path.join(folder, name)
                 key = path[len(root) :].lstrip("/")
@@ -122,7 +134,7 @@ class DiskFolder(Store):
                     status = os.stat(path)
                     if is_key(key):
                         yield key, status
-                    elif name.endswith(PARTIAL) and _abandoned(status):
+                    elif name.startswith(".") and name.endswith(PARTIAL) and _abandoned(status):
                         os.unlink(path)
 
 

@@ -18,9 +18,9 @@ DIGEST_CHARS = 16
 _ELEMENT = r"[A-Za-z0-9_][A-Za-z0-9_.@~+-]{0,127}"
 _KEY = re.compile(rf"{_ELEMENT}(/{_ELEMENT}){{0,15}}")
 _DIGEST = rf"[0-9a-f]{{{DIGEST_CHARS}}}"
-_FINGERPRINT = rf"{_DIGEST}-{_DIGEST}"
+_FINGERPRINT = re.compile(rf"{_DIGEST}-{_DIGEST}")
 _PLACE = r"([0-9]{1,2})/([0-9]{1,10})/([0-9]{1,10})"
-_TILE = re.compile(rf"([^/]+)/({_FINGERPRINT})/([^/]+)/{_PLACE}\.(\w+)")
+_TILE = re.compile(rf"([^/]+)/({_FINGERPRINT.pattern})/([^/]+)/{_PLACE}\.(\w+)")
 """Nobody else's: other services' tiles, beside which ours may lie in a bucket, have no digests."""
 
 
@@ -61,6 +61,11 @@ class TileKey:
             return None
         source, digests, grid, zoom, col, row, format = found.groups()
         return cls(source, digests, grid, int(zoom), int(col), int(row), format)
+
+
+def is_fingerprint(text: str) -> bool:
+    """Whether a text has the form of a tile's fingerprint."""
+    return _FINGERPRINT.fullmatch(text) is not None
 
 
 def is_key(text: str) -> bool:
