@@ -14,7 +14,8 @@
     time_limit    a tier that does not answer in time is skipped
 
 A store may lose anything at any time; a miss is None. A failure inside a store costs time, never
-a tile. Keys contain the fingerprint of everything that decides the bytes, so no value is stale.
+a tile; only listings, which servers do not need, raise StoreFailed. Keys contain the fingerprint of
+everything that decides the bytes, so no value is stale.
 """
 
 from cache.cluster_flight import ClusterFlight
@@ -27,7 +28,7 @@ from cache.memory import MemoryStore
 from cache.objects import ObjectStore
 from cache.redis import RedisStore
 from cache.single_flight import SingleFlight
-from cache.store import CachedValue, Entry, Store
+from cache.store import CachedValue, Entry, Store, StoreFailed
 from cache.tiered import Found, Tiered
 from cache.time_limit import TimeLimit
 from cache.write_behind import WriteBehind
@@ -46,6 +47,7 @@ __all__ = [
     "RedisStore",
     "SingleFlight",
     "Store",
+    "StoreFailed",
     "Tiered",
     "TileKey",
     "TimeLimit",

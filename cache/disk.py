@@ -124,9 +124,9 @@ class DiskStore(DiskFolder):
 
     def _evict(self, target_bytes: float, at_most: int | None = EVICTED_A_PUT) -> None:
         for key in self._index.find_oldest(target_bytes, at_most):
-            self._evicted.add(self._remove_file(key))  # another thread may have removed it
+            self._evicted.add(bool(self._remove_file(key)))  # another thread may have removed it
 
-    def _remove_file(self, key: str) -> bool:
+    def _remove_file(self, key: str) -> bool | None:
         self._index.remove(key)
         return super()._remove_file(key)
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from cache.envelope import HEADER_BYTES, read_written, unpack
 from cache.files import PARTIAL
 from cache.key import check_key, is_fingerprint, is_key
-from cache.store import CachedValue, Entry, Store, is_expired
+from cache.store import CachedValue, Entry, Store, StoreFailed, is_expired
 
 logger = logging.getLogger(__name__)
 
@@ -59,11 +59,11 @@ class DiskFolder(Store):
     def put(self, key: str, value: bytes, written: float | None = None) -> None:
         """Store nothing."""
 
-    def remove(self, key: str) -> None:
-        self._remove_file(key)
+    def remove(self, key: str) -> bool:
+        return self._remove_file(key) is not None
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
-        for entry, status in self._files(prefix):
+        for entry, status in self._files(prefix, self._raise_unless_gone):
             yield Entry(entry, status.st_size)
 
     def close(self) -> None:
@@ -82,8 +82,11 @@ class DiskFolder(Store):
             logger.warning("cache file cannot be read: %s", error)
             return None
 
-    def _remove_file(self, key: str) -> bool:
-        """Remove a value's file and the folders that it leaves empty; whether there was one."""
+    def _remove_file(self, key: str) -> bool | None:
+        """Remove a value's file and the folders that it leaves empty.
+
+        Whether there was one; None if it cannot be removed.
+        """
         path = self._path(key)
         try:
             path.unlink()
@@ -91,7 +94,7 @@ class DiskFolder(Store):
             return False
         except OSError as error:
             logger.warning("cache file cannot be removed: %s", error)
-            return False
+            return None
         with suppress(OSError):  # stops at the first folder that is not empty
             for folder in path.parents[: key.count("/")]:
                 folder.rmdir()
@@ -120,21 +123,36 @@ class DiskFolder(Store):
         except OSError:
             return False
 
-    def _files(self, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
-        """The files whose keys start with a prefix; abandoned temporary files are removed."""
+    def _raise_unless_gone(self, error: OSError) -> None:
+        """Raises StoreFailed; files that others have removed meanwhile are none of its failures."""
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise StoreFailed(f"{self.name}: {error}") from error
+
+    def _files(
+        self, prefix: str, on_error: Callable[[OSError], None] = lambda error: None
+    ) -> Iterator[tuple[str, os.stat_result]]:
+        """The files whose keys start with a prefix; abandoned temporary files are removed.
+
+        on_error: called for what cannot be listed.
+        """
         root = str(self.folder)
-        for folder, below, names in os.walk(os.path.join(root, prefix.rpartition("/")[0])):
+        top = os.path.join(root, prefix.rpartition("/")[0])
+        for folder, below, names in os.walk(top, onerror=on_error):
             below[:] = [name for name in below if not name.startswith(".")]  # leases, or others'
             for name in names:
                 path = os.path.join(folder, name)
                 key = path[len(root) :].lstrip("/")
                 if name == TAG or not key.startswith(prefix):
                     continue
-                with suppress(OSError):  # gone in the meantime
+                try:
                     status = os.stat(path)
-                    if is_key(key):
-                        yield key, status
-                    elif name.startswith(".") and name.endswith(PARTIAL) and _abandoned(status):
+                except OSError as error:
+                    on_error(error)
+                    continue
+                if is_key(key):
+                    yield key, status
+                elif name.startswith(".") and name.endswith(PARTIAL) and _abandoned(status):
+                    with suppress(OSError):
                         os.unlink(path)
 
 

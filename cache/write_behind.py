@@ -47,8 +47,8 @@ class WriteBehind(Store):
         except Full:
             self._overflowed.add()
 
-    def remove(self, key: str) -> None:
-        self.store.remove(key)
+    def remove(self, key: str) -> bool:
+        return self.store.remove(key)
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         return self.store.entries(prefix)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cache import DiskFolder, DiskStore
+from cache import DiskFolder, DiskStore, StoreFailed
 from tests.support.store_contract import VALUE, tile, value
 
 
@@ -42,6 +42,25 @@ def test_reading_changes_nothing(server: DiskStore) -> None:
     assert value(DiskFolder(server.folder), tile(1)) == VALUE
     assert sorted(server.keys()) == [tile(1), tile(2)]
     assert {os.stat(server.folder / key).st_mtime for key, _ in server.entries()} == {5}
+
+
+def test_what_cannot_be_listed_is_a_failure_but_not_what_has_gone(server: DiskStore) -> None:
+    folder, seen = DiskFolder(server.folder), list[str]()
+    for entry in folder.entries():
+        seen.append(entry.key)
+        server.remove(tile(2 if entry.key == tile(1) else 1))
+    assert len(seen) == 1
+    (server.folder / "loop").symlink_to("loop")  # an error that root gets, too
+    with pytest.raises(StoreFailed, match=r"disk: .*loop"):
+        list(folder.entries())
+    assert list(DiskStore(server.folder, 10**6)._index._sizes) == seen, "a server goes on"
+
+
+def test_a_value_that_stays_is_not_said_to_be_removed(server: DiskStore) -> None:
+    assert server.remove(tile(1))
+    (server.folder / tile(1)).mkdir(parents=True)
+    assert not server.remove(tile(1))
+    assert not DiskFolder(server.folder).remove(tile(1))
 
 
 def test_a_folder_that_is_missing_is_empty_and_stays_missing(tmp_path: Path) -> None:

@@ -69,8 +69,8 @@ class StoreContract:
     def test_a_removed_value_is_a_miss_and_others_stay(self, store: Store) -> None:
         store.put(tile(1), VALUE)
         store.put(tile(8), b"neighbour")
-        store.remove(tile(1))
-        store.remove(tile(1))
+        assert store.remove(tile(1))
+        assert store.remove(tile(1)), "there is none"
         assert store.get(tile(1)) is None
         assert not store.has(tile(1))
         assert value(store, tile(8)) == b"neighbour"

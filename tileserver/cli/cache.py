@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from tileserver.cli.selection import drawing_options, only_named
 from tileserver.errors import CommandError
 
 if TYPE_CHECKING:
+    from cache import Store
     from tileserver.offline.area import Bbox, TileRange
     from tileserver.settings.server import Settings
 
@@ -44,7 +45,8 @@ def stats(config: Path | None, cache_dir: Path | None) -> None:
 
     settings = settings_of(config, cache_dir)
     places = tier_places(settings.cache)
-    for tier in open_for_commands(settings.cache):
+
+    def report(tier: Store) -> None:
         found = sum_amounts(tier)
         total = Amount(
             sum(amount.tiles for amount in found.values()),
@@ -54,6 +56,8 @@ def stats(config: Path | None, cache_dir: Path | None) -> None:
         for (source, zoom), amount in found.items():
             place = source if zoom < 0 else f"{source} zoom {zoom}"
             click.echo(f"  {place}: {amount}")
+
+    _run_on_each(open_for_commands(settings.cache), report)
 
 
 @cache.command(
@@ -111,9 +115,12 @@ def purge(
         {} if bbox is None or grid is None else _area(grid, bbox, zooms),
         _current(settings) if stale else None,
     )
-    for tier in open_for_commands(settings.cache):
+
+    def remove(tier: Store) -> None:
         amount = purge(tier, selection, dry_run=dry_run)
         click.echo(f"{tier.name}: {amount} {'would be removed' if dry_run else 'removed'}")
+
+    _run_on_each(open_for_commands(settings.cache), remove)
 
 
 @cache.command(
@@ -163,8 +170,25 @@ def export(
     (id,) = settings.sources
     store = Tiered(open_for_commands(settings.cache))
     with closing(open_catalogue(settings)) as catalogue, closing(store):
-        count = export(catalogue, store, Export(id, format, bbox, zooms), out)
-    click.echo(f"{out}: {count:,} tiles")
+        exported = export(catalogue, store, Export(id, format, bbox, zooms), out)
+    click.echo(f"{out}: {exported.written:,} tiles")
+    if exported.skipped:
+        click.echo(
+            f"overzoom: {exported.skipped:,} more were listed, but are evicted, expired or corrupt",
+            err=True,
+        )
+
+
+def _run_on_each(tiers: list[Store], work: Callable[[Store], None]) -> None:
+    """Do the work on all tiers, also where one fails; raises CommandError in the end."""
+    failures = []
+    for tier in tiers:
+        try:
+            work(tier)
+        except CommandError as error:
+            failures.append(str(error))
+    if failures:
+        raise CommandError("\noverzoom: ".join(failures))
 
 
 def _current(settings: Settings) -> Mapping[str, frozenset[str]]:

@@ -91,7 +91,8 @@ def write_pmtiles(path: Path, description: Description, tiles: Iterable[Content]
         "center_lat_e7": lat,
         "center_zoom": description.zooms[0],
     }
-    with _complete(path) as partial, write(str(partial)) as writer:
+    # finalize closes the file of tiles, but nothing does where the tiles raise.
+    with _complete(path) as partial, write(str(partial)) as writer, closing(writer.tile_f):
         for tile, content in tiles:
             writer.write_tile(zxy_to_tileid(tile.z, tile.x, tile.y), content)
         writer.finalize(header, description.words())

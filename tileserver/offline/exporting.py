@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 from morecantile import Tile
 from tqdm import tqdm
@@ -25,6 +26,7 @@ from tileserver.offline.archives import (
     write_pmtiles,
 )
 from tileserver.offline.area import Bbox, tiles_of_bbox
+from tileserver.offline.listing import list_entries
 from tileserver.rasters.ground import metres, times
 from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.key import tile_key
@@ -44,11 +46,20 @@ class Export:
     zooms: tuple[int, ...] | None = None
 
 
-def export(catalogue: Catalogue, store: Tiered, wanted: Export, out: Path) -> int:
-    """Write the cached web mercator tiles, without any query parameters; returns their number.
+class Exported(NamedTuple):
+    """The numbers of tiles of an export."""
+
+    written: int
+    skipped: int
+    """Listed, but not to be read: evicted meanwhile, expired or corrupt."""
+
+
+def export(catalogue: Catalogue, store: Tiered, wanted: Export, out: Path) -> Exported:
+    """Write the cached web mercator tiles, without any query parameters.
 
     Tiles that are cached in another lossless format alone are encoded in the wanted one. Raises
-    CommandError if the cache has none of them, or for an unknown kind of file.
+    CommandError if the cache has none of them, if a tier does not answer, or for an unknown kind of
+    file.
     """
     if out.suffix not in WRITERS:
         raise CommandError(f"{out}: its name must end in {' or '.join(WRITERS)}")
@@ -66,11 +77,14 @@ def export(catalogue: Catalogue, store: Tiered, wanted: Export, out: Path) -> in
     described = _describe_archive(catalogue, source, wanted, (keys[0].zoom, keys[-1].zoom))
     written = _Contents(store, _any_tile(source, wanted.format), keys)
     WRITERS[out.suffix](out, described, written)
-    return written.count
+    return Exported(written.count, len(keys) - written.count)
 
 
 class _Contents:
-    """The tiles of keys, read one at a time; those evicted meanwhile are skipped."""
+    """The tiles of keys, read one at a time; those that are gone by then are skipped.
+
+    Raises CommandError if all are, or if a tier does not answer.
+    """
 
     def __init__(self, store: Tiered, any_tile: TileRequest, keys: list[TileKey]) -> None:
         self.store, self.any_tile, self.keys = store, any_tile, keys
@@ -80,11 +94,23 @@ class _Contents:
         format = str(self.any_tile.options.format)
         for key in tqdm(self.keys, unit="tile", disable=None):  # on terminals alone
             found = self.store.peek(key.path)
-            if found is not None:
-                self.count += 1
-                converted = key.format != format
-                content = convert(self.any_tile, found.value) if converted else found.value
-                yield _tile(key), content
+            if found is None:
+                self._check_answered()
+                continue
+            self.count += 1
+            converted = key.format != format
+            content = convert(self.any_tile, found.value) if converted else found.value
+            yield _tile(key), content
+        if not self.count:
+            raise CommandError("none of the listed tiles can be read: evicted, expired or corrupt")
+
+    def _check_answered(self) -> None:
+        """Raises CommandError if a tier that may have the tile did not answer."""
+        for tier in self.store.tiers:
+            if any(breaker.is_open for breaker in tier.breakers):
+                raise CommandError(
+                    f"{tier.name}: does not answer; run the command again once it does"
+                )
 
 
 def _list_cached(
@@ -98,7 +124,7 @@ def _list_cached(
         inside = tiles_of_bbox(layer.grid, wanted.bbox, zoom) if wanted.bbox else None
         any_tile = _any_tile(source, wanted.format, zoom)
         prefix = f"{tile_key(catalogue, any_tile).folder}/"
-        for entry in store.entries(prefix):
+        for entry in list_entries(store, prefix):
             key = TileKey.parse(entry.key)
             if key is None or key.format not in formats:
                 continue

@@ -404,6 +404,53 @@ def test_exporting_leaves_the_cache_as_it_is(
     assert {path: path.stat().st_mtime for path in folder.rglob("*.png")} == before
 
 
+@pytest.mark.parametrize("forbidden", ["scan", "get"])
+def test_an_export_of_a_tier_that_fails_is_none(
+    filled: Path, config: Path, tmp_path: Path, own_redis: RedisServer, forbidden: str
+) -> None:
+    own_redis.start()
+    shared, folder = RedisStore(own_redis.url), DiskFolder(filled)
+    for entry in folder.entries():
+        found = folder.get(entry.key)
+        assert found is not None
+        shared.put(entry.key, found.value)
+    own_redis.client.execute_command("ACL", "SETUSER", "default", f"-{forbidden}")
+    cache = {"disk_bytes": 0, "redis_url": own_redis.url}
+    same = configured(config, tmp_path, cache=cache)
+    command = ["cache", "export", tmp_path / "out.mbtiles", "--source", "yellowstone"]
+    done = call_overzoom(*command, "--config", same)
+    assert done.exit_code == 1
+    assert "overzoom: redis: " in done.stderr
+    assert "run the command again" in done.stderr
+    assert [path.name for path in tmp_path.glob("out*")] == []
+    own_redis.client.execute_command("ACL", "SETUSER", "default", f"+{forbidden}")
+    done = call_overzoom(*command, "--config", same)
+    assert done.stdout.endswith(f": {len(read_tiles(filled))} tiles\n")
+
+
+@pytest.mark.parametrize("suffix", [".mbtiles", ".pmtiles"])
+def test_tiles_that_cannot_be_read_are_told_and_without_any_nothing_is_written(
+    filled: Path, config: Path, tmp_path: Path, suffix: str
+) -> None:
+    folder, out = tmp_path / "cache", tmp_path / f"out{suffix}"
+    shutil.copytree(filled, folder)
+    first, *others = folder.rglob("*.png")
+    command = ["cache", "export", out, "--source", "yellowstone"]
+    options = ["--config", config, "--cache-dir", folder]
+    first.write_bytes(b"corrupt")
+    done = call_overzoom(*command, *options)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == f"{out}: {len(others)} tiles\n"
+    assert "overzoom: 1 more were listed, but are evicted, expired or corrupt" in done.stderr
+    out.unlink()
+    for path in others:
+        path.write_bytes(b"corrupt")
+    done = call_overzoom(*command, *options)
+    assert done.exit_code == 1
+    assert "none of the listed tiles can be read" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
+
+
 @pytest.mark.parametrize(
     ("out", "options", "reason"),
     [

@@ -149,6 +149,44 @@ def test_looking_at_a_cache_does_not_bound_it(tmp_path: Path) -> None:
     assert left(store) == keys().keys() - {"other"}
 
 
+@pytest.mark.parametrize("forbidden", ["scan", "unlink", None])
+def test_a_tier_that_fails_is_told_and_the_others_are_done(
+    tmp_path: Path, own_redis: RedisServer, forbidden: str | None
+) -> None:
+    own_redis.start()
+    stores: list[Store] = [
+        DiskStore(tmp_path / "cache", 10**8),
+        RedisStore(own_redis.url),
+        ObjectStore(f"file://{tmp_path}/objects"),
+    ]
+    for store in stores:
+        for key in keys().values():
+            store.put(key.path, bytes(1000))
+    config = tmp_path / "overzoom.yaml"
+    cache = {
+        "folder": str(tmp_path / "cache"),
+        "redis_url": own_redis.url,
+        "object_store_url": f"file://{tmp_path}/objects",
+    }
+    config.write_text(yaml.safe_dump({"cache": cache}))
+    if forbidden is not None:
+        own_redis.client.execute_command("ACL", "SETUSER", "default", f"-{forbidden}")
+    counted = call_overzoom("cache", "stats", "--config", config)
+    assert counted.exit_code == (forbidden == "scan")
+    done = call_overzoom("cache", "purge", "--all", "--config", config)
+    tiers = ["disk", "objects"] if forbidden else ["disk", "redis", "objects"]
+    assert [line.split(",")[0] for line in done.stdout.splitlines()] == [
+        f"{tier}: 5 tiles" for tier in tiers
+    ]
+    assert done.exit_code == (forbidden is not None)
+    if forbidden is not None:
+        assert "overzoom: redis: " in done.stderr
+        assert "run the command again" in done.stderr
+        assert "0 tiles, 0.0 MB were removed before" in done.stderr
+        own_redis.client.execute_command("ACL", "SETUSER", "default", f"+{forbidden}")
+        assert left(RedisStore(own_redis.url)) == set(keys())
+
+
 @pytest.mark.parametrize("command", ["stats", "purge"])
 def test_a_folder_that_is_no_cache_is_refused(tmp_path: Path, command: str) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
