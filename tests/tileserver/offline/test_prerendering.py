@@ -214,6 +214,27 @@ def test_tiles_that_fail_are_told_and_fail_the_command(
     assert "0 tiles made, 0 were cached already, 6 failed" in done.stdout
 
 
+def test_a_tier_that_takes_no_tiles_fails_the_command(config: Path, tmp_path: Path) -> None:
+    cache = {
+        "folder": str(tmp_path / "cache"),
+        "object_store_url": "s3://nowhere",
+        "object_store_options": {
+            **dict.fromkeys(("access_key_id", "secret_access_key"), "testing"),
+            "endpoint": "http://127.0.0.1:1",
+            "region": "us-east-1",
+        },
+    }
+    command = ["prerender", "yellowstone", "--bbox", BBOX, "--zooms", "17"]
+    for made, cached in ((2, 0), (0, 2)):
+        done = call_overzoom(*command, "--config", configured(config, tmp_path, cache=cache))
+        assert f"{made} tiles made, {cached} were cached already, 0 failed" in done.stdout
+        assert "overzoom: objects: 2 tiles were not written" in done.stderr
+        assert done.exit_code == 1
+    del cache["object_store_url"], cache["object_store_options"]
+    done = call_overzoom(*command, "--config", configured(config, tmp_path, cache=cache))
+    assert (done.exit_code, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
