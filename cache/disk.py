@@ -12,22 +12,18 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from cache.counter import Counter
+from cache.disk_folder import TAG, DiskFolder
 from cache.disk_index import BLOCK_BYTES, DiskIndex
-from cache.envelope import HEADER_BYTES, pack, read_written, unpack
-from cache.file_lease import FOLDER as LEASES
-from cache.files import PARTIAL, write_whole
-from cache.key import check_key, is_key
-from cache.store import CachedValue, Entry, Store, is_expired
+from cache.envelope import pack, unpack
+from cache.files import write_whole
+from cache.store import CachedValue, Entry, is_expired
 
 logger = logging.getLogger(__name__)
 
-ABANDONED_SECONDS = 600
-"""Temporary files older than this were abandoned: a write takes milliseconds."""
 EVICT_TO = 0.9
 """Share of the quota to evict down to: a tenth at a time, so that not every write evicts."""
 SCAN_SHARE = 1 / 64
@@ -36,29 +32,23 @@ processes may exceed the quota by as much, without knowing of the others."""
 SCAN_BYTES = 2**20
 RESERVE_SHARE = 1 / 8
 """Largest share of the quota that is reserved for writes of others until the next scan."""
-TAG = "CACHEDIR.TAG"
 TAG_TEXT = """Signature: 8a477f597d28d172789f06886806bc55
 # Tiles that Overzoom can make again. See https://bford.info/cachedir/
 """
-"""Marks the folder as a cache, for backup programs and for ourselves: a folder that holds other
-files is refused, because everything in a cache's folder may be evicted."""
-UNCLAIMED = {"lost+found", LEASES}
-"""What may lie in a folder before its tag: a new volume's own, and leases, which may come first."""
 EVICTED_A_PUT = 256
 """Most files that one put evicts: a tenth of the quota at once would take seconds."""
 CLOSE_SECONDS = 5.0
 
 
-class DiskStore(Store):
+class DiskStore(DiskFolder):
     """A bounded store in a folder, which several processes may share."""
-
-    name = "disk"
 
     def __init__(self, folder: Path, max_bytes: int, ttl_seconds: float | None = None) -> None:
         """Raises OSError if the folder cannot be created or holds other files."""
         if max_bytes < 0:
             raise ValueError(f"max_bytes must not be negative, not {max_bytes}")
-        self.folder, self.max_bytes, self.ttl_seconds = folder, max_bytes, ttl_seconds
+        super().__init__(folder, ttl_seconds)
+        self.max_bytes = max_bytes
         self._evicted, self._dropped = Counter(), Counter()
         self._index = DiskIndex()
         self._scan_lock = threading.Lock()
@@ -80,13 +70,8 @@ class DiskStore(Store):
         return self._dropped.value
 
     def get(self, key: str) -> CachedValue | None:
-        path = self._path(key)
-        try:
-            content = path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            logger.warning("cache file cannot be read: %s", error)
+        content = self._read(key)
+        if content is None:
             return None
         cached = unpack(key, content)
         if cached is None:
@@ -94,18 +79,8 @@ class DiskStore(Store):
         if cached is None or is_expired(cached.written, self.ttl_seconds):
             self.remove(key)
             return None
-        self._use(key, path, len(content))
+        self._use(key, len(content))
         return cached
-
-    def has(self, key: str) -> bool:
-        path = self._path(key)
-        try:
-            if self.ttl_seconds is None:
-                return path.is_file()
-            with path.open("rb") as file:
-                return not is_expired(read_written(file.read(HEADER_BYTES)), self.ttl_seconds)
-        except OSError:
-            return False
 
     def put(self, key: str, value: bytes, written: float | None = None) -> None:
         path = self._path(key)
@@ -128,41 +103,15 @@ class DiskStore(Store):
             # In the background: a folder of a hundred thousand files takes a second.
             threading.Thread(target=self._scan, name="disk cache scan", daemon=True).start()
 
-    def remove(self, key: str) -> None:
-        self._remove_file(key)
-
-    def _remove_file(self, key: str) -> bool:
-        """Remove a value's file and the folders that it leaves empty; whether there was one."""
-        path = self._path(key)
-        self._index.remove(key)
-        try:
-            path.unlink()
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        except OSError as error:
-            logger.warning("cache file cannot be removed: %s", error)
-            return False
-        with suppress(OSError):  # stops at the first folder that is not empty
-            for folder in path.parents[: key.count("/")]:
-                folder.rmdir()
-        return True
-
-    def entries(self, prefix: str = "") -> Iterator[Entry]:
-        for entry, status in self._files(prefix):
-            yield Entry(entry, status.st_size)
-
     def close(self) -> None:
         """Wait for a running scan, for some seconds at most."""
         if self._scan_lock.acquire(timeout=CLOSE_SECONDS):
             self._scan_lock.release()
 
-    def _path(self, key: str) -> Path:
-        return self.folder / check_key(key)
-
-    def _use(self, key: str, path: Path, size_bytes: int) -> None:
+    def _use(self, key: str, size_bytes: int) -> None:
         self._index.record_use(key, size_bytes)
         try:
-            os.utime(path)  # recency must outlive the process
+            os.utime(self._path(key))  # recency must outlive the process
         except OSError:
             self._index.remove(key)
 
@@ -175,21 +124,18 @@ class DiskStore(Store):
 
     def _evict(self, target_bytes: float, at_most: int | None = EVICTED_A_PUT) -> None:
         for key in self._index.find_oldest(target_bytes, at_most):
-            self._evicted.add(self._remove_file(key))  # another thread may have removed it
+            self._evicted.add(bool(self._remove_file(key)))  # another thread may have removed it
+
+    def _remove_file(self, key: str) -> bool | None:
+        self._index.remove(key)
+        return super()._remove_file(key)
 
     def _claim_folder(self) -> None:
         """Create the folder and its tag; raises OSError. Several processes may do so at once."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        names, tag = set(os.listdir(self.folder)), self.folder / TAG
-        if TAG in names:
-            return
-        if names - UNCLAIMED and not tag.exists():  # else another process tagged it and wrote to it
-            raise FileExistsError(
-                f"{self.folder}: holds files but no {TAG}, so it is not a cache: choose another "
-                "folder, or empty it"
-            )
-        with suppress(FileExistsError), tag.open("x") as file:
-            file.write(TAG_TEXT)
+        if not self._is_tagged():
+            with suppress(FileExistsError), (self.folder / TAG).open("x") as file:
+                file.write(TAG_TEXT)
 
     def _scan(self) -> None:
         """Rebuild the index from the folder; remove abandoned and expired files."""
@@ -207,23 +153,3 @@ class DiskStore(Store):
             self._keep_quota()
         finally:
             self._scan_lock.release()
-
-    def _files(self, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
-        """The files whose keys start with a prefix; abandoned temporary files are removed."""
-        root = str(self.folder)
-        for folder, _, names in os.walk(os.path.join(root, prefix.rpartition("/")[0])):
-            for name in names:
-                path = os.path.join(folder, name)
-                key = path[len(root) :].lstrip("/")
-                if name == TAG or not key.startswith(prefix):
-                    continue
-                with suppress(OSError):  # gone in the meantime
-                    status = os.stat(path)
-                    if is_key(key):
-                        yield key, status
-                    elif name.endswith(PARTIAL) and _abandoned(status):
-                        os.unlink(path)
-
-
-def _abandoned(status: os.stat_result) -> bool:
-    return time.time() - status.st_mtime > ABANDONED_SECONDS

@@ -12,10 +12,16 @@ from typing import Any
 
 KEY_FORMAT = 1
 """Part of every fingerprint: raised when the canonical form of the same values changes."""
+DIGEST_CHARS = 16
+"""Length of a fingerprint, in hexadecimal digits."""
 
 _ELEMENT = r"[A-Za-z0-9_][A-Za-z0-9_.@~+-]{0,127}"
 _KEY = re.compile(rf"{_ELEMENT}(/{_ELEMENT}){{0,15}}")
-_TILE = re.compile(r"([^/]+)/([^/]+)/([^/]+)/(\d{1,2})/(\d{1,10})/(\d{1,10})\.(\w+)")
+_DIGEST = rf"[0-9a-f]{{{DIGEST_CHARS}}}"
+_FINGERPRINT = re.compile(rf"{_DIGEST}-{_DIGEST}")
+_PLACE = r"([0-9]{1,2})/([0-9]{1,10})/([0-9]{1,10})"
+_TILE = re.compile(rf"([^/]+)/({_FINGERPRINT.pattern})/([^/]+)/{_PLACE}\.(\w+)")
+"""Nobody else's: other services' tiles, beside which ours may lie in a bucket, have no digests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +59,13 @@ class TileKey:
         found = _TILE.fullmatch(path)
         if found is None:
             return None
-        source, digest, grid, zoom, col, row, format = found.groups()
-        return cls(source, digest, grid, int(zoom), int(col), int(row), format)
+        source, digests, grid, zoom, col, row, format = found.groups()
+        return cls(source, digests, grid, int(zoom), int(col), int(row), format)
+
+
+def is_fingerprint(text: str) -> bool:
+    """Whether a text has the form of a tile's fingerprint."""
+    return _FINGERPRINT.fullmatch(text) is not None
 
 
 def is_key(text: str) -> bool:
@@ -74,7 +85,7 @@ def fingerprint(**values: object) -> str:
 
     Raises TypeError for a value that has no canonical form.
     """
-    return hashlib.sha256(canonical_text(values).encode()).hexdigest()[:16]
+    return hashlib.sha256(canonical_text(values).encode()).hexdigest()[:DIGEST_CHARS]
 
 
 def canonical_text(values: Mapping[str, object]) -> str:

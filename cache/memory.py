@@ -17,6 +17,8 @@ OVERHEAD_BYTES = 512
 class MemoryStore(Store):
     """A bounded store in this process."""
 
+    exclusive = True
+
     name = "memory"
 
     def __init__(self, max_bytes: int, ttl_seconds: float | None = None) -> None:
@@ -56,9 +58,10 @@ class MemoryStore(Store):
             with self._lock:
                 self._values[key] = cached
 
-    def remove(self, key: str) -> None:
+    def remove(self, key: str) -> bool:
         with self._lock:
             self._values.pop(key, None)
+        return True
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         with self._lock:  # bypasses the cache: listing is not a use

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from cache.breaker import Breaker, summarise_error
 from cache.counter import Counter
 from cache.envelope import pack, unpack
 from cache.key import check_key, is_key
-from cache.store import CachedValue, Entry, Store, is_expired
+from cache.store import CachedValue, Entry, Store, StoreFailed, is_expired
 
 logger = logging.getLogger(__name__)
 
@@ -70,10 +71,8 @@ class ObjectStore(Store):
         cached = unpack(key, content)
         if cached is None:
             logger.warning("corrupt object removed: %s", key)
-        if cached is None or is_expired(cached.written, self.ttl_seconds):
             self.remove(key)
-            return None
-        return cached
+        return None if cached is None or is_expired(cached.written, self.ttl_seconds) else cached
 
     def has(self, key: str) -> bool:
         return self.breaker.call(lambda: self._fresh(key), False)
@@ -90,12 +89,12 @@ class ObjectStore(Store):
         ):
             self._dropped.add()
 
-    def remove(self, key: str) -> None:
-        self.breaker.call(lambda: self._delete(key), None)
+    def remove(self, key: str) -> bool:
+        return self.breaker.call(lambda: self._delete(key), False)
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         if not self.breaker.allows():
-            return
+            raise StoreFailed(f"{self.name}: did not answer a moment ago")
         folder = prefix.rpartition("/")[0]  # object stores list whole elements of a path
         try:
             for chunk in obstore.list(self._store, prefix=folder or None):
@@ -105,7 +104,7 @@ class ObjectStore(Store):
                         yield Entry(found["path"], found["size"])
         except self.breaker.errors as error:
             self.breaker.record_failure(error)
-            return
+            raise StoreFailed(f"{self.name}: {summarise_error(error)}") from error
         self.breaker.record_success()
 
     def close(self) -> None:
@@ -124,11 +123,10 @@ class ObjectStore(Store):
             return False
         return not is_expired(modified.timestamp(), self.ttl_seconds)
 
-    def _delete(self, key: str) -> None:
-        try:
+    def _delete(self, key: str) -> bool:
+        with suppress(FileNotFoundError):
             obstore.delete(self._store, check_key(key))
-        except FileNotFoundError:
-            return
+        return True
 
 
 def _opened(url: str, options: dict[str, str]) -> Any:

@@ -13,11 +13,11 @@ from redis.backoff import NoBackoff
 from redis.exceptions import OutOfMemoryError, RedisError
 from redis.retry import Retry
 
-from cache.breaker import Breaker
+from cache.breaker import Breaker, summarise_error
 from cache.counter import Counter
 from cache.envelope import pack, unpack
 from cache.key import check_key, is_key
-from cache.store import CachedValue, Entry, Store
+from cache.store import CachedValue, Entry, Store, StoreFailed
 
 logger = logging.getLogger(__name__)
 
@@ -84,14 +84,16 @@ class RedisStore(Store):
         if not stored:
             self._dropped.add()
 
-    def remove(self, key: str) -> None:
-        self.breaker.call(lambda: self._client.unlink(self._name(key)), 0)
+    def remove(self, key: str) -> bool:
+        return self.breaker.call(lambda: self._unlink(key), False)
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         pattern = re.sub(r"([*?\[\]\\])", r"\\\1", self.prefix + prefix) + "*"
         seen: set[str] = set()  # SCAN may return a key twice
         cursor: int | None = None
-        while cursor != 0 and self.breaker.allows():
+        while cursor != 0:
+            if not self.breaker.allows():
+                raise StoreFailed(f"{self.name}: did not answer a moment ago")
             try:
                 cursor, keys = self._step(cursor or 0, pattern)
                 with self._client.pipeline(transaction=False) as lengths:
@@ -100,7 +102,7 @@ class RedisStore(Store):
                     sizes = lengths.execute()
             except self.breaker.errors as error:
                 self.breaker.record_failure(error)
-                return
+                raise StoreFailed(f"{self.name}: {summarise_error(error)}") from error
             self.breaker.record_success()
             for key, size in zip(keys, sizes, strict=True):
                 if size and key not in seen:  # else it was evicted in the meantime
@@ -123,6 +125,10 @@ class RedisStore(Store):
     def _read(self, key: str) -> bytes | None:
         content = self._client.get(self._name(key))
         return content if isinstance(content, bytes) else None
+
+    def _unlink(self, key: str) -> bool:
+        self._client.unlink(self._name(key))
+        return True
 
     def _left(self, written: float) -> float:
         """Seconds until a value expires."""

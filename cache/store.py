@@ -23,8 +23,12 @@ class Entry(NamedTuple):
     size_bytes: int
 
 
+class StoreFailed(Exception):
+    """A store cannot list all its values; the message names the tier and the reason."""
+
+
 class Store(Protocol):
-    """Values by key. Thread-safe; never raises because it is full or its service fails.
+    """Values by key. Thread-safe; only a listing raises because its service fails.
 
     Keys are paths of letters, digits and `_.@~+-`; stores outside the process raise ValueError
     for any other (cache.key.check_key). With a time to live, an older value is a miss.
@@ -34,6 +38,8 @@ class Store(Protocol):
     """The tier's name in provenance and metrics."""
     breakers: tuple[Breaker, ...] = ()
     """The circuit breakers of the services that it uses."""
+    exclusive: bool = False
+    """Whether nothing else may lie where it stores: all that it lists is its own."""
 
     @property
     def dropped(self) -> int:
@@ -49,11 +55,14 @@ class Store(Protocol):
     def put(self, key: str, value: bytes, /, written: float | None = None) -> None:
         """Store a value; written: when it was made, if not now."""
 
-    def remove(self, key: str, /) -> None:
-        """Remove a value, if it is stored."""
+    def remove(self, key: str, /) -> bool:
+        """Remove a value, if it is stored; False if it may still be there."""
 
     def entries(self, prefix: str = "", /) -> Iterator[Entry]:
-        """The stored values whose keys start with a prefix, in any order."""
+        """The stored values whose keys start with a prefix, in any order; raises StoreFailed.
+
+        For commands, which would take a part for the whole.
+        """
 
     def keys(self, prefix: str = "", /) -> Iterator[str]:
         """The keys that start with a prefix, in any order."""

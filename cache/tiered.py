@@ -80,10 +80,10 @@ class Tiered:
 
     def remove(self, key: str) -> None:
         for tier in self.tiers:
-            self._ask(tier, partial(tier.remove, key), None)
+            self._ask(tier, partial(tier.remove, key), False)
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
-        """The stored values whose keys start with a prefix, each key once."""
+        """The stored values whose keys start with a prefix, each key once; raises StoreFailed."""
         seen: set[str] = set()
         for tier in self.tiers:
             for entry in tier.entries(prefix):

@@ -24,6 +24,7 @@ class WriteBehind(Store):
 
     def __init__(self, store: Store, waiting: int = WAITING) -> None:
         self.store, self.name, self.breakers = store, store.name, store.breakers
+        self.exclusive = store.exclusive
         self._overflowed = Counter()
         self._queue: Queue[tuple[str, bytes, float] | None] = Queue(waiting)
         self._writer = Thread(target=self._write, name=f"{self.name} writer", daemon=True)
@@ -46,8 +47,8 @@ class WriteBehind(Store):
         except Full:
             self._overflowed.add()
 
-    def remove(self, key: str) -> None:
-        self.store.remove(key)
+    def remove(self, key: str) -> bool:
+        return self.store.remove(key)
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         return self.store.entries(prefix)

@@ -7,6 +7,7 @@ import re
 
 from cache import (
     ClusterFlight,
+    DiskFolder,
     DiskStore,
     FileLeases,
     Leases,
@@ -19,7 +20,7 @@ from cache import (
     file_lease,
 )
 from cache.time_limit import CALL_SECONDS
-from tileserver.errors import StartupError
+from tileserver.errors import CommandError, StartupError
 from tileserver.settings.cache import CacheSettings
 
 logger = logging.getLogger(__name__)
@@ -39,12 +40,26 @@ def open_store(settings: CacheSettings, *, behind: bool = True) -> Tiered:
             tiers.append(DiskStore(settings.disk_folder(), settings.disk_bytes, ttl))
         except OSError as error:
             logger.warning("no disk cache: %s", error)
-    if settings.redis_url is not None:
-        tiers.append(_redis(settings.redis_url.get_secret_value(), settings.redis_prefix, ttl))
-    if settings.object_store_url is not None:
-        objects = _objects(settings.object_store_url.get_secret_value(), settings)
-        tiers.append(WriteBehind(objects) if behind else objects)
+    tiers += _open_services(settings, behind=behind)
     return Tiered(tiers, CALL_SECONDS if behind else None)
+
+
+def open_for_commands(settings: CacheSettings) -> list[Store]:
+    """The tiers that outlive a process, as they lie: the bounds of the disk tier are its server's.
+
+    Raises StartupError for an unsupported URL, CommandError if there is no such tier, or if the
+    disk tier's folder is no cache.
+    """
+    tiers: list[Store] = []
+    if settings.disk_bytes > 0:
+        try:
+            tiers.append(DiskFolder(settings.disk_folder(), settings.ttl_seconds))
+        except OSError as error:
+            raise CommandError(str(error)) from error
+    tiers += _open_services(settings, behind=False)
+    if not tiers:
+        raise CommandError("the cache has no tier on a disk, in Redis or in an object store")
+    return tiers
 
 
 def tier_places(settings: CacheSettings) -> dict[str, str]:
@@ -83,6 +98,17 @@ def open_cluster(settings: CacheSettings, store: Tiered) -> ClusterFlight | None
     except ValueError as error:
         raise _not_redis() from error
     return ClusterFlight(leases)
+
+
+def _open_services(settings: CacheSettings, *, behind: bool) -> list[Store]:
+    tiers: list[Store] = []
+    if settings.redis_url is not None:
+        url, ttl = settings.redis_url.get_secret_value(), settings.ttl_seconds
+        tiers.append(_redis(url, settings.redis_prefix, ttl))
+    if settings.object_store_url is not None:
+        objects = _objects(settings.object_store_url.get_secret_value(), settings)
+        tiers.append(WriteBehind(objects) if behind else objects)
+    return tiers
 
 
 def _redis(url: str, prefix: str, ttl_seconds: float | None) -> RedisStore:

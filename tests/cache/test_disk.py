@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cache import DiskStore
-from cache.disk import TAG
+from cache.disk_folder import TAG
 from cache.disk_index import BLOCK_BYTES
 from tests.support.machine import needs_mount
 from tests.support.store_contract import (
@@ -244,9 +244,9 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
                 return [name for name in listdir(folder) if name != TAG]
             return before
 
-        monkeypatch.setattr("cache.disk.os.listdir", meanwhile)
+        monkeypatch.setattr("cache.disk_folder.os.listdir", meanwhile)
         store.put(tile(1), VALUE)
-        assert len(listed) == 2
+        assert listed.count(store.folder) == 2
         assert store.dropped == 0
         assert [value(store, tile(number)) for number in (1, 2)] == [VALUE, VALUE]
 
@@ -256,6 +256,34 @@ class TestDiskStore(StoreContract, AgingContract, BoundedContract):
         store.put(tile(1), VALUE)
         assert (store.folder / TAG).exists()
         assert DiskStore(store.folder, store.max_bytes).has(tile(1))
+
+    @pytest.mark.parametrize("left", [[".probes.json"], [tile(1)], [tile(1), ".leases/0123"]])
+    def test_a_cache_that_was_emptied_by_hand_is_one_again(
+        self, store: DiskStore, left: list[str]
+    ) -> None:
+        store.put(tile(1), VALUE)
+        for path in store.folder.iterdir():  # as `rm -rf cache/*`, while others write
+            if path.is_file():
+                path.unlink()
+            elif tile(1) not in left:
+                shutil.rmtree(path)
+        for name in left:
+            (store.folder / name).parent.mkdir(exist_ok=True)
+            (store.folder / name).touch()
+        store.put(tile(2), VALUE)
+        assert store.dropped == 0
+        assert value(store, tile(2)) == VALUE
+        assert value(DiskStore(store.folder, store.max_bytes), tile(2)) == VALUE
+        (store.folder / TAG).unlink()
+        assert value(DiskStore(store.folder, store.max_bytes), tile(2)) == VALUE
+
+    def test_hidden_folders_are_not_cleared(self, store: DiskStore) -> None:
+        (store.folder / ".others").mkdir()
+        other = store.folder / ".others/download.partial"
+        other.touch()
+        os.utime(other, (1, 1))
+        assert list(DiskStore(store.folder, store.max_bytes).entries()) == []
+        assert other.exists()
 
     def test_a_negative_size_is_refused(self) -> None:
         with pytest.raises(ValueError, match="negative"):

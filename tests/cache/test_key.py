@@ -13,10 +13,11 @@ from cache.key import TileKey, canonical_text, check_key, fingerprint
 from engine.sampling.lattice import Lattice
 from engine.sampling.schedule import Schedule
 from engine.sampling.settings import Fusion, SamplerSettings
+from tests.support.store_contract import FINGERPRINT
 from tileserver.rasters.band_roles import BandRoles
 from tileserver.tiles.rendering import Rendering
 
-KEY = TileKey("scene", "f" * 16, "WebMercatorQuad", 20, 3, 4, "png")
+KEY = TileKey("scene", FINGERPRINT, "WebMercatorQuad", 20, 3, 4, "png")
 
 
 def test_every_field_changes_the_path_and_the_etag() -> None:
@@ -30,13 +31,19 @@ def test_every_field_changes_the_path_and_the_etag() -> None:
 
 
 def test_a_path_reads_from_the_source_down_and_back_again() -> None:
-    assert KEY.path == f"scene/{'f' * 16}/WebMercatorQuad/20/3/4.png"
+    assert KEY.path == f"scene/{FINGERPRINT}/WebMercatorQuad/20/3/4.png"
     assert KEY.path.startswith(f"{KEY.folder}/")
     assert TileKey.parse(KEY.path) == KEY
 
 
 @pytest.mark.parametrize(
-    "path", ["", "ab/cdef", "a/b/c/1/2/3", "a/b/c/1/-2/3.png", "a/b/c/x/2/3.p"]
+    "path",
+    [
+        *("", "ab/cdef", f"x/{KEY.path}", KEY.path.removesuffix(".png")),
+        *(KEY.path.replace("/3/", "/-3/"), KEY.path.replace("/20/", "/x/")),
+        *(KEY.path.replace("f" * 16, text) for text in ("", "f" * 15, "f" * 17, "g" * 16)),
+        "osm/carto/v4/12/2301/1200.png",
+    ],
 )
 def test_what_is_no_tiles_path_is_not_parsed(path: str) -> None:
     assert TileKey.parse(path) is None

@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 
 import engine
-from cache.disk import TAG
+from cache.disk_folder import TAG
 from cache.files import write_whole
 from cache.key import fingerprint
 from engine.network.checkpoint import Checkpoint

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,11 +41,12 @@ def cache() -> None:
 def stats(config: Path | None, cache_dir: Path | None) -> None:
     """Print where every tier is, and what it holds by source and zoom."""
     from tileserver.offline.purging import Amount, sum_amounts
-    from tileserver.stores import tier_places
+    from tileserver.stores import open_for_commands, tier_places
 
     settings = settings_of(config, cache_dir)
     places = tier_places(settings.cache)
-    for tier in _tiers(settings):
+
+    def report(tier: Store) -> None:
         found = sum_amounts(tier)
         total = Amount(
             sum(amount.tiles for amount in found.values()),
@@ -54,6 +56,8 @@ def stats(config: Path | None, cache_dir: Path | None) -> None:
         for (source, zoom), amount in found.items():
             place = source if zoom < 0 else f"{source} zoom {zoom}"
             click.echo(f"  {place}: {amount}")
+
+    _run_on_each(open_for_commands(settings.cache), report)
 
 
 @cache.command(
@@ -75,7 +79,7 @@ def stats(config: Path | None, cache_dir: Path | None) -> None:
     is_flag=True,
     help="Only tiles that no longer match --config (changed sources, other checkpoints).",
 )
-@click.option("--all", "everything", is_flag=True, help="Everything.")
+@click.option("--all", "everything", is_flag=True, help="All tiles.")
 @click.option("--dry-run", is_flag=True, help="Only report what would be removed.")
 def purge(
     config: Path | None,
@@ -94,6 +98,7 @@ def purge(
     noise seeds.
     """
     from tileserver.offline.purging import Selection, purge
+    from tileserver.stores import open_for_commands
 
     chosen = source or bbox or zooms or grid or stale
     if bool(chosen) == everything:
@@ -110,9 +115,12 @@ def purge(
         {} if bbox is None or grid is None else _area(grid, bbox, zooms),
         _current(settings) if stale else None,
     )
-    for tier in _tiers(settings):
+
+    def remove(tier: Store) -> None:
         amount = purge(tier, selection, dry_run=dry_run)
         click.echo(f"{tier.name}: {amount} {'would be removed' if dry_run else 'removed'}")
+
+    _run_on_each(open_for_commands(settings.cache), remove)
 
 
 @cache.command(
@@ -153,28 +161,34 @@ def export(
             f"{source}: contains {len(settings.sources)} rasters, but an archive is of one source: "
             "name one of them, or --mosaic where they are served so"
         )
-    from tileserver.assembly import open_catalogue, open_tile_service
+    from cache import Tiered
+    from tileserver.assembly import open_catalogue
     from tileserver.offline.exporting import Export, export
-    from tileserver.stores import open_store
+    from tileserver.stores import open_for_commands
 
     resume_garbage_collection()
     (id,) = settings.sources
-    service = open_tile_service(open_catalogue(settings), open_store(settings.cache, behind=False))
-    try:
-        count = export(service, Export(id, format, bbox, zooms), out)
-    finally:
-        service.close()
-    click.echo(f"{out}: {count:,} tiles")
+    store = Tiered(open_for_commands(settings.cache))
+    with closing(open_catalogue(settings)) as catalogue, closing(store):
+        exported = export(catalogue, store, Export(id, format, bbox, zooms), out)
+    click.echo(f"{out}: {exported.written:,} tiles")
+    if exported.skipped:
+        click.echo(
+            f"overzoom: {exported.skipped:,} more were listed, but are evicted, expired or corrupt",
+            err=True,
+        )
 
 
-def _tiers(settings: Settings) -> list[Store]:
-    """The tiers that outlive a process."""
-    from tileserver.stores import open_store
-
-    tiers = [t for t in open_store(settings.cache, behind=False).tiers if t.name != "memory"]
-    if not tiers:
-        raise CommandError("the cache has no tier on a disk, in Redis or in an object store")
-    return tiers
+def _run_on_each(tiers: list[Store], work: Callable[[Store], None]) -> None:
+    """Do the work on all tiers, also where one fails; raises CommandError in the end."""
+    failures = []
+    for tier in tiers:
+        try:
+            work(tier)
+        except CommandError as error:
+            failures.append(str(error))
+    if failures:
+        raise CommandError("\noverzoom: ".join(failures))
 
 
 def _current(settings: Settings) -> Mapping[str, frozenset[str]]:

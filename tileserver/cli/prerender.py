@@ -72,7 +72,8 @@ def prerender(
 
     By default all of a source, from the zoom at which it fits into one tile to the deepest.
     `serve` with the same sources and options finds the tiles. Cached tiles are skipped, so
-    rerunning the command resumes it. Exit status 1 if tiles failed or a source could not be read.
+    rerunning the command resumes it. Exit status 1 if tiles failed, a tier of the cache did not
+    take them, or a source could not be read.
 
     Several of these commands that share a Redis (cache.redis_url) or, on one machine, a cache
     folder divide the tiles between them. With --ray, the workers of a Ray cluster make them. All
@@ -108,7 +109,7 @@ def prerender(
                 click.echo(f"overzoom: {id}: {error}", err=True)  # the others may lie in the box
                 continue
             _report(id, counts)
-            fine = fine and not counts.failed
+            fine = fine and not (counts.failed or counts.dropped)
     if not fine:
         sys.exit(1)
 
@@ -118,9 +119,15 @@ def _report(id: str, counts: Counts) -> None:
         f"{id}: {counts.made:,} tiles made, {counts.cached:,} were cached already, "
         f"{counts.failed:,} failed"
     )
-    if counts.dropped:
+    if counts.evicted:
         click.echo(
-            f"overzoom: {counts.dropped:,} tiles were evicted: the cache is full "
+            f"overzoom: {counts.evicted:,} tiles were evicted: the cache is full "
             "(cache.disk_bytes)",
+            err=True,
+        )
+    for tier, writes in counts.dropped.items():
+        click.echo(
+            f"overzoom: {tier}: {writes:,} tiles were not written; run the command again once it "
+            "takes them",
             err=True,
         )

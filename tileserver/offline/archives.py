@@ -22,6 +22,8 @@ FORMATS = {
     "avif": TileType.AVIF,
 }
 """Tile formats that both kinds of archive can declare."""
+MEDIA_TYPES = {"avif": "image/avif"}
+"""For formats that MBTiles has no name for; its specification then wants the media type."""
 
 _SCHEMA = """
 CREATE TABLE metadata (name text, value text);
@@ -61,7 +63,7 @@ def write_mbtiles(path: Path, description: Description, tiles: Iterable[Content]
     least, deepest = description.zooms
     metadata = {
         **description.words(),
-        "format": description.format,
+        "format": MEDIA_TYPES.get(description.format, description.format),
         "bounds": ",".join(f"{value:.11f}" for value in description.bounds),
         "center": ",".join(f"{value:.7f}" for value in description.centre) + f",{least}",
         "minzoom": str(least),
@@ -91,7 +93,8 @@ def write_pmtiles(path: Path, description: Description, tiles: Iterable[Content]
         "center_lat_e7": lat,
         "center_zoom": description.zooms[0],
     }
-    with _complete(path) as partial, write(str(partial)) as writer:
+    # finalize closes the file of tiles, but nothing does where the tiles raise.
+    with _complete(path) as partial, write(str(partial)) as writer, closing(writer.tile_f):
         for tile, content in tiles:
             writer.write_tile(zxy_to_tileid(tile.z, tile.x, tile.y), content)
         writer.finalize(header, description.words())

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 from morecantile import Tile
 from tqdm import tqdm
 
-from cache import TileKey
+from cache import Tiered, TileKey
+from tileserver.catalogue.catalogue import Catalogue
 from tileserver.catalogue.coverage import geographic_bounds
 from tileserver.catalogue.layers import Layer, Source
 from tileserver.errors import CommandError
@@ -24,11 +26,11 @@ from tileserver.offline.archives import (
     write_pmtiles,
 )
 from tileserver.offline.area import Bbox, tiles_of_bbox
+from tileserver.offline.listing import list_entries
 from tileserver.rasters.ground import metres, times
 from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.key import tile_key
 from tileserver.tiles.request import TileOptions, TileRequest
-from tileserver.tiles.service import TileService
 from tileserver.tiles.tile_store import convert, list_lossless_formats
 
 WRITERS = {".mbtiles": write_mbtiles, ".pmtiles": write_pmtiles}
@@ -44,50 +46,76 @@ class Export:
     zooms: tuple[int, ...] | None = None
 
 
-def export(service: TileService, wanted: Export, out: Path) -> int:
-    """Write the cached web mercator tiles, without any query parameters; returns their number.
+class Exported(NamedTuple):
+    """The numbers of tiles of an export."""
+
+    written: int
+    skipped: int
+    """Listed, but not to be read: evicted meanwhile, expired or corrupt."""
+
+
+def export(catalogue: Catalogue, store: Tiered, wanted: Export, out: Path) -> Exported:
+    """Write the cached web mercator tiles, without any query parameters.
 
     Tiles that are cached in another lossless format alone are encoded in the wanted one. Raises
-    CommandError if the cache has none of them, or for an unknown kind of file.
+    CommandError if the cache has none of them, if a tier does not answer, or for an unknown kind of
+    file.
     """
     if out.suffix not in WRITERS:
         raise CommandError(f"{out}: its name must end in {' or '.join(WRITERS)}")
     formats = sorted(FORMATS.keys() & {str(format) for format in ImageFormat})
     if wanted.format not in formats:
         raise CommandError(f"{wanted.format}: archives can contain {', '.join(formats)}")
-    source = service.catalogue[wanted.source]
-    cached = _list_cached(service, source, wanted)
+    source = catalogue[wanted.source]
+    cached = _list_cached(catalogue, store, source, wanted)
     keys = sorted(cached, key=lambda key: pmtiles_order(_tile(key)))
     if not keys:
         raise CommandError(
             f"the cache has none of these tiles of {source.id} as "
             f"{' or '.join(sorted(_list_formats(source, wanted)))}: run overzoom prerender first"
         )
-    described = _describe_archive(service, source, wanted, (keys[0].zoom, keys[-1].zoom))
-    written = _Contents(service, _any_tile(source, wanted.format), keys)
+    described = _describe_archive(catalogue, source, wanted, (keys[0].zoom, keys[-1].zoom))
+    written = _Contents(store, _any_tile(source, wanted.format), keys)
     WRITERS[out.suffix](out, described, written)
-    return written.count
+    return Exported(written.count, len(keys) - written.count)
 
 
 class _Contents:
-    """The tiles of keys, read one at a time; those evicted meanwhile are skipped."""
+    """The tiles of keys, read one at a time; those that are gone by then are skipped.
 
-    def __init__(self, service: TileService, any_tile: TileRequest, keys: list[TileKey]) -> None:
-        self.service, self.any_tile, self.keys = service, any_tile, keys
+    Raises CommandError if all are, or if a tier does not answer.
+    """
+
+    def __init__(self, store: Tiered, any_tile: TileRequest, keys: list[TileKey]) -> None:
+        self.store, self.any_tile, self.keys = store, any_tile, keys
         self.count = 0
 
     def __iter__(self) -> Iterator[Content]:
         format = str(self.any_tile.options.format)
         for key in tqdm(self.keys, unit="tile", disable=None):  # on terminals alone
-            found = self.service.store.get(key.path)
-            if found is not None:
-                self.count += 1
-                converted = key.format != format
-                content = convert(self.any_tile, found.value) if converted else found.value
-                yield _tile(key), content
+            found = self.store.peek(key.path)
+            if found is None:
+                self._check_answered()
+                continue
+            self.count += 1
+            converted = key.format != format
+            content = convert(self.any_tile, found.value) if converted else found.value
+            yield _tile(key), content
+        if not self.count:
+            raise CommandError("none of the listed tiles can be read: evicted, expired or corrupt")
+
+    def _check_answered(self) -> None:
+        """Raises CommandError if a tier that may have the tile did not answer."""
+        for tier in self.store.tiers:
+            if any(breaker.is_open for breaker in tier.breakers):
+                raise CommandError(
+                    f"{tier.name}: does not answer; run the command again once it does"
+                )
 
 
-def _list_cached(service: TileService, source: Source, wanted: Export) -> Iterable[TileKey]:
+def _list_cached(
+    catalogue: Catalogue, store: Tiered, source: Source, wanted: Export
+) -> Iterable[TileKey]:
     """The key of each cached tile: in the wanted format, else in a lossless one."""
     layer, formats = source.layer(WEB_MERCATOR), _list_formats(source, wanted)
     served = range(layer.max_zoom + 1)
@@ -95,8 +123,8 @@ def _list_cached(service: TileService, source: Source, wanted: Export) -> Iterab
     for zoom in served if wanted.zooms is None else sorted(set(served).intersection(wanted.zooms)):
         inside = tiles_of_bbox(layer.grid, wanted.bbox, zoom) if wanted.bbox else None
         any_tile = _any_tile(source, wanted.format, zoom)
-        prefix = f"{tile_key(service.catalogue, any_tile).folder}/"
-        for entry in service.store.entries(prefix):
+        prefix = f"{tile_key(catalogue, any_tile).folder}/"
+        for entry in list_entries(store, prefix):
             key = TileKey.parse(entry.key)
             if key is None or key.format not in formats:
                 continue
@@ -123,7 +151,7 @@ def _tile(key: TileKey) -> Tile:
 
 
 def _describe_archive(
-    service: TileService, source: Source, wanted: Export, zooms: tuple[int, int]
+    catalogue: Catalogue, source: Source, wanted: Export, zooms: tuple[int, int]
 ) -> Description:
     layer = source.layer(WEB_MERCATOR)
     west, south, east, north = geographic_bounds(source)
@@ -133,7 +161,7 @@ def _describe_archive(
         east, north = min(east, box[2]), min(north, box[3])
     return Description(
         source.id,
-        _origin(service, layer, zooms),
+        _origin(catalogue, layer, zooms),
         source.settings.attribution,
         wanted.format,
         _aligned(layer, (west, south, east, north), zooms[1]),
@@ -149,9 +177,9 @@ def _aligned(layer: Layer, bounds: Bbox, zoom: int) -> Bbox:
     return first.left, last.bottom, last.right, first.top
 
 
-def _origin(service: TileService, layer: Layer, zooms: tuple[int, int]) -> str:
+def _origin(catalogue: Catalogue, layer: Layer, zooms: tuple[int, int]) -> str:
     """Which zooms show the imagery, and which are synthesised by which checkpoint."""
-    catalogue, native = service.catalogue, layer.native_zoom
+    native = layer.native_zoom
     if zooms[1] <= native:
         return "All zooms show the imagery itself."
     if layer.nearest is not None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import platform
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from morecantile import Tile
 from rasterio.errors import RasterioError
 
-from cache import Tiered
 from cache.key import fingerprint
 from engine.errors import EngineError
 from engine.pictures.samples import Sample
@@ -58,13 +58,16 @@ class Counts:
     cached: int = 0
     """Tiles that were in the cache already, or that another process made meanwhile."""
     failed: int = 0
-    dropped: int = 0
+    evicted: int = 0
     """Tiles of any source that the disk cache evicted meanwhile."""
+    dropped: Counter[str] = field(default_factory=Counter)
+    """Writes that failed meanwhile, by the tier's name."""
 
     def add(self, other: Counts) -> None:
         self.made += other.made
         self.cached += other.cached
         self.failed += other.failed
+        self.evicted += other.evicted
         self.dropped += other.dropped
 
 
@@ -100,7 +103,7 @@ class TileMaker:
         self.source_id, self.grid_id, self.format = source_id, grid_id, format
         self._service = open_tile_service(catalogue, self._store)
         self._loop = asyncio.Runner()
-        self._evicted = 0
+        self._counted = Counts()
 
     def __reduce__(
         self,
@@ -139,8 +142,10 @@ class TileMaker:
 
     async def _make_tiles(self, block: TileBlock, made: MadeBlock) -> None:
         await asyncio.gather(*(self._make_tile(tile, made) for tile in block.tiles))
-        evicted = _count_evicted(self._store)
-        made.counts.dropped, self._evicted = evicted - self._evicted, evicted
+        losses, before = self._count_losses(), self._counted
+        made.counts.evicted = losses.evicted - before.evicted
+        made.counts.dropped = losses.dropped - before.dropped
+        self._counted = losses
 
     async def _make_tile(self, tile: Tile, made: MadeBlock) -> None:
         catalogue, options = self.catalogue, TileOptions(format=self.format)
@@ -177,6 +182,14 @@ class TileMaker:
             raise CommandError("made, but no cache tier stored it")
         counts.made += 1
 
+    def _count_losses(self) -> Counts:
+        """What the tiers have evicted and dropped since they were opened."""
+        tiers = self._store.tiers
+        return Counts(
+            evicted=sum(int(getattr(tier, "evicted", 0)) for tier in tiers),
+            dropped=Counter({tier.name: tier.dropped for tier in tiers}),
+        )
+
     def _version(self) -> str:
         """Everything that decides the tiles' pixels, as one digest."""
         catalogue = self.catalogue
@@ -199,7 +212,3 @@ def _open_again(
             "the run: the files, the checkpoints or the versions differ"
         )
     return maker
-
-
-def _count_evicted(store: Tiered) -> int:
-    return sum(int(getattr(tier, "evicted", 0)) for tier in store.tiers)

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from cache import Entry, Store, TileKey
+from tileserver.errors import CommandError
 from tileserver.offline.area import TileRange
+from tileserver.offline.listing import list_entries
 from tileserver.tiles.versions import version_of
 
 OTHER = "(other)"
@@ -31,7 +33,7 @@ class Amount:
 
 @dataclass(frozen=True)
 class Selection:
-    """A filter of tiles; a field that is None does not restrict it."""
+    """A filter of tiles; a field that is None does not restrict it, and one of none holds all."""
 
     source: str | None = None
     grid: str | None = None
@@ -41,11 +43,8 @@ class Selection:
     current: Mapping[str, frozenset[str]] | None = None
     """Current versions by source id: tiles of these are not selected."""
 
-    def holds(self, path: str) -> bool:
-        """Whether a key is selected; keys that are not tiles' only by --all or --stale."""
-        key = TileKey.parse(path)
-        if key is None:
-            return self.source is None and self.grid is None and self.zooms is None
+    def holds(self, key: TileKey) -> bool:
+        """Whether a tile is selected."""
         return (
             self.source in (None, key.source)
             and self.grid in (None, key.grid)
@@ -63,25 +62,41 @@ class Selection:
 
 
 def select_entries(store: Store, selection: Selection) -> Iterator[Entry]:
-    """The selected entries of a tier."""
+    """The selected entries of a tier; raises CommandError if it does not answer.
+
+    What is no tile is selected with everything alone, and only where nothing else may lie beside
+    ours: a bucket or a Redis without a prefix may hold what belongs to others.
+    """
     prefix = "" if selection.source is None else f"{selection.source}/"
-    return (entry for entry in store.entries(prefix) if selection.holds(entry.key))
+    others = store.exclusive and selection == Selection()
+    for entry in list_entries(store, prefix):
+        key = TileKey.parse(entry.key)
+        if others if key is None else selection.holds(key):
+            yield entry
 
 
 def purge(store: Store, selection: Selection, *, dry_run: bool = False) -> Amount:
-    """Remove the selected tiles of a tier, or only count them."""
+    """Remove the selected tiles of a tier, or only count them; raises CommandError if it fails."""
     amount = Amount()
-    for entry in select_entries(store, selection):
-        if not dry_run:
-            store.remove(entry.key)
-        amount.add(entry)
+    try:
+        for entry in select_entries(store, selection):
+            if not dry_run and not store.remove(entry.key):
+                raise CommandError(f"{store.name}: {entry.key} stays; run the command again")
+            amount.add(entry)
+    except CommandError as error:
+        if dry_run:
+            raise
+        raise CommandError(f"{error} ({amount} were removed before)") from error
     return amount
 
 
 def sum_amounts(store: Store) -> dict[tuple[str, int], Amount]:
-    """The content of a tier by source id and zoom; zoom -1 for entries that are not tiles."""
+    """The content of a tier by source id and zoom; zoom -1 for entries that are not tiles.
+
+    Raises CommandError if it does not answer.
+    """
     found: dict[tuple[str, int], Amount] = defaultdict(Amount)
-    for entry in store.entries():
+    for entry in list_entries(store):
         key = TileKey.parse(entry.key)
         found[(OTHER, -1) if key is None else (key.source, key.zoom)].add(entry)
     return dict(sorted(found.items()))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -22,7 +24,7 @@ from PIL import Image
 from pmtiles.reader import MmapSource, Reader
 from starlette.testclient import TestClient
 
-from cache import RedisStore, Tiered
+from cache import DiskFolder, ObjectStore, RedisStore, Tiered
 from tests.support.commands import call_overzoom, command_of
 from tests.support.earth import Place
 from tests.support.machine import needs_mount
@@ -212,6 +214,27 @@ def test_tiles_that_fail_are_told_and_fail_the_command(
     assert "0 tiles made, 0 were cached already, 6 failed" in done.stdout
 
 
+def test_a_tier_that_takes_no_tiles_fails_the_command(config: Path, tmp_path: Path) -> None:
+    cache = {
+        "folder": str(tmp_path / "cache"),
+        "object_store_url": "s3://nowhere",
+        "object_store_options": {
+            **dict.fromkeys(("access_key_id", "secret_access_key"), "testing"),
+            "endpoint": "http://127.0.0.1:1",
+            "region": "us-east-1",
+        },
+    }
+    command = ["prerender", "yellowstone", "--bbox", BBOX, "--zooms", "17"]
+    for made, cached in ((2, 0), (0, 2)):
+        done = call_overzoom(*command, "--config", configured(config, tmp_path, cache=cache))
+        assert f"{made} tiles made, {cached} were cached already, 0 failed" in done.stdout
+        assert "overzoom: objects: 2 tiles were not written" in done.stderr
+        assert done.exit_code == 1
+    del cache["object_store_url"], cache["object_store_options"]
+    done = call_overzoom(*command, "--config", configured(config, tmp_path, cache=cache))
+    assert (done.exit_code, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -375,6 +398,78 @@ def test_tiles_of_another_version_are_not_exported(
     assert done.exit_code == 1
     assert "run overzoom prerender first" in done.stderr
     assert not (tmp_path / "out.mbtiles").exists()
+
+
+def test_exporting_leaves_the_cache_as_it_is(
+    filled: Path, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out = tmp_path / "cache", tmp_path / "out"
+    shutil.copytree(filled, folder)
+    objects = ObjectStore(f"file://{tmp_path}/objects")
+    for path in folder.rglob("*.png"):
+        if path.parent.parent.name == "19":  # a server with a disk of its own made them
+            found = DiskFolder(folder).get(str(path.relative_to(folder)))
+            assert found is not None
+            objects.put(str(path.relative_to(folder)), found.value)
+            path.unlink()
+        else:
+            os.utime(path, (5, 5))
+    before = {path: path.stat().st_mtime for path in folder.rglob("*.png")}
+    monkeypatch.setenv("OVERZOOM_CACHE__OBJECT_STORE_URL", f"file://{tmp_path}/objects")
+    monkeypatch.setenv("OVERZOOM_CACHE__DISK_BYTES", "20000")  # the server's is larger
+    out.mkdir()
+    exported(folder, config, out / "out.mbtiles")
+    with closing(sqlite3.connect(out / "out.mbtiles")) as database:
+        ((count,),) = database.execute("SELECT count(*) FROM tiles").fetchall()
+    assert count == len(read_tiles(filled))
+    assert {path: path.stat().st_mtime for path in folder.rglob("*.png")} == before
+
+
+@pytest.mark.parametrize("forbidden", ["scan", "get"])
+def test_an_export_of_a_tier_that_fails_is_none(
+    filled: Path, config: Path, tmp_path: Path, own_redis: RedisServer, forbidden: str
+) -> None:
+    own_redis.start()
+    shared, folder = RedisStore(own_redis.url), DiskFolder(filled)
+    for entry in folder.entries():
+        found = folder.get(entry.key)
+        assert found is not None
+        shared.put(entry.key, found.value)
+    own_redis.client.execute_command("ACL", "SETUSER", "default", f"-{forbidden}")
+    cache = {"disk_bytes": 0, "redis_url": own_redis.url}
+    same = configured(config, tmp_path, cache=cache)
+    command = ["cache", "export", tmp_path / "out.mbtiles", "--source", "yellowstone"]
+    done = call_overzoom(*command, "--config", same)
+    assert done.exit_code == 1
+    assert "overzoom: redis: " in done.stderr
+    assert "run the command again" in done.stderr
+    assert [path.name for path in tmp_path.glob("out*")] == []
+    own_redis.client.execute_command("ACL", "SETUSER", "default", f"+{forbidden}")
+    done = call_overzoom(*command, "--config", same)
+    assert done.stdout.endswith(f": {len(read_tiles(filled))} tiles\n")
+
+
+@pytest.mark.parametrize("suffix", [".mbtiles", ".pmtiles"])
+def test_tiles_that_cannot_be_read_are_told_and_without_any_nothing_is_written(
+    filled: Path, config: Path, tmp_path: Path, suffix: str
+) -> None:
+    folder, out = tmp_path / "cache", tmp_path / f"out{suffix}"
+    shutil.copytree(filled, folder)
+    first, *others = folder.rglob("*.png")
+    command = ["cache", "export", out, "--source", "yellowstone"]
+    options = ["--config", config, "--cache-dir", folder]
+    first.write_bytes(b"corrupt")
+    done = call_overzoom(*command, *options)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == f"{out}: {len(others)} tiles\n"
+    assert "overzoom: 1 more were listed, but are evicted, expired or corrupt" in done.stderr
+    out.unlink()
+    for path in others:
+        path.write_bytes(b"corrupt")
+    done = call_overzoom(*command, *options)
+    assert done.exit_code == 1
+    assert "none of the listed tiles can be read" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from starlette.testclient import TestClient
 
 from cache import DiskStore, ObjectStore, RedisStore, Store, TileKey
 from tests.support.commands import call_overzoom
+from tests.support.server import configured
 from tests.support.services import S3, RedisServer
 from tests.support.tiles import WEB_MERCATOR, path_of
 from tileserver.app import make_app
@@ -118,12 +121,109 @@ def test_stale_tiles_are_those_that_the_server_has_no_use_for(config: Path, tmp_
     assert len(current) >= 3
     for key in keys().values():
         store.put(key.path, b"of a source that is gone")
-    store.put(next(iter(current)).replace("yellowstone/", "yellowstone/0"), b"of an older version")
+    older = TileKey.parse(next(iter(current)))
+    assert older is not None
+    store.put(replace(older, fingerprint=STALE).path, b"of an older version")
     store.put("no/tile", b"of something else")
     done = call_overzoom("cache", "purge", "--stale", *options)
     assert done.exit_code == 0, done.stderr
-    assert "disk: 7 tiles" in done.stdout
-    assert set(store.keys()) == current
+    assert "disk: 6 tiles" in done.stdout
+    assert set(store.keys()) == {*current, "no/tile"}
+    assert call_overzoom("cache", "purge", "--all", *options).exit_code == 0
+    assert set(store.keys()) == set(), "a cache's folder holds nothing else"
+
+
+def test_looking_at_a_cache_does_not_bound_it(tmp_path: Path) -> None:
+    folder = tmp_path / "cache"
+    store = DiskStore(folder, 10**8)
+    for key in keys().values():
+        store.put(key.path, bytes(1000), 1234.5)
+        os.utime(folder / key.path, (5, 5))
+    config = tmp_path / "overzoom.yaml"  # not the server's
+    cache = {"folder": str(folder), "disk_bytes": 5000, "ttl_seconds": 60}
+    config.write_text(yaml.safe_dump({"cache": cache}))
+    for command in (["stats"], ["purge", "--source", "scene", "--dry-run"]):
+        assert call_overzoom("cache", *command, "--config", config).exit_code == 0
+        assert left(store) == set(keys())
+    assert call_overzoom("cache", "purge", "--source", "scene2", "--config", config).exit_code == 0
+    assert left(store) == keys().keys() - {"other"}
+
+
+@pytest.mark.parametrize("forbidden", ["scan", "unlink", None])
+def test_a_tier_that_fails_is_told_and_the_others_are_done(
+    tmp_path: Path, own_redis: RedisServer, forbidden: str | None
+) -> None:
+    own_redis.start()
+    stores: list[Store] = [
+        DiskStore(tmp_path / "cache", 10**8),
+        RedisStore(own_redis.url),
+        ObjectStore(f"file://{tmp_path}/objects"),
+    ]
+    for store in stores:
+        for key in keys().values():
+            store.put(key.path, bytes(1000))
+    config = tmp_path / "overzoom.yaml"
+    cache = {
+        "folder": str(tmp_path / "cache"),
+        "redis_url": own_redis.url,
+        "object_store_url": f"file://{tmp_path}/objects",
+    }
+    config.write_text(yaml.safe_dump({"cache": cache}))
+    if forbidden is not None:
+        own_redis.client.execute_command("ACL", "SETUSER", "default", f"-{forbidden}")
+    counted = call_overzoom("cache", "stats", "--config", config)
+    assert counted.exit_code == (forbidden == "scan")
+    done = call_overzoom("cache", "purge", "--all", "--config", config)
+    tiers = ["disk", "objects"] if forbidden else ["disk", "redis", "objects"]
+    assert [line.split(",")[0] for line in done.stdout.splitlines()] == [
+        f"{tier}: 5 tiles" for tier in tiers
+    ]
+    assert done.exit_code == (forbidden is not None)
+    if forbidden is not None:
+        assert "overzoom: redis: " in done.stderr
+        assert "run the command again" in done.stderr
+        assert "0 tiles, 0.0 MB were removed before" in done.stderr
+        own_redis.client.execute_command("ACL", "SETUSER", "default", f"+{forbidden}")
+        assert left(RedisStore(own_redis.url)) == set(keys())
+
+
+@pytest.mark.parametrize("command", ["stats", "purge"])
+def test_a_folder_that_is_no_cache_is_refused(tmp_path: Path, command: str) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    options = ["--all"] if command == "purge" else []
+    done = call_overzoom("cache", command, "--cache-dir", tmp_path, *options)
+    assert done.exit_code == 1
+    assert f"{tmp_path}: holds files but no CACHEDIR.TAG" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("option", ["--all", "--stale"])
+def test_what_others_keep_beside_the_tiles_is_left_alone(
+    config: Path, tmp_path: Path, own_redis: RedisServer, option: str
+) -> None:
+    own_redis.start()
+    bucket = tmp_path / "bucket"
+    others = ("osm/carto/v4/12/2301/1200.png", "imagery/harbour.tif", "backup.sql.gz")
+    cache = {
+        "disk_bytes": 0,
+        "redis_url": own_redis.url,
+        "redis_prefix": "",
+        "object_store_url": f"file://{bucket}",
+    }
+    same = configured(config, tmp_path, cache=cache)
+    stores: list[Store] = [RedisStore(own_redis.url, ""), ObjectStore(f"file://{bucket}")]
+    for name in others:
+        own_redis.client.set(name, "the only copy")
+        (bucket / name).parent.mkdir(parents=True, exist_ok=True)
+        (bucket / name).write_text("the only copy")
+    for store in stores:
+        store.put(keys()["inside"].path, b"of a source that is gone")
+    done = call_overzoom("cache", "purge", option, "--config", same)
+    assert [line.rpartition(":")[2].split(",")[0] for line in done.stdout.splitlines()] == [
+        " 1 tiles",
+        " 1 tiles",
+    ]
+    assert [set(store.keys()) for store in stores] == [set(others)] * 2
 
 
 def test_other_samples_and_the_uncertainty_are_kept_as_long_as_they_are_served(
