@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 BODY_BYTES = 2**20
 """Limit of a body: a GeoJSON feature of some 40,000 vertices."""
 URL_BYTES = 16 * 2**10
-"""Limit of path and query; the longest sensible query is a colour map of 256 entries, 6 KiB."""
+"""Limit of path and query; the longest sensible query is a colour map of 256 colours, 14 KiB."""
 PART_BYTES = 64 * 2**10
 """Of an answer's body sent at a time: the rest waits until the client has taken it, with all that
 the request holds, its slot among them."""

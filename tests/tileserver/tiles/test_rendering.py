@@ -120,7 +120,7 @@ def test_a_tile_of_512_px_is_its_four_children(kinds: Service) -> None:
     assert "tilesize=512" in document["tiles"][0]
     plain = kinds.get("/rgb/tilejson.json").json()
     assert document["maxzoom"] == plain["maxzoom"] - 1
-    assert kinds.get(f"{tile_of(kinds, 'rgb', 3)}@2x.png").status_code == 422
+    assert kinds.get(f"{tile_of(kinds, 'rgb', 3)}@2x.png").status_code == 404
     assert kinds.get(f"{path}@2x.png?tilesize=256").status_code == 422
 
 
