@@ -17,7 +17,7 @@ from rasterio import DatasetReader
 from rasterio.errors import RasterioError
 
 from tileserver.errors import SourceChanged, SourceUnavailable
-from tileserver.library_internals import CPLE_BaseError
+from tileserver.library_internals import CPLE_BaseError, forget_errors
 from tileserver.rasters.opening import open_raster
 from tileserver.rasters.raster import Raster
 
@@ -159,6 +159,7 @@ class RasterHandles:
         handle: Opened | None = self.pool.acquire(self, kind)  # type: ignore[assignment]  # its own kind, of the pool's
         try:
             with self.raster.address.environment(), unavailable(self.raster):
+                forget_errors()  # of another raster
                 if handle is None:
                     handle = open()
                     if not self._shows_this_version():

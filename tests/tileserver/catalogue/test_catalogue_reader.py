@@ -14,6 +14,8 @@ from starlette.testclient import TestClient
 from tests.support.rasters import SCENE
 from tests.support.server import wait_until_ready
 from tileserver.app import make_app
+from tileserver.catalogue.catalogue_reader import CatalogueReader
+from tileserver.errors import SourceUnavailable
 from tileserver.settings.server import Settings
 
 SIDE = 64
@@ -142,3 +144,17 @@ def test_statistics_of_a_place_are_those_of_its_pixel(client: TestClient) -> Non
     values = client.get(f"/sound/point/{INSIDE[0]},{INSIDE[1]}").json()["values"]
     statistics = ask(client, "/sound/statistics", POINT).json()["properties"]["statistics"]
     assert np.allclose([band["mean"] for band in statistics.values()], values)
+
+
+def test_what_fails_of_one_source_is_not_the_failure_of_the_next(client: TestClient) -> None:
+    catalogue = client.app.state.tiles.catalogue  # type: ignore[attr-defined]  # Starlette's state is untyped
+
+    def read(source: str) -> object:  # all in this thread, where GDAL keeps its last error
+        with CatalogueReader(catalogue[source]) as reader:
+            return reader.preview() if source == "broken" else reader.info()
+
+    assert read("sound")
+    for _ in range(2):
+        with pytest.raises(SourceUnavailable):
+            read("broken")
+        assert read("sound")
