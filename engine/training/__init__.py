@@ -9,10 +9,12 @@
     prefetch     batches ahead of the step
     loss         squared error at every noise level; perceptual distance of drawn pictures
     texture      the loss of drawn pictures
+    adversary    a discriminator that judges drawn pictures
     deviation    the loss of the error's standard deviation
     flatness     takes a fixed pattern on flat ground off the mean
     optimizer    learning rates, and an average of the parameters
     growth       starting from a checkpoint, also from a smaller one
+    averaging    the mean of the parameters of several checkpoints
     progress     what is said of a run
     loop         steps, averaging, saving, resuming
 

@@ -27,6 +27,7 @@ from engine.network.pair import SigmaData, deeper_picture, to_pixel_units
 from engine.network.projection import pool
 from engine.sampling.denoising import Encoding
 from engine.sampling.schedule import Schedule
+from engine.training.adversary import Adversary
 from engine.training.batches import Batches
 from engine.training.deviation import shown_deviation_error
 from engine.training.flatness import level_flat_ground
@@ -74,6 +75,10 @@ class _Trainer:
         self.optimizer = torch.optim.AdamW(
             parameter_groups(self.network, settings), lr=settings.learning_rate, betas=(0.9, 0.99)
         )
+        self.adversary = None
+        if settings.adversary_share > 0:
+            channels = settings.network.image_channels
+            self.adversary = Adversary(settings.adversary_share, channels, settings.device)
         self.data = Batches(collections, settings)
         self.iteration, self.seconds, self.sigma_data = 0, 0.0, SigmaData(0.0, 0.0)
         self.initial = None
@@ -95,7 +100,7 @@ class _Trainer:
             self.sigma_data = self.data.measure_sigma_data()
         self.weights = band_weights(self.network.channels, self.sigma_data).to(settings.device)
         if settings.stage is Stage.TEXTURE:
-            self.texture = TextureJudge(settings, self.weights, self.sigma_data)
+            self.texture = TextureJudge(settings, self.weights, self.sigma_data, self.adversary)
         saved = time.monotonic()
         ahead = prefetch(self.data.pair, self.iteration, settings.device)
         with closing(ahead):
@@ -187,6 +192,8 @@ class _Trainer:
             "seconds": self.seconds,
             "sigma_data": tuple(self.sigma_data),
         }
+        if self.adversary is not None:
+            state["adversary"] = self.adversary.state_dict()
         training = {
             **asdict(self.settings),
             "initial": self.settings.initial.stem if self.settings.initial else None,
@@ -231,6 +238,8 @@ class _Trainer:
             self.network.load_state_dict(state["network"])
             self.ema.load_state_dict(state["ema"])
             self.optimizer.load_state_dict(state["optimizer"])
+            if self.adversary is not None:
+                self.adversary.load_state_dict(state["adversary"])
         except (RuntimeError, KeyError, ValueError) as error:
             raise TrainingError(
                 f"{path} does not belong to a run with these settings: choose another folder"

@@ -66,6 +66,8 @@ class TrainingSettings:
     """How many of them judge one batch."""
     drawn_details: tuple[float, ...] = DRAWN_DETAILS
     """Detail of the pictures that are judged as drawn, in turn: most as the server shows them."""
+    adversary_share: float = 0.0
+    """A discriminator's pull on drawn pictures, as a share of all other judges'; 0: none."""
     own_output_share: float = 0.0
     """Share of batches whose condition is the model's own picture, two zooms deeper."""
     noise_seed: int = 0
@@ -75,6 +77,8 @@ class TrainingSettings:
     save_every_seconds: float = 120.0
 
     def __post_init__(self) -> None:
+        if self.adversary_share and (self.stage is not Stage.TEXTURE or not self.perceptual_weight):
+            raise ValueError("adversary_share needs stage texture and a perceptual_weight above 0")
         least = MIN_JUDGED_PX + 2 * EDGE_CELLS * PAIR_SCALE
         if self.crop_px < least or self.crop_px % CROP_MULTIPLE_PX:
             raise ValueError(

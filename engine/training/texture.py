@@ -15,12 +15,14 @@ from engine.network.projection import pool
 from engine.perceptual import Backbone, PerceptualDistance
 from engine.sampling.denoising import Encoding
 from engine.sampling.schedule import Schedule
+from engine.training.adversary import Adversary
 from engine.training.loss import (
     Pair,
     cell_pattern,
     denoising_error,
     drawn_residual,
     excess_variance,
+    inside,
     inside_picture,
     perceptual_distance,
     phase_unevenness,
@@ -53,9 +55,16 @@ class TextureLoss(NamedTuple):
 class TextureJudge:
     """Judges a network's denoising, and pictures drawn step by step as the server draws them."""
 
-    def __init__(self, settings: TrainingSettings, weights: Tensor, sigma_data: SigmaData) -> None:
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        weights: Tensor,
+        sigma_data: SigmaData,
+        adversary: Adversary | None = None,
+    ) -> None:
         """weights: how much each band counts, as loss.band_weights gives them."""
         self.settings, self.weights, self.sigma_data = settings, weights, sigma_data
+        self.adversary = adversary
         judges = dict.fromkeys(settings.judges if settings.perceptual_weight > 0 else ())
         self.metrics = {name: PerceptualDistance(name).to(settings.device) for name in judges}
 
@@ -91,8 +100,16 @@ class TextureJudge:
         bands = mean[some] + detail * texture
         picture = squared_error(bands, target[some], self.weights * even[some])
         judged = self._judged(pair[some], bands, judges, turn, generator)
+        if self.adversary is not None and detail == max(settings.drawn_details):
+            judged = judged + self._doubted(self.adversary, pair[some], bands, judged)
         total = total + settings.picture_weight * picture + settings.perceptual_weight * judged
         return TextureLoss(total, float(picture.detach()), float(judged.detach()))
+
+    def _doubted(self, adversary: Adversary, pair: Pair, bands: Tensor, judged: Tensor) -> Tensor:
+        """How well a discriminator tells pictures of full detail from true ones."""
+        _, deeper = pictures(pair, bands, self.sigma_data)
+        low = inside(pool(pair.condition))
+        return adversary.loss(deeper, inside_picture(pair.target), low, bands, judged)
 
     def _judged(
         self,

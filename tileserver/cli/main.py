@@ -16,7 +16,7 @@ from tileserver.cli.keys import hash_key
 from tileserver.cli.prerender import prerender
 from tileserver.cli.serve import serve
 from tileserver.cli.sources import check_config, info
-from tileserver.cli.train import calibrate, train
+from tileserver.cli.train import average, calibrate, train
 from tileserver.cli.upscale import upscale
 from tileserver.errors import OverzoomError
 
@@ -56,5 +56,5 @@ def main() -> None:
 
 for command in (serve, info, check_config, upscale, prerender, cache, hash_key):
     main.add_command(command)
-for command in (train, calibrate, evaluate):
+for command in (train, average, calibrate, evaluate):
     main.add_command(command)

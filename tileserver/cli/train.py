@@ -1,4 +1,4 @@
-"""`overzoom train` and `overzoom calibrate`: checkpoints."""
+"""`overzoom train`, `overzoom average` and `overzoom calibrate`: checkpoints."""
 
 from __future__ import annotations
 
@@ -69,6 +69,11 @@ from tileserver.cli.examples import examples
 )
 @click.option("--judges-a-batch", type=click.IntRange(1, 2), help="Backbones that judge one batch.")
 @click.option(
+    "--adversary-share",
+    type=click.FloatRange(0, 1),
+    help="A discriminator's pull on drawn pictures, as a share of all other judges'.  [0]",
+)
+@click.option(
     "--own-output-share",
     type=float,
     help="Share of batches whose condition is the network's own output.",
@@ -87,6 +92,25 @@ def train(data: tuple[str, ...], run: Path, **options: Any) -> None:
 
     resume_garbage_collection()
     train_with_progress(data, run, {k: v for k, v in options.items() if v is not None})
+
+
+@click.command(
+    short_help="Average checkpoints.",
+    epilog=examples(
+        "overzoom average runs/mine/checkpoint.safetensors runs/sure/checkpoint.safetensors "
+        "--out runs/average.safetensors"
+    ),
+)
+@click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="The checkpoint to write."
+)
+def average(checkpoints: tuple[Path, ...], out: Path) -> None:
+    """Write the mean of the parameters of CHECKPOINTS, which began from the same one."""
+    from engine.training.averaging import average_checkpoints
+
+    resume_garbage_collection()
+    average_checkpoints(checkpoints, out)
 
 
 @click.command(

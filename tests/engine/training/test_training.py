@@ -250,6 +250,30 @@ def test_the_perceptual_term_lowers_the_distance_of_drawn_pictures(
     assert np.mean(distances[-8:]) < 0.9 * np.mean(distances[:8])
 
 
+@pytest.mark.slow
+def test_a_run_with_a_discriminator_that_was_stopped_resumes_with_it(
+    collections: list[Collection], tmp_path: Path
+) -> None:
+    settings = replace(TEXTURE, perceptual_weight=1.0, judges=("alex",), adversary_share=0.3)
+    through, halting = tmp_path / "through", tmp_path / "halting"
+    list(train(collections, settings, through, {}))
+    for report in train(collections, settings, halting, {}):
+        if report.iteration == 3:
+            break
+    list(train(collections, settings, halting, {}))
+    one, other = (
+        torch.load(run / "state.pt", weights_only=True)["adversary"] for run in (through, halting)
+    )
+    assert one["batches"] == other["batches"] == 3, "every second batch is drawn in full detail"
+    assert one["weight"] == pytest.approx(other["weight"], rel=1e-2)
+    for name, value in one["discriminator"].items():
+        torch.testing.assert_close(value, other["discriminator"][name], atol=1e-4, rtol=1e-3)
+    alone = tmp_path / "alone"
+    next(iter(train(collections, replace(settings, adversary_share=0.0), alone, {})))
+    with pytest.raises(TrainingError, match="another folder"):
+        next(iter(train(collections, settings, alone, {})))
+
+
 def test_a_pattern_of_cells_is_told_from_noise() -> None:
     torch.manual_seed(0)
     truth = torch.rand(2, 3, 96, 96)

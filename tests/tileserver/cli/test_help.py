@@ -27,7 +27,7 @@ GROUPS = [
     ["info", "check-config", "hash-key"],
 ]
 """Commands whose examples run in one folder, one after the other."""
-SLOW = [["overzoom", "serve"], ["train", "calibrate"], ["evaluate"]]
+SLOW = [["overzoom", "serve"], ["train", "average", "calibrate"], ["evaluate"]]
 """Those that start servers and a browser for each, and experiments."""
 SHORTER = {
     "serve": "--open --port 0",  # until the browser has read it
