@@ -7,6 +7,6 @@ service      key -> store -> one computation a key, in the process and in the cl
 drawing      TileRequest -> pixels: read in threads of the source (readers, pixels), drawn on the
              one device (scheduler, draw_queue, neighbours); clock: how long each stage took
 tile_store   pixels -> bytes -> store: by the rendering (levels, colormaps, deviation), encoded
-             (encoding; geotiff: missing data marked as GIS programs know it)
+             (encoding; geotiff: missing data marked as GIS programs know it; tags: whose imagery)
 maps         areas of any size, put together from tiles
 """

@@ -10,6 +10,7 @@ from tileserver.catalogue.catalogue import Catalogue
 from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.rendering import Rendering
 from tileserver.tiles.request import TileRequest
+from tileserver.tiles.tags import tile_tags
 from tileserver.tiles.versions import version
 
 
@@ -18,6 +19,8 @@ def tile_key(catalogue: Catalogue, request: TileRequest) -> TileKey:
     options, tile = request.options, request.tile
     made_of = version(catalogue, request.source, request.sample)
     rendering = _rendering_digest(request.origin, options.scale, options.rendering)
+    if options.format is ImageFormat.tif:
+        rendering = fingerprint(rendering=rendering, tags=tile_tags(request))
     format = ImageFormat.jpg if options.format is ImageFormat.jpeg else options.format
     return TileKey(
         source=request.source.id,

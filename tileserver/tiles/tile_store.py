@@ -18,6 +18,7 @@ from tileserver.tiles.encoding import ImageFormat, Opacity, decode, encode, enco
 from tileserver.tiles.levels import render_levels, render_values, shows_classes
 from tileserver.tiles.rendering import Mask
 from tileserver.tiles.request import Mode, TileRequest
+from tileserver.tiles.tags import tile_tags
 
 ENCODER_THREADS = 2
 """PNG and JPEG leave the interpreter's lock."""
@@ -111,7 +112,7 @@ def encode_tile(request: TileRequest, values: Pixels, valid: Mask) -> bytes:
         render = render_deviation_values if uncertain else render_values
         bands, opaque = render(values, valid, raster, options.rendering)
         place = grid.transform(request.pixel_zoom, request.window)
-        return encode_values(bands, opaque, options.format, grid.crs, place)
+        return encode_values(bands, opaque, options.format, grid.crs, place, tile_tags(request))
     render = render_deviation if uncertain else render_levels
     return _encode_levels(request, *render(values, valid, raster, options.rendering))
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from html import unescape
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +21,7 @@ from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.maps.area import Area
 from tileserver.tiles.maps.fitting import Fit, choose_layer, fit
 from tileserver.tiles.request import Mode, TileOptions, TileRequest, check_options
+from tileserver.tiles.tags import write_tags
 from tileserver.tiles.versions import version
 
 COMPOSING = 4
@@ -118,17 +117,7 @@ class MapRequest:
     @property
     def tags(self) -> dict[str, str]:
         """What a GeoTIFF says of itself: whose imagery it shows, and what of it is synthesised."""
-        origin, about = self.any_tile.origin, f"{self.source.title}; zoom {self.fit.zoom}"
-        if origin != "native":
-            kind = "synthesised detail" if origin == Mode.super_resolved else origin
-            about += f"; {kind}: the imagery ends at zoom {self.layer.native_zoom}"
-        markup = self.source.settings.attribution or ""
-        credit = unescape(re.sub(r"<[^>]*>", "", markup))
-        return {
-            "TIFFTAG_SOFTWARE": "Overzoom",
-            "TIFFTAG_IMAGEDESCRIPTION": about,
-            **({"TIFFTAG_COPYRIGHT": credit} if credit else {}),
-        }
+        return write_tags(self.source, self.layer, self.fit.zoom, self.any_tile.origin)
 
     def interpolate(self) -> MapRequest:
         """The same map without synthesised detail."""

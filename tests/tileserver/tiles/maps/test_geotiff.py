@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,8 +77,10 @@ def check_values(client: TestClient, array: str, file: str, kind: str) -> NDArra
     return valid
 
 
-def test_a_file_says_what_it_shows_and_whose_it_is(client: TestClient) -> None:
-    answer = client.get(f"/grey/map?{BOX}&f=tif")
+@pytest.mark.parametrize("kind", ["map", "tile"])
+def test_a_file_says_what_it_shows_and_whose_it_is(client: TestClient, kind: str) -> None:
+    tile = path_of(WEB_MERCATOR.tile(-110.6438, 44.9565, 20), "grey", "tif")
+    answer = client.get(tile if kind == "tile" else f"/grey/map?{BOX}&f=tif")
     with rasterio.MemoryFile(answer.content) as file, file.open() as made:
         tags = made.tags()
     assert tags["TIFFTAG_IMAGEDESCRIPTION"].startswith("Of grey; zoom 2")
@@ -86,6 +89,24 @@ def test_a_file_says_what_it_shows_and_whose_it_is(client: TestClient) -> None:
     native = client.get("/grey/map?width=40&f=tif")
     with rasterio.MemoryFile(native.content) as file, file.open() as made:
         assert "synthesised" not in made.tags()["TIFFTAG_IMAGEDESCRIPTION"]
+
+
+def test_a_tile_whose_attribution_changes_is_another_file_but_the_same_picture(
+    tmp_path: Path,
+) -> None:
+    etags = []
+    path = str(cut(tmp_path / "grey.tif", "grey"))
+    place = WEB_MERCATOR.tile(-110.6438, 44.9565, 18)
+    for credit in ("A", "B"):
+        source = {"path": path, "attribution": credit}
+        options = {"sources": {"grey": source}, "cache": {"folder": str(tmp_path / "cache")}}
+        with TestClient(make_app(read_settings(None, options))) as client:
+            answers = [client.get(path_of(place, "grey", format)) for format in ("tif", "png")]
+        with rasterio.MemoryFile(answers[0].content) as file, file.open() as made:
+            assert made.tags()["TIFFTAG_COPYRIGHT"] == credit
+        etags.append([answer.headers["etag"] for answer in answers])
+    assert etags[0][0] != etags[1][0]
+    assert etags[0][1] == etags[1][1]
 
 
 def test_beside_the_source_a_file_has_the_same_bands_without_data(client: TestClient) -> None:
