@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import morecantile
 
 from cache import Tiered
@@ -29,14 +31,17 @@ def open_catalogue(settings: Settings, *, every: bool = True) -> Catalogue:
 
 
 def open_tile_service(
-    catalogue: Catalogue, store: Tiered, metrics: Metrics | None = None
+    catalogue: Catalogue, store: Tiered, metrics: Metrics | None = None, *, sheds: bool = True
 ) -> TileService:
-    """The path of a tile, for a server and for commands that make tiles as it does."""
+    """The path of a tile, for a server and for commands that make tiles as it does.
+
+    sheds: tiles that would come too late are refused, as viewers want it; commands wait for all.
+    """
     settings, metrics = catalogue.settings, metrics or Metrics()
     scheduler = Scheduler(
-        settings.queue_tiles,
+        settings.queue_tiles if sheds else inf,
         settings.merged_tiles,
-        settings.deadline_seconds,
+        settings.deadline_seconds if sheds else inf,
         batched_windows=settings.batched_windows or (1 if settings.device == "cpu" else 16),
         record_waits=metrics.observe_drawn,
     )

@@ -21,6 +21,8 @@ from tileserver.errors import (
     OutsideSource,
     OverzoomError,
     RequestError,
+    SourceChanged,
+    SourceUnavailable,
     StartupError,
 )
 from tileserver.settings.server import Settings
@@ -101,7 +103,7 @@ class TileMaker:
             raise CommandError("the cache has no disk, Redis or object store tier to fill")
         self.catalogue = catalogue
         self.source_id, self.grid_id, self.format = source_id, grid_id, format
-        self._service = open_tile_service(catalogue, self._store)
+        self._service = open_tile_service(catalogue, self._store, sheds=False)
         self._loop = asyncio.Runner()
         self._counted = Counts()
 
@@ -163,24 +165,35 @@ class TileMaker:
             made.failures.append(f"{self.source_id}/{tile.z}/{tile.x}/{tile.y}: {error}")
 
     async def _find_or_make(self, request: TileRequest, counts: Counts) -> None:
-        key = tile_key(self.catalogue, request)
-        if await asyncio.to_thread(self._store.complete, key.path):
-            counts.cached += 1
-            return
         for tries_left in reversed(range(TRIES)):
+            key = tile_key(self.catalogue, request)
+            if await asyncio.to_thread(self._store.complete, key.path):
+                counts.cached += 1
+                return
             try:
                 tile = await self._service.render(request, key)
                 break
             except RequestError as error:
                 if error.retry_after_seconds is None or not tries_left:
                     raise
-                await asyncio.sleep(error.retry_after_seconds)
+                if isinstance(error, SourceChanged):
+                    request = await self._wait_for_next_version(request)
+                else:
+                    await asyncio.sleep(error.retry_after_seconds)
         if tile.tier is not None:  # another process made it since we looked
             counts.cached += 1
             return
         if not await asyncio.to_thread(self._store.has, key.path):
             raise CommandError("made, but no cache tier stored it")
         counts.made += 1
+
+    async def _wait_for_next_version(self, request: TileRequest) -> TileRequest:
+        """The same tile of the next version of a source whose files were replaced meanwhile."""
+        try:
+            async with asyncio.timeout(self.catalogue.settings.deadline_seconds):
+                return await self._service.wait_for_next_version(request)
+        except TimeoutError as error:
+            raise SourceUnavailable from error
 
     def _count_losses(self) -> Counts:
         """What the tiers have evicted and dropped since they were opened."""

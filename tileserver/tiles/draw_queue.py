@@ -68,7 +68,7 @@ class DrawQueue:
 
     def __init__(
         self,
-        queue_tiles: int,
+        queue_tiles: float,
         merged_tiles: int,
         deadline_seconds: float,
         *,

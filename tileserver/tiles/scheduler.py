@@ -33,7 +33,7 @@ class Scheduler:
 
     def __init__(
         self,
-        queue_tiles: int,
+        queue_tiles: float,
         merged_tiles: int,
         deadline_seconds: float,
         *,

@@ -25,6 +25,7 @@ from pmtiles.reader import MmapSource, Reader
 from starlette.testclient import TestClient
 
 from cache import DiskFolder, ObjectStore, RedisStore, Tiered
+from tests.support.changing import inverted
 from tests.support.commands import call_overzoom, command_of
 from tests.support.earth import Place
 from tests.support.machine import needs_mount
@@ -42,6 +43,9 @@ from tileserver.origins.naming import name_sources
 from tileserver.settings.reading import read_settings
 from tileserver.settings.server import Settings
 from tileserver.tiles.encoding import ImageFormat
+
+INSIDE = -110.6438, 44.9565
+"""A place in the rasters that `cut` makes."""
 
 
 @pytest.fixture(scope="session")
@@ -178,6 +182,37 @@ def test_a_tile_that_another_process_makes_meanwhile_is_not_counted_as_made(
         assert maker(TileBlock(0, (MIDDLE,))).counts == Counts(made=1)
         monkeypatch.setattr(Tiered, "has", lambda self, key: False)  # as before it was stored
         assert maker(TileBlock(0, (MIDDLE,))).counts == Counts(cached=1)
+
+
+def test_a_source_that_is_replaced_meanwhile_is_made_from_its_next_version(tmp_path: Path) -> None:
+    path, other = cut(tmp_path / "scene.tif", "rgb"), tmp_path / "other.tif"
+    inverted(path, other)
+    cache = {"folder": str(tmp_path / "cache")}
+    settings = read_settings(None, {"sources": {"scene": {"path": str(path)}}, "cache": cache})
+    with (
+        closing(open_catalogue(settings)) as catalogue,
+        closing(TileMaker(catalogue, "scene", "WebMercatorQuad", ImageFormat.png)) as maker,
+    ):
+        other.replace(path)
+        tiles = tuple(WEB_MERCATOR.children(WEB_MERCATOR.tile(*INSIDE, 21)))
+        made = maker(TileBlock(0, tiles))
+        assert (made.failures, made.counts) == ([], Counts(made=4))
+        assert catalogue["scene"].is_unchanged(), "the next version"
+        assert maker(TileBlock(0, tiles)).counts == Counts(cached=4)
+
+
+def test_no_tile_is_refused_because_many_wait(tmp_path: Path) -> None:
+    path = cut(tmp_path / "scene.tif", "rgb")
+    options = {"sources": {"scene": {"path": str(path)}}, "queue_tiles": 1, "merged_tiles": 1}
+    settings = read_settings(None, {**options, "cache": {"folder": str(tmp_path / "cache")}})
+    with (
+        closing(open_catalogue(settings)) as catalogue,
+        closing(TileMaker(catalogue, "scene", "WebMercatorQuad", ImageFormat.png)) as maker,
+    ):
+        tiles = tuple(WEB_MERCATOR.children(WEB_MERCATOR.tile(*INSIDE, 21)))
+        made = maker(TileBlock(0, tiles))
+        assert (made.failures, made.counts) == ([], Counts(made=4))
+        assert maker._service.scheduler.shed == 0
 
 
 def test_what_makes_tiles_is_opened_again_from_another_folder(
