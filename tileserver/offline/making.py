@@ -6,6 +6,7 @@ import asyncio
 import platform
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from morecantile import Tile
@@ -19,6 +20,7 @@ from tileserver.catalogue.catalogue import Catalogue
 from tileserver.errors import (
     CommandError,
     OutsideSource,
+    Overloaded,
     OverzoomError,
     RequestError,
     SourceChanged,
@@ -176,10 +178,7 @@ class TileMaker:
             except RequestError as error:
                 if error.retry_after_seconds is None or not tries_left:
                     raise
-                if isinstance(error, SourceChanged):
-                    request = await self._wait_for_next_version(request)
-                else:
-                    await asyncio.sleep(error.retry_after_seconds)
+                request = await self._wait_to_retry(request, error)
         if tile.tier is not None:  # another process made it since we looked
             counts.cached += 1
             return
@@ -187,13 +186,14 @@ class TileMaker:
             raise CommandError("made, but no cache tier stored it")
         counts.made += 1
 
-    async def _wait_for_next_version(self, request: TileRequest) -> TileRequest:
-        """The same tile of the next version of a source whose files were replaced meanwhile."""
-        try:
-            async with asyncio.timeout(self.catalogue.settings.deadline_seconds):
-                return await self._service.wait_for_next_version(request)
-        except TimeoutError as error:
-            raise SourceUnavailable from error
+    async def _wait_to_retry(self, request: TileRequest, error: RequestError) -> TileRequest:
+        """The tile to try next: of the next version of a source whose files were replaced."""
+        if isinstance(error, SourceChanged):
+            with suppress(TimeoutError, SourceUnavailable, Overloaded):
+                async with asyncio.timeout(self.catalogue.settings.deadline_seconds):
+                    return await self._service.wait_for_next_version(request)
+        await asyncio.sleep(error.retry_after_seconds or 0.0)
+        return resolve_request(self.catalogue, request.asked)
 
     def _count_losses(self) -> Counts:
         """What the tiers have evicted and dropped since they were opened."""

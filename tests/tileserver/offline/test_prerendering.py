@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -37,6 +38,7 @@ from tests.support.tiles import WEB_MERCATOR, block, mosaic, path_of
 from tests.support.waiting import wait_until
 from tileserver.app import make_app
 from tileserver.assembly import open_catalogue
+from tileserver.errors import SourceUnavailable
 from tileserver.offline.making import Counts, TileBlock, TileMaker
 from tileserver.offline.prerendering import Area, fill
 from tileserver.origins.naming import name_sources
@@ -199,6 +201,27 @@ def test_a_source_that_is_replaced_meanwhile_is_made_from_its_next_version(tmp_p
         assert (made.failures, made.counts) == ([], Counts(made=4))
         assert catalogue["scene"].is_unchanged(), "the next version"
         assert maker(TileBlock(0, tiles)).counts == Counts(cached=4)
+
+
+def test_a_source_that_is_away_for_a_while_is_made_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SourceUnavailable, "retry_after_seconds", 1)
+    path, other = cut(tmp_path / "scene.tif", "rgb"), tmp_path / "other.tif"
+    inverted(path, other)
+    cache = {"folder": str(tmp_path / "cache")}
+    settings = read_settings(None, {"sources": {"scene": {"path": str(path)}}, "cache": cache})
+    with (
+        closing(open_catalogue(settings)) as catalogue,
+        closing(TileMaker(catalogue, "scene", "WebMercatorQuad", ImageFormat.png)) as maker,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        path.unlink()
+        making = threads.submit(maker, TileBlock(0, (WEB_MERCATOR.tile(*INSIDE, 21),)))
+        wait_until(lambda: catalogue.failure("scene") is not None)
+        other.replace(path)
+        made = making.result()
+        assert (made.failures, made.counts) == ([], Counts(made=1))
 
 
 def test_no_tile_is_refused_because_many_wait(tmp_path: Path) -> None:
