@@ -29,24 +29,29 @@ STARTS_AFTER, GROWS_FOR = 50, 100
 """Batches before which the discriminator pulls nothing, and over which its pull grows."""
 
 
-class Discriminator(nn.Sequential):
-    """Pictures and their enlarged data, (B, 2C, H, W) in [0, 1] -> (B, 1, H / 4, W / 4).
+class Discriminator(nn.Module):
+    """Pictures and their enlarged data, (B, C, H, W) in [0, 1] each -> (B, 1, H / 4, W / 4).
 
     High where a patch looks true.
     """
 
-    def __init__(self, image_channels: int, width: int = WIDTH) -> None:
+    def __init__(self, image_channels: int) -> None:
+        super().__init__()
         shapes = (
-            (2 * image_channels, width, 1),
-            (width, width, 2),
-            (width, 2 * width, 1),
-            (2 * width, 2 * width, 2),
-            (2 * width, 2 * width, 1),
+            (2 * image_channels, WIDTH, 1),
+            (WIDTH, WIDTH, 2),
+            (WIDTH, 2 * WIDTH, 1),
+            (2 * WIDTH, 2 * WIDTH, 2),
+            (2 * WIDTH, 2 * WIDTH, 1),
         )
         layers: list[nn.Module] = []
         for width_in, width_out, stride in shapes:
             layers += [_convolution(width_in, width_out, stride), nn.LeakyReLU(NEGATIVE_SLOPE)]
-        super().__init__(*layers, _convolution(2 * width, 1, 1))
+        self.layers = nn.Sequential(*layers, _convolution(2 * WIDTH, 1, 1))
+
+    def forward(self, picture: Tensor, data: Tensor) -> Tensor:
+        found: Tensor = self.layers(2 * torch.cat((picture, data), dim=1) - 1)
+        return found
 
 
 class Adversary:
@@ -72,7 +77,7 @@ class Adversary:
         data = F.interpolate(low, size=picture.shape[-2:], mode="bicubic")
         self._learn(picture.detach(), truth, data)
         self.discriminator.requires_grad_(False)
-        doubt = -self._judge(picture, data).mean()
+        doubt: Tensor = -self.discriminator(picture, data).mean()
         self.discriminator.requires_grad_(True)
         if self.batches % COMPARED_EVERY == 0:
             self._compare(bands, doubt, others)
@@ -95,13 +100,9 @@ class Adversary:
         self.optimizer.load_state_dict(state["optimizer"])
         self.batches, self.weight = state["batches"], state["weight"]
 
-    def _judge(self, picture: Tensor, data: Tensor) -> Tensor:
-        found: Tensor = self.discriminator(2 * torch.cat((picture, data), dim=1) - 1)
-        return found
-
     def _learn(self, picture: Tensor, truth: Tensor, data: Tensor) -> None:
-        error = F.relu(1 - self._judge(truth, data)).mean()
-        error = error + F.relu(1 + self._judge(picture, data)).mean()
+        error = F.relu(1 - self.discriminator(truth, data)).mean()
+        error = error + F.relu(1 + self.discriminator(picture, data)).mean()
         self.optimizer.zero_grad(set_to_none=True)
         error.backward()  # type: ignore[no-untyped-call]  # torch's has no types
         self.optimizer.step()

@@ -26,7 +26,9 @@ def average_checkpoints(paths: Sequence[Path], to: Path) -> None:
     for path, other in zip(paths, checkpoints, strict=True):
         if (other.denoiser.config, other.sigma_data) != (first.denoiser.config, first.sigma_data):
             raise TrainingError(f"{path}: is of another shape or scale than {paths[0]}")
-    for name, value in first.denoiser.state_dict().items():
-        value.copy_(torch.stack([c.denoiser.state_dict()[name] for c in checkpoints]).mean(dim=0))
+    states = [checkpoint.denoiser.state_dict() for checkpoint in checkpoints]
+    first.denoiser.load_state_dict(
+        {name: torch.stack([state[name] for state in states]).mean(dim=0) for name in states[0]}
+    )
     card = {"average": [checkpoint.card for checkpoint in checkpoints]}
     save_checkpoint(to, first.denoiser, first.sigma_data, card)

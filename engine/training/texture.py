@@ -99,29 +99,25 @@ class TextureJudge:
         texture = drawn_residual(network, context[some], schedule, generator)
         bands = mean[some] + detail * texture
         picture = squared_error(bands, target[some], self.weights * even[some])
-        judged = self._judged(pair[some], bands, judges, turn, generator)
+        drawn = pictures(pair[some], bands, self.sigma_data)
+        truth = inside_picture(pair[some].target)
+        judged = self._judged(drawn, truth, judges, turn, generator)
         if self.adversary is not None and detail == max(settings.drawn_details):
-            judged = judged + self._doubted(self.adversary, pair[some], bands, judged)
+            low = inside(pool(pair[some].condition))
+            judged = judged + self.adversary.loss(drawn[1], truth, low, bands, judged)
         total = total + settings.picture_weight * picture + settings.perceptual_weight * judged
         return TextureLoss(total, float(picture.detach()), float(judged.detach()))
 
-    def _doubted(self, adversary: Adversary, pair: Pair, bands: Tensor, judged: Tensor) -> Tensor:
-        """How well a discriminator tells pictures of full detail from true ones."""
-        _, deeper = pictures(pair, bands, self.sigma_data)
-        low = inside(pool(pair.condition))
-        return adversary.loss(deeper, inside_picture(pair.target), low, bands, judged)
-
     def _judged(
         self,
-        pair: Pair,
-        bands: Tensor,
+        drawn: tuple[Tensor, Tensor],
+        truth: Tensor,
         judges: Sequence[Backbone],
         turn: int,
         generator: torch.Generator,
     ) -> Tensor:
-        """What is wrong with drawn pictures besides their squared error."""
-        upper, deeper = pictures(pair, bands, self.sigma_data)
-        truth = inside_picture(pair.target)
+        """What is wrong with both zooms' drawn pictures besides their squared error."""
+        upper, deeper = drawn
         distance = deeper.new_zeros(())
         for judge in judges:
             metric, weight = self.metrics[judge], JUDGE_WEIGHTS[judge]

@@ -189,6 +189,7 @@ class TileMaker:
     async def _wait_to_retry(self, request: TileRequest, error: RequestError) -> TileRequest:
         """The tile to try next: of the next version of a source whose files were replaced."""
         if isinstance(error, SourceChanged):
+            # Where there is none yet, the same is tried again after a pause.
             with suppress(TimeoutError, SourceUnavailable, Overloaded):
                 async with asyncio.timeout(self.catalogue.settings.deadline_seconds):
                     return await self._service.wait_for_next_version(request)

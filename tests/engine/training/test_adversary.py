@@ -43,13 +43,10 @@ def test_it_pulls_by_its_share_towards_what_looks_true() -> None:
     ours, theirs = gradients(adversary, soft, truth, low)
     assert 0.1 < float(ours.norm() / theirs.norm()) < 0.9
     data = F.interpolate(low, size=truth.shape[-2:], mode="bicubic")
-    true, drawn = (
-        adversary.discriminator(2 * torch.cat((picture, data), dim=1) - 1).mean()
-        for picture in (truth, soft)
-    )
+    true, drawn = (adversary.discriminator(picture, data).mean() for picture in (truth, soft))
     assert true > drawn + 0.5
     nearer = soft - 0.05 * soft.norm() * ours / ours.norm()
-    judged = adversary.discriminator(2 * torch.cat((nearer, data), dim=1) - 1).mean()
+    judged = adversary.discriminator(nearer, data).mean()
     assert judged > drawn, "its gradient leads to what it takes for true"
 
 

@@ -50,6 +50,16 @@ def collections() -> list[Collection]:
     return [Collection("meadow", 1.0, (picture[:512, :512],))]
 
 
+def stop_and_resume(
+    collections: list[Collection], settings: TrainingSettings, run: Path
+) -> list[int]:
+    """Stop a run after three batches; the batches after it was resumed."""
+    for report in train(collections, settings, run, {}):
+        if report.iteration == 3:
+            break
+    return [report.iteration for report in train(collections, settings, run, {})]
+
+
 @pytest.mark.slow
 def test_a_run_that_was_stopped_goes_on_to_the_same_parameters(
     collections: list[Collection], tmp_path: Path
@@ -59,10 +69,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_parameters(
     assert [r.iteration for r in reports] == [1, 2, 3, 4, 5, 6]
     assert reports[-1].samples is not None
     assert reports[-1].samples.shape == (3, 224, 336)
-    for report in train(collections, TEXTURE, halting, {}):
-        if report.iteration == 3:
-            break
-    assert [r.iteration for r in train(collections, TEXTURE, halting, {})] == [4, 5, 6]
+    assert stop_and_resume(collections, TEXTURE, halting) == [4, 5, 6]
     one, other = (load_checkpoint(run / "checkpoint.safetensors") for run in (through, halting))
     for name, value in one.denoiser.state_dict().items():
         torch.testing.assert_close(value, other.denoiser.state_dict()[name], atol=1e-5, rtol=1e-3)
@@ -257,10 +264,7 @@ def test_a_run_with_a_discriminator_that_was_stopped_resumes_with_it(
     settings = replace(TEXTURE, perceptual_weight=1.0, judges=("alex",), adversary_share=0.3)
     through, halting = tmp_path / "through", tmp_path / "halting"
     list(train(collections, settings, through, {}))
-    for report in train(collections, settings, halting, {}):
-        if report.iteration == 3:
-            break
-    list(train(collections, settings, halting, {}))
+    stop_and_resume(collections, settings, halting)
     one, other = (
         torch.load(run / "state.pt", weights_only=True)["adversary"] for run in (through, halting)
     )

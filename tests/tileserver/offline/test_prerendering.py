@@ -186,20 +186,28 @@ def test_a_tile_that_another_process_makes_meanwhile_is_not_counted_as_made(
         assert maker(TileBlock(0, (MIDDLE,))).counts == Counts(cached=1)
 
 
-def test_a_source_that_is_replaced_meanwhile_is_made_from_its_next_version(tmp_path: Path) -> None:
-    path, other = cut(tmp_path / "scene.tif", "rgb"), tmp_path / "other.tif"
-    inverted(path, other)
-    cache = {"folder": str(tmp_path / "cache")}
-    settings = read_settings(None, {"sources": {"scene": {"path": str(path)}}, "cache": cache})
+@contextmanager
+def making_of(path: Path, **options: object) -> Iterator[TileMaker]:
+    """What makes tiles of a raster, with a cache beside it."""
+    cache = {"folder": str(path.parent / "cache")}
+    sources = {"scene": {"path": str(path)}}
+    settings = read_settings(None, {"sources": sources, "cache": cache, **options})
     with (
         closing(open_catalogue(settings)) as catalogue,
         closing(TileMaker(catalogue, "scene", "WebMercatorQuad", ImageFormat.png)) as maker,
     ):
+        yield maker
+
+
+def test_a_source_that_is_replaced_meanwhile_is_made_from_its_next_version(tmp_path: Path) -> None:
+    path, other = cut(tmp_path / "scene.tif", "rgb"), tmp_path / "other.tif"
+    inverted(path, other)
+    with making_of(path) as maker:
         other.replace(path)
         tiles = tuple(WEB_MERCATOR.children(WEB_MERCATOR.tile(*INSIDE, 21)))
         made = maker(TileBlock(0, tiles))
         assert (made.failures, made.counts) == ([], Counts(made=4))
-        assert catalogue["scene"].is_unchanged(), "the next version"
+        assert maker.catalogue["scene"].is_unchanged(), "the next version"
         assert maker(TileBlock(0, tiles)).counts == Counts(cached=4)
 
 
@@ -209,16 +217,10 @@ def test_a_source_that_is_away_for_a_while_is_made_when_it_is_back(
     monkeypatch.setattr(SourceUnavailable, "retry_after_seconds", 1)
     path, other = cut(tmp_path / "scene.tif", "rgb"), tmp_path / "other.tif"
     inverted(path, other)
-    cache = {"folder": str(tmp_path / "cache")}
-    settings = read_settings(None, {"sources": {"scene": {"path": str(path)}}, "cache": cache})
-    with (
-        closing(open_catalogue(settings)) as catalogue,
-        closing(TileMaker(catalogue, "scene", "WebMercatorQuad", ImageFormat.png)) as maker,
-        ThreadPoolExecutor(1) as threads,
-    ):
+    with making_of(path) as maker, ThreadPoolExecutor(1) as threads:
         path.unlink()
         making = threads.submit(maker, TileBlock(0, (WEB_MERCATOR.tile(*INSIDE, 21),)))
-        wait_until(lambda: catalogue.failure("scene") is not None)
+        wait_until(lambda: maker.catalogue.failure("scene") is not None)
         other.replace(path)
         made = making.result()
         assert (made.failures, made.counts) == ([], Counts(made=1))
@@ -226,12 +228,7 @@ def test_a_source_that_is_away_for_a_while_is_made_when_it_is_back(
 
 def test_no_tile_is_refused_because_many_wait(tmp_path: Path) -> None:
     path = cut(tmp_path / "scene.tif", "rgb")
-    options = {"sources": {"scene": {"path": str(path)}}, "queue_tiles": 1, "merged_tiles": 1}
-    settings = read_settings(None, {**options, "cache": {"folder": str(tmp_path / "cache")}})
-    with (
-        closing(open_catalogue(settings)) as catalogue,
-        closing(TileMaker(catalogue, "scene", "WebMercatorQuad", ImageFormat.png)) as maker,
-    ):
+    with making_of(path, queue_tiles=1, merged_tiles=1) as maker:
         tiles = tuple(WEB_MERCATOR.children(WEB_MERCATOR.tile(*INSIDE, 21)))
         made = maker(TileBlock(0, tiles))
         assert (made.failures, made.counts) == ([], Counts(made=4))

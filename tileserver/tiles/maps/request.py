@@ -21,7 +21,7 @@ from tileserver.tiles.encoding import ImageFormat
 from tileserver.tiles.maps.area import Area
 from tileserver.tiles.maps.fitting import Fit, choose_layer, fit
 from tileserver.tiles.request import Mode, TileOptions, TileRequest, check_options
-from tileserver.tiles.tags import write_tags
+from tileserver.tiles.tags import tile_tags
 from tileserver.tiles.versions import version
 
 COMPOSING = 4
@@ -117,7 +117,7 @@ class MapRequest:
     @property
     def tags(self) -> dict[str, str]:
         """What a GeoTIFF says of itself: whose imagery it shows, and what of it is synthesised."""
-        return write_tags(self.source, self.layer, self.fit.zoom, self.any_tile.origin)
+        return tile_tags(self.any_tile)
 
     def interpolate(self) -> MapRequest:
         """The same map without synthesised detail."""
